@@ -1,0 +1,82 @@
+"""Where a thing was declared: the `path:line` that every error message shows.
+
+Does not read source files: a location is taken from code objects and frames, which know it already.
+
+Invariant: `str(location)` is `path:line`, relative to the working directory where the file is below it, so
+that a terminal makes it clickable.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import CodeType, FrameType
+from typing import Final, final
+
+__all__ = ["UNKNOWN", "Location", "caller_location", "location_of"]
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a source file.
+
+    `path` is absolute; `line` counts from 1, and is 0 where no line is known.
+    """
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        try:
+            shown = os.path.relpath(self.path)
+        except ValueError:  # another drive, on Windows
+            shown = self.path
+        if shown.startswith(os.pardir):
+            shown = self.path
+        return f"{shown}:{self.line}" if self.line else shown
+
+
+UNKNOWN: Final = Location("<unknown>", 0)
+
+
+def location_of(obj: object) -> Location:
+    """Where a function, method or class was written, decorators included."""
+    target = obj
+    while isinstance(target, partial):
+        target = target.func
+    if isinstance(target, Callable):  # type: ignore[arg-type]
+        target = inspect.unwrap(target)  # type: ignore[arg-type]
+    target = getattr(target, "__func__", target)
+    code = getattr(target, "__code__", None)
+    if isinstance(code, CodeType):
+        return Location(code.co_filename, code.co_firstlineno)
+    if isinstance(target, type):
+        return _class_location(target)
+    return UNKNOWN
+
+
+def _class_location(cls: type) -> Location:
+    first: int | None = cls.__dict__.get("__firstlineno__")  # Python 3.13 and up
+    module = sys.modules.get(cls.__module__)
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return UNKNOWN
+    if first is not None:
+        return Location(path, first)
+    try:
+        return Location(path, inspect.getsourcelines(cls)[1])
+    except (OSError, TypeError):
+        return Location(path, 0)
+
+
+def caller_location(depth: int = 1) -> Location:
+    """Where the function that calls this was itself called from; `depth` counts further frames up."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the standard library's own way (warnings, logging)
+    for _ in range(depth):
+        if frame is None:
+            break
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
