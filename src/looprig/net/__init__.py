@@ -1,0 +1,1 @@
+"""Sockets and ports for tests: what is told a port keeps it."""

@@ -1,0 +1,223 @@
+"""Ports that are held, not merely seen to be free.
+
+A port that was free a moment ago may be anybody's now. A held port has a socket bound to it for as long as it is
+held: `SO_REUSEADDR` is set and the socket does not listen. By socket(7) and ip(7) of Linux the kernel then gives
+the port to nobody who asks for port 0 on that address or on the wildcard address, nor to an outgoing connection,
+while a server that names the port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis,
+Go and Node do) still binds it and listens. Until it does, a connection to the port is refused.
+
+Does not start servers, and does not protect a port from someone who names it: holding is against chance alone.
+
+Invariants:
+1. A port is told only after its socket is bound, and the socket stays bound until it is closed.
+2. Closing twice is the same as closing once.
+"""
+
+import asyncio
+import socket
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, Self, final
+
+__all__ = [
+    "HeldPort",
+    "PortFactory",
+    "WildcardPortFactory",
+    "accepts_connections",
+    "hold_port",
+    "listening_socket",
+    "localhost",
+    "url_of",
+]
+
+
+def localhost() -> str:
+    """Give the address of this host that can be bound: `127.0.0.1`, or `::1` where there is no IPv4.
+
+    Raises `OSError` where neither can be bound.
+    """
+    failures: list[OSError] = []
+    for address in ("127.0.0.1", "::1"):
+        try:
+            _bound(address, socket.SOCK_STREAM).close()
+        except OSError as error:
+            failures.append(error)
+        else:
+            return address
+    raise OSError(f"neither 127.0.0.1 nor ::1 can be bound: {'; '.join(map(str, failures))}")
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Put a base URL together; an IPv6 address gets its brackets.
+
+    >>> url_of("http", "::1", 8080)
+    'http://[::1]:8080'
+    """
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+class _Closable(Protocol):
+    """What has a `close` is closed by leaving its `with` block."""
+
+    __slots__ = ()
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@final
+class HeldPort(_Closable):
+    """A port nobody else is given by chance for as long as this is open.
+
+    >>> with hold_port() as held:
+    ...     held.port > 0
+    True
+    """
+
+    __slots__ = ("_socket", "host", "port")
+
+    def __init__(self, bound: socket.socket) -> None:
+        address = bound.getsockname()
+        self._socket = bound
+        self.host: str = address[0]
+        self.port: int = address[1]
+
+    @property
+    def socket(self) -> socket.socket:
+        """The bound socket that holds the port. It does not listen."""
+        return self._socket
+
+    def close(self) -> None:
+        """Let the port go."""
+        self._socket.close()
+
+    def __repr__(self) -> str:
+        return f"<HeldPort {self.host} {self.port}>"
+
+
+def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> HeldPort:
+    """Take a port on `host` (by default `localhost()`) and hold it until it is closed.
+
+    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server cannot bind beside the holder: let the port
+    go just before it does. Raises `OSError` where the host cannot be bound.
+    """
+    return HeldPort(_bound(host or localhost(), kind))
+
+
+def listening_socket(host: str | None = None) -> socket.socket:
+    """Give a bound TCP socket, to be handed to a server of our own in place of a host and a port.
+
+    Its port is known, and already ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
+    """
+    bound = _bound(host or localhost(), socket.SOCK_STREAM)
+    bound.setblocking(False)
+    return bound
+
+
+async def accepts_connections(host: str, port: int) -> bool:
+    """Try once to connect, and say whether somebody listened. Closes the connection at once.
+
+    An open port says that a server listens, not that it is ready to serve: ask the server itself where it can say.
+    """
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):  # the server may reset what we close
+        await writer.wait_closed()
+    return True
+
+
+@final
+class PortFactory(_Closable):
+    """Gives a new held port at each call, and holds all of them until it is closed.
+
+    >>> with PortFactory() as unused_port:
+    ...     unused_port() != unused_port()
+    True
+    """
+
+    def __init__(self, host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+        self._host = host or localhost()
+        self._kind = kind
+        self._held: dict[int, HeldPort] = {}
+
+    def __call__(self) -> int:
+        """Hold one more port, and tell its number."""
+        held = hold_port(self._host, kind=self._kind)
+        self._held[held.port] = held
+        return held.port
+
+    def release(self, port: int) -> None:
+        """Let one port go just before a server takes it that binds without `SO_REUSEADDR`.
+
+        Raises `ValueError` for a port that is not held here.
+        """
+        try:
+            held = self._held.pop(port)
+        except KeyError:
+            known = ", ".join(map(str, self._held)) or "none"
+            raise ValueError(f"port {port} is not held by this factory; it holds {known}") from None
+        held.close()
+
+    def close(self) -> None:
+        """Let all ports go."""
+        while self._held:
+            self._held.popitem()[1].close()
+
+
+@final
+class WildcardPortFactory(_Closable):
+    """What aiomisc's `aiomisc_unused_port_factory` gives: ports that are free on every address of the host.
+
+    A call takes what `socket.socket` takes (family, kind, protocol), binds the wildcard address, and sets
+    `SO_REUSEADDR` and `SO_REUSEPORT` only after that: it is never given a port that someone else reuses. The
+    sockets stay bound until `close`.
+    """
+
+    def __init__(self, host: str | None = None) -> None:
+        self._wildcard = "::" if ":" in (host or localhost()) else "0.0.0.0"  # noqa: S104 - that is its meaning
+        self._held: list[socket.socket] = []
+
+    def __call__(self, *socket_args: int) -> int:
+        """Hold one more port, and tell its number."""
+        if not socket_args and ":" in self._wildcard:
+            socket_args = (socket.AF_INET6,)
+        holder = socket.socket(*socket_args)
+        try:
+            holder.bind((self._wildcard, 0))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "SO_REUSEPORT"):
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        except BaseException:
+            holder.close()
+            raise
+        self._held.append(holder)
+        port: int = holder.getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Let all ports go."""
+        while self._held:
+            self._held.pop().close()
+
+
+def _bound(host: str, kind: socket.SocketKind) -> socket.socket:
+    family, _, protocol, _, address = socket.getaddrinfo(host, 0, type=kind, flags=socket.AI_PASSIVE)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        if kind is socket.SOCK_STREAM:  # for UDP it would let others share the port, data and all
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
