@@ -101,7 +101,9 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
             Step(name=f"suite: {other.name}", environment=other, command=(*suite, "-q"), variables=wheel)
             for other in others
         ),
-        Step(name="suite: examples", environment=main, command=("pytest", "-q", "examples/notes"), variables=wheel),
+        Step(
+            name="suite: examples", environment=main, command=("pytest", "-q", "examples/notes"), variables=wheel
+        ),
         Step(name="coverage: from nothing", environment=main, command=("coverage", "erase")),
         Step(name="suite: peers", environment=PEERS, command=(*measured, "-q", "tests/peers"), variables=wheel),
         Step(
@@ -154,7 +156,9 @@ class Workshop:
             return False
         scripts = self.scripts(step.environment.name)
         tool = shutil.which(step.command[0], path=scripts) or step.command[0]
-        return self.execute(step.name, (tool, *step.command[1:]), scripts, dict(step.variables), closes=step.closes)
+        return self.execute(
+            step.name, (tool, *step.command[1:]), scripts, dict(step.variables), closes=step.closes
+        )
 
     def prepare(self, environment: Environment) -> bool:
         """Make an environment ready, once a run; True if that worked."""
@@ -185,7 +189,9 @@ class Workshop:
         scripts = self.scripts(environment)
         # -qq: warnings about places where pip looks in vain drown the step's own words.
         pip = ("-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.constraints)
-        return self.pip is not None and self.execute(f"{what} of {environment}", (self.pip, *pip, *arguments), scripts)
+        return self.pip is not None and self.execute(
+            f"{what} of {environment}", (self.pip, *pip, *arguments), scripts
+        )
 
     @cached_property
     def pip(self) -> str | None:
@@ -327,7 +333,9 @@ def is_python(candidate: str, version: str) -> bool:
     """Whether this really is that Python: pyenv puts a script in its place that may only say it is not there."""
     program = "import sys, venv; print('.'.join(map(str, sys.version_info[:2])))"
     try:
-        answer = subprocess.run((candidate, "-c", program), capture_output=True, text=True, timeout=30.0, check=True)
+        answer = subprocess.run(
+            (candidate, "-c", program), capture_output=True, text=True, timeout=30.0, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.stdout.strip() == version
