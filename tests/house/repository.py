@@ -1,0 +1,34 @@
+"""What the tests about the house read: the files that the repository is made of.
+
+Invariant: only what git tracks or would track, so that nobody's environments and caches are judged.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+__all__ = ["ROOT", "python_files", "tracked_files"]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def tracked_files() -> list[Path]:
+    """Every file of the repository; the test is skipped where that is not to be known."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("needs a git checkout")
+    listing = ("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    output = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for name in output.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def python_files(*folders: str) -> list[Path]:
+    """The Python files below these folders; below all, if none is given."""
+    below = [ROOT / folder for folder in folders] or [ROOT]
+    return [
+        path
+        for path in tracked_files()
+        if path.suffix in {".py", ".pyi"} and any(path.is_relative_to(folder) for folder in below)
+    ]

@@ -1,0 +1,36 @@
+"""Loading looprig is cheap: what is heavy is imported when it is used."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("asyncio", "aiohttp", "aiomisc", "anyio", "hypothesis", "msgspec", "mypy", "pydantic", "uvloop")
+
+PROGRAM = """
+import importlib, json, sys
+before, loaded = sys.argv[1:]
+if before:
+    importlib.import_module(before)
+there = set(sys.modules)
+importlib.import_module(loaded)
+json.dump(sorted(set(sys.modules) - there), sys.stdout)
+"""
+
+
+def loaded_by(module: str, *, after: str = "") -> set[str]:
+    """The modules that importing one loads in a fresh process, beyond those that are there already."""
+    command = (sys.executable, "-c", PROGRAM, after, module)
+    loaded: list[str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return set(loaded)
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_the_plugin_loads_nothing_heavy(module: str) -> None:
+    assert module not in loaded_by("looprig.pytest_plugin", after="pytest")
+
+
+@pytest.mark.parametrize("module", [*HEAVY, "pytest", "_pytest"])
+def test_the_public_face_loads_nothing_heavy(module: str) -> None:
+    assert module not in loaded_by("looprig")
