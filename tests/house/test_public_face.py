@@ -1,4 +1,4 @@
-"""The public face: what `from looprig import ...` gives is whole, in order, typed, and known by its public path."""
+"""The public face: what `from looprig import ...` gives is whole, typed, and known by its public path."""
 
 import ast
 import importlib
