@@ -1,0 +1,9 @@
+"""Decides which loop each test and each fixture instance runs on, and why.
+
+Pure: facts about what was collected go in, a `Plan` comes out. No pytest, no asyncio, no I/O.
+"""
+
+from looprig.plan.model import Component, Instance, Place, Plan
+from looprig.plan.solve import Planner
+
+__all__ = ["Component", "Instance", "Place", "Plan", "Planner"]

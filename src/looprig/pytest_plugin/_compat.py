@@ -1,0 +1,242 @@
+"""Every private name of pytest that looprig touches, each with its reason and the versions it was checked with.
+
+Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object. Checked with pytest
+9.1 and 9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from _pytest.fixtures import (
+    FixtureManager,
+    FuncFixtureInfo,
+    get_scope_node,
+    get_scope_package,
+    resolve_fixture_function,
+)
+from _pytest.scope import Scope as PytestScope
+
+from looprig.scopes import Scope
+
+__all__ = [
+    "active_definition",
+    "all_definitions",
+    "argument_names",
+    "bound_function",
+    "closure",
+    "fixture_info",
+    "insert_fixture_name",
+    "is_node_active",
+    "item_of",
+    "make_dynamic",
+    "parametrized_indices",
+    "poison",
+    "requesting_node",
+    "scope_of",
+    "scope_place",
+    "visible_definitions",
+]
+
+Definition = pytest.FixtureDef[Any]
+
+
+def _manager(node: pytest.Item | pytest.Collector | pytest.Session) -> FixtureManager:
+    # pytest has no public way to ask which fixtures a node sees before an item exists.
+    return node.session._fixturemanager
+
+
+def fixture_info(item: pytest.Function) -> FuncFixtureInfo:
+    """The closure of an item. Public is only `item.fixturenames`, which has no definitions."""
+    return item._fixtureinfo
+
+
+def argument_names(item: pytest.Function) -> tuple[str, ...]:
+    """The parameters of a test that are fixtures; every async plugin reads this to call the test."""
+    return item._fixtureinfo.argnames
+
+
+def closure(info: FuncFixtureInfo) -> Iterator[Definition]:
+    """Each definition in a closure, an overridden one too where its override asks for it.
+
+    pytest resolves an override chain by how deep it is in it, at run time; this is the same walk, done ahead.
+    """
+    by_name = info.name2fixturedefs
+    if all(len(definitions) == 1 for definitions in by_name.values()):
+        for name in info.names_closure:
+            if (found := by_name.get(name)) is not None:
+                yield found[0]
+        return
+    kept = set(info.names_closure)
+    seen: set[int] = set()
+    depth: dict[str, int] = {}
+
+    def walk(name: str) -> Iterator[Definition]:
+        definitions = by_name.get(name, ()) if name in kept else ()
+        index = depth.get(name, 0) + 1
+        if index > len(definitions):
+            return
+        definition = definitions[-index]
+        if id(definition) in seen:
+            return
+        seen.add(id(definition))
+        yield definition
+        depth[name] = index
+        for argument in definition.argnames:
+            yield from walk(argument)
+        depth[name] = index - 1
+
+    for name in (*info.initialnames, *info.names_closure):
+        yield from walk(name)
+
+
+def all_definitions(session: pytest.Session) -> Iterator[Definition]:
+    """Every fixture definition of the run. Public is only `--fixtures`, which prints."""
+    return iter(session._fixturemanager._get_all_fixture_defs())
+
+
+def visible_definitions(name: str, node: pytest.Item | pytest.Collector) -> Sequence[Definition]:
+    """The definitions called `name` that `node` sees, the nearest last."""
+    return _manager(node).getfixturedefs(name, node) or ()
+
+
+def scope_of(definition: Definition) -> Scope:
+    """A definition's scope, from its public name."""
+    return Scope[definition.scope.upper()]
+
+
+def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
+    """The scope under which an item uses a definition: a parametrization's scope overrides the definition's."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and definition.argname in callspec.params:
+        return Scope[callspec._arg2scope[definition.argname].name.upper()]
+    return scope_of(definition)
+
+
+def parametrized_indices(item: pytest.Item, names: Sequence[str]) -> tuple[int, ...]:
+    """Which parameter of each of `names` an item was made for; -1 where it was made for none."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return ()
+    return tuple(callspec.indices.get(name, -1) for name in names if name in callspec.params)
+
+
+def scope_place(item: pytest.Item, scope: Scope, definition: Definition | None) -> pytest.Item | pytest.Collector:
+    """The node that an instance lives on: what `SubRequest` computes, without making a request."""
+    if scope is Scope.FUNCTION:
+        return item
+    if scope is Scope.PACKAGE and definition is not None:
+        found = get_scope_package(item, definition)
+    else:
+        found = get_scope_node(item, PytestScope[scope.name.capitalize()])
+    # No class around the test: pytest falls back to the item itself. No package: to the session.
+    fallback = item if scope is Scope.CLASS else item.session
+    return cast("pytest.Item | pytest.Collector", found if found is not None else fallback)
+
+
+def insert_fixture_name(item: pytest.Function, name: str, definition: Definition) -> None:
+    """Has `name` set up for the item, ahead of all that is not wider: parametrized ones decide what is cached."""
+    names = item.fixturenames
+    by_name = item._fixtureinfo.name2fixturedefs
+    if name in names:
+        names.remove(name)
+    own = scope_of(definition)
+    for index, other in enumerate(names):
+        found = by_name.get(other)
+        if found is None or scope_of(found[-1]) <= own:
+            names.insert(index, name)
+            return
+    names.append(name)
+
+
+def item_of(request: pytest.FixtureRequest) -> pytest.Function:
+    """The item that a fixture is set up for. `request.node` is the node of the fixture's scope instead."""
+    return request._pyfuncitem
+
+
+def item_request(item: pytest.Function) -> pytest.FixtureRequest:
+    """The request of the item itself, which may ask for every scope."""
+    return item._request
+
+
+def requesting_node(request: pytest.FixtureRequest) -> Any:
+    """The node of whoever asked for the fixture of `request`: it lives no longer than that."""
+    parent = getattr(request, "_parent_request", None)
+    return request.node if parent is None else parent.node
+
+
+def requester_scope(request: pytest.FixtureRequest) -> Scope:
+    """The scope of whoever asked for the fixture of `request`."""
+    parent = getattr(request, "_parent_request", None)
+    return Scope.FUNCTION if parent is None else Scope[parent.scope.upper()]
+
+
+def requester(request: pytest.FixtureRequest) -> Definition | None:
+    """The definition of whoever asked for the fixture of `request`; `None` where the test itself did."""
+    parent = getattr(request, "_parent_request", None)
+    return getattr(parent, "_fixturedef", None)
+
+
+def active_definition(request: pytest.FixtureRequest, name: str) -> Definition:
+    """The definition that `name` means in a request, set up if need be: to hang a finalizer on, as peers do too."""
+    return request._get_active_fixturedef(name)
+
+
+def bound_function(definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """A fixture's function, bound to the test's instance where it is a method."""
+    return resolve_fixture_function(definition, request)
+
+
+def is_node_active(node: pytest.Item | pytest.Collector) -> bool:
+    """Whether a node is set up now, so that a finalizer can be put on it."""
+    return node.session._setupstate.is_node_active(node)
+
+
+def is_cached(definition: Definition) -> bool:
+    """Whether an instance of the fixture is alive now."""
+    return definition.cached_result is not None
+
+
+def poison(definition: Definition, error: BaseException) -> None:
+    """Has all further requests of a live fixture raise `error`, which is how pytest itself keeps a failed set-up."""
+    if definition.cached_result is not None:
+        definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
+
+
+def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureRequest], object]) -> None:
+    """Makes a session-scoped fixture answer each request anew, so that every scope may ask for it.
+
+    pytest's own `request` fixture is made in the same way, from a definition with a ready `cached_result` that
+    takes no finalizers.
+    """
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        value = resolve(request)
+        definition.cached_result = (value, None, None)
+        return value
+
+    dynamic = cast(Any, definition)
+    dynamic.execute = execute
+    dynamic.addfinalizer = lambda finalizer: None
+    dynamic.finish = lambda request: None
+
+
+def resolved_definitions(item: pytest.Function) -> Iterable[Definition]:
+    """The definitions that an item has set up or found set up so far, in that order."""
+    request: Any = item._request
+    return request._fixture_defs.values() if request else ()
+
+
+def ambient_definitions(item: pytest.Function) -> Iterator[Definition]:
+    """The definitions that an item uses without naming them: autouse fixtures and `usefixtures`."""
+    info = item._fixtureinfo
+    named = info.argnames
+    for name in info.initialnames:
+        if name not in named and (found := info.name2fixturedefs.get(name)):
+            yield found[-1]
+
+
+def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:
+    """The signature of a test as it was written."""
+    return inspect.signature(item.obj).parameters

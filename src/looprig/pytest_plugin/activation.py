@@ -1,0 +1,43 @@
+"""Puts the active part of the plugin together, once a run turns out to need a loop.
+
+Invariant: what is installed here is taken back when the run ends.
+"""
+
+import signal
+
+import pytest
+
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.owners import Owners
+from looprig.pytest_plugin.planning import Planning
+from looprig.pytest_plugin.recognize import LOOP_NAMES
+from looprig.pytest_plugin.running import Running
+from looprig.pytest_plugin.setting_up import SettingUp
+from looprig.runtime.interrupts import Interrupts
+
+__all__ = ["activate"]
+
+_SIGTERM_STATUS = 128 + signal.SIGTERM
+"""What shells report for a process that SIGTERM ended."""
+
+
+def activate(config: pytest.Config, planning: Planning, owners: Owners) -> None:
+    """Registers what runs async tests and fixtures."""
+    options = Options.of(config)
+    interrupts = Interrupts(
+        {
+            signal.SIGINT: KeyboardInterrupt,
+            signal.SIGTERM: lambda: pytest.exit.Exception("terminated by SIGTERM", _SIGTERM_STATUS),
+        }
+    )
+    config.add_cleanup(interrupts.uninstall)
+    hosts = Hosts(planning, options)
+    setting_up = SettingUp(hosts, owners)
+    for definition in _compat.all_definitions(planning.session):
+        if definition.argname in LOOP_NAMES and definition.func.__module__ == "looprig.pytest_plugin.fixtures":
+            _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
+    manager = config.pluginmanager
+    manager.register(setting_up, "looprig.setting_up")
+    manager.register(Running(hosts, setting_up, owners, options, interrupts), "looprig.running")

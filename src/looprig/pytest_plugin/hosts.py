@@ -1,0 +1,234 @@
+"""Which host an item runs on: opens it at first use, closes it last, and guards requests made at run time.
+
+Does not run tests or fixtures (`running` does).
+
+Invariants:
+1. A host is opened while its node is set up, before the first async fixture on it: so it is closed after the last.
+2. A fixture is never set up on a loop that ends before it, or on another than the plan gave it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, final
+
+import pytest
+
+from looprig.exceptions import AskError, DeclarationError
+from looprig.location import location_of
+from looprig.plan import Component
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.loop_settings import SETTINGS
+from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.planning import Planning
+from looprig.pytest_plugin.recognize import is_async_test
+from looprig.runtime.host import Host, LoopFactory
+
+__all__ = ["Hosts"]
+
+_HOW_TO_DECLARE: Final = (
+    "Declare it, so that the loop plan knows: make it a parameter of the test or of a fixture that the test uses, "
+    'or mark the test with @pytest.mark.usefixtures("{name}").'
+)
+
+
+@final
+class Hosts:
+    """The open loops of a run."""
+
+    def __init__(self, planning: Planning, options: Options) -> None:
+        self._planning = planning
+        self._options = options
+        self._open: dict[object, Host] = {}
+        self._depends_on: dict[object, tuple[Definition, ...]] = {}
+        # Components that came up at run time, and sync tests that joined one by asking for a fixture.
+        self._joined: dict[pytest.Item, Component] = {}
+        self._unplanned: dict[tuple[Definition, object], Component] = {}
+
+    def of_item(self, item: pytest.Function) -> Host:
+        """The host of an item's loop, opened if need be."""
+        component = self._component(item)
+        key: object = item if component is None else component
+        host = self._open.get(key)
+        if host is None:
+            host = self._make(key, item if component is None else component.place.node, item)
+        return host
+
+    def open_host(self, item: pytest.Function) -> Host | None:
+        """The host of an item's loop if it is open."""
+        component = self._component(item)
+        return self._open.get(item if component is None else component)
+
+    def forget(self, item: pytest.Item) -> None:
+        """The item is over."""
+        self._joined.pop(item, None)
+
+    def _component(self, item: pytest.Function) -> Component | None:
+        return self._planning.component(item) or self._joined.get(item)
+
+    # Requests
+
+    def of_fixture(self, definition: Definition, request: pytest.FixtureRequest) -> Host:
+        """The host for the set-up of a fixture.
+
+        Raises:
+            AskError: the fixture was asked for at run time and cannot have the loop of the test.
+        """
+        item = _compat.item_of(request)
+        self._refuse_inside_loop(definition.argname, item)
+        component = self._component(item)
+        planned = self._planning.component_of_instance(definition, request.node, item)
+        planned = planned or self._unplanned.get((definition, request.node))
+        if planned is not None and planned is not component:
+            self._join(item, planned, definition, request)
+        elif planned is None and not self._outlives(item, component, request.node):
+            place = self._planning.place(request.node)
+            new = self._unplanned[definition, request.node] = Component(place)
+            self._join(item, new, definition, request)
+        return self.of_item(item)
+
+    def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
+        """The host whose loop the `loop` fixture gives to whoever asks."""
+        item = _compat.item_of(request)
+        requester = _compat.requester(request)
+        if requester is None:
+            return self.of_item(item)
+        node = _compat.requesting_node(request)
+        component = self._component(item)
+        if not self._outlives(item, component, node):
+            planned = self._planning.component_of_instance(requester, node, item)
+            if planned is None:
+                raise AskError(
+                    f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
+                    f"loop of {item.name} ends before it.",
+                    [(requester.argname, location_of(requester.func)), (item.name, location_of(item.obj))],
+                    f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
+                )
+            self._join(item, planned, requester, request)
+        return self.of_item(item)
+
+    def _outlives(self, item: pytest.Function, component: Component | None, node: Any) -> bool:
+        """Whether the loop of the item lives at least as long as `node`."""
+        if component is None:
+            return node is item
+        return component.place.depth <= self._planning.place(node).depth
+
+    def _join(
+        self, item: pytest.Function, component: Component, definition: Definition, request: pytest.FixtureRequest
+    ) -> None:
+        """A sync test that has no loop yet takes that of what it asks for; nobody else can change loops."""
+        if self._component(item) is None and item not in self._open and not is_async_test(item):
+            self._joined[item] = component
+            return
+        raise AskError(
+            f"{item.name} asks for fixture {definition.argname} (scope {request.scope!r}) at run time, but that lives "
+            f"on another loop than the test: on {component.place.label}.",
+            [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
+            _HOW_TO_DECLARE.format(name=definition.argname),
+        )
+
+    @staticmethod
+    def _refuse_inside_loop(name: str, item: pytest.Function) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        raise AskError(
+            f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
+            "fixture needs that loop, and nothing can wait for it in a plain call.",
+            [(item.name, location_of(item.obj))],
+            f'Write `await looprig.ask("{name}")` in the test, or make {name} a parameter.',
+        )
+
+    # Opening and closing
+
+    def _make(self, key: object, node: Any, item: pytest.Function) -> Host:
+        found = self._planning.settings.fixtures(item)
+        values: dict[str, Any] = {}
+        for definition in found:
+            values[definition.argname] = _compat.item_request(item).getfixturevalue(definition.argname)
+        lent = values.get("loop", values.get("event_loop"))
+        if lent is not None:
+            host = Host.lent(_checked(lent, next(d for d in found if SETTINGS[d.argname] == "loop")))
+        else:
+            host = Host.open(
+                self._factory(item, values), debug=self._debug(item), executor=self._executor(item, values)
+            )
+        if lent is not None and self._debug(item):
+            host.loop.set_debug(True)
+        if lent is not None and (executor := self._executor(item, values)) is not None:
+            host.loop.set_default_executor(executor())
+        self._open[key] = host
+        self._depends_on[key] = found
+        close = partial(self._close, key)
+        node.addfinalizer(close)
+        for definition in found:
+            definition.addfinalizer(close)
+        return host
+
+    def _close(self, key: object) -> None:
+        host = self._open.pop(key, None)
+        self._depends_on.pop(key, None)
+        if host is not None:
+            host.close()
+
+    def settled_by(self, item: pytest.Function) -> tuple[Definition, ...]:
+        """The fixtures that the item's open loop was made from: what is on the loop ends before they do."""
+        component = self._component(item)
+        return self._depends_on.get(item if component is None else component, ())
+
+    def _factory(self, item: pytest.Function, values: dict[str, Any]) -> LoopFactory | None:
+        if (given := values.get("loop_factory")) is not None:
+            return _as_factory(given)
+        if (policy := values.get("event_loop_policy")) is not None:
+            return policy.new_event_loop  # type: ignore[no-any-return]
+        return self._from_configs(item, "factory") or self._options.loop_factory()
+
+    def _debug(self, item: pytest.Function) -> bool:
+        declared = self._from_configs(item, "debug")
+        return self._options.debug if declared is None else bool(declared)
+
+    def _executor(self, item: pytest.Function, values: dict[str, Any]) -> Callable[[], ThreadPoolExecutor] | None:
+        make = values.get("thread_pool_executor")
+        if make is None and (declared := self._from_configs(item, "executor")) is not None:
+            return declared  # type: ignore[no-any-return]
+        size = values.get("thread_pool_size", self._options.pool_size)
+        if make is not None:
+            return partial(make, size or _DEFAULT_POOL_SIZE)
+        return None if size is None else partial(ThreadPoolExecutor, size)
+
+    def _from_configs(self, item: pytest.Function, name: str) -> Any:
+        """The nearest declared value; those of all tests on one loop have been found not to contradict."""
+        component = self._component(item)
+        if component is not None and name in {"factory", "executor"}:
+            about = "loop factory" if name == "factory" else "executor"
+            for declaration in component.declarations:
+                if declaration.about == about and declaration.place is None:
+                    return declaration.value
+            return None
+        for config in reversed(self._planning.settings.configs(item)):
+            value = getattr(config, name)
+            if value is not None:
+                return value
+        return None
+
+
+_DEFAULT_POOL_SIZE: Final = 4
+
+
+def _as_factory(given: Any) -> LoopFactory:
+    # A policy in the place of a factory is an easy slip for those who come from `event_loop_policy`.
+    return given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given  # type: ignore[no-any-return]
+
+
+def _checked(loop: object, definition: Definition) -> asyncio.AbstractEventLoop:
+    if isinstance(loop, asyncio.AbstractEventLoop) and not loop.is_closed():
+        return loop
+    shown = "a closed loop" if isinstance(loop, asyncio.AbstractEventLoop) else repr(loop)
+    raise DeclarationError(
+        f"Fixture {definition.argname} is to give the event loop, but gave {shown}.",
+        [(definition.argname, location_of(definition.func))],
+        "Return or yield an open asyncio event loop, or give the fixture another name.",
+    )

@@ -1,0 +1,45 @@
+"""Tells async tests and fixtures from the others, and which fixtures need a loop.
+
+Cheap: asked once for each test and once for each fixture definition.
+"""
+
+import inspect
+from typing import Any, Final
+
+import pytest
+
+from looprig.pytest_plugin._compat import Definition
+
+__all__ = ["LOOP_NAMES", "inner_test", "is_async_definition", "is_async_function", "is_async_test", "needs_loop"]
+
+LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
+
+
+def is_async_function(function: Any) -> bool:
+    """Whether calling it gives a coroutine or an async generator."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def is_async_definition(definition: Definition) -> bool:
+    """Whether a fixture is an `async def`, with or without a `yield`."""
+    return is_async_function(definition.func)
+
+
+def needs_loop(definition: Definition) -> bool:
+    """Whether an instance of the fixture is bound to a loop: it is async, or it asks for the loop itself."""
+    return is_async_definition(definition) or not LOOP_NAMES.isdisjoint(definition.argnames)
+
+
+def inner_test(function: Any) -> Any:
+    """The function that Hypothesis calls for each example, or the function itself.
+
+    `hypothesis.inner_test` is what Hypothesis documents for plugins that run tests in their own way.
+    """
+    if getattr(function, "is_hypothesis_test", False):
+        return function.hypothesis.inner_test
+    return function
+
+
+def is_async_test(item: pytest.Function) -> bool:
+    """Whether the test is an `async def`, under Hypothesis too."""
+    return inspect.iscoroutinefunction(inner_test(item.obj))

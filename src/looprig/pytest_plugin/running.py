@@ -1,0 +1,155 @@
+"""Runs tests: the hooks that are active once something in the run needs a loop.
+
+Does not choose loops (`hosts` does) and sets up no fixtures (`setting_up` does). A suite with nothing async never
+registers this, so it pays nothing.
+
+Invariants:
+1. Each async test, and each example of one under Hypothesis, runs in a task and a context of its own.
+2. What a test sets in context variables is gone after it, in a sync test too.
+3. Tasks that a test left over are ended before its fixtures are torn down.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final, final
+
+import pytest
+
+from looprig.exceptions import FixtureCrashedError, TimeoutExpiredError
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.markers import timeout_of
+from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.owners import Owners
+from looprig.pytest_plugin.recognize import inner_test, is_async_test
+from looprig.pytest_plugin.setting_up import SettingUp
+from looprig.runtime.fixture import Limit
+from looprig.runtime.interrupts import Interrupts
+
+__all__ = ["Running"]
+
+_NO_LIMIT: Final = Limit(None, None)
+
+
+@final
+class Running:
+    """The active part of the plugin, one for each run."""
+
+    def __init__(
+        self, hosts: Hosts, setting_up: SettingUp, owners: Owners, options: Options, interrupts: Interrupts
+    ) -> None:
+        self._hosts = hosts
+        self._setting_up = setting_up
+        self._owners = owners
+        self._options = options
+        self._interrupts = interrupts
+
+    # Phases of a test
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Starts the clock of the set-up."""
+        self._interrupts.install()
+        self._begin(item, "set-up")
+        try:
+            return (yield)
+        except FixtureCrashedError as crash:
+            crash.reported = True
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Has a sync test run in a context of its own."""
+        self._begin(item, "call")
+        if not isinstance(item, pytest.Function) or is_async_test(item) or hasattr(item, "_testcase"):
+            return (yield)
+        owner = object()
+        context = self._setting_up.context_for_test(item, owner)
+        item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
+        try:
+            return (yield)
+        finally:
+            del item.runtest
+            host = self._hosts.open_host(item)
+            if host is not None and not host.loop.is_closed():
+                host.end_tasks_of(owner)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Starts the clock of the teardown."""
+        self._begin(item, "teardown")
+        try:
+            return (yield)
+        finally:
+            self._setting_up.limit = _NO_LIMIT
+            self._hosts.forget(item)
+
+    def _begin(self, item: pytest.Item, phase: str) -> None:
+        seconds = None if self._options.debugging else timeout_of(item, self._options.timeout)
+        if seconds is None:
+            self._setting_up.limit = _NO_LIMIT
+            return
+
+        def expired(what: str) -> BaseException:
+            return TimeoutExpiredError(
+                f"The {phase} of {item.name} took longer than {seconds} s, in {what}.",
+                [(item.name, location_of(getattr(item, "obj", None)))],
+                "The traceback ends where it waited. Raise the limit with @looprig.timeout(seconds), or find out "
+                "what it waits for.",
+            )
+
+        self._setting_up.limit = Limit(time.monotonic() + seconds, expired)
+
+    # Tests
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
+        """Runs an async test, or each example of one."""
+        __tracebackhide__ = True
+        function = pyfuncitem.obj
+        inner = inner_test(function)
+        if inner is not function:
+            return self._run_hypothesis(pyfuncitem, function, inner)
+        if not is_async_test(pyfuncitem) or self._owners.owner_of_test(pyfuncitem) is not None:
+            return None
+        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
+        result = self._run_test(pyfuncitem, function, arguments)
+        if result is not None:
+            pyfuncitem.warn(
+                pytest.PytestReturnNotNoneWarning(
+                    f"Test functions should return None, but {pyfuncitem.nodeid} returned {type(result)!r}.\n"
+                    "Did you mean to use `assert` instead of `return`?"
+                )
+            )
+        return True
+
+    def _run_hypothesis(self, item: pytest.Function, function: Any, inner: Any) -> None:
+        if not is_async_test(item) or self._owners.owner_of_test(item) is not None:
+            return
+
+        def example(*args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
+            self._run_test(item, partial(inner, *args), kwargs)
+
+        # Hypothesis calls what stands here for each example; the wrapper that pytest calls stays as it is.
+        function.hypothesis.inner_test = example
+        item.addfinalizer(partial(setattr, function.hypothesis, "inner_test", inner))
+
+    def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
+        host = self._hosts.of_item(item)
+        owner = object()
+        try:
+            return host.run(
+                function(**arguments),
+                what=f"the call of {item.name}",
+                context=self._setting_up.context_for_test(item, owner),
+                needs=self._setting_up.live_under(item),
+                deadline=self._setting_up.limit.deadline,
+                expired=self._setting_up.limit.expired,
+                resolve=partial(self._setting_up.ask, _compat.item_request(item)),
+            )
+        finally:
+            host.end_tasks_of(owner)

@@ -1,0 +1,240 @@
+"""Sets fixtures up: async ones in tasks of their own, sync ones in contexts of their own.
+
+Does not choose loops (`hosts` does) and runs no tests (`running` does).
+
+Invariants:
+1. A fixture's function is replaced by a plain one for the time of its set-up alone; its definition stays as it was.
+2. What a fixture sets in context variables is seen by what depends on it, and by nothing else. An autouse fixture
+   is depended on by all that is not wider and is set up after it.
+3. Whatever was set up has its teardown registered with pytest before anything else can fail.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from contextvars import Context, ContextVar, copy_context
+from functools import partial, wraps
+from inspect import isgeneratorfunction
+from typing import Any, Final, final
+
+import pytest
+
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.owners import Owners
+from looprig.pytest_plugin.recognize import is_async_function
+from looprig.runtime.context import Changes, changes_between, context_with
+from looprig.runtime.fixture import Limit, LiveFixture
+
+__all__ = ["Record", "SettingUp"]
+
+_CLEAN: Final[ContextVar[Context]] = ContextVar("looprig.clean_context")
+"""What contexts were like outside of all fixtures: where a fixture asks for another, that one starts from here."""
+
+
+@final
+class Record:
+    """What is known of a fixture that is set up: the live fixtures under it, and what contexts carry for it."""
+
+    __slots__ = ("carried", "live")
+
+    def __init__(self, live: frozenset[object], carried: tuple[Changes, ...]) -> None:
+        self.live = live
+        self.carried = carried
+
+
+_NOTHING: Final = Record(frozenset(), ())
+
+
+@final
+class SettingUp:
+    """The fixtures that are set up in a run, and the hook that does it."""
+
+    def __init__(self, hosts: Hosts, owners: Owners) -> None:
+        self._hosts = hosts
+        self._owners = owners
+        self._records: dict[Definition, Record] = {}
+        self.limit = Limit(None, None)
+
+    # What others ask
+
+    def record_of(self, definition: Definition) -> Record:
+        """What is known of a fixture; nothing if it has no part in loops or contexts."""
+        return self._records.get(definition, _NOTHING)
+
+    def live_under(self, item: pytest.Function) -> frozenset[object]:
+        """All live async fixtures that an item stands on."""
+        records = [r for d in _compat.resolved_definitions(item) if (r := self._records.get(d)) is not None]
+        return frozenset().union(*(record.live for record in records))
+
+    def context_for_test(self, item: pytest.Function, owner: object) -> Context:
+        """A context in which all is set that the item's fixtures set."""
+        definitions = _compat.resolved_definitions(item)
+        return context_with(_clean_context(), self._carried(definitions), owner)
+
+    def _carried(self, definitions: Iterable[Definition]) -> tuple[Changes, ...]:
+        carried: list[Changes] = []
+        for definition in definitions:
+            record = self._records.get(definition)
+            if record is not None:
+                carried += [changes for changes in record.carried if not any(changes is other for other in carried)]
+        return tuple(carried)
+
+    # Set-up
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_fixture_setup(
+        self, fixturedef: Definition, request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Puts a plain function in the place of the fixture's own while pytest sets it up."""
+        original = fixturedef.func
+        if is_async_function(original):
+            if self._owners and self._owners.owner_of_fixture(fixturedef, _compat.item_of(request)) is not None:
+                return (yield)
+            substitute = self._async(fixturedef, request)
+        elif isgeneratorfunction(original):
+            substitute = self._generator(fixturedef, request)
+        else:
+            substitute = self._function(fixturedef, request)
+        definition: Any = fixturedef
+        definition.func = substitute
+        try:
+            return (yield)
+        finally:
+            definition.func = original
+
+    def _needed(self, definition: Definition, request: pytest.FixtureRequest) -> list[Definition]:
+        """What a fixture depends on: what it names, and the autouse fixtures it finds set up around it."""
+        item = _compat.item_of(request)
+        scope = _compat.scope_of(definition)
+        needed = [
+            ambient
+            for ambient in _compat.ambient_definitions(item)
+            if ambient in self._records and ambient is not definition and _compat.scope_of(ambient) >= scope
+        ]
+        for name in definition.argnames:
+            if name != "request" and (found := _compat.active_definition(request, name)) not in needed:
+                needed.append(found)
+        return needed
+
+    def _async(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
+        function = _compat.bound_function(definition, request)
+
+        def set_up_async_fixture(**kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            host = self._hosts.of_fixture(definition, request)
+            needed = self._needed(definition, request)
+            under = frozenset().union(*(self.record_of(d).live for d in needed))
+            carried = self._carried(needed)
+            live = LiveFixture(host, definition.argname, location_of(definition.func), under)
+            live.on_crash = partial(_compat.poison, definition)
+            resolve = partial(self.ask, request)
+            value = live.set_up(function, kwargs, context_with(_clean_context(), carried, live), self.limit, resolve)
+            request.addfinalizer(partial(self._tear_down, definition, live))
+            for settled in self._hosts.settled_by(_compat.item_of(request)):
+                # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
+                settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
+            self._remember(definition, live.changes, carried, under | {live})
+            return value
+
+        return set_up_async_fixture
+
+    def _tear_down(self, definition: Definition, live: LiveFixture) -> None:
+        __tracebackhide__ = True
+        self._records.pop(definition, None)
+        live.tear_down(self.limit)
+
+    def _remember(
+        self, definition: Definition, changes: Changes, carried: tuple[Changes, ...], live: frozenset[object]
+    ) -> None:
+        if changes:
+            carried = (*carried, changes)
+        if carried or live:
+            self._records[definition] = Record(live, carried)
+
+    def _function(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
+        function = _compat.bound_function(definition, request)
+
+        @wraps(function)
+        def set_up_fixture(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with _Isolated(self, definition, request) as context:
+                return context.run(function, *args, **kwargs)
+
+        return set_up_fixture
+
+    def _generator(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
+        function = _compat.bound_function(definition, request)
+
+        @wraps(function)
+        def set_up_generator_fixture(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+            __tracebackhide__ = True
+            generator = function(*args, **kwargs)
+            try:
+                with _Isolated(self, definition, request) as context:
+                    value = context.run(next, generator)
+            except StopIteration:
+                return  # pytest says that there was no yield
+            yield value
+            try:
+                context.run(next, generator)
+            except StopIteration:
+                return
+            yield  # pytest says that there was more than one yield
+
+        return set_up_generator_fixture
+
+    def ask(self, request: pytest.FixtureRequest, name: str) -> tuple[Any, tuple[Changes, ...]]:
+        """The value of a fixture that running code awaits, and what its context must carry for it."""
+        value = request.getfixturevalue(name)
+        return value, self.record_of(_compat.active_definition(request, name)).carried
+
+    def isolate(self, definition: Definition, request: pytest.FixtureRequest) -> tuple[Context, tuple[Changes, ...]]:
+        """The context for a sync fixture, and what is carried in it."""
+        needed = self._needed(definition, request)
+        carried = self._carried(needed)
+        context = context_with(_clean_context(), carried, definition)
+        return context, carried
+
+    def remember_sync(
+        self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, carried: tuple[Changes, ...]
+    ) -> None:
+        """A sync fixture is set up: notes what it changed and what it stands on."""
+        needed = self._needed(definition, request)
+        live: frozenset[object] = frozenset().union(*(self.record_of(d).live for d in needed))
+        self._remember(definition, changes, carried, live)
+        if definition in self._records:
+            request.addfinalizer(partial(self._records.pop, definition, None))
+
+
+@final
+class _Isolated:
+    """The set-up of one sync fixture in a context of its own; its finalizers run there as well."""
+
+    __slots__ = ("_before", "_carried", "_context", "_definition", "_request", "_setting_up")
+
+    def __init__(self, setting_up: SettingUp, definition: Definition, request: pytest.FixtureRequest) -> None:
+        self._setting_up = setting_up
+        self._definition = definition
+        self._request = request
+
+    def __enter__(self) -> Context:
+        self._context, self._carried = self._setting_up.isolate(self._definition, self._request)
+        self._context.run(_CLEAN.set, _clean_context())
+        self._before = self._context.copy()
+        definition: Any = self._definition
+        add = definition.addfinalizer
+        definition.addfinalizer = lambda finalizer: add(partial(self._context.run, finalizer))
+        return self._context
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        definition: Any = self._definition
+        del definition.addfinalizer
+        if error is None:
+            changes = changes_between(self._before, self._context)
+            self._setting_up.remember_sync(self._definition, self._request, changes, self._carried)
+
+
+def _clean_context() -> Context:
+    """The context outside of all fixtures."""
+    return _CLEAN.get(None) or copy_context()

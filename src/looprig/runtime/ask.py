@@ -1,0 +1,44 @@
+"""`ask`: a running test or fixture asks for a fixture, and awaits it.
+
+Does not find fixtures: whoever runs the operation does. The loop is left while pytest's synchronous machinery sets
+the fixture up, which may itself run the loop; then the asker goes on.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from looprig.exceptions import AskError
+from looprig.location import caller_location
+from looprig.runtime.context import apply_changes
+from looprig.runtime.interrupts import running
+
+__all__ = ["ask"]
+
+S = TypeVar("S")
+
+
+@overload
+async def ask(wanted: type[S], /) -> S: ...
+@overload
+async def ask(wanted: str, /) -> Any: ...
+async def ask(wanted: type[Any] | str, /) -> Any:
+    """The value of a fixture, set up now if need be: `rest = await ask(Rest)`, or by name, `await ask("db")`.
+
+    What it gives for a service class is an instance of that class. A fixture asked for like this lives as long as
+    its scope says.
+
+    Raises:
+        AskError: nothing that can give fixtures runs this code, or the fixture lives on another loop.
+    """
+    loop = asyncio.get_running_loop()
+    for running_loop, operation in reversed(running):
+        if running_loop is loop and operation.resolve is not None:
+            value, carried = await operation.put(partial(operation.resolve, wanted))
+            apply_changes(carried)
+            return value
+    raise AskError(
+        f"ask({wanted!r}) was called where no test and no fixture runs.",
+        [("ask", caller_location())],
+        "Ask in the body of an async test or fixture. Outside pytest, use rig().",
+    )

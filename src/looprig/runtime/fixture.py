@@ -1,0 +1,242 @@
+"""One instance of an async fixture, alive: the task that it lives in from set-up to teardown.
+
+Does not know of pytest's caches: a crash is told to `on_crash`. A task group, timeout or cancel scope around the
+fixture's `yield` works because one task enters and leaves it.
+
+Invariants:
+1. The owner task that is cancelled while parked at the `yield` hands the cancellation into the generator there.
+2. If the generator then ends in an error, the fixture has crashed: the operation that needs it is cancelled and
+   raises the crash. If it ends cleanly, that was an early teardown.
+3. A crash is raised by whoever meets it first, and at teardown only if nobody did. It is never only logged.
+4. Tasks that the fixture started and left are ended with it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
+from inspect import isasyncgenfunction
+from typing import Any, final
+
+from looprig.exceptions import FixtureCrashedError, FixtureError
+from looprig.location import Location
+from looprig.runtime.context import Changes, changes_between
+from looprig.runtime.host import Host
+from looprig.runtime.operation import Resolver
+
+__all__ = ["LiveFixture", "Limit"]
+
+
+@final
+class Limit:
+    """A time limit: a `deadline` on the monotonic clock, in seconds, and the error that passing it makes."""
+
+    __slots__ = ("deadline", "expired")
+
+    def __init__(self, deadline: float | None, expired: Callable[[str], BaseException] | None) -> None:
+        self.deadline = deadline
+        self.expired = expired
+
+
+@final
+class LiveFixture:
+    """`needs` are the live fixtures it depends on, directly or not."""
+
+    __slots__ = (
+        "_context",
+        "_ready",
+        "_released",
+        "_task",
+        "changes",
+        "crash",
+        "host",
+        "location",
+        "name",
+        "needs",
+        "on_crash",
+        "reported",
+    )
+
+    def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
+        self._context: Context | None = None
+        self._ready: asyncio.Future[Any] | None = None
+        self._released: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self.changes: Changes = {}
+        self.crash: FixtureCrashedError | None = None
+        self.host = host
+        self.location = location
+        self.name = name
+        self.needs = needs
+        self.on_crash: Callable[[FixtureCrashedError], None] | None = None
+        self.reported = False
+
+    def __repr__(self) -> str:
+        return f"<live fixture {self.name}>"
+
+    # Set-up
+
+    def set_up(
+        self,
+        function: Callable[..., Any],
+        kwargs: Mapping[str, Any],
+        context: Context,
+        limit: Limit,
+        resolve: Resolver | None = None,
+    ) -> Any:
+        """Runs the fixture up to its `yield` (or to its end, if it has none) and gives its value."""
+        __tracebackhide__ = True
+        loop = self.host.loop
+        if isasyncgenfunction(function):
+            ready = self._ready = loop.create_future()
+            self._released = loop.create_future()
+            life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), ready)
+        else:
+            life = self._once(function(**kwargs))
+        task = self._task = context.run(loop.create_task, life)
+        task.set_name(f"fixture {self.name}")
+        waiter: asyncio.Future[Any] = task
+        if self._ready is not None:
+            waiter = self._ready
+            task.add_done_callback(self._ended)
+        try:
+            self.host.drive(
+                waiter,
+                task,
+                what=f"the set-up of fixture {self.name}",
+                needs=self.needs,
+                deadline=limit.deadline,
+                expired=limit.expired,
+                resolve=resolve,
+            )
+            value = waiter.result() if not task.done() or waiter is task else self._early(waiter, task)
+        except asyncio.CancelledError as cancelled:
+            raise FixtureError(
+                f"Fixture {self.name} was cancelled while it was set up.",
+                [(self.name, self.location)],
+                "Let no task cancel the fixture's own task, or catch the cancellation in the fixture.",
+            ) from cancelled
+        finally:
+            if task.done():
+                self.host.end_tasks_of(self) if self._failed(task) else None
+        if self._context is not None:
+            self.changes = changes_between(context, self._context)
+        return value
+
+    @staticmethod
+    def _failed(task: "asyncio.Task[Any]") -> bool:
+        return task.cancelled() or task.exception() is not None
+
+    @staticmethod
+    def _early(waiter: "asyncio.Future[Any]", task: "asyncio.Task[Any]") -> Any:
+        """The task ended before or as soon as it was ready: an error in it counts, and is raised."""
+        task.result()
+        return waiter.result()
+
+    async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        value = await coroutine
+        self._context = copy_context()
+        return value
+
+    async def _live(self, generator: AsyncGenerator[Any, None], ready: "asyncio.Future[Any]") -> None:
+        try:
+            value = await anext(generator)
+        except StopAsyncIteration:
+            raise FixtureError(
+                f"Fixture {self.name} ended without a yield.",
+                [(self.name, self.location)],
+                "Yield a value on every way through the fixture.",
+            ) from None
+        self._context = copy_context()
+        ready.set_result(value)
+        assert self._released is not None
+        try:
+            await self._released
+        except asyncio.CancelledError as cancelled:
+            step = generator.athrow(cancelled)
+        else:
+            step = anext(generator)  # type: ignore[assignment]
+        try:
+            await step
+        except StopAsyncIteration:
+            return
+        await generator.aclose()
+        raise FixtureError(
+            f"Fixture {self.name} yielded twice.",
+            [(self.name, self.location)],
+            "A fixture yields once: what comes after the yield is its teardown.",
+        )
+
+    # The end, wanted or not
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        ready, released = self._ready, self._released
+        assert ready is not None
+        assert released is not None
+        if not ready.done():
+            ready.cancel()  # set_up raises what the task ended in
+            return
+        if released.done() and not released.cancelled():
+            return  # tear_down asked for it, and raises what came of it
+        if task.cancelled():
+            error: BaseException | None = asyncio.CancelledError("the fixture's task was cancelled from outside")
+        else:
+            error = task.exception()
+        if error is None:
+            return
+        crash = self.crash = FixtureCrashedError(
+            f"Fixture {self.name} crashed while it was in use: {type(error).__name__}: {error}",
+            [(self.name, self.location)],
+            "The error above is what ended it.",
+        )
+        crash.__cause__ = error
+        operation = self.host.operation
+        if operation is not None and self in operation.needs:
+            self.reported = True
+            operation.cancel(crash)
+        if self.on_crash is not None:
+            self.on_crash(crash)
+
+    def tear_down(self, limit: Limit) -> None:
+        """Lets the fixture run from its `yield` to its end, then ends the tasks it left.
+
+        Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
+        """
+        __tracebackhide__ = True
+        errors: list[BaseException] = []
+        task, released = self._task, self._released
+        if task is not None and released is not None and not self.host.loop.is_closed():
+            try:
+                if not released.done():
+                    released.set_result(None)
+                if not task.done():
+                    self.host.drive(
+                        task,
+                        task,
+                        what=f"the teardown of fixture {self.name}",
+                        deadline=limit.deadline,
+                        expired=limit.expired,
+                    )
+                if self.crash is None:
+                    task.result()
+                elif not self.reported:
+                    errors.append(self.crash)
+            except asyncio.CancelledError as cancelled:
+                error = FixtureError(
+                    f"Fixture {self.name} was cancelled while it was torn down.",
+                    [(self.name, self.location)],
+                    "Let no task cancel the fixture's own task.",
+                )
+                error.__cause__ = cancelled
+                errors.append(error)
+            except BaseException as error:  # noqa: BLE001 - the tasks it left are ended first
+                errors.append(error)
+        if not self.host.loop.is_closed():
+            try:
+                self.host.end_tasks_of(self)
+            except Exception as error:  # noqa: BLE001 - raised with the others
+                errors.append(error)
+        self._task = None
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup(f"errors while tearing down fixture {self.name}", errors)

@@ -1,0 +1,239 @@
+"""A host owns one loop: it opens it, runs on it what it is handed, and closes it.
+
+Does not know of pytest, of fixtures' dependencies or of the plan. Entering the loop is `run_forever` until what is
+waited for is done: `asyncio.Runner.run` spends over half of its time on signal handlers, which are installed once
+per session here (`interrupts`).
+
+Invariants:
+1. Nothing here asks for the thread's current loop, so an `asyncio.run` elsewhere harms nobody.
+2. Closing ends: tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then reported.
+3. A host that was lent a loop (`Host.lent`) does not close it: whoever made it does.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, Final, final
+
+from looprig.exceptions import StuckTaskError
+from looprig.location import location_of
+from looprig.runtime.interrupts import running
+from looprig.runtime.operation import GRACE, ROUNDS, Operation, Resolver
+from looprig.runtime.tasks import note_owners, report_errors, tasks_of
+
+__all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+EXECUTOR_GRACE: Final = 10.0
+"""Seconds that the threads of a loop's executor have to end when the loop closes."""
+
+
+@final
+class Host:
+    """One loop and what runs on it.
+
+        >>> host = Host.open()
+        >>> async def answer() -> int:
+        ...     return 42
+        >>> host.run(answer(), what="an answer")
+        42
+        >>> host.close()
+    """
+
+    __slots__ = ("_lent", "loop", "operation")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
+        self.loop = loop
+        self.operation: Operation | None = None
+        self._lent = lent
+        note_owners(loop)
+
+    @classmethod
+    def open(
+        cls,
+        factory: LoopFactory | None = None,
+        *,
+        debug: bool = False,
+        executor: Callable[[], ThreadPoolExecutor] | None = None,
+    ) -> "Host":
+        """A host with a new loop, from `factory` (default: asyncio's own)."""
+        loop = (factory or asyncio.new_event_loop)()
+        if debug:
+            loop.set_debug(True)
+        if executor is not None:
+            loop.set_default_executor(executor())
+        return cls(loop, lent=False)
+
+    @classmethod
+    def lent(cls, loop: asyncio.AbstractEventLoop) -> "Host":
+        """A host over a loop that somebody else made and will close."""
+        return cls(loop, lent=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether code runs on the loop at this moment."""
+        return self.loop.is_running()
+
+    # Running
+
+    def drive(
+        self,
+        waiter: "asyncio.Future[Any]",
+        target: "asyncio.Task[Any]",
+        *,
+        what: str,
+        needs: Collection[object] = (),
+        deadline: float | None = None,
+        expired: Callable[[str], BaseException] | None = None,
+        resolve: Resolver | None = None,
+    ) -> None:
+        """Runs the loop until `waiter` is done.
+
+        `target` is cancelled by a crash of what the operation `needs`, by the `deadline` (on the monotonic clock,
+        in seconds; `expired` makes its error), or by a signal; the cause is then raised. `resolve` finds what the
+        code that runs asks for with `ask`.
+        """
+        __tracebackhide__ = True
+        loop = self.loop
+        operation = Operation(loop, what, target, needs, resolve)
+        waiter.add_done_callback(self._stop)
+        timer = None
+        if deadline is not None and expired is not None:
+            timer = loop.call_later(
+                max(0.0, deadline - time.monotonic()), lambda: operation.cancel(expired(operation.what))
+            )
+        outer, self.operation = self.operation, operation
+        running.append((loop, operation))
+        try:
+            while not waiter.done() and not operation.abandoned:
+                loop.run_forever()
+                operation.answer()
+        finally:
+            running.pop()
+            self.operation = outer
+            if timer is not None:
+                timer.cancel()
+            operation.settle()
+        if operation.cause is not None:
+            raise operation.cause from _end_of(target, operation.cause)
+
+    def _stop(self, _done: "asyncio.Future[Any]") -> None:
+        self.loop.stop()
+
+    def run(
+        self,
+        coroutine: Any,
+        *,
+        what: str,
+        context: Context | None = None,
+        needs: Collection[object] = (),
+        deadline: float | None = None,
+        expired: Callable[[str], BaseException] | None = None,
+        resolve: Resolver | None = None,
+    ) -> Any:
+        """Runs a coroutine in a task of its own, in a copy of `context`, and gives what it returns."""
+        __tracebackhide__ = True
+        create = self.loop.create_task
+        task = create(coroutine) if context is None else context.run(create, coroutine)
+        self.drive(task, task, what=what, needs=needs, deadline=deadline, expired=expired, resolve=resolve)
+        return task.result()
+
+    # Ending
+
+    def end_tasks_of(self, owner: object) -> None:
+        """Cancels the tasks that `owner` left over and waits for them.
+
+        Raises:
+            StuckTaskError: some would not end.
+        """
+        left = tasks_of(self.loop, owner)
+        if left:
+            self._end(left)
+
+    def _end(self, tasks: "list[asyncio.Task[Any]]") -> None:
+        left = tasks
+        for _ in range(ROUNDS):
+            for task in left:
+                task.cancel()
+            self.run(asyncio.wait(left, timeout=GRACE), what="ending tasks that were left over")
+            left = [task for task in left if not task.done()]
+            if not left:
+                break
+        report_errors(self.loop, tasks)
+        if left:
+            raise StuckTaskError(
+                f"{len(left)} task(s) swallowed their cancellation {ROUNDS} times and were left behind.",
+                [(task.get_name(), location_of(task.get_coro())) for task in left],
+                "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
+            )
+
+    def close(self) -> None:
+        """Ends all tasks, async generators and the executor, then closes the loop. Safe to call twice.
+
+        Raises:
+            StuckTaskError: tasks or threads would not end; the loop is closed all the same.
+        """
+        loop = self.loop
+        if loop.is_closed():
+            return
+        errors: list[Exception] = []
+        with _kept(errors):
+            left = list(asyncio.all_tasks(loop))
+            if left:
+                self._end(left)
+        if self._lent:
+            _raise_all(errors)
+            return
+        # asyncio's own loops say whether there is anything to shut down; entering the loop for nothing is dear.
+        if getattr(loop, "_asyncgens", True):
+            with _kept(errors):
+                self.run(loop.shutdown_asyncgens(), what="closing async generators")
+        if getattr(loop, "_default_executor", True) is not None:
+            with _kept(errors):
+                self._shut_down_executor()
+        loop.close()
+        _raise_all(errors)
+
+    def _shut_down_executor(self) -> None:
+        self.run(
+            self.loop.shutdown_default_executor(),
+            what="the shutdown of the loop's executor",
+            deadline=time.monotonic() + EXECUTOR_GRACE,
+            expired=lambda what: StuckTaskError(
+                f"{what} took longer than {EXECUTOR_GRACE} s: a thread of it does not end.",
+                (),
+                "Let the code that runs in the executor end before the loop does.",
+            ),
+        )
+
+
+def _end_of(target: "asyncio.Task[Any]", cause: BaseException) -> BaseException | None:
+    """How the cancelled target ended: its traceback shows what it was waiting for."""
+    if cause.__cause__ is not None:
+        return cause.__cause__
+    if not target.done():
+        return None
+    try:
+        target.result()
+    except BaseException as end:  # noqa: BLE001 - it is only chained
+        return end if end is not cause else None
+    return None
+
+
+@contextmanager
+def _kept(errors: list[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
+        errors.append(error)
+
+
+def _raise_all(errors: list[Exception]) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("errors while closing a loop", errors)

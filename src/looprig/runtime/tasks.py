@@ -1,0 +1,60 @@
+"""Whose a task is, and how tasks that were left over are ended.
+
+A task belongs to the fixture or test in whose context it was started, however many tasks lie between. Does not
+look at what a task does.
+
+Python 3.12 can ask a task for its context. On 3.11 a task factory notes the owner when the task is made.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Generator, Iterable
+from typing import Any
+
+from looprig.runtime.context import OWNER
+
+__all__ = ["note_owners", "owner_of", "report_errors", "tasks_of"]
+
+if sys.version_info >= (3, 12):
+
+    def note_owners(loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing to do: a task knows its context."""
+
+    def owner_of(task: "asyncio.Task[Any]") -> object:
+        """The fixture or test that the task belongs to, or `None`."""
+        return task.get_context().get(OWNER)
+
+else:
+
+    def note_owners(loop: asyncio.AbstractEventLoop) -> None:
+        """Has the loop's tasks know their owners, unless the loop has a task factory of its own."""
+        if loop.get_task_factory() is None:
+            loop.set_task_factory(_make_owned)
+
+    def owner_of(task: "asyncio.Task[Any]") -> object:
+        """The fixture or test that the task belongs to, or `None`."""
+        return getattr(task, "_looprig_owner", None)
+
+    def _make_owned(
+        loop: asyncio.AbstractEventLoop,
+        coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+        **options: Any,
+    ) -> "asyncio.Task[Any]":
+        task = asyncio.Task(coro, loop=loop, **options)
+        context = options.get("context")
+        task._looprig_owner = OWNER.get(None) if context is None else context.get(OWNER)  # type: ignore[attr-defined]
+        return task
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
+    """The tasks of `owner` that still live."""
+    return [task for task in asyncio.all_tasks(loop) if owner_of(task) is owner]
+
+
+def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]") -> None:
+    """Hands errors of ended tasks, which nobody awaits any more, to the loop's exception handler."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            loop.call_exception_handler(
+                {"message": "a task that was left over ended in an error", "exception": error, "task": task}
+            )
