@@ -66,12 +66,12 @@ def insert_section(changelog: str, section: str) -> str:
     if HERE not in changelog:
         raise SystemExit(f"CHANGELOG.md has no line {HERE}: put it above the newest release")
     head, _, tail = changelog.partition(HERE)
-    return f"{head}{HERE}\n\n{section}{tail}"
+    return "\n\n".join(part.strip("\n") for part in (f"{head}{HERE}", section, tail)).rstrip() + "\n"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """The command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="python3 tools/changelog.py", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python3 tools/changelog.py", description="CHANGELOG.md from fragments.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="say what is wrong with the fragments")
     commands.add_parser("draft", help="print the section that the fragments make")

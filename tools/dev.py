@@ -61,7 +61,7 @@ PEERS: Final = Environment(name="peers", groups=("test", "peers"))
 STATIC_STEPS: Final = (
     Step(name="ruff check", environment=CHECK, command=("ruff", "check")),
     Step(name="ruff format", environment=CHECK, command=("ruff", "format", "--check")),
-    Step(name="layers", environment=CHECK, command=("lint-imports",)),
+    Step(name="layers", environment=CHECK, command=("lint-imports", "--no-logo", "--no-cache")),
     Step(name="changelog", environment=CHECK, command=("python", "tools/changelog.py", "check")),
     Step(name="mypy", environment=CHECK, command=("mypy",)),
     Step(
@@ -95,7 +95,9 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     )
     wheel = (("LOOPRIG_TESTED", "wheel"),)
     suite = ("pytest", "--ignore=tests/peers")
-    measured = ("coverage", "run", "-m", "pytest")
+    measured = ("coverage", "run", "-m", "pytest", "-q")
+    # They are for the pytest that the tests start, not for the one that runs the tests.
+    no_peers = ("-p", "no:asyncio", "-p", "no:anyio", "-p", "no:aiohttp", "-p", "no:aiomisc")
     return (
         *(
             Step(name=f"suite: {other.name}", environment=other, command=(*suite, "-q"), variables=wheel)
@@ -105,7 +107,9 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
             name="suite: examples", environment=main, command=("pytest", "-q", "examples/notes"), variables=wheel
         ),
         Step(name="coverage: from nothing", environment=main, command=("coverage", "erase")),
-        Step(name="suite: peers", environment=PEERS, command=(*measured, "-q", "tests/peers"), variables=wheel),
+        Step(
+            name="suite: peers", environment=PEERS, command=(*measured, *no_peers, "tests/peers"), variables=wheel
+        ),
         Step(
             name=f"suite: {main.name}",
             environment=main,
@@ -145,7 +149,7 @@ class Workshop:
     """The environments in one folder, made ready when a step first needs them, and what came of each step."""
 
     home: Path
-    constraints: tuple[str, ...] = ("-c", "constraints.txt")
+    versions: tuple[str, ...] = ("-c", "constraints.txt")
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     ready: dict[str, bool] = field(default_factory=dict[str, bool])
 
@@ -188,7 +192,7 @@ class Workshop:
         """Install into an environment, which needs no pip of its own; True if that worked."""
         scripts = self.scripts(environment)
         # -qq: warnings about places where pip looks in vain drown the step's own words.
-        pip = ("-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.constraints)
+        pip = ("-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.versions)
         return self.pip is not None and self.execute(
             f"{what} of {environment}", (self.pip, *pip, *arguments), scripts
         )
@@ -198,7 +202,7 @@ class Workshop:
         """A Python with a pip that is new enough for every Python of ours; None if it can't be had."""
         python = f"{self.scripts('pip')}/python"
         make = (sys.executable, "-m", "venv", str(self.home / "pip"))
-        update = (python, "-m", "pip", "install", "-qq", "--no-input", "-U", "pip", *self.constraints)
+        update = (python, "-m", "pip", "install", "-qq", "--no-input", "pip", *self.versions)
         made = Path(python).exists() or self.execute("environment pip", make)
         return python if made and self.execute("packages of pip", update) else None
 
@@ -275,16 +279,18 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
     finally:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         reader.join(5.0)
     return passed, next((line for line in reversed(lines) if CLOSING_LINE.fullmatch(line)), "")
 
 
 def echo(stream: IO[bytes], lines: list[str]) -> None:
     """Show each line as it comes, and keep it."""
-    for raw in stream:
-        line = raw.decode(errors="replace").rstrip("\r\n")
-        say(line)
-        lines.append(line)
+    with stream:
+        for raw in stream:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            say(line)
+            lines.append(line)
 
 
 def say(line: str) -> None:
@@ -301,7 +307,7 @@ def dependency_groups() -> dict[str, list[str]]:
 def pin(home: Path) -> int:
     """Write constraints.txt anew: the newest versions that go together; 0 if that worked."""
     shutil.rmtree(home / "pins", ignore_errors=True)
-    workshop = Workshop(home, constraints=())
+    workshop = Workshop(home, versions=("--upgrade",))
     if not workshop.prepare(Environment(name="pins", groups=tuple(dependency_groups()), wheel=False)):
         return workshop.conclude()
     pip = (str(workshop.pip), "-m", "pip")
@@ -343,7 +349,7 @@ def is_python(candidate: str, version: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="python3 tools/dev.py", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python3 tools/dev.py", description="Run the example, pass the tests.")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venvs", help="where the environments stand")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("example", help="run the example's suite and show its loop plan")

@@ -66,8 +66,10 @@ def test_type_hints_can_be_read_at_run_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_object_has_a_docstring_of_its_own(name: str) -> None:
-    docstring = vars(getattr(looprig, name)).get("__doc__") or getattr(looprig, name).__doc__
+    public = getattr(looprig, name)
+    docstring: str | None = public.__doc__
     assert docstring
+    assert docstring not in [base.__doc__ for base in getattr(public, "__mro__", ())[1:]]
     assert not docstring.startswith(f"{name}(")  # what a dataclass without one gets
 
 
