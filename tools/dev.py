@@ -11,6 +11,7 @@ closing line of pytest's main run. The exit status is 0 only when each step pass
 import argparse
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Final, final
@@ -32,93 +33,69 @@ STEP_LIMIT: Final = 600.0  # seconds: a hung suite is to end as a failed step, n
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A virtual environment: looprig with all its extras, and dependency groups of pyproject.toml."""
 
     name: str
     groups: tuple[str, ...]
+    _: KW_ONLY
     python: str = sys.executable
     wheel: bool = True  # else the source folder, as an editable install
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """A command that must exit with 0; its first word is one of the environment's scripts."""
 
     name: str
     environment: Environment
-    command: tuple[str, ...]
+    command: str
     variables: tuple[tuple[str, str], ...] = ()
+    _: KW_ONLY
     closes: bool = False  # its closing line is to be the last line of all
 
 
-EXAMPLE: Final = Environment(name="example", groups=("build", "example"), wheel=False)
-CHECK: Final = Environment(name="check", groups=("build", "lint", "typing", "test", "example"), wheel=False)
-PEERS: Final = Environment(name="peers", groups=("test", "peers"))
+EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
+CHECK: Final = Environment("check", ("build", "lint", "typing", "test", "example"), wheel=False)
+PEERS: Final = Environment("peers", ("test", "peers"))
 
 STATIC_STEPS: Final = (
-    Step(name="ruff check", environment=CHECK, command=("ruff", "check")),
-    Step(name="ruff format", environment=CHECK, command=("ruff", "format", "--check")),
-    Step(name="layers", environment=CHECK, command=("lint-imports", "--no-logo", "--no-cache")),
-    Step(name="changelog", environment=CHECK, command=("python", "tools/changelog.py", "check")),
-    Step(name="mypy", environment=CHECK, command=("mypy",)),
-    Step(
-        name="mypy: examples",
-        environment=CHECK,
-        command=("mypy", "examples/notes"),
-        variables=(("MYPYPATH", "examples/notes"),),  # a project of its own: its `tests` are not ours
-    ),
-    Step(name="pyright", environment=CHECK, command=("pyright",)),
-    Step(
-        name="pyright: public types",
-        environment=CHECK,
-        command=("pyright", "--verifytypes", "looprig", "--ignoreexternal"),
-    ),
+    Step("ruff check", CHECK, "ruff check"),
+    Step("ruff format", CHECK, "ruff format --check"),
+    Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
+    Step("changelog", CHECK, "python tools/changelog.py check"),
+    Step("mypy", CHECK, "mypy"),
+    # A project of its own: its `tests` are not ours.
+    Step("mypy: examples", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
+    Step("pyright", CHECK, "pyright"),
+    Step("pyright: public types", CHECK, "pyright --verifytypes looprig --ignoreexternal"),
 )
-EXAMPLE_STEP: Final = Step(
-    name="example: notes",
-    environment=EXAMPLE,
-    command=("pytest", "examples/notes", "--explain-loops"),
-)
+EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
+SUITE: Final = "pytest --ignore=tests/peers"
 FAST_SUITE: Final = (
-    Step(name="suite: examples", environment=CHECK, command=("pytest", "-q", "examples/notes")),
-    Step(name="suite", environment=CHECK, command=("pytest", "--ignore=tests/peers"), closes=True),
+    Step("suite: examples", CHECK, "pytest -q examples/notes"),
+    Step("suite", CHECK, SUITE, closes=True),
 )
 
 
 def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     """The suite against the built wheel on each Python: the main one, which is measured too, comes last."""
     main, *others = (
-        Environment(name=f"wheel-{version}", groups=("test", "example"), python=path) for version, path in pythons
+        Environment(f"wheel-{version}", ("test", "example"), python=path) for version, path in pythons
     )
     wheel = (("LOOPRIG_TESTED", "wheel"),)
-    suite = ("pytest", "--ignore=tests/peers")
-    measured = ("coverage", "run", "-m", "pytest", "-q")
-    # They are for the pytest that the tests start, not for the one that runs the tests.
-    no_peers = ("-p", "no:asyncio", "-p", "no:anyio", "-p", "no:aiohttp", "-p", "no:aiomisc")
+    # The peers are for the pytest that the tests start, not for the one that runs the tests.
+    no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
     return (
-        *(
-            Step(name=f"suite: {other.name}", environment=other, command=(*suite, "-q"), variables=wheel)
-            for other in others
-        ),
-        Step(
-            name="suite: examples", environment=main, command=("pytest", "-q", "examples/notes"), variables=wheel
-        ),
-        Step(name="coverage: from nothing", environment=main, command=("coverage", "erase")),
-        Step(
-            name="suite: peers", environment=PEERS, command=(*measured, *no_peers, "tests/peers"), variables=wheel
-        ),
-        Step(
-            name=f"suite: {main.name}",
-            environment=main,
-            command=("coverage", "run", "-m", *suite),
-            variables=wheel,
-            closes=True,
-        ),
-        Step(name="coverage: combine", environment=main, command=("coverage", "combine", "--quiet")),
-        Step(name="coverage: gate", environment=main, command=("coverage", "report")),
+        *(Step(f"suite: {other.name}", other, f"{SUITE} -q", wheel) for other in others),
+        Step("suite: examples", main, "pytest -q examples/notes", wheel),
+        Step("coverage: from nothing", main, "coverage erase"),
+        Step("suite: peers", PEERS, f"coverage run -m pytest -q {no_peers} tests/peers", wheel),
+        Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", wheel, closes=True),
+        Step("coverage: combine", main, "coverage combine --quiet"),
+        Step("coverage: gate", main, "coverage report"),
     )
 
 
@@ -173,17 +150,20 @@ class Workshop:
     def _prepare(self, environment: Environment) -> bool:
         folder = self.home / environment.name
         project = ["--no-build-isolation", "--editable", ".[all]"]
+        python = Path(self.scripts(environment.name), "python")
+        usable = python.resolve() == Path(environment.python).resolve()
         if environment.wheel:
-            # From nothing: pip takes a rebuilt wheel of the same version for the one that it installed before.
-            shutil.rmtree(folder, ignore_errors=True)
             if self.wheel is None:
                 return False
             project = [f"{self.wheel}[all]"]
+            usable = False  # since pip takes a rebuilt wheel of the same version for the one it installed before
+        if not usable:
+            shutil.rmtree(folder, ignore_errors=True)
         groups = dependency_groups()
         requirements = [requirement for group in environment.groups for requirement in groups[group]]
         make = (environment.python, "-m", "venv", "--without-pip", str(folder))
         return (
-            (folder.exists() or self.execute(f"environment {environment.name}", make))
+            (usable or self.execute(f"environment {environment.name}", make))
             and self.install(environment.name, "packages", requirements)
             and self.install(environment.name, "looprig", project)
         )
@@ -200,10 +180,11 @@ class Workshop:
     @cached_property
     def pip(self) -> str | None:
         """A Python with a pip that is new enough for every Python of ours; None if it can't be had."""
-        python = f"{self.scripts('pip')}/python"
+        scripts = self.scripts("pip")
+        python = f"{scripts}/python"
         make = (sys.executable, "-m", "venv", str(self.home / "pip"))
         update = (python, "-m", "pip", "install", "-qq", "--no-input", "pip", *self.versions)
-        made = Path(python).exists() or self.execute("environment pip", make)
+        made = shutil.which("pip", path=scripts) is not None or self.execute("environment pip", make)
         return python if made and self.execute("packages of pip", update) else None
 
     @cached_property
@@ -211,8 +192,7 @@ class Workshop:
         """The wheel, built of the sources as they are; None if that failed."""
         folder = self.home / "dist"
         shutil.rmtree(folder, ignore_errors=True)
-        build = ("hatchling", "build", "-t", "wheel", "-d", str(folder))
-        built = self.run(Step(name="wheel", environment=CHECK, command=build))
+        built = self.run(Step("wheel", CHECK, f"hatchling build -t wheel -d {shlex.quote(str(folder))}"))
         return next(folder.glob("*.whl")) if built else None
 
     def scripts(self, environment: str) -> str:
@@ -308,7 +288,7 @@ def pin(home: Path) -> int:
     """Write constraints.txt anew: the newest versions that go together; 0 if that worked."""
     shutil.rmtree(home / "pins", ignore_errors=True)
     workshop = Workshop(home, versions=("--upgrade",))
-    if not workshop.prepare(Environment(name="pins", groups=tuple(dependency_groups()), wheel=False)):
+    if not workshop.prepare(Environment("pins", tuple(dependency_groups()), wheel=False)):
         return workshop.conclude()
     pip = (str(workshop.pip), "-m", "pip")
     freeze = ("freeze", "--exclude-editable", "--all", "--exclude", "setuptools")  # which old venvs put beside pip

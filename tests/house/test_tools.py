@@ -1,5 +1,6 @@
 """The tools that keep the house: the changelog's fragments, and the steps of CI."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -8,7 +9,12 @@ import pytest
 from tests.house.repository import ROOT
 from tools import changelog, dev
 
-ENVIRONMENT = dev.Environment(name="nothing", groups=(), wheel=False)
+ENVIRONMENT = dev.Environment("nothing", (), wheel=False)
+
+
+def python(code: str) -> str:
+    """The command that runs this code."""
+    return shlex.join((sys.executable, "-c", code))
 
 
 @pytest.fixture
@@ -73,10 +79,10 @@ def test_a_failed_step_is_told_and_the_closing_line_comes_last(
 ) -> None:
     workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     closing = "===== 3 passed, 1 skipped in 0.25s ====="
-    passes = (sys.executable, "-c", f"print('{closing}'); print('later')")
-    fails = (sys.executable, "-c", "raise SystemExit(3)")
-    assert workshop.run(dev.Step(name="suite", environment=ENVIRONMENT, command=passes, closes=True))
-    assert not workshop.run(dev.Step(name="gate", environment=ENVIRONMENT, command=fails))
+    passes = python(f"print('{closing}'); print('later')")
+    fails = python("raise SystemExit(3)")
+    assert workshop.run(dev.Step("suite", ENVIRONMENT, passes, closes=True))
+    assert not workshop.run(dev.Step("gate", ENVIRONMENT, fails))
     assert workshop.conclude() == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == closing
@@ -85,30 +91,30 @@ def test_a_failed_step_is_told_and_the_closing_line_comes_last(
 
 def test_a_program_that_is_not_there_is_a_failed_step(tmp_path: Path) -> None:
     workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
-    assert not workshop.run(dev.Step(name="lost", environment=ENVIRONMENT, command=("no-such-program",)))
+    assert not workshop.run(dev.Step("lost", ENVIRONMENT, "no-such-program"))
     assert workshop.conclude() == 1
 
 
 def test_a_step_that_takes_too_long_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "STEP_LIMIT", 0.2)
     workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
-    hangs = (sys.executable, "-c", "import time; time.sleep(60)")
-    assert not workshop.run(dev.Step(name="hangs", environment=ENVIRONMENT, command=hangs))
+    hangs = python("import time; time.sleep(60)")
+    assert not workshop.run(dev.Step("hangs", ENVIRONMENT, hangs))
 
 
 @pytest.mark.parametrize("name", ["PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PIP_TARGET", "PYTEST_ADDOPTS"])
 def test_a_shell_cannot_change_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
-    command = (sys.executable, "-c", f"import os; raise SystemExit({name!r} in os.environ)")
-    assert workshop.run(dev.Step(name="look", environment=ENVIRONMENT, command=command))
+    command = python(f"import os; raise SystemExit({name!r} in os.environ)")
+    assert workshop.run(dev.Step("look", ENVIRONMENT, command))
 
 
 def test_a_setting_of_where_pip_looks_stays_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://mirror.test/simple")
     workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
-    command = (sys.executable, "-c", "import os; raise SystemExit('PIP_INDEX_URL' not in os.environ)")
-    assert workshop.run(dev.Step(name="look", environment=ENVIRONMENT, command=command))
+    command = python("import os; raise SystemExit('PIP_INDEX_URL' not in os.environ)")
+    assert workshop.run(dev.Step("look", ENVIRONMENT, command))
 
 
 def test_a_script_that_only_looks_like_a_python_is_passed_over(tmp_path: Path) -> None:
