@@ -81,10 +81,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
     fragments, complaints = read_fragments(root / "changelog.d")
     if complaints:
-        print(*complaints, sep="\n", file=sys.stderr)  # noqa: T201 - a command-line tool
+        print(*complaints, sep="\n", file=sys.stderr)
         return 1
     if options.command == "draft":
-        print(render("Unreleased", fragments), end="")  # noqa: T201 - as above
+        print(render("Unreleased", fragments), end="")
     elif options.command == "release":
         section = render(f"{options.version} ({datetime.now(UTC).date()})", fragments)
         changelog = root / "CHANGELOG.md"

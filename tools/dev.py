@@ -136,10 +136,9 @@ class Workshop:
             self.outcomes.append(Outcome(f"{step.name} (not run, as its environment failed)", passed=False))
             return False
         scripts = self.scripts(step.environment.name)
-        tool = shutil.which(step.command[0], path=scripts) or step.command[0]
-        return self.execute(
-            step.name, (tool, *step.command[1:]), scripts, dict(step.variables), closes=step.closes
-        )
+        program, *arguments = shlex.split(step.command)
+        found = shutil.which(program, path=scripts) or program
+        return self.execute(step.name, (found, *arguments), scripts, dict(step.variables), closes=step.closes)
 
     def prepare(self, environment: Environment) -> bool:
         """Make an environment ready, once a run; True if that worked."""
@@ -275,7 +274,7 @@ def echo(stream: IO[bytes], lines: list[str]) -> None:
 
 def say(line: str) -> None:
     """Print a line at once, so that it stands in order with the output of others."""
-    print(line, flush=True)  # noqa: T201 - a command-line tool
+    print(line, flush=True)
 
 
 def dependency_groups() -> dict[str, list[str]]:
