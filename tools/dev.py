@@ -67,15 +67,16 @@ STATIC_STEPS: Final = (
     Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
     Step("changelog", CHECK, "python tools/changelog.py check"),
     Step("mypy", CHECK, "mypy"),
-    # A project of its own: its `tests` are not ours.
-    Step("mypy: examples", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
+    # Each by itself, since its folder is where its own imports begin.
+    Step("mypy: example", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
+    Step("mypy: benchmarks", CHECK, "mypy benchmarks", (("MYPYPATH", "benchmarks"),)),
     Step("pyright", CHECK, "pyright"),
     Step("pyright: public types", CHECK, "pyright --verifytypes looprig --ignoreexternal"),
 )
 EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
 SUITE: Final = "pytest --ignore=tests/peers"
 FAST_SUITE: Final = (
-    Step("suite: examples", CHECK, "pytest -q examples/notes"),
+    Step("suite: example", CHECK, "pytest -q examples/notes"),
     Step("suite", CHECK, SUITE, closes=True),
 )
 
@@ -90,7 +91,7 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
     return (
         *(Step(f"suite: {other.name}", other, f"{SUITE} -q", wheel) for other in others),
-        Step("suite: examples", main, "pytest -q examples/notes", wheel),
+        Step("suite: example", main, "pytest -q examples/notes", wheel),
         Step("coverage: from nothing", main, "coverage erase"),
         Step("suite: peers", PEERS, f"coverage run -m pytest -q {no_peers} tests/peers", wheel),
         Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", wheel, closes=True),
