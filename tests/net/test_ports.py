@@ -46,7 +46,7 @@ def has_ipv6() -> bool:
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 loopback here")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - nothing listens
 def test_another_process_that_asks_for_20_000_ports_never_gets_a_held_one(address: str) -> None:
     """Half of them are asked for with SO_REUSEADDR, on the same address and on the wildcard."""
     with PortFactory("127.0.0.1") as unused_port:
@@ -88,7 +88,7 @@ def test_asyncio_serves_on_a_held_port() -> None:
 
 def test_an_http_server_of_another_process_serves_on_a_held_port() -> None:
     """`http.server` sets SO_REUSEADDR, as nearly every server does."""
-    code = "import http.server, sys; print(http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), None).server_port)"
+    code = "import http.server as h, sys; print(h.HTTPServer((sys.argv[1], int(sys.argv[2])), None).server_port)"
     with hold_port() as held:
         ran = subprocess.run(
             [sys.executable, "-c", code, held.host, str(held.port)], capture_output=True, text=True, check=True

@@ -105,8 +105,8 @@ class HeldPort(_Closable):
 def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> HeldPort:
     """Take a port on `host` (by default `localhost()`) and hold it until it is closed.
 
-    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server cannot bind beside the holder: let the port
-    go just before it does. Raises `OSError` where the host cannot be bound.
+    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server cannot bind beside the holder: let the
+    port go just before it does. Raises `OSError` where the host cannot be bound.
     """
     return HeldPort(_bound(host or localhost(), kind))
 
@@ -114,7 +114,7 @@ def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_
 def listening_socket(host: str | None = None) -> socket.socket:
     """Give a bound TCP socket, to be handed to a server of our own in place of a host and a port.
 
-    Its port is known, and already ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
+    Its port is known, and ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
     """
     bound = _bound(host or localhost(), socket.SOCK_STREAM)
     bound.setblocking(False)

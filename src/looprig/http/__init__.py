@@ -1,0 +1,24 @@
+"""The typed HTTP client for tests, `TestClient[S]`, and what it gives.
+
+Loading this package does not load aiohttp: the client imports it when it is opened.
+"""
+
+from looprig.http.client import HasUrl as HasUrl
+from looprig.http.client import RequestOptions as RequestOptions
+from looprig.http.client import TestClient as TestClient
+from looprig.http.decode import Decoder as Decoder
+from looprig.http.headers import Headers as Headers
+from looprig.http.response import Request as Request
+from looprig.http.response import Response as Response
+from looprig.http.websocket import WebSocket as WebSocket
+
+__all__ = [
+    "Decoder",
+    "HasUrl",
+    "Headers",
+    "Request",
+    "RequestOptions",
+    "Response",
+    "TestClient",
+    "WebSocket",
+]

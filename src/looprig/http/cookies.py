@@ -1,0 +1,54 @@
+"""The cookies one client keeps, as a mapping of names to values over aiohttp's jar.
+
+Does not follow the rules of domains and paths itself: the jar does when it sends. Invariant: what is set here is
+sent to the client's own service, on every path, and is gone when the client closes.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, final
+
+from looprig._extras import LazyModule
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
+else:
+    aiohttp = LazyModule("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
+    yarl = LazyModule("yarl", extra="aiohttp", needed_for="looprig.TestClient")
+
+__all__ = ["Cookies"]
+
+
+@final
+class Cookies(MutableMapping[str, str]):
+    """Live: shows what the service has set, and takes what a test sets or deletes.
+
+    Where one name was set for several paths, the mapping shows the last of them.
+    """
+
+    def __init__(self, jar: "aiohttp.CookieJar", url: "yarl.URL") -> None:
+        self._jar = jar
+        self._url = url
+
+    def __getitem__(self, name: str) -> str:
+        return self._values()[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._jar.update_cookies({name: value}, self._url.with_path("/"))
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._values():
+            raise KeyError(name)
+        self._jar.clear(lambda morsel: morsel.key == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __repr__(self) -> str:
+        return f"Cookies({self._values()!r})"
+
+    def _values(self) -> dict[str, str]:
+        return {morsel.key: morsel.value for morsel in self._jar}

@@ -1,0 +1,156 @@
+"""From JSON to the type that was asked for, and from objects to JSON.
+
+msgspec decodes; where the type is a pydantic model, or has one inside, pydantic does, in strict mode, so that
+`"1"` never passes for an `int` with either. Both are extras and are imported at first use.
+
+Does not know of HTTP: it sees bytes and types. Invariants of every `Decoder`:
+1. A body that does not fit the type is a `ValueError` whose text says where.
+2. A type that cannot be decoded into at all is a `TypeError`.
+"""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, Protocol, TypeVar, cast, final, get_args, get_type_hints
+
+from typing_extensions import TypeForm
+
+from looprig._extras import import_extra
+
+__all__ = ["DEFAULT_DECODER", "Decoder", "MsgspecDecoder", "PydanticDecoder", "encode_json", "form_name"]
+
+_T = TypeVar("_T")
+
+
+class Decoder(Protocol):
+    """Turns a JSON body into a value of a type.
+
+    Raises `ValueError` for a body that does not fit, and `TypeError` for a type it does not know.
+    """
+
+    def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
+        """Decode the whole body into one value."""
+        ...
+
+
+@final
+class MsgspecDecoder:
+    """Decodes with msgspec, strictly: Structs, dataclasses, TypedDicts, unions and what they hold."""
+
+    def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
+        """Decode the whole body into one value."""
+        msgspec_json = import_extra("msgspec.json", extra="msgspec", needed_for=f"Decoding into {form_name(into)}")
+        return cast("_T", msgspec_json.decode(body, type=into))
+
+
+@final
+class PydanticDecoder:
+    """Decodes with pydantic's `TypeAdapter`, in strict mode for JSON."""
+
+    def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
+        """Decode the whole body into one value."""
+        pydantic = import_extra("pydantic", extra="pydantic", needed_for=f"Decoding into {form_name(into)}")
+        try:
+            return cast("_T", pydantic.TypeAdapter(into).validate_json(body, strict=True))
+        except pydantic.ValidationError as error:
+            raise ValueError(_pydantic_summary(error)) from error
+
+
+@final
+class _ByTypeDecoder:
+    """Hands a type on to the library whose models it is made of."""
+
+    def __init__(self) -> None:
+        self._pydantic = PydanticDecoder()
+        self._msgspec = MsgspecDecoder()
+
+    def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
+        decoder: Decoder = self._pydantic if _has_pydantic_model(into) else self._msgspec
+        return decoder.decode(body, into)
+
+
+DEFAULT_DECODER: Final[Decoder] = _ByTypeDecoder()
+
+_SIGNS_OF_FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "__total__", "_fields")
+"""What marks a dataclass, a Struct, a TypedDict and a NamedTuple: types whose fields hold further types."""
+
+
+def encode_json(value: object) -> bytes:
+    """Encode what a test sends: plain data, Structs, dataclasses, pydantic models, in each other as well.
+
+    Raises `TypeError` for an object that has no JSON form.
+    """
+    if "msgspec" in sys.modules:
+        return cast("bytes", sys.modules["msgspec"].json.encode(value, enc_hook=_plain))
+    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def form_name(form: object) -> str:
+    """Write a type as a person would, without the modules it comes from.
+
+    >>> form_name(list[int] | None)
+    'list[int] | None'
+    """
+    if form is None or form is type(None):
+        return "None"
+    if isinstance(form, type) and not get_args(form):
+        return form.__qualname__.rpartition("<locals>.")[2]
+    return re.sub(r"(?:[\w<>]+\.)+(?=\w)", "", repr(form))
+
+
+def _plain(value: object) -> object:
+    if _is_pydantic_model(type(value)):
+        return cast("Any", value).model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    raise TypeError(f"a {type(value).__qualname__} cannot be sent as JSON: {value!r}")
+
+
+def _pydantic_summary(error: Any) -> str:
+    """Tell every fault as msgspec tells its one; pydantic's own text has addresses to visit in it."""
+    faults = error.errors(include_url=False, include_context=False)
+    return "; ".join(f"{fault['msg']} - at `{_path(fault['loc'])}`" for fault in faults)
+
+
+def _path(steps: tuple[str | int, ...]) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+
+
+def _has_pydantic_model(form: object) -> bool:
+    if "pydantic" not in sys.modules:  # then there is no model to find
+        return False
+    seen: set[int] = set()
+    found: list[object] = [form]
+    while found:
+        each = found.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if _is_pydantic_model(each):
+            return True
+        found.extend(_parts(each))
+    return False
+
+
+def _is_pydantic_model(form: object) -> bool:
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None or not isinstance(form, type):
+        return False
+    try:
+        return issubclass(form, pydantic.BaseModel) or bool(pydantic.dataclasses.is_pydantic_dataclass(form))
+    except TypeError:  # a generic alias that says it is a type
+        return False
+
+
+def _parts(form: object) -> Iterator[object]:
+    yield from get_args(form)
+    value = getattr(form, "__value__", None)  # a `type` alias
+    if value is not None:
+        yield value
+    if isinstance(form, type) and any(hasattr(form, sign) for sign in _SIGNS_OF_FIELDS):
+        try:
+            yield from get_type_hints(form).values()
+        except NameError:  # the decoder will say which name is missing
+            return

@@ -1,0 +1,314 @@
+"""The client over a real socket: what it sends, what it gives, and what it says when that is not as expected."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+import pydantic
+import pytest
+
+from looprig.exceptions import LooprigError, UnexpectedResponseError
+from looprig.http import Response, TestClient
+from tests.http.shop import Shop, User
+from tests.running import running
+
+Asks = Callable[[TestClient[Shop]], Awaitable[None]]
+
+
+def ask(asks: Asks, *, timeout: float = 30.0) -> None:
+    """Run the service and a client of it for the length of one test."""
+
+    async def scenario() -> None:
+        async with running(Shop()) as shop, TestClient(shop, timeout=timeout, headers={"X-Token": "t"}) as api:
+            await asks(api)
+
+    asyncio.run(scenario())
+
+
+class Echo(pydantic.BaseModel):
+    """What `/echo` tells of a request."""
+
+    method: str
+    query: list[list[str]]
+    type: str
+    token: str
+    cookies: dict[str, str]
+    body: str
+
+
+@dataclass
+class Point:
+    """A dataclass to send."""
+
+    x: int
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "options"])
+def test_every_verb_sends_its_method_and_decodes(verb: str) -> None:
+    """One signature each; `request` takes any method."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        echo = await getattr(api, verb)("/echo", into=Echo, params=[("a", 1), ("a", 2)])
+        assert (echo.method, echo.query) == (verb.upper(), [["a", "1"], ["a", "2"]])
+        assert (await api.request("REPORT", "/echo", into=Echo)).method == "REPORT"
+
+    ask(asks)
+
+
+def test_head_gives_the_response_without_a_body() -> None:
+    """There is nothing to decode in the answer to a HEAD."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        answer = await api.head("/users", status=200)
+        assert (answer.body, answer.method, answer.content_type) == (b"", "HEAD", "application/json")
+
+    ask(asks)
+
+
+def test_without_into_the_whole_response_is_given_whatever_its_status() -> None:
+    """It is fully read: it can be looked at after the connection is gone."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        answer = await api.get("/users", params={"status": "404"})
+        assert type(answer) is Response
+        assert (answer.status, answer.reason, answer.ok) == (404, "Not Found", False)
+        assert answer.url == f"{api.service.url}/users?status=404"
+        assert answer.json() == [{"id": 1, "name": "ann"}]
+        assert answer.text == '[{"id": 1, "name": "ann"}]'
+        assert answer.decode(list[User]) == [User(1, "ann")]
+
+    ask(asks)
+
+
+def test_into_decodes_unions_lists_and_none() -> None:
+    """`into` takes any type, not classes alone."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        assert await api.get("/users", into=list[User] | None) == [User(1, "ann")]
+        assert await api.get("/empty", into=None) is None  # type: ignore[func-returns-value]
+
+    ask(asks)
+
+
+def test_repeated_headers_are_all_there() -> None:
+    """A mapping alone would keep one of them."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        answer = await api.get("/cookie")
+        assert answer.headers.get_all("x-many") == ("1", "2")
+
+    ask(asks)
+
+
+@pytest.mark.parametrize(
+    ("sent", "body"),
+    [
+        pytest.param({"a": [1]}, '{"a":[1]}', id="plain"),
+        pytest.param(User(1, "ann"), '{"id":1,"name":"ann"}', id="struct"),
+        pytest.param([Point(1)], '[{"x":1}]', id="dataclass"),
+        pytest.param({"m": Echo.model_construct(method="X")}, '{"m":{"method":"X"}}', id="pydantic"),
+        pytest.param(None, "null", id="null"),
+    ],
+)
+def test_json_takes_structs_dataclasses_and_models(sent: object, body: str) -> None:
+    """In each other as well; `json=None` sends null."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        echo = await api.post("/echo", json=sent, into=Echo)
+        assert (echo.body, echo.type) == (body, "application/json")
+
+    ask(asks)
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "kind"),
+    [
+        pytest.param("text", "text", "text/plain", id="text"),
+        pytest.param(b"raw", "raw", "application/octet-stream", id="bytes"),
+        pytest.param({"a": "1"}, "a=1", "application/x-www-form-urlencoded", id="form"),
+    ],
+)
+def test_data_is_a_raw_body_or_a_form(sent: object, body: str, kind: str) -> None:
+    """As aiohttp has it."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        echo = await api.post("/echo", data=sent, into=Echo)
+        assert (echo.body, echo.type) == (body, kind)
+
+    ask(asks)
+
+
+def test_a_request_with_two_bodies_is_refused() -> None:
+    """Which of them was meant cannot be known."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(TypeError, match="give json= or data=, not both"):
+            await api.post("/echo", json=1, data=b"1")
+        echo = await api.post("/echo", json=1, headers={"content-type": "application/vnd.api+json"}, into=Echo)
+        assert echo.type == "application/vnd.api+json"
+
+    ask(asks)
+
+
+def test_the_clients_headers_go_with_every_request_and_a_requests_own_win() -> None:
+    """`headers=` of the client, then of the request."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        assert (await api.get("/echo", into=Echo)).token == "t"
+        assert (await api.get("/echo", headers={"X-Token": "u"}, into=Echo)).token == "u"
+
+    ask(asks)
+
+
+def test_cookies_are_kept_for_one_client() -> None:
+    """On an IP address as well, which a jar refuses by default; another client has none of them."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        await api.get("/cookie")
+        assert dict(api.cookies) == {"session": "abc"}
+        api.cookies["lang"] = "nl"
+        echo = await api.get("/echo", cookies={"once": "1"}, into=Echo)
+        assert echo.cookies == {"session": "abc", "lang": "nl", "once": "1"}
+        del api.cookies["session"]
+        assert (await api.get("/echo", into=Echo)).cookies == {"lang": "nl"}
+        assert repr(api.cookies) == "Cookies({'lang': 'nl'})"
+        with pytest.raises(KeyError):
+            del api.cookies["session"]
+        async with TestClient(api.service) as other:
+            assert len(other.cookies) == 0
+
+    ask(asks)
+
+
+def test_an_unexpected_status_shows_request_status_and_body() -> None:
+    """It is an AssertionError, as what fails is the test."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(UnexpectedResponseError) as raised:
+            await api.get("/users", params={"status": 404}, headers={"Authorization": "Bearer secret"}, status=200)
+        assert isinstance(raised.value, AssertionError)
+        assert str(raised.value) == (
+            f"GET {api.url}/users?status=404 answered 404 Not Found, expected 200.\n"
+            "  > X-Token: t\n"
+            "  > Authorization: Bearer (not shown)\n"
+            "  < Content-Type: application/json; charset=utf-8\n"
+            '  < [{"id": 1, "name": "ann"}]'
+        )
+
+    ask(asks)
+
+
+def test_a_body_was_asked_for_so_a_2xx_is_expected() -> None:
+    """With `into` and no `status`; the redirect is told too."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(UnexpectedResponseError) as raised:
+            await api.get("/move", into=list[User])
+        assert str(raised.value).splitlines()[0] == (
+            f"GET {api.url}/move -> GET {api.url}/users?status=404 answered 404 Not Found, expected 200 to 299."
+        )
+        answer = await api.get("/move", allow_redirects=False, status={301, 302})
+        assert answer.headers["Location"] == "/users?status=404"
+        assert await api.get("/users?status=404", into=list[User], status=404) == [User(1, "ann")]
+
+    ask(asks)
+
+
+def test_a_body_that_does_not_decode_is_told_with_type_fault_and_body() -> None:
+    """By msgspec and by pydantic in one wording."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(UnexpectedResponseError) as by_msgspec:
+            await api.get("/users", into=dict[str, User])
+        assert str(by_msgspec.value).splitlines()[0] == (
+            f"GET {api.url}/users answered 200 OK, but its body does not decode into dict[str, User]: "
+            "Expected `object`, got `array`."
+        )
+        with pytest.raises(UnexpectedResponseError) as by_pydantic:
+            await api.post("/users", into=list[Echo], status=range(200, 500))
+        assert "405 Method Not Allowed, but its body does not decode into list[Echo]: " in str(by_pydantic.value)
+        assert "  < 405: Method Not Allowed" in str(by_pydantic.value)
+
+    ask(asks)
+
+
+def test_a_request_has_a_time_limit_that_names_it() -> None:
+    """Of the client or of the request; aiohttp's own error has no text."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(TimeoutError, match=r"GET http://.*/hang: no whole answer within 0\.05 s"):
+            await api.get("/hang")
+        with pytest.raises(TimeoutError, match=r"no whole answer within 0\.01 s"):
+            await api.get("/hang", timeout=0.01)
+        await asyncio.wait_for(api.service.cancelled.wait(), 10)  # the service saw the client leave
+
+    ask(asks, timeout=0.05)
+
+
+def test_a_refused_connection_names_the_request() -> None:
+    """The error stays aiohttp's, so that a test can expect it."""
+
+    async def scenario() -> None:
+        async with running(Shop()) as shop:
+            api = TestClient(shop, url=shop.url)
+            await api.__aenter__()
+        with pytest.raises(aiohttp.ClientConnectionError) as raised:
+            await api.get("/users")
+        assert raised.value.__notes__ == [f"It was asked for GET {api.url}/users."]
+        await api.__aexit__(None, None, None)
+
+    asyncio.run(scenario())
+
+
+def test_paths_are_put_after_the_base_url() -> None:
+    """A prefix in the base URL stays; a whole address is left as it is."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        async with TestClient(api.service, url=f"{api.url}/users/") as users:
+            assert (await users.get("")).status == 200
+            assert (await users.get("?status=418")).status == 404  # below the prefix
+            assert (await users.get(f"{api.url}/empty")).status == 204
+        assert (await api.get("users")).status == 200
+
+    ask(asks)
+
+
+def test_a_client_that_is_not_open_says_so() -> None:
+    """Before, after, and when it is opened twice."""
+    api = TestClient(Shop())
+
+    async def scenario() -> None:
+        with pytest.raises(LooprigError, match="<TestClient of Shop> is not open yet, so nothing can be asked"):
+            await api.get("/users")
+        with pytest.raises(LooprigError, match="Shop is not running, so it has no address"):
+            await api.__aenter__()
+        async with running(api.service), api:
+            with pytest.raises(LooprigError, match="is open already"):
+                await api.__aenter__()
+        with pytest.raises(LooprigError, match="<TestClient of Shop> is closed"):
+            _ = api.cookies
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "ftp://localhost", "", 80])
+def test_a_base_url_that_is_none_is_told(url: str) -> None:
+    """Before anything is sent to it."""
+
+    @dataclass
+    class Odd:
+        """Any service with a `url` will do."""
+
+        url: str
+
+    async def scenario() -> None:
+        with pytest.raises(LooprigError, match=f"no http:// or https:// address to ask; its url is {url!r}"):
+            await TestClient(Odd(url)).__aenter__()
+
+    asyncio.run(scenario())
+
+
+def test_pytest_does_not_collect_the_client() -> None:
+    """Its name begins with Test."""
+    assert TestClient.__test__ is False
