@@ -1,0 +1,102 @@
+"""Run one child process and measure it: from inside by `loop_probe`, from outside by its resource usage.
+
+Does not decide what is run or how often; see `run.py`. Invariant: a child sees none of the caller's Python
+or pytest settings. With PYTHONDONTWRITEBYTECODE set, above all, pytest would rewrite every test module in
+every run, and all ratios would shrink towards one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+PROBE: Final = Path(__file__).with_name("probe")
+COMMON: Final = ("-p", "loop_probe", "-p", "no:cacheprovider", "-q")
+
+
+class ChildFailed(Exception):
+    """A child was killed for its time limit, or ended without writing a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What one run of pytest measured. Durations are seconds; `peak_kib` is the peak resident set."""
+
+    collected: int
+    passed: int
+    collect_seconds: float
+    run_seconds: float
+    wall_seconds: float
+    peak_kib: int
+
+
+def clean_environment() -> dict[str, str]:
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST", "AIOMISC"))}
+    return ours | {"PYTHONPATH": str(PROBE), "PYTHONHASHSEED": "0"}
+
+
+def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], timeout: float) -> tuple[str, float, int]:
+    """Run `command` to its end: its output, its wall seconds, its peak resident set in KiB."""
+    with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as output:
+        begin = perf_counter()
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(timeout, kill)
+        timer.start()
+        try:
+            # `wait4` alone gives the usage of this one child; RUSAGE_CHILDREN is a maximum over all so far.
+            _, status, usage = os.wait4(process.pid, 0)
+        finally:
+            timer.cancel()
+        wall = perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+        if late.is_set():
+            raise ChildFailed(f"{' '.join(command)}: killed after {timeout:g} s\n{text[-3000:]}")
+    kib = usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss
+    return text, wall, kib
+
+
+def run_child(
+    python: Path, root: Path, arguments: Sequence[str] = (), *, record: Path | None = None, timeout: float = 900
+) -> Child:
+    """Run pytest in `root`. Failed tests are counted, not raised: see `Child.passed`."""
+    with tempfile.TemporaryDirectory(prefix="loop-probe-") as folder:
+        out = Path(folder, "result.json")
+        environment = clean_environment() | {"LOOP_PROBE_OUT": str(out)}
+        if record is not None:
+            environment["LIVELIB_RECORD"] = str(record)
+        command = [str(python), "-m", "pytest", *COMMON, *arguments]
+        text, wall, kib = spawn(command, root, environment=environment, timeout=timeout)
+        if not out.exists():
+            raise ChildFailed(f"{' '.join(command)}: no result\n{text[-3000:]}")
+        return Child(**json.loads(out.read_text()), wall_seconds=wall, peak_kib=kib)
+
+
+def run_script(python: Path, root: Path, arguments: Sequence[str], *, timeout: float = 900) -> float:
+    """Run a script that prints the seconds it took as its last line."""
+    command = [str(python), *arguments]
+    text, _, _ = spawn(command, root, environment=clean_environment(), timeout=timeout)
+    try:
+        return float(text.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        raise ChildFailed(f"{' '.join(command)}: no figure\n{text[-3000:]}") from None
