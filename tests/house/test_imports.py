@@ -1,5 +1,6 @@
 """Loading looprig is cheap: what is heavy is imported when it is used."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -19,11 +20,12 @@ json.dump(sorted(set(sys.modules) - there), sys.stdout)
 """
 
 
-def loaded_by(module: str, *, after: str = "") -> set[str]:
+@functools.cache
+def loaded_by(module: str, *, after: str = "") -> frozenset[str]:
     """The modules that importing one loads in a fresh process, beyond those that are there already."""
     command = (sys.executable, "-c", PROGRAM, after, module)
     loaded: list[str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return set(loaded)
+    return frozenset(loaded)
 
 
 @pytest.mark.parametrize("module", HEAVY)
