@@ -30,6 +30,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 OLDEST: Final = (3, 11)
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 STEP_LIMIT: Final = 600.0  # seconds: a hung suite is to end as a failed step, not as CI's time-out
+GRACE: Final = 15.0  # seconds that a command has to end by itself once it is stopped
 
 
 @final
@@ -253,7 +254,12 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
     reader.start()
     try:
         passed = process.wait(STEP_LIMIT) == 0
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as stop:
+        os.killpg(process.pid, signal.SIGINT)  # first, so that it tears down what it started
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        if isinstance(stop, KeyboardInterrupt):
+            raise
         say(f"   took longer than {STEP_LIMIT:.0f} s")
         passed = False
     finally:
