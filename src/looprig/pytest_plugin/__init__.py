@@ -1,22 +1,20 @@
 """The pytest plugin: thin. It adds options and markers, has the loop plan made, and registers what runs it.
 
 Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of the folder: `options`, `markers`,
-`owners` (other async plugins), `recognize`, `loop_settings`, `planning` (collection), `hosts`, `setting_up`,
-`running`, `watching` (the run), `terminal`. Everything private of pytest is in `_compat`.
+`owners` (other async plugins); `collecting`, `registering`, `recognize`, `loop_settings`, `planning` (collection);
+`activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
-
-from typing import TYPE_CHECKING
 
 import pytest
 
+from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import fixtures
-from looprig.pytest_plugin.markers import MARKERS
+from looprig.pytest_plugin.collecting import Collecting
+from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options
-from looprig.pytest_plugin.owners import Owners, claims_everything
+from looprig.pytest_plugin.owners import claims_everything
+from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.state import state_of
-
-if TYPE_CHECKING:
-    from looprig.pytest_plugin.planning import Planning
 
 __all__: list[str] = []
 
@@ -27,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds the markers, and refuses to start beside a plugin that claims every async test too."""
+    """Adds markers and fixtures, and refuses to start beside a plugin that claims every async test too."""
     config.pluginmanager.register(fixtures, "looprig.fixtures")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
@@ -37,26 +35,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_collection(session: pytest.Session) -> None:
+    """Begins to look for services."""
+    try:
+        collecting = state_of(session.config).collecting = Collecting(session)
+    except LooprigError as error:
+        raise pytest.UsageError(str(error)) from error
+    session.config.pluginmanager.register(collecting, "looprig.collecting")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Makes the loop plan, of all that was collected, before anything is deselected."""
-    from looprig.pytest_plugin.planning import Planning  # noqa: PLC0415 - a suite may hold nothing
-
-    owners = Owners(config)
-    planning = Planning(session, items, owners)
+    state = state_of(config)
+    assert state.collecting is not None
+    planning = state.planning = Planning(session, items, state.collecting)
     if errors := planning.errors():
-        raise pytest.UsageError("\n\n".join(str(error) for error in errors))
-    state_of(config).planning = planning
-    if planning.has_async and not config.getoption("collectonly"):
-        _activate(config, planning, owners)
+        raise pytest.UsageError("\n\n".join(dict.fromkeys(str(error) for error in errors)))
+    if config.getoption("collectonly"):
+        return
+    hosts = None
+    if planning.has_async:
+        # From here on the run needs asyncio.
+        from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
 
+        hosts = activate(config, planning, state.collecting)
+    if has_watched_markers(items):
+        from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - as above
 
-def _activate(config: pytest.Config, planning: "Planning", owners: Owners) -> None:
-    # From here on the run needs asyncio.
-    from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
-
-    activate(config, planning, owners)
+        config.pluginmanager.register(Watching(hosts), "looprig.watching")
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -64,6 +71,6 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     planning = state_of(config).planning
     if planning is None or not config.getoption("explain_loops"):
         return []
-    from looprig.plan.explain import explain  # noqa: PLC0415
+    from looprig.plan.explain import explain  # noqa: PLC0415 - only when asked
 
     return list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.own))

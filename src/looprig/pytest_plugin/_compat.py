@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from _pytest.fixtures import (
+    FixtureFunctionDefinition,
     FixtureManager,
     FuncFixtureInfo,
     get_scope_node,
@@ -114,12 +115,17 @@ def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
     return scope_of(definition)
 
 
-def parametrized_indices(item: pytest.Item, names: Sequence[str]) -> tuple[int, ...]:
-    """Which parameter of each of `names` an item was made for; -1 where it was made for none."""
+def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Which parameter of each of `names` an item was made for, by name and index; none where it was made for none."""
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return ()
-    return tuple(callspec.indices.get(name, -1) for name in names if name in callspec.params)
+    return tuple((name, callspec.indices[name]) for name in names if name in callspec.params)
+
+
+def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
+    """The definitions of a name as one item sees them, direct parametrization included, the nearest last."""
+    return item._fixtureinfo.name2fixturedefs.get(name) or visible_definitions(name, item)
 
 
 def scope_place(item: pytest.Item, scope: Scope, definition: Definition | None) -> pytest.Item | pytest.Collector:
@@ -240,3 +246,21 @@ def ambient_definitions(item: pytest.Function) -> Iterator[Definition]:
 def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:
     """The signature of a test as it was written."""
     return inspect.signature(item.obj).parameters
+
+
+def definitions_named(name: str, session: pytest.Session) -> Iterator[Definition]:
+    """All definitions called `name`, wherever they are visible."""
+    for definitions in session._fixturemanager._arg2node2fixturedefs.get(name, {}).values():
+        yield from definitions
+
+
+def fixture_functions(holder: Any) -> Iterator[Callable[..., Any]]:
+    """The functions of the fixtures that a module or class has; the class of a decorated fixture is not public."""
+    for value in list(vars(holder).values()):
+        if isinstance(value, FixtureFunctionDefinition):
+            yield value._get_wrapped_function()
+
+
+def fixture_names(holder: Any) -> set[str]:
+    """The names of the fixtures that a module or class has."""
+    return {value.name for value in list(vars(holder).values()) if isinstance(value, FixtureFunctionDefinition)}

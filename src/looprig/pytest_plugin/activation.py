@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.options import Options
-from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import LOOP_NAMES
 from looprig.pytest_plugin.running import Running
@@ -23,8 +23,8 @@ _SIGTERM_STATUS = 128 + signal.SIGTERM
 """What shells report for a process that SIGTERM ended."""
 
 
-def activate(config: pytest.Config, planning: Planning, owners: Owners) -> None:
-    """Registers what runs async tests and fixtures."""
+def activate(config: pytest.Config, planning: Planning, collecting: Collecting) -> Hosts:
+    """Registers what runs async tests and fixtures, and gives the loops they will run on."""
     options = Options.of(config)
     interrupts = Interrupts(
         {
@@ -34,10 +34,12 @@ def activate(config: pytest.Config, planning: Planning, owners: Owners) -> None:
     )
     config.add_cleanup(interrupts.uninstall)
     hosts = Hosts(planning, options)
-    setting_up = SettingUp(hosts, owners)
+    owners = collecting.owners
+    setting_up = SettingUp(hosts, owners, collecting.registry)
     for definition in _compat.all_definitions(planning.session):
         if definition.argname in LOOP_NAMES and definition.func.__module__ == "looprig.pytest_plugin.fixtures":
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
     manager.register(Running(hosts, setting_up, owners, options, interrupts), "looprig.running")
+    return hosts

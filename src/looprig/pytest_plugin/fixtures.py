@@ -3,14 +3,18 @@
 Does not open loops: `loop` is answered by `hosts`, anew for each request.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, AbstractEventLoopPolicy
+
+    from looprig.net.ports import PortFactory
+    from looprig.services.entrypoint import Entrypoint
 
 __all__: list[str] = []
 
@@ -28,11 +32,12 @@ def event_loop() -> "AbstractEventLoop":
 
 
 @pytest.fixture(scope="session")
-def loop_factory() -> "Callable[[], AbstractEventLoop]":
+def loop_factory(request: pytest.FixtureRequest) -> "Callable[[], AbstractEventLoop]":
     """Makes the loops. Override it, parametrized or not, to run tests on other loops."""
     import asyncio  # noqa: PLC0415 - not before a test asks
 
-    return asyncio.new_event_loop
+    factory: Callable[[], AbstractEventLoop] = getattr(request, "param", asyncio.new_event_loop)
+    return factory
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +51,82 @@ def thread_pool_size(pytestconfig: pytest.Config) -> int:
     """How many threads the loops' executors have: `--loop-pool-size`, by default 4."""
     size: int | None = pytestconfig.getoption("loop_pool_size")
     return size or int(pytestconfig.getini("loop_pool_size") or 4)
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> "AbstractEventLoopPolicy":
+    """The policy whose loops are used, for suites that come from aiomisc. Deprecated since Python 3.14: prefer
+    `loop_factory`."""
+    import asyncio  # noqa: PLC0415 - not before a test asks
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return asyncio.get_event_loop_policy()
+
+
+@pytest.fixture(scope="session")
+def localhost() -> str:
+    """The loopback address: 127.0.0.1, or ::1 where there is no IPv4."""
+    from looprig.net.ports import localhost as find  # noqa: PLC0415 - sockets, not before a test asks
+
+    return find()
+
+
+@pytest.fixture
+def unused_port_factory() -> Iterator["PortFactory"]:
+    """Gives ports that are held for the test: nobody else gets them, and a server of the test can bind them."""
+    from looprig.net.ports import PortFactory  # noqa: PLC0415 - as above
+
+    with PortFactory() as factory:
+        yield factory
+
+
+@pytest.fixture
+def unused_port(unused_port_factory: "PortFactory") -> int:
+    """A port that is held for the test."""
+    return unused_port_factory()
+
+
+@pytest.fixture
+def aiomisc_unused_port_factory(localhost: str) -> Iterator[Callable[..., int]]:
+    """Gives ports as aiomisc's fixture of this name does: bound on all addresses, and kept until the test ends."""
+    from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - as above
+
+    with WildcardPortFactory(localhost) as factory:
+        yield factory
+
+
+@pytest.fixture
+def aiomisc_unused_port(aiomisc_unused_port_factory: Callable[..., int]) -> int:
+    """A port from `aiomisc_unused_port_factory`."""
+    return aiomisc_unused_port_factory()
+
+
+@pytest.fixture
+def services() -> Iterable[object]:
+    """The service objects that are started before the test and stopped after it. Override it; none by default."""
+    return ()
+
+
+@pytest.fixture
+def default_context() -> Mapping[str, object]:
+    """What `looprig.current_context()` has when the test begins. Override it; nothing by default."""
+    return {}
+
+
+@pytest.fixture
+def entrypoint_kwargs() -> Mapping[str, object]:
+    """Options of the entrypoint: `start_timeout` in seconds, and those of aiomisc's where that is used."""
+    return {}
+
+
+@pytest.fixture
+async def entrypoint(
+    services: Iterable[object], default_context: Mapping[str, object], entrypoint_kwargs: Mapping[str, Any]
+) -> AsyncIterator["Entrypoint"]:
+    """Runs `services` with `default_context`. Every test uses it for which one of these is overridden."""
+    from looprig.services.entrypoint import Entrypoint, split_options  # noqa: PLC0415 - asyncio
+
+    own, options = split_options(entrypoint_kwargs)
+    async with Entrypoint(*services, context=default_context, options=options, **own) as running:
+        yield running

@@ -42,6 +42,8 @@ class Hosts:
         self._planning = planning
         self._options = options
         self._open: dict[object, Host] = {}
+        self.opened: Callable[[Host], None] | None = None
+        """Told of each host that is opened."""
         self._depends_on: dict[object, tuple[Definition, ...]] = {}
         # Components that came up at run time, and sync tests that joined one by asking for a fixture.
         self._joined: dict[pytest.Item, Component] = {}
@@ -161,6 +163,8 @@ class Hosts:
         if lent is not None and (executor := self._executor(item, values)) is not None:
             host.loop.set_default_executor(executor())
         self._open[key] = host
+        if self.opened is not None:
+            self.opened(host)
         self._depends_on[key] = found
         close = partial(self._close, key)
         node.addfinalizer(close)

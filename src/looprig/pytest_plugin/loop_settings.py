@@ -2,10 +2,11 @@
 
 Does not open loops (`running` does) and does not judge contradictions (`looprig.plan.check` does).
 
-Invariant: a suite that overrides nothing and declares nothing costs one look at all fixture names.
+Invariant: what holds for a module or class is looked up once, however many tests it has.
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, final
 
@@ -17,11 +18,15 @@ from looprig.plan import Place
 from looprig.plan.model import Declaration
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_definition
+from looprig.pytest_plugin.owners import Owners
+from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_definition, is_async_test, needs_loop
+from looprig.scopes import Scope
 
-__all__ = ["FACTORY_NAMES", "SETTINGS", "Settings"]
+__all__ = ["SETTINGS", "Flavour", "Settings"]
 
-FACTORY_NAMES: Final = ("loop_factory", "event_loop_policy")
+Flavour = tuple[tuple[str, int], ...]
+"""Which parameters of the loop's settings a test was made for."""
+
 SETTINGS: Final[dict[str, str]] = {
     "loop": "loop",
     "event_loop": "loop",
@@ -49,31 +54,28 @@ def is_provider(definition: Definition) -> bool:
 
 @final
 class Settings:
-    """The declarations of a suite, looked up by item."""
+    """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session) -> None:
+    def __init__(self, session: pytest.Session, owners: Owners) -> None:
         self._session = session
-        self._names = sorted(
-            {d.argname for d in _compat.all_definitions(session) if d.argname in SETTINGS and is_provider(d)}
-        )
+        self._owners = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
-        self._in_modules: dict[object, tuple[LoopConfig, ...]] = {}
-        self._conftests: dict[str, tuple[LoopConfig, ...]] = {}
-        for plugin in session.config.pluginmanager.get_plugins():
-            path = getattr(plugin, "__file__", None) or ""
-            if isinstance(plugin, ModuleType) and path.endswith("conftest.py") and (found := configs_in(plugin)):
-                self._conftests[path.removesuffix("conftest.py")] = found
+
+    # Looking up
 
     def fixtures(self, item: pytest.Function) -> tuple[Definition, ...]:
-        """The suite's own fixtures, among `SETTINGS`, that the item sees."""
-        if not self._names:
-            return ()
+        """The fixtures, among `SETTINGS`, that settle the item's loop: the suite's own, and parametrized ones."""
         found = self._fixtures.get(item.parent)
         if found is None:
-            nearest = (_compat.visible_definitions(name, item)[-1:] for name in self._names)
+            nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
             found = tuple(d for definitions in nearest for d in definitions if is_provider(d))
             self._fixtures[item.parent] = found
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None:
+            names = {d.argname for d in found}
+            extra = (name for name in callspec.params if name in SETTINGS and name not in names)
+            found += tuple(d for name in extra for d in _compat.definitions_in_item(item, name)[-1:])
         return found
 
     def configs(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
@@ -81,16 +83,24 @@ class Settings:
         module = item.getparent(pytest.Module)
         found = self._configs.get(module)
         if found is None:
-            path = str(item.path)
-            above = (configs for folder, configs in self._conftests.items() if path.startswith(folder))
-            outer = sorted((c for configs in above for c in configs), key=lambda c: len(c.location.path))
+            above: list[tuple[int, tuple[LoopConfig, ...]]] = []
+            for plugin in self._session.config.pluginmanager.get_plugins():
+                if not isinstance(plugin, ModuleType) or not (file := getattr(plugin, "__file__", None)):
+                    continue
+                path = Path(file)
+                if path.name == "conftest.py" and item.path.is_relative_to(path.parent):
+                    above.append((len(path.parts), configs_in(plugin)))
+            outer = (config for _, configs in sorted(above, key=lambda entry: entry[0]) for config in configs)
             own = configs_in(module.obj) if module is not None else ()
             found = self._configs[module] = (*outer, *own)
         return found
 
-    def flavour(self, item: pytest.Function) -> tuple[int, ...]:
+    @staticmethod
+    def flavour(item: pytest.Function) -> Flavour:
         """Which of several loop factories and executors an item was parametrized with: each has loops of its own."""
-        return _compat.parametrized_indices(item, tuple(SETTINGS)) if hasattr(item, "callspec") else ()
+        return _compat.parametrized_indices(item, SETTINGS)
+
+    # For the plan
 
     def declarations(self, item: pytest.Function, place: Callable[[Any], Place]) -> tuple[Declaration, ...]:
         """All that is declared about the loop of an item."""
@@ -118,6 +128,40 @@ class Settings:
         """Has the item set up the fixtures that settle its loop, and those first that decide what is cached."""
         for definition in reversed(self.fixtures(item)):
             _compat.insert_fixture_name(item, definition.argname, definition)
+
+    # For parametrization
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Parametrizes a test, if it needs a loop, with the factories and executors that the suite declares.
+
+        A parametrized fixture parametrizes only the tests that use it. A test uses its loop's settings without
+        naming them, so those that are parametrized are added to its fixtures here.
+        """
+        definition = metafunc.definition
+        present = metafunc.fixturenames
+        wanted = [d for d in self.fixtures(definition) if d.params is not None and d.argname not in present]
+        named = [config for config in self.configs(definition) if config.factories]
+        if not (wanted or named) or not self._is_on_a_loop(definition):
+            return
+        # pytest then parametrizes these by itself: it does so for each name in the closure.
+        for found in wanted:
+            metafunc.fixturenames.append(found.argname)
+            metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
+        if named and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
+            config = named[-1]
+            scopes = [_compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)]
+            scope: Any = str(max([config.scope, *scopes], default=Scope.FUNCTION))
+            if "loop_factory" not in present:
+                metafunc.fixturenames.append("loop_factory")
+            metafunc.parametrize(
+                "loop_factory", list(config.factories.values()), ids=list(config.factories), indirect=True, scope=scope
+            )
+
+    def _is_on_a_loop(self, definition: pytest.Function) -> bool:
+        if self._owners.owner_of_test(definition) is not None:
+            return False
+        closure = _compat.closure(_compat.fixture_info(definition))
+        return is_async_test(definition) or any(needs_loop(d) for d in closure)
 
 
 def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:

@@ -3,11 +3,15 @@
 Does not act on `catch_loop_exceptions` and `forbid_get_event_loop`: `watching` does.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import pytest
 
-__all__ = ["MARKERS", "timeout_of"]
+__all__ = ["CATCH", "FORBID", "MARKERS", "has_watched_markers", "timeout_of"]
+
+CATCH: Final = "catch_loop_exceptions"
+FORBID: Final = "forbid_get_event_loop"
 
 MARKERS: Final = (
     "loop_timeout(seconds): limit for each of the test's set-up, call and teardown; @looprig.timeout is the typed form",
@@ -29,3 +33,20 @@ def timeout_of(item: pytest.Item, default: float | None) -> float | None:
     if isinstance(seconds, int | float) and seconds > 0:
         return float(seconds)
     raise pytest.UsageError(f"{item.nodeid}: loop_timeout needs a number of seconds above 0, and got {seconds!r}.")
+
+
+def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
+    """Whether any test has one of the markers. Looks once at each class and module."""
+    parents: dict[object, bool] = {}
+    for item in items:
+        for node in item.iter_parents():
+            known = parents.get(node)
+            if known is None:
+                known = any(mark.name in {CATCH, FORBID} for mark in node.own_markers)
+                if node is not item:
+                    parents[node] = known
+            elif not known:
+                break  # all above it has been looked at
+            if known:
+                return True
+    return False

@@ -13,15 +13,15 @@ from typing import Any, Final, final
 import pytest
 
 from looprig.declare.loop_config import LoopConfig
-from looprig.exceptions import LoopPlanError
+from looprig.exceptions import LooprigError
 from looprig.location import Location, location_of
 from looprig.plan import Component, Instance, Place, Plan, Planner
 from looprig.plan.check import contradictions
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loop_settings import Settings
-from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import is_async_definition, is_async_test, needs_loop
+from looprig.pytest_plugin.collecting import Collecting
+from looprig.pytest_plugin.loop_settings import Flavour, Settings
+from looprig.pytest_plugin.recognize import is_async_definition, is_async_test, is_builtin, needs_loop
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -34,17 +34,22 @@ NO_INSTANCE: Final = -1
 class Planning:
     """The plan of a run, and the questions the run asks of it."""
 
-    def __init__(self, session: pytest.Session, items: Sequence[pytest.Item], owners: Owners) -> None:
+    def __init__(self, session: pytest.Session, items: Sequence[pytest.Item], collecting: Collecting) -> None:
         self.session = session
-        self._owners = owners
-        self._settings = Settings(session)
+        self._owners = collecting.owners
+        self._registry = collecting.registry
+        self._settings = collecting.settings
+        self._errors: list[LooprigError] = []
         self._planner = Planner()
         self._places: dict[object, Place] = {}
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._shapes: dict[int, _Shape] = {}
-        self._reached: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
+        self._reached: dict[tuple[int, Flavour], tuple[int, ...]] = {}
         self.own: list[pytest.Function] = []
-        self.has_async = any(is_async_definition(definition) for definition in _compat.all_definitions(session))
+        self.has_async = any(
+            is_async_definition(definition) and not is_builtin(definition)
+            for definition in _compat.all_definitions(session)
+        )
         for item in items:
             if isinstance(item, pytest.Function):
                 self._add(item)
@@ -58,9 +63,9 @@ class Planning:
         """What fixtures and `loop_config` declare about loops."""
         return self._settings
 
-    def errors(self) -> list[LoopPlanError]:
-        """All contradictions of the plan."""
-        return contradictions(self.plan, self._party)
+    def errors(self) -> list[LooprigError]:
+        """All contradictions of the plan, and of the services in it."""
+        return [*self._errors, *contradictions(self.plan, self._party)]
 
     @staticmethod
     def _party(test: object) -> tuple[str, Location]:
@@ -97,6 +102,8 @@ class Planning:
                 if needs_loop(definition)
             )
             self._shapes[id(info)] = shape
+            self._errors += self._registry.errors([definition for definition, _ in shape], item)
+            self.has_async = self.has_async or bool(shape)
         return shape
 
     def _reach(self, item: pytest.Function, shape: _Shape) -> tuple[int, ...]:
@@ -114,14 +121,14 @@ class Planning:
         declared = (number for config in configs if (number := self._declared_scope(item, config, flavour)) >= 0)
         return (*self._instances(item, shape, flavour), *declared)
 
-    def _instances(self, item: pytest.Function, shape: _Shape, flavour: tuple[int, ...]) -> tuple[int, ...]:
+    def _instances(self, item: pytest.Function, shape: _Shape, flavour: Flavour) -> tuple[int, ...]:
         return tuple(
             self._number(definition, scope, node, flavour)
             for definition, scope in shape
             if scope is not Scope.FUNCTION and (node := _compat.scope_place(item, scope, definition)) is not item
         )
 
-    def _number(self, definition: Definition, scope: Scope, node: Any, flavour: tuple[int, ...]) -> int:
+    def _number(self, definition: Definition, scope: Scope, node: Any, flavour: Flavour) -> int:
         key = (definition, node, flavour)
         number = self._numbers.get(key)
         if number is None:
@@ -130,7 +137,7 @@ class Planning:
             self._numbers[key] = number
         return number
 
-    def _declared_scope(self, item: pytest.Function, config: LoopConfig, flavour: tuple[int, ...]) -> int:
+    def _declared_scope(self, item: pytest.Function, config: LoopConfig, flavour: Flavour) -> int:
         if config.scope is Scope.FUNCTION:
             return NO_INSTANCE
         node = _compat.scope_place(item, config.scope, None)

@@ -10,7 +10,7 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["LOOP_NAMES", "inner_test", "is_async_definition", "is_async_function", "is_async_test", "needs_loop"]
+__all__ = ["LOOP_NAMES", "inner_test", "is_async_definition", "is_async_function", "is_async_test", "is_builtin", "needs_loop"]
 
 LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
 
@@ -23,6 +23,11 @@ def is_async_function(function: Any) -> bool:
 def is_async_definition(definition: Definition) -> bool:
     """Whether a fixture is an `async def`, with or without a `yield`."""
     return is_async_function(definition.func)
+
+
+def is_builtin(definition: Definition) -> bool:
+    """Whether looprig itself brought the fixture."""
+    return (getattr(definition.func, "__module__", None) or "").startswith("looprig.pytest_plugin")
 
 
 def needs_loop(definition: Definition) -> bool:

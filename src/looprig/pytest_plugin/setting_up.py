@@ -23,6 +23,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import is_async_function
+from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, changes_between, context_with
 from looprig.runtime.fixture import Limit, LiveFixture
 
@@ -50,9 +51,10 @@ _NOTHING: Final = Record(frozenset(), ())
 class SettingUp:
     """The fixtures that are set up in a run, and the hook that does it."""
 
-    def __init__(self, hosts: Hosts, owners: Owners) -> None:
+    def __init__(self, hosts: Hosts, owners: Owners, registry: Registry) -> None:
         self._hosts = hosts
         self._owners = owners
+        self._registry = registry
         self._records: dict[Definition, Record] = {}
         self.limit = Limit(None, None)
 
@@ -184,8 +186,9 @@ class SettingUp:
 
         return set_up_generator_fixture
 
-    def ask(self, request: pytest.FixtureRequest, name: str) -> tuple[Any, tuple[Changes, ...]]:
+    def ask(self, request: pytest.FixtureRequest, wanted: Any) -> tuple[Any, tuple[Changes, ...]]:
         """The value of a fixture that running code awaits, and what its context must carry for it."""
+        name = self._registry.name_of(wanted)
         value = request.getfixturevalue(name)
         return value, self.record_of(_compat.active_definition(request, name)).carried
 

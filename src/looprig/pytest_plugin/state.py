@@ -3,29 +3,24 @@
 Does not act: `planning` and `running` do.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from looprig.pytest_plugin.owners import Owners
+    from looprig.pytest_plugin.collecting import Collecting
     from looprig.pytest_plugin.planning import Planning
-    from looprig.pytest_plugin.registering import Registry
-    from looprig.pytest_plugin.running import Running
 
 __all__ = ["RunState", "state_of"]
 
 
 @dataclass(slots=True)
 class RunState:
-    """One run: the plan once it is made, the runner once something needs a loop."""
+    """One run: who watches the collection, then the plan."""
 
+    collecting: "Collecting | None" = None
     planning: "Planning | None" = None
-    running: "Running | None" = None
-    owners: "Owners | None" = None
-    registry: "Registry | None" = None
-    notes: list[str] = field(default_factory=list[str])
 
 
 KEY: Final = pytest.StashKey[RunState]()

@@ -1,0 +1,83 @@
+"""The hooks of collection: sees services where pytest sees fixtures, then has the loop plan made.
+
+Decides nothing itself: `registering` makes fixtures, `planning` the plan.
+
+Invariant: services of a conftest or module are fixtures before the first test below it is collected.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+from types import ModuleType
+from typing import final
+
+import pytest
+
+from looprig.exceptions import LooprigError
+from looprig.pytest_plugin.loop_settings import Settings
+from looprig.pytest_plugin.owners import Owners
+from looprig.pytest_plugin.registering import Registry
+
+__all__ = ["Collecting"]
+
+
+@final
+class Collecting:
+    """Watches one collection."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self.owners = Owners(session.config)
+        self.registry = Registry(session)
+        self.settings = Settings(session, self.owners)
+        self._session = session
+        self._conftests: dict[Path, ModuleType] = {}
+        self._classes: set[object] = set()
+        manager = session.config.pluginmanager
+        for plugin in manager.get_plugins():
+            self._note(plugin, manager.get_name(plugin) or "")
+
+    def _note(self, plugin: object, name: str) -> None:
+        if not isinstance(plugin, ModuleType):
+            return
+        if not name.endswith("conftest.py"):
+            self.registry.see(plugin, self._session)
+            return
+        folder = Path(name).parent
+        # pytest does the same: a conftest at or above the root is visible everywhere.
+        if folder == self._session.config.rootpath or not folder.is_relative_to(self._session.config.rootpath):
+            self.registry.see(plugin, self._session)
+        else:
+            self._conftests[folder] = plugin
+
+    def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
+        """Notes a conftest that is found on the way."""
+        self._note(plugin, plugin_name)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Sees a folder's conftest when pytest has read it."""
+        report = yield
+        if isinstance(collector, pytest.Directory) and (conftest := self._conftests.pop(collector.path, None)):
+            self.registry.see(conftest, collector)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+        """Sees a module or class before its first test, and answers a test's parameters by annotation."""
+        try:
+            if collector not in self._classes:
+                self._classes.add(collector)
+                if isinstance(collector, pytest.Module):
+                    self.registry.see(collector.obj, collector)
+                else:
+                    self.registry.see_fixtures(collector.obj, collector)
+            if collector.istestfunction(obj, name):
+                self.registry.answer(obj, collector)
+        except LooprigError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Has tests run once with each loop factory that the suite declares for them."""
+        self.settings.parametrize(metafunc)

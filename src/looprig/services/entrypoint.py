@@ -1,0 +1,133 @@
+"""Starts the service objects of the `services` fixture and stops them: looprig's own kinds and aiomisc's alike.
+
+Does not resolve dependencies: these are objects that the suite has made. aiomisc is never imported here; where a
+suite has imported it, its services run under its own entrypoint.
+
+Invariants:
+1. Services start in the order given, each ready before the next, and stop in reverse.
+2. If one does not start, those before it are stopped.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Final, Self, final
+
+from looprig.declare.lifecycle import lifecycle_of
+from looprig.declare.service import START_TIMEOUT, ServiceSpec, spec_of
+from looprig.exceptions import DeclarationError
+from looprig.location import UNKNOWN, location_of
+from looprig.scopes import Scope
+from looprig.services.context import Context, current
+from looprig.services.lifecycle import alive
+
+__all__ = ["Entrypoint"]
+
+_OWN_OPTIONS: Final = frozenset({"start_timeout"})
+
+
+@final
+class Entrypoint:
+    """Runs services on the loop that enters it.
+
+        async with Entrypoint(Worker(), context={"dsn": dsn}) as entrypoint: ...
+
+    Args:
+        services: objects with one of the three lifecycles, or aiomisc services.
+        context: what `current_context()` (and aiomisc's `get_context()`) gives to them and to the tests.
+        start_timeout: seconds that each service has to get ready.
+        options: passed on to `aiomisc.entrypoint`, where aiomisc is used.
+    """
+
+    def __init__(
+        self,
+        *services: Any,
+        context: Mapping[Any, Any] | None = None,
+        start_timeout: float = START_TIMEOUT,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.services: Final = _checked(services)
+        self.context: Final = Context(context)
+        self._start_timeout = start_timeout
+        self._options = dict(options or {})
+        self._stack = AsyncExitStack()
+        self.aiomisc: Any = None
+        """aiomisc's own entrypoint, where it is used; else `None`."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the services run on."""
+        return asyncio.get_running_loop()
+
+    async def __aenter__(self) -> Self:
+        current.set(self.context)
+        async with AsyncExitStack() as stack:
+            module = sys.modules.get("aiomisc")
+            foreign: list[Any] = []
+            if module is not None:
+                foreign = [service for service in self.services if isinstance(service, module.Service)]
+                self.aiomisc = await self._enter_aiomisc(module, stack, foreign)
+            for service in self.services:
+                if not any(service is other for other in foreign):
+                    await stack.enter_async_context(alive(lambda service=service: service, self._spec(service)))
+            self._stack = stack.pop_all()
+        return self
+
+    async def _enter_aiomisc(self, module: Any, stack: AsyncExitStack, services: list[Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        # Signals stay with whoever runs the tests; logging stays with pytest unless the suite asks otherwise.
+        options = {"catch_signals": (), "log_config": False, **self._options}
+        entered = await stack.enter_async_context(module.entrypoint(*services, loop=loop, **options))
+        context = module.get_context(loop)
+        for key in self.context:
+            context[key] = self.context.get(key)
+        return entered
+
+    def _spec(self, service: Any) -> ServiceSpec:
+        cls = type(service)
+        spec = spec_of(cls)
+        if spec is not None:
+            return spec
+        return ServiceSpec(
+            cls, cls.__name__, Scope.FUNCTION, (), False, self._start_timeout, lifecycle_of(cls), location_of(cls)
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, traceback)
+
+
+def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
+    found = tuple(services)
+    for service in found:
+        if isinstance(service, type):
+            raise DeclarationError(
+                f"`services` holds the class {service.__qualname__}, not an object of it.",
+                [(service.__qualname__, location_of(service))],
+                f"Make one: {service.__qualname__}(...).",
+            )
+        lifecycle_of(type(service))
+    return found
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`entrypoint_kwargs`, parted into looprig's own and aiomisc's.
+
+    Raises:
+        DeclarationError: there are some for aiomisc, and aiomisc is not used.
+    """
+    own = {name: value for name, value in options.items() if name in _OWN_OPTIONS}
+    others = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
+    # `log_config=False` is aiomisc's own default in tests, and what looprig does anyway.
+    wanted = [name for name in others if not (name == "log_config" and not others[name])]
+    if wanted and "aiomisc" not in sys.modules:
+        raise DeclarationError(
+            f"entrypoint_kwargs has {', '.join(sorted(wanted))}, which only aiomisc's entrypoint takes, and the suite "
+            "does not import aiomisc.",
+            [("entrypoint_kwargs", UNKNOWN)],
+            "Take them out, or install looprig[aiomisc] and import aiomisc where its services are made.",
+        )
+    return own, others

@@ -1,0 +1,64 @@
+"""Collects what reaches a loop's exception handler, so that a test can fail for it.
+
+Does not decide when that is (`pytest_plugin.watching` does). The handler that was there is put back.
+"""
+
+import asyncio
+import gc
+import traceback
+from typing import Any, final
+
+from looprig.exceptions import LoopExceptionsError
+from looprig.location import Location
+
+__all__ = ["LoopExceptions"]
+
+
+@final
+class LoopExceptions:
+    """What reached the exception handlers of the loops it is attached to."""
+
+    def __init__(self) -> None:
+        self._attached: list[tuple[asyncio.AbstractEventLoop, Any]] = []
+        self.contexts: list[dict[str, Any]] = []
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins to collect from a loop; twice is the same as once."""
+        if all(loop is not other for other, _ in self._attached):
+            self._attached.append((loop, loop.get_exception_handler()))
+            loop.set_exception_handler(self._handle)
+
+    def _handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # The task or future is not kept: that would keep all it refers to from being collected and reported.
+        self.contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
+
+    def detach(self) -> None:
+        """Puts the loops' own handlers back."""
+        while self._attached:
+            loop, handler = self._attached.pop()
+            if not loop.is_closed():
+                loop.set_exception_handler(handler)
+
+    def take(self, test: tuple[str, Location]) -> LoopExceptionsError | None:
+        """An error of all that was collected so far; `None` if there was nothing.
+
+        asyncio tells of a failed task that nobody awaited only when it is garbage-collected, so that is done here.
+        """
+        gc.collect()
+        found, self.contexts = self.contexts, []
+        if not found:
+            return None
+        shown = [_shown(number, context) for number, context in enumerate(found, 1)]
+        error = LoopExceptionsError(
+            f"{len(found)} exception(s) reached the loop's exception handler during {test[0]}:\n" + "\n".join(shown),
+            [test],
+            "Await the tasks that raised, or handle the exceptions in them.",
+        )
+        error.__cause__ = next((c["exception"] for c in found if c["exception"] is not None), None)
+        return error
+
+
+def _shown(number: int, context: dict[str, Any]) -> str:
+    exception = context["exception"]
+    text = "".join(traceback.format_exception_only(exception)).strip() if exception is not None else ""
+    return f"  {number}. {context['message']}" + (f": {text}" if text else "")
