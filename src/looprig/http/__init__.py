@@ -6,6 +6,7 @@ Loading this package does not load aiohttp: the client imports it when it is ope
 from looprig.http.client import HasUrl as HasUrl
 from looprig.http.client import RequestOptions as RequestOptions
 from looprig.http.client import TestClient as TestClient
+from looprig.http.cookies import Cookies as Cookies
 from looprig.http.decode import Decoder as Decoder
 from looprig.http.headers import Headers as Headers
 from looprig.http.response import Request as Request
@@ -13,6 +14,7 @@ from looprig.http.response import Response as Response
 from looprig.http.websocket import WebSocket as WebSocket
 
 __all__ = [
+    "Cookies",
     "Decoder",
     "HasUrl",
     "Headers",

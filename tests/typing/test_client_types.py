@@ -1,0 +1,106 @@
+"""What mypy and pyright make of the client; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import assert_type
+
+from aiohttp import web
+
+from looprig.http import Cookies, HasUrl, Response, TestClient, WebSocket
+from looprig.net.ports import HeldPort, hold_port
+from looprig.services.aiohttp import AiohttpService
+
+
+@dataclass
+class User:
+    """Decoded into."""
+
+    id: int
+
+
+@dataclass(kw_only=True)
+class Rest(AiohttpService):
+    """Asked."""
+
+    page_size: int = 20
+
+    async def create_app(self) -> web.Application:
+        return web.Application()
+
+
+async def what_a_verb_gives(api: TestClient[Rest]) -> None:
+    assert_type(await api.get("/"), Response)
+    assert_type(await api.get("/", status=200), Response)
+    assert_type(await api.get("/", into=Response), Response)
+    assert_type(await api.get("/", into=User), User)
+    assert_type(await api.post("/", into=list[User], status=HTTPStatus.CREATED), list[User])
+    assert_type(await api.put("/", into=User | None, status=range(200, 300)), User | None)
+    assert_type(await api.patch("/", into=dict[str, int | None], status={200, 404}), dict[str, int | None])
+    assert_type(await api.delete("/", into=User, json=User(1), params={"a": 1}, timeout=None), User)
+    assert_type(await api.options("/"), Response)
+    assert_type(await api.head("/", allow_redirects=False), Response)
+    assert_type(await api.request("REPORT", "/", into=tuple[User, int]), tuple[User, int])
+    assert_type((await api.get("/")).decode(list[User]), list[User])
+    users: list[User] = await api.get("/", into=list[User])
+    del users
+
+
+async def what_a_verb_refuses(api: TestClient[Rest]) -> None:
+    await api.get("/", status="200")  # type: ignore[arg-type]
+    await api.get("/", into=User(1))  # type: ignore[arg-type]
+    await api.get("/", header={"a": "b"})  # type: ignore[call-arg]
+    await api.get("/", headers={"a": 1})  # type: ignore[dict-item]
+    await api.head("/", into=User)  # type: ignore[call-arg]
+    wrong: list[int] = await api.get("/", into=list[User])  # type: ignore[arg-type]
+    del wrong
+
+
+async def what_a_websocket_gives(api: TestClient[Rest]) -> None:
+    async with api.ws("/", protocols=["chat"], timeout=1) as socket:
+        assert_type(socket, WebSocket)
+        assert_type(await socket.receive(), str | bytes)
+        assert_type(await socket.receive(into=User | None), User | None)
+        assert_type(await socket.receive_text(), str)
+        assert_type(await socket.receive_bytes(), bytes)
+        assert_type(await socket.wait_closed(), int)
+        assert_type(socket.close_code, int | None)
+        await socket.send(1)  # type: ignore[arg-type]
+
+
+async def what_a_client_has(api: TestClient[Rest]) -> None:
+    assert_type(api.service, Rest)
+    assert_type(api.service.page_size, int)
+    assert_type(api.cookies, Cookies)
+    async with TestClient(api.service) as other:
+        assert_type(other, TestClient[Rest])
+
+
+def what_a_client_takes(api: TestClient[Rest]) -> None:
+    @dataclass
+    class Remote:
+        """Any service with a `url` will do, be it a field."""
+
+        url: str
+
+    @dataclass
+    class Silent:
+        """No `url`."""
+
+        address: str
+
+    as_any_service: TestClient[HasUrl] = api
+    assert_type(TestClient(Remote("http://h")), TestClient[Remote])
+    TestClient(Silent("h"))  # type: ignore[type-var]
+    Rest(page_size="20")  # type: ignore[arg-type]
+    Rest(host=1)  # type: ignore[arg-type]
+    assert_type(Rest().host, str)
+    assert_type(hold_port(), HeldPort)
+    del as_any_service
+
+
+class Unfinished(AiohttpService):
+    """Has no `create_app`."""
+
+
+def what_a_service_needs() -> AiohttpService:
+    return Unfinished()  # type: ignore[abstract]
