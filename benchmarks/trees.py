@@ -198,7 +198,7 @@ class _Grower:
         for number in range(self.draw.randint(1, 2)):
             module = Place(f"{path}test_{'abc'[depth]}{number}.py", "module", conftest)
             self.fixtures(module, self.draw.randint(0, 3))
-            self.fill(module, tests=self.draw.randint(1, 4), classes=self.draw.randint(0, 1))
+            self.fill(module, tests=self.draw.randint(2, 4), classes=self.draw.randint(0, 1))
             yield module
         for number in range((2, 1, 0)[depth]):
             if self.draw.random() < (0.8, 0.5)[depth]:

@@ -1,0 +1,173 @@
+"""The HTTP scenario: one GET a test against an aiohttp service, and the bare loop that does the same GETs.
+
+Pure, like `suites.py`. Each contender is written as its own documentation would have it: a module-scoped
+service where it has such a thing (looprig, pytest-asyncio, anyio, alt-pytest-asyncio), and one a test where
+its fixtures are function-scoped (pytest-aiohttp's client, aiomisc's `services`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from suites import ini
+
+APP: Final = '''
+from aiohttp import web
+
+
+async def item(request):
+    return web.json_response({"id": int(request.match_info["number"]), "name": "item"})
+
+
+async def make_app():
+    app = web.Application()
+    app.router.add_get("/items/{number}", item)
+    return app
+'''
+_SERVE: Final = '''
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientSession, web
+
+from app import make_app
+
+
+@asynccontextmanager
+async def serving():
+    runner = web.AppRunner(await make_app(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0]
+    try:
+        async with ClientSession(base_url=f"http://{host}:{port}") as session:
+            yield session
+    finally:
+        await runner.cleanup()
+'''
+BARE: Final = '''
+"""Serve, do N GETs one after the other, stop; print the wall and processor seconds of all three."""
+
+import asyncio
+import sys
+from time import perf_counter, process_time
+
+from serving import serving
+
+
+async def main(number):
+    async with serving() as client:
+        for n in range(number):
+            async with client.get(f"/items/{n}") as response:
+                assert response.status == 200
+                assert (await response.json())["id"] == n
+
+
+begin, processor = perf_counter(), process_time()
+asyncio.run(main(int(sys.argv[1])))
+print(perf_counter() - begin, process_time() - processor)
+'''
+_MODULE_CLIENT: Final = '''
+import pytest
+
+from serving import serving
+
+
+@pytest.fixture(scope="module")
+async def client():
+    async with serving() as session:
+        yield session
+'''
+_HEADS: Final[Mapping[str, str]] = {
+    "looprig": '''
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from app import make_app
+from looprig import AiohttpService, TestClient, service_fixture
+
+
+@service_fixture(scope="module")
+@dataclass(kw_only=True)
+class Rest(AiohttpService):
+    async def create_app(self) -> web.Application:
+        return await make_app()
+''',
+    "pytest-asyncio": _MODULE_CLIENT,
+    "alt-pytest-asyncio": _MODULE_CLIENT,
+    "anyio": _MODULE_CLIENT
+    + '''
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+''',
+    "pytest-aiohttp": '''
+import pytest
+
+from app import make_app
+
+
+@pytest.fixture
+async def client(aiohttp_client):
+    return await aiohttp_client(await make_app())
+''',
+    "aiomisc": '''
+import pytest
+from aiohttp import ClientSession
+from aiomisc.service.aiohttp import AIOHTTPService
+
+from app import make_app
+
+
+class Rest(AIOHTTPService):
+    async def create_application(self):
+        return await make_app()
+
+
+@pytest.fixture
+def port(aiomisc_unused_port_factory):
+    return aiomisc_unused_port_factory()
+
+
+@pytest.fixture
+def services(port):
+    return [Rest(address="127.0.0.1", port=port)]
+
+
+@pytest.fixture
+async def client(entrypoint, port):
+    async with ClientSession(base_url=f"http://127.0.0.1:{port}") as session:
+        yield session
+''',
+}
+_TEST: Final = '''
+
+async def test_{number}(client):
+    async with client.get("/items/{number}") as response:
+        assert response.status == 200
+        assert (await response.json())["id"] == {number}
+'''
+_LOOPRIG_TEST: Final = '''
+
+async def test_{number}(client: TestClient[Rest]) -> None:
+    found = await client.get("/items/{number}", into=dict[str, object], status=200)
+    assert found["id"] == {number}
+'''
+
+
+def make_http_suite(contender: str, tests: int) -> dict[str, str]:
+    """`tests` tests in one module, one GET each, and the bare script beside them."""
+    module_loop = "asyncio_default_test_loop_scope = module\n" * (contender == "pytest-asyncio")
+    files = {
+        "pytest.ini": ini(contender, joined=False) + module_loop,
+        "app.py": APP,
+        "serving.py": _SERVE,
+        "bare.py": BARE,
+    }
+    if contender in _HEADS:
+        body = _LOOPRIG_TEST if contender == "looprig" else _TEST
+        files["test_http.py"] = _HEADS[contender] + "".join(body.format(number=n) for n in range(tests))
+    return files

@@ -1,0 +1,137 @@
+"""From measured rounds to figures, and from figures to a table. Pure: nothing here runs or writes.
+
+A figure is reckoned within one round, against what `sync` (or the bare loop) did in that same round, and
+only then are rounds put together: as the median, with the least and the greatest beside it. Drift of the
+machine from round to round so falls out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, TypeAlias
+
+from measure import Child
+from scenarios import Scenario
+
+Runs: TypeAlias = Mapping[str, Sequence[Child]]
+"""Rounds by contender."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the table: its value in each round, its unit, and the figure to reach, if there is one."""
+
+    contender: str
+    what: str
+    unit: str
+    rounds: tuple[float, ...]
+    target: float | None = None
+
+    @property
+    def middle(self) -> float:
+        return median(self.rounds)
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.target is None else self.middle <= self.target
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "contender": self.contender, "what": self.what, "unit": self.unit, "rounds": list(self.rounds),
+            "median": self.middle, "target": self.target, "met": self.met,
+        }  # fmt: skip
+
+
+def per_test(child: Child, seconds: float) -> float:
+    """Microseconds a test."""
+    return seconds / child.collected * 1e6
+
+
+def overhead(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
+    """What the run-test loop takes over that of the same tests written sync."""
+    base = [per_test(child, child.run_seconds) for child in runs["sync"]]
+    yield Figure("sync", "run", "us/test", tuple(base))
+    for name, children in _others(runs):
+        ours = [per_test(child, child.run_seconds) for child in children]
+        target = scenario.target if name == "looprig" else None
+        over = tuple(mine - sync for mine, sync in zip(ours, base, strict=True))
+        yield Figure(name, "over sync", "us/test", over, target)
+        yield Figure(name, "of sync", "times", tuple(mine / sync for mine, sync in zip(ours, base, strict=True)))
+
+
+def collection(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
+    base = [per_test(child, child.collect_seconds) for child in runs["sync"]]
+    yield Figure("sync", "collection", "us/test", tuple(base))
+    for name, children in _others(runs):
+        ours = [per_test(child, child.collect_seconds) for child in children]
+        target = scenario.target if name == "looprig" else None
+        times = tuple(mine / sync for mine, sync in zip(ours, base, strict=True))
+        yield Figure(name, "collection, of sync", "times", times, target)
+
+
+def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
+    """Time a test at each size, collection and all; and memory a test as the slope from first to last size."""
+    sizes = sorted(by_size)
+    least, most = sizes[0], sizes[-1]
+    for name in by_size[least]:
+        whole: dict[int, list[float]] = {}
+        for size in sizes:
+            whole[size] = [per_test(c, c.collect_seconds + c.run_seconds) for c in by_size[size][name]]
+            base = [per_test(c, c.collect_seconds + c.run_seconds) for c in by_size[size]["sync"]]
+            values = whole[size] if name == "sync" else [a - b for a, b in zip(whole[size], base, strict=True)]
+            yield Figure(name, f"{size:,} tests" + " over sync" * (name != "sync"), "us/test", tuple(values))
+        bend = tuple(a / b for a, b in zip(whole[most], whole[sizes[len(sizes) // 2 - 1]], strict=True))
+        yield Figure(name, f"a test at {most:,} of one at {sizes[len(sizes) // 2 - 1]:,}", "times", bend)
+        slopes, base = (
+            [(b.peak_kib - a.peak_kib) / (most - least) for a, b in zip(by_size[least][who], by_size[most][who])]
+            for who in (name, "sync")
+        )
+        if name == "sync":
+            yield Figure(name, "memory", "KiB/test", tuple(slopes))
+        else:
+            target = scenario.target_kib if name == "looprig" else None
+            over = tuple(a - b for a, b in zip(slopes, base, strict=True))
+            yield Figure(name, "memory over sync", "KiB/test", over, target)
+
+
+def http(scenario: Scenario, runs: Runs, bare: Sequence[float]) -> Iterator[Figure]:
+    """The run-test loop with all set-up and teardown, times a bare loop with its own."""
+    gets = next(iter(runs.values()))[0].collected
+    yield Figure("bare loop", "GET", "us/test", tuple(seconds / gets * 1e6 for seconds in bare))
+    for name, children in runs.items():
+        target = scenario.target if name == "looprig" else None
+        times = tuple(child.run_seconds / seconds for child, seconds in zip(children, bare, strict=True))
+        yield Figure(name, "of the bare loop", "times", times, target)
+
+
+def _others(runs: Runs) -> Iterator[tuple[str, Sequence[Child]]]:
+    return ((name, children) for name, children in runs.items() if name != "sync")
+
+
+_WIDTHS: Final = (20, 30, 10, 25, 9)
+
+
+def table(title: str, figures: Sequence[Figure], left_out: Mapping[str, str]) -> Iterator[str]:
+    """The lines of one scenario; `left_out` says of a contender why it has no figure."""
+    yield f"\n{title}"
+    yield _line("contender", "what", "median", "min .. max", "unit", "to reach")
+    for figure in figures:
+        reach = ""
+        if figure.target is not None:
+            reach = f"{figure.target:g}: {'met' if figure.met else 'NOT met'}"
+        span = f"{_number(min(figure.rounds))} .. {_number(max(figure.rounds))}"
+        yield _line(figure.contender, figure.what, _number(figure.middle), span, figure.unit, reach)
+    for name, reason in left_out.items():
+        yield f"  {name:<{_WIDTHS[0]}}{reason}"
+
+
+def _line(contender: str, what: str, middle: str, span: str, unit: str, reach: str) -> str:
+    first, second, third, fourth, fifth = _WIDTHS
+    text = f"  {contender:<{first}}{what:<{second}}{middle:>{third}}{span:>{fourth}}  {unit:<{fifth}}{reach}"
+    return text.rstrip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"

@@ -1,0 +1,181 @@
+"""Measure looprig and its peers against the same tests written sync: one command, one table.
+
+    python3 benchmarks/run.py [--quick] [--only looprig,anyio] [--scenario own-loop,http] [--rounds 5]
+
+Contenders are run in turn within every round (A B C, B C A, ...), after one warm-up each that fills the
+bytecode caches. The table goes to standard output; results.json and results.svg go to the results folder
+in the cache folder. README.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from contenders import CONTENDERS, PLOTTER
+from envs import HERE, EnvFailed, Envs
+from http_suites import make_http_suite
+from measure import Child, ChildFailed, clean_environment, run_child, run_script
+from report import Figure, collection, growth, http, overhead, table
+from scenarios import FULL, QUICK, SCENARIOS, SLOW, Scenario, Sizes
+from suites import make_suite
+
+T = TypeVar("T")
+
+
+class WrongRun(Exception):
+    """A contender did not pass every test: a figure of such a run would be of something else."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """One invocation: what was asked for, and the contenders that were left out of a scenario, with why."""
+
+    envs: Envs
+    sizes: Sizes
+    only: frozenset[str]
+    clock: str
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def contenders(self, scenario: Scenario) -> list[str]:
+        return [name for name in scenario.contenders if not self.only or name in self.only or name == "sync"]
+
+    def in_turn(self, subjects: dict[str, Callable[[], T]]) -> dict[str, list[T]]:
+        """Call each subject once to warm up, then in rounds, each round beginning with another."""
+        done: dict[str, list[T]] = {}
+        for name, subject in subjects.items():
+            try:
+                subject()
+            except (ChildFailed, EnvFailed, WrongRun) as error:
+                self.left_out[name] = str(error)
+                if name in ("sync", "bare"):
+                    raise
+            else:
+                done[name] = []
+        names = list(done)
+        for number in range(self.sizes.rounds):
+            shift = number % len(names)
+            for name in names[shift:] + names[:shift]:
+                done[name].append(subjects[name]())
+        return done
+
+    def suite(self, scenario: Scenario, name: str, tests: int, arguments: Sequence[str] = ()) -> Callable[[], Child]:
+        """What runs `name` once over a freshly written tree of `tests` tests."""
+        contender = CONTENDERS[name]
+        written = "sync" if scenario.kind == "idle" else name
+        files = make_http_suite(name, tests) if scenario.kind == "http" else make_suite(scenario.layout, written, tests)
+        root = self.envs.cache / "suites" / f"{scenario.name}-{name}-{tests}"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        for path, source in files.items():
+            (root / path).write_text(source, encoding="utf-8")
+
+        def once() -> Child:
+            child = run_child(self.envs.python(contender), root, [*contender.arguments, *arguments])
+            if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
+                raise WrongRun(f"{child.passed} of {tests} tests passed, {child.collected} were collected; see {root}")
+            return child if self.clock == "wall" else child.by_processor()
+
+        return once
+
+    def measure(self, scenario: Scenario) -> list[Figure]:
+        names = self.contenders(scenario)
+        sizes = self.sizes
+        match scenario.kind:
+            case "overhead" | "idle":
+                slow = SLOW.get(scenario.kind, frozenset())
+                counts = {name: sizes.slow if name in slow else sizes.tests for name in names}
+                runs = self.in_turn({name: self.suite(scenario, name, counts[name]) for name in names})
+                return [*overhead(scenario, runs)]
+            case "collection":
+                options = ("--collect-only", "-q")
+                runs = self.in_turn({name: self.suite(scenario, name, sizes.tests, options) for name in names})
+                return [*collection(scenario, runs)]
+            case "growth":
+                by_size = {
+                    size: self.in_turn({name: self.suite(scenario, name, size) for name in names})
+                    for size in sizes.growth
+                }
+                return [*growth(scenario, by_size)]
+            case "http":
+                self.suite(scenario, "sync", 0)  # writes the bare script, in the environment without a plugin
+                bare, root = self.envs.python(CONTENDERS["sync"]), self.envs.cache / "suites" / f"{scenario.name}-sync-0"
+                subjects: dict[str, Callable[[], Child | float]] = {
+                    name: self.suite(scenario, name, sizes.http) for name in names if name != "sync"
+                }
+                clock = 0 if self.clock == "wall" else 1
+                subjects["bare"] = lambda: run_script(bare, root, ["bare.py", str(sizes.http)])[clock]
+                done = self.in_turn(subjects)
+                seconds = [value for value in done.pop("bare") if isinstance(value, float)]
+                children = {name: [c for c in rounds if isinstance(c, Child)] for name, rounds in done.items()}
+                return [*http(scenario, children, seconds)]
+
+
+def machine() -> dict[str, object]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def plot(envs: Envs, results: Path) -> None:
+    command = [str(envs.python(PLOTTER)), str(HERE / "plot.py"), str(results), str(results.with_suffix(".svg"))]
+    subprocess.run(command, check=True, env=clean_environment())
+    print(f"plot: {results.with_suffix('.svg')}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few tests, two rounds: does it work, not how fast")
+    parser.add_argument("--only", default="", help="comma-separated contenders; sync is always among them")
+    parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in SCENARIOS))
+    parser.add_argument("--rounds", type=int, help="rounds after the warm-up")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with company")
+    parser.add_argument("--no-plot", action="store_true")
+    Envs.add_options(parser)
+    options = parser.parse_args(arguments)
+    sizes = QUICK if options.quick else FULL
+    if options.rounds:
+        sizes = Sizes(**{**asdict(sizes), "rounds": options.rounds})
+    wanted = set(filter(None, options.scenario.split(",")))
+    envs = Envs.from_options(options)
+    saved: dict[str, object] = {}
+    told: dict[str, object] = {
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"), "quick": options.quick,
+        "clock": options.clock, "sizes": asdict(sizes), "machine": machine(), "versions": {}, "scenarios": saved,
+    }  # fmt: skip
+    for scenario in SCENARIOS:
+        if wanted and scenario.name not in wanted:
+            continue
+        bench = Bench(envs, sizes, frozenset(filter(None, options.only.split(","))), options.clock)
+        print(f"{scenario.name} ...", file=sys.stderr, flush=True)
+        figures = bench.measure(scenario)
+        print("\n".join(table(scenario.title, figures, bench.left_out)), flush=True)
+        saved[scenario.name] = {
+            "title": scenario.title,
+            "kind": scenario.kind,
+            "figures": [figure.as_dict() for figure in figures],
+            "left_out": bench.left_out,
+        }
+    results = envs.results / "results.json"
+    results.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(f"\nresults: {results}")
+    if not options.no_plot:
+        plot(envs, results)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
