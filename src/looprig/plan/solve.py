@@ -39,13 +39,14 @@ class Planner:
         if not reached:
             return
         self._reached[test] = reached
-        first = self._root(reached[0])
         for other in reached[1:]:
-            root = self._root(other)
-            if root != first:
-                # The smaller number stays the root, so that components come out in collection order.
-                first, root = min(first, root), max(first, root)
-                self._parents[root] = first
+            self.join(reached[0], other)
+
+    def join(self, one: int, other: int) -> None:
+        """Two instances that must share a loop."""
+        first, second = self._root(one), self._root(other)
+        # The smaller number stays the root, so that components come out in collection order.
+        self._parents[max(first, second)] = min(first, second)
 
     def declare(self, test: TestKey, declarations: tuple[Declaration, ...]) -> None:
         """What is declared about the loop of a test, as seen from that test."""
@@ -74,11 +75,15 @@ class Planner:
                 component.place = instance.place
             component.instances.append(instance)
             of_instance.append(component)
+        seen: dict[Component, set[tuple[object, ...]]] = {}
         for test, reached in self._reached.items():
             component = of_instance[reached[0]]
             component.tests.append(test)
             for declaration in self._declared.get(test, ()):
-                if declaration not in component.declarations:
+                # Each test brings its declarations anew; by what they say they are the same.
+                key = (declaration.name, declaration.location, declaration.place, id(declaration.value))
+                if key not in (known := seen.setdefault(component, set())):
+                    known.add(key)
                     component.declarations.append(declaration)
         return Plan(list(by_root.values()), self._reached, self._instances, of_instance, self._declared)
 

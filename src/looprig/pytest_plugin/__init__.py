@@ -34,9 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Options.of(config)  # wrong values are told before anything is collected
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Begins to look for services."""
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begins to look for services, for `--fixtures` as well as for a run."""
     try:
         collecting = state_of(session.config).collecting = Collecting(session)
     except LooprigError as error:

@@ -18,6 +18,7 @@ from _pytest.fixtures import (
     resolve_fixture_function,
 )
 from _pytest.scope import Scope as PytestScope
+from _pytest.unittest import TestCaseFunction
 
 from looprig.scopes import Scope
 
@@ -27,9 +28,12 @@ __all__ = [
     "argument_names",
     "bound_function",
     "closure",
+    "dependencies",
     "fixture_info",
     "insert_fixture_name",
     "is_node_active",
+    "is_parametrized",
+    "is_unittest",
     "item_of",
     "make_dynamic",
     "parametrized_indices",
@@ -92,6 +96,33 @@ def closure(info: FuncFixtureInfo) -> Iterator[Definition]:
         yield from walk(name)
 
 
+def dependencies(info: FuncFixtureInfo) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
+    """Each definition in a closure with those that it asks for itself; these come before it."""
+    by_name = info.name2fixturedefs
+    kept = set(info.names_closure)
+    seen: set[Definition] = set()
+    depth: dict[str, int] = {}
+    found: list[tuple[Definition, tuple[Definition, ...]]] = []
+
+    def walk(name: str) -> Definition | None:
+        definitions = by_name.get(name, ()) if name in kept else ()
+        index = depth.get(name, 0) + 1
+        if index > len(definitions):
+            return None
+        definition = definitions[-index]
+        if definition not in seen:
+            seen.add(definition)
+            depth[name] = index
+            asked = tuple(other for argument in definition.argnames if (other := walk(argument)) is not None)
+            depth[name] = index - 1
+            found.append((definition, asked))
+        return definition
+
+    for name in (*info.initialnames, *info.names_closure):
+        walk(name)
+    return iter(found)
+
+
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
     """Every fixture definition of the run. Public is only `--fixtures`, which prints."""
     return iter(session._fixturemanager._get_all_fixture_defs())
@@ -113,6 +144,17 @@ def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
     if callspec is not None and definition.argname in callspec.params:
         return Scope[callspec._arg2scope[definition.argname].name.upper()]
     return scope_of(definition)
+
+
+def is_parametrized(item: pytest.Item, definition: Definition) -> bool:
+    """Whether an item was made for one of several parameters of a definition."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and definition.argname in callspec.params
+
+
+def is_unittest(item: pytest.Item) -> bool:
+    """Whether the test is a method of a `unittest.TestCase`, which runs itself, async or not."""
+    return isinstance(item, TestCaseFunction)
 
 
 def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
@@ -200,14 +242,38 @@ def is_node_active(node: pytest.Item | pytest.Collector) -> bool:
 
 
 def is_cached(definition: Definition) -> bool:
-    """Whether an instance of the fixture is alive now."""
-    return definition.cached_result is not None
+    """Whether an instance of the fixture is alive now, and its set-up did not fail."""
+    return definition.cached_result is not None and definition.cached_result[2] is None
+
+
+def cached_value(definition: Definition) -> Any:
+    """The value of a fixture that is alive now."""
+    assert definition.cached_result is not None
+    return definition.cached_result[0]
 
 
 def poison(definition: Definition, error: BaseException) -> None:
     """Has all further requests of a live fixture raise `error`, which is how pytest itself keeps a failed set-up."""
     if definition.cached_result is not None:
         definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
+
+
+def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]) -> None:
+    """Has `admit` look at each later request of a fixture that is alive.
+
+    pytest calls no hook where it answers from its cache; it compares cache keys, so the look is put there.
+    """
+    guarded = cast(Any, definition)
+    if "cache_key" in guarded.__dict__:
+        return
+    original = definition.cache_key
+
+    def cache_key(request: Any) -> object:
+        if definition.cached_result is not None:
+            admit(request)
+        return original(request)
+
+    guarded.cache_key = cache_key
 
 
 def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureRequest], object]) -> None:

@@ -80,6 +80,16 @@ class Hosts:
         """
         item = _compat.item_of(request)
         self._refuse_inside_loop(definition.argname, item)
+        self.admit(definition, request)
+        return self.of_item(item)
+
+    def admit(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+        """Makes sure that a fixture and the test that asks for it share a loop, also where the fixture is alive.
+
+        Raises:
+            AskError: they do not.
+        """
+        item = _compat.item_of(request)
         component = self._component(item)
         planned = self._planning.component_of_instance(definition, request.node, item)
         planned = planned or self._unplanned.get((definition, request.node))
@@ -89,7 +99,6 @@ class Hosts:
             place = self._planning.place(request.node)
             new = self._unplanned[definition, request.node] = Component(place)
             self._join(item, new, definition, request)
-        return self.of_item(item)
 
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""
@@ -125,10 +134,10 @@ class Hosts:
             self._joined[item] = component
             return
         raise AskError(
-            f"{item.name} asks for fixture {definition.argname} (scope {request.scope!r}) at run time, but that lives "
+            f"{item.name} asks for fixture {self._planning.label(definition)} (scope {request.scope!r}) at run time, but that lives "
             f"on another loop than the test: on {component.place.label}.",
-            [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
-            _HOW_TO_DECLARE.format(name=definition.argname),
+            [(item.name, location_of(item.obj)), (self._planning.label(definition), location_of(definition.func))],
+            _HOW_TO_DECLARE.format(name=self._planning.label(definition)),
         )
 
     @staticmethod

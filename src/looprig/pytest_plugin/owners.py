@@ -21,6 +21,11 @@ class Owner(Protocol):
         """What it is called in messages."""
         ...
 
+    @property
+    def how(self) -> str:
+        """By what a test or fixture is explicitly its own."""
+        ...
+
     def claims_everything(self, config: pytest.Config) -> str | None:
         """What to set so that it no longer claims every async test; `None` if it does not."""
         ...
@@ -34,12 +39,21 @@ class Owner(Protocol):
         ...
 
 
+def _setting(config: pytest.Config, name: str) -> object:
+    """An option or ini value of another plugin; `None` in versions of it that have none."""
+    try:
+        return config.getoption(name, None) or config.getini(name)
+    except (KeyError, ValueError):
+        return None
+
+
 @final
 class _PytestAsyncio:
     name: Final = "pytest-asyncio"
+    how: Final = "@pytest.mark.asyncio or @pytest_asyncio.fixture"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
-        mode = config.getoption("asyncio_mode", None) or config.getini("asyncio_mode")
+        mode = _setting(config, "asyncio_mode")
         return "Set asyncio_mode = strict (its default)." if str(getattr(mode, "value", mode)) == "auto" else None
 
     def claims_test(self, item: pytest.Function) -> bool:
@@ -53,9 +67,10 @@ class _PytestAsyncio:
 @final
 class _AnyIO:
     name: Final = "anyio"
+    how: Final = "@pytest.mark.anyio or the anyio_backend fixture"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
-        mode = config.getoption("anyio_mode", None) or config.getini("anyio_mode")
+        mode = _setting(config, "anyio_mode")
         return "Set anyio_mode = strict (its default)." if mode == "auto" else None
 
     def claims_test(self, item: pytest.Function) -> bool:
@@ -68,9 +83,10 @@ class _AnyIO:
 @final
 class _PytestTrio:
     name: Final = "pytest-trio"
+    how: Final = "@pytest.mark.trio"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
-        return "Set trio_mode = false (its default)." if config.getini("trio_mode") else None
+        return "Set trio_mode = false (its default)." if _setting(config, "trio_mode") else None
 
     def claims_test(self, item: pytest.Function) -> bool:
         return item.get_closest_marker("trio") is not None
@@ -82,6 +98,8 @@ class _PytestTrio:
 @final
 class _Everything:
     """A plugin that has no mode: it runs every async test there is."""
+
+    how: Final = "that plugin"
 
     def __init__(self, name: str, plugin: str) -> None:
         self.name: Final = name
@@ -144,5 +162,3 @@ class Owners:
 
     def __bool__(self) -> bool:
         return bool(self._active)
-
-

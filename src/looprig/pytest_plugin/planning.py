@@ -5,6 +5,7 @@ Decides nothing about loops itself (`looprig.plan` does) and runs nothing (`runn
 Invariants:
 1. The plan is made from all that was collected, before `-k` and `-m` deselect: selection moves no loop.
 2. Tests of one shape share one tuple of reached instances: the plan costs one dictionary entry a test.
+3. Whatever instance pytest may hand to a test, in whatever order tests run, is on the test's loop.
 """
 
 from collections.abc import Sequence
@@ -20,13 +21,15 @@ from looprig.plan.check import contradictions
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
-from looprig.pytest_plugin.loop_settings import Flavour, Settings
-from looprig.pytest_plugin.recognize import is_async_definition, is_async_test, is_builtin, needs_loop
+from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
+from looprig.pytest_plugin.mixing import Mixing
+from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_test, is_builtin, needs_loop
+from looprig.pytest_plugin.refusing import refusals
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
 
-_Shape = tuple[tuple[Definition, Scope], ...]
+_Shape = tuple[Definition, ...]
 NO_INSTANCE: Final = -1
 
 
@@ -42,21 +45,29 @@ class Planning:
         self._errors: list[LooprigError] = []
         self._planner = Planner()
         self._places: dict[object, Place] = {}
-        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._numbers: dict[tuple[Any, Any, Flavour], int] = {}
         self._shapes: dict[int, _Shape] = {}
+        self._narrowed: set[int] = set()
+        self._on_loop: set[Definition] = set()
+        self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._refused: set[object] = set()
+        self._mixing = Mixing(collecting.owners)
         self._reached: dict[tuple[int, Flavour], tuple[int, ...]] = {}
         self.own: list[pytest.Function] = []
-        self.has_async = any(
-            is_async_definition(definition) and not is_builtin(definition)
-            for definition in _compat.all_definitions(session)
-        )
-        for item in items:
-            if isinstance(item, pytest.Function):
-                self._add(item)
+        self.has_async = False
+        functions = [item for item in items if isinstance(item, pytest.Function)]
+        # A suite without any pays for one look at its definitions.
+        if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)):
+            for item in functions:
+                self._see(item)
+        for item in functions:
+            self._add(item)
+        self._join_nested()
         self.plan: Plan = self._planner.solve()
+        self._errors += self._mixing.errors
         # Only needed while planning; 20,000 tests would keep them alive for nothing.
-        self._shapes.clear()
-        self._reached.clear()
+        for kept in (self._shapes, self._reached, self._narrowed, self._shared, self._on_loop, self._refused):
+            kept.clear()
 
     @property
     def settings(self) -> Settings:
@@ -74,58 +85,74 @@ class Planning:
 
     # Facts for the planner
 
+    def _see(self, item: pytest.Function) -> None:
+        """First pass: which definitions stand on a loop. A sync one does if it asks for an async one in any test.
+
+        pytest hands one instance of it to all tests, whatever each of them sees behind its name.
+        """
+        info = _compat.fixture_info(item)
+        if id(info) in self._shapes:
+            return
+        shape = tuple(_compat.dependencies(info))
+        self._shapes[id(info)] = tuple(definition for definition, _ in shape)
+        for definition, asked in shape:
+            if needs_loop(definition) or not self._on_loop.isdisjoint(asked):
+                self._on_loop.add(definition)
+        self._mixing.check_fixtures(item, shape)
+
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
         is_async = is_async_test(item)
-        if is_async:
-            self.has_async = True
-        if not (is_async or shape) or self._owners.owner_of_test(item) is not None:
+        self._errors += refusals(item, self._refused)
+        if not (is_async or shape or self._asks_for_loop(item)):
+            return
+        self.has_async = True
+        self._mixing.check_test(item, is_async=is_async)
+        if self._owners.owner_of_test(item) is not None:
             return
         declarations = self._settings.declarations(item, self.place)
         if declarations:
             self._settings.insert_names(item)
         reached = self._reach(item, shape)
         if reached:
-            self._planner.add_test(item, reached)
+            self._planner.add_test(item, self._shared.setdefault(reached, reached))
             self._planner.declare(item, declarations)
-        elif is_async or shape:
+        else:
             self.own.append(item)
 
     def _shape(self, item: pytest.Function) -> _Shape:
-        """The definitions that need a loop in the closure of an item, the function-scoped ones too."""
+        """The definitions that stand on a loop in the closure of an item, the function-scoped ones too."""
         info = _compat.fixture_info(item)
-        shape = self._shapes.get(id(info))
-        if shape is None:
-            shape = tuple(
-                (definition, _compat.scope_of(definition))
-                for definition in _compat.closure(info)
-                if needs_loop(definition)
-            )
-            self._shapes[id(info)] = shape
-            self._errors += self._registry.errors([definition for definition, _ in shape], item)
-            self.has_async = self.has_async or bool(shape)
+        if id(info) in self._narrowed:
+            return self._shapes[id(info)]
+        self._narrowed.add(id(info))
+        shape = self._shapes[id(info)] = tuple(d for d in self._shapes.get(id(info), ()) if d in self._on_loop)
+        self._errors += self._registry.errors(shape, item)
         return shape
+
+    def _asks_for_loop(self, item: pytest.Function) -> bool:
+        return not LOOP_NAMES.isdisjoint(_compat.fixture_info(item).names_closure)
 
     def _reach(self, item: pytest.Function, shape: _Shape) -> tuple[int, ...]:
         configs = self._settings.configs(item)
         flavour = self._settings.flavour(item)
-        if any(definition.params is not None for definition, _ in shape):
-            # A parametrization may give an instance another scope than its definition has.
-            shape = tuple((definition, _compat.parametrized_scope(item, definition)) for definition, _ in shape)
-        elif not configs:
+        providers = tuple(d for d in self._settings.fixtures(item) if SETTINGS[d.argname] == "loop")
+        if not (configs or providers or any(_compat.is_parametrized(item, definition) for definition in shape)):
             key = (id(_compat.fixture_info(item)), flavour)
             reached = self._reached.get(key)
             if reached is None:
                 reached = self._reached[key] = self._instances(item, shape, flavour)
             return reached
         declared = (number for config in configs if (number := self._declared_scope(item, config, flavour)) >= 0)
-        return (*self._instances(item, shape, flavour), *declared)
+        return (*self._instances(item, (*shape, *providers), flavour), *declared)
 
     def _instances(self, item: pytest.Function, shape: _Shape, flavour: Flavour) -> tuple[int, ...]:
         return tuple(
             self._number(definition, scope, node, flavour)
-            for definition, scope in shape
-            if scope is not Scope.FUNCTION and (node := _compat.scope_place(item, scope, definition)) is not item
+            for definition in shape
+            # A parametrization may give an instance another scope than its definition has.
+            if (scope := _compat.parametrized_scope(item, definition)) is not Scope.FUNCTION
+            and (node := _compat.scope_place(item, scope, definition)) is not item
         )
 
     def _number(self, definition: Definition, scope: Scope, node: Any, flavour: Flavour) -> int:
@@ -133,9 +160,27 @@ class Planning:
         number = self._numbers.get(key)
         if number is None:
             place = location_of(definition.func)
-            number = self._planner.add_instance(Instance(definition.argname, scope, self.place(node), place))
+            name = self._registry.label(definition)
+            number = self._planner.add_instance(Instance(name, scope, self.place(node), place))
             self._numbers[key] = number
         return number
+
+    def _join_nested(self) -> None:
+        """Joins instances of one definition at nested places.
+
+        pytest keeps one instance of a definition: the tests of a nested class are given that of the class around
+        it while it is alive, and one of their own otherwise. The plan must not depend on which of them runs first.
+        """
+        by_definition: dict[tuple[Any, Flavour], dict[Any, int]] = {}
+        for (definition, node, flavour), number in self._numbers.items():
+            by_definition.setdefault((definition, flavour), {})[node] = number
+        for numbers in by_definition.values():
+            if len(numbers) == 1:
+                continue
+            for node, number in numbers.items():
+                for around in node.listchain()[-2::-1]:
+                    if around in numbers:
+                        self._planner.join(number, numbers[around])
 
     def _declared_scope(self, item: pytest.Function, config: LoopConfig, flavour: Flavour) -> int:
         if config.scope is Scope.FUNCTION:
@@ -161,6 +206,10 @@ class Planning:
         return place
 
     # Questions of the run
+
+    def label(self, definition: Definition) -> str:
+        """What people call a fixture."""
+        return self._registry.label(definition)
 
     def component(self, item: pytest.Item) -> Component | None:
         """The component of an item; `None` where its loop, if it needs one, is its own."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat import Definition, is_unittest
 
 __all__ = ["LOOP_NAMES", "inner_test", "is_async_definition", "is_async_function", "is_async_test", "is_builtin", "needs_loop"]
 
@@ -46,5 +46,5 @@ def inner_test(function: Any) -> Any:
 
 
 def is_async_test(item: pytest.Function) -> bool:
-    """Whether the test is an `async def`, under Hypothesis too."""
-    return inspect.iscoroutinefunction(inner_test(item.obj))
+    """Whether the test is an `async def`, under Hypothesis too. What is unittest's runs itself, and is not."""
+    return inspect.iscoroutinefunction(inner_test(item.obj)) and not is_unittest(item)

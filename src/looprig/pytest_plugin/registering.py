@@ -211,6 +211,11 @@ class Registry:
         """Whether a definition is the one fixture of a service."""
         return definition.argname in self.specs
 
+    def label(self, definition: Definition) -> str:
+        """What people call a fixture: a service by its class, all else by its name."""
+        spec = self.specs.get(definition.argname)
+        return definition.argname if spec is None else spec.cls.__qualname__
+
     def target(self, definition: Definition) -> Target | None:
         """What an alias stands for."""
         return self._targets.get(definition.func)

@@ -26,6 +26,7 @@ from looprig.pytest_plugin.recognize import is_async_function
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, changes_between, context_with
 from looprig.runtime.fixture import Limit, LiveFixture
+from looprig.runtime.host import Host
 
 __all__ = ["Record", "SettingUp"]
 
@@ -56,6 +57,7 @@ class SettingUp:
         self._owners = owners
         self._registry = registry
         self._records: dict[Definition, Record] = {}
+        self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...]]] = {}
         self.limit = Limit(None, None)
 
     # What others ask
@@ -125,21 +127,62 @@ class SettingUp:
         def set_up_async_fixture(**kwargs: Any) -> Any:
             __tracebackhide__ = True
             host = self._hosts.of_fixture(definition, request)
-            needed = self._needed(definition, request)
-            under = frozenset().union(*(self.record_of(d).live for d in needed))
-            carried = self._carried(needed)
-            live = LiveFixture(host, definition.argname, location_of(definition.func), under)
-            live.on_crash = partial(_compat.poison, definition)
-            resolve = partial(self.ask, request)
-            value = live.set_up(function, kwargs, context_with(_clean_context(), carried, live), self.limit, resolve)
+            if request.scope != "function":
+                _compat.guard(definition, partial(self._hosts.admit, definition))
+            item = _compat.item_of(request)
+            begun = self._begun.pop((definition, request.node), None)
+            if begun is None:
+                if self._registry.is_service(definition):
+                    self._begin_beside(definition, item, host)
+                begun = self._begin(definition, function, kwargs, self._needed(definition, request), host)
+            live, carried = begun
+            value = live.wait(self.limit, partial(self.ask, request))
             request.addfinalizer(partial(self._tear_down, definition, live))
-            for settled in self._hosts.settled_by(_compat.item_of(request)):
+            for settled in self._hosts.settled_by(item):
                 # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
                 settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
-            self._remember(definition, live.changes, carried, under | {live})
+            self._remember(definition, live.changes, carried, live.needs | {live})
             return value
 
         return set_up_async_fixture
+
+    def _begin(
+        self,
+        definition: Definition,
+        function: Callable[..., Any],
+        kwargs: dict[str, Any],
+        needed: list[Definition],
+        host: Host,
+    ) -> tuple[LiveFixture, tuple[Changes, ...]]:
+        under = frozenset[object]().union(*(self.record_of(d).live for d in needed))
+        carried = self._carried(needed)
+        live = LiveFixture(host, self._registry.label(definition), location_of(definition.func), under)
+        live.on_crash = partial(_compat.poison, definition)
+        live.begin(function, kwargs, context_with(_clean_context(), carried, live))
+        return live, carried
+
+    def _begin_beside(self, definition: Definition, item: pytest.Function, host: Host) -> None:
+        """Begins the other services of a test that depend on nothing that is still to come.
+
+        They get ready while pytest waits for `definition`; pytest then finds them begun.
+        """
+        for other in _compat.closure(_compat.fixture_info(item)):
+            if other is definition or not self._registry.is_service(other) or _compat.is_cached(other):
+                continue
+            node = _compat.scope_place(item, _compat.scope_of(other), other)
+            needed = [_compat.definitions_in_item(item, name)[-1:] for name in other.argnames]
+            if (other, node) in self._begun or not all(d and _compat.is_cached(d[0]) for d in needed):
+                continue
+            kwargs = {d[0].argname: _compat.cached_value(d[0]) for d in needed}
+            self._begun[other, node] = self._begin(other, other.func, kwargs, [d[0] for d in needed], host)
+            node.addfinalizer(partial(self._drop, other, node))
+
+    def _drop(self, definition: Definition, node: object) -> None:
+        """A service that was begun, and that pytest never came to ask for."""
+        __tracebackhide__ = True
+        begun = self._begun.pop((definition, node), None)
+        if begun is not None:
+            begun[0].tear_down(self.limit)
 
     def _tear_down(self, definition: Definition, live: LiveFixture) -> None:
         __tracebackhide__ = True

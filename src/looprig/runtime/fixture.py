@@ -42,6 +42,7 @@ class LiveFixture:
     """`needs` are the live fixtures it depends on, directly or not."""
 
     __slots__ = (
+        "_before",
         "_context",
         "_ready",
         "_released",
@@ -57,6 +58,7 @@ class LiveFixture:
     )
 
     def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
+        self._before: Context | None = None
         self._context: Context | None = None
         self._ready: asyncio.Future[Any] | None = None
         self._released: asyncio.Future[None] | None = None
@@ -69,6 +71,11 @@ class LiveFixture:
         self.needs = needs
         self.on_crash: Callable[[FixtureCrashedError], None] | None = None
         self.reported = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has reached its `yield`."""
+        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
 
     def __repr__(self) -> str:
         return f"<live fixture {self.name}>"
@@ -85,19 +92,30 @@ class LiveFixture:
     ) -> Any:
         """Runs the fixture up to its `yield` (or to its end, if it has none) and gives its value."""
         __tracebackhide__ = True
+        self.begin(function, kwargs, context)
+        return self.wait(limit, resolve)
+
+    def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
+        """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
         loop = self.host.loop
+        self._before = context
         if isasyncgenfunction(function):
             ready = self._ready = loop.create_future()
             self._released = loop.create_future()
             life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), ready)
         else:
             life = self._once(function(**kwargs))
-        task = self._task = context.run(loop.create_task, life)
-        task.set_name(f"fixture {self.name}")
-        waiter: asyncio.Future[Any] = task
+        self._task = context.run(loop.create_task, life)
+        self._task.set_name(f"fixture {self.name}")
         if self._ready is not None:
-            waiter = self._ready
-            task.add_done_callback(self._ended)
+            self._task.add_done_callback(self._ended)
+
+    def wait(self, limit: Limit, resolve: Resolver | None = None) -> Any:
+        """Runs the loop until the fixture is ready, and gives its value."""
+        __tracebackhide__ = True
+        task = self._task
+        assert task is not None
+        waiter: asyncio.Future[Any] = task if self._ready is None else self._ready
         try:
             self.host.drive(
                 waiter,
@@ -116,10 +134,10 @@ class LiveFixture:
                 "Let no task cancel the fixture's own task, or catch the cancellation in the fixture.",
             ) from cancelled
         finally:
-            if task.done():
-                self.host.end_tasks_of(self) if self._failed(task) else None
-        if self._context is not None:
-            self.changes = changes_between(context, self._context)
+            if task.done() and self._failed(task):
+                self.host.end_tasks_of(self)
+        if self._context is not None and self._before is not None:
+            self.changes = changes_between(self._before, self._context)
         return value
 
     @staticmethod
@@ -206,7 +224,9 @@ class LiveFixture:
         task, released = self._task, self._released
         if task is not None and released is not None and not self.host.loop.is_closed():
             try:
-                if not released.done():
+                if not self.is_ready:
+                    task.cancel()  # nobody waited for it: it began beside another that failed
+                elif not released.done():
                     released.set_result(None)
                 if not task.done():
                     self.host.drive(
@@ -221,6 +241,8 @@ class LiveFixture:
                 elif not self.reported:
                     errors.append(self.crash)
             except asyncio.CancelledError as cancelled:
+                if not self.is_ready:
+                    return
                 error = FixtureError(
                     f"Fixture {self.name} was cancelled while it was torn down.",
                     [(self.name, self.location)],
