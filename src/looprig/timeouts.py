@@ -4,7 +4,7 @@ Does not measure anything: the runner reads the marker.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
@@ -15,7 +15,9 @@ T = TypeVar("T")
 
 
 def timeout(seconds: float) -> Callable[[T], T]:
-    """Limits each of a test's set-up, call and teardown on its loop to `seconds`. Over a test or a test class:
+    """Limits each of a test's set-up, call and teardown on its loop to `seconds`.
+
+    Over a test or a test class:
 
         @timeout(5)
         async def test_answers_soon(api: TestClient[Rest]) -> None: ...
@@ -33,6 +35,7 @@ def timeout(seconds: float) -> Callable[[T], T]:
     def mark(test: T) -> T:
         import pytest  # noqa: PLC0415 - the declaration itself needs no pytest
 
-        return pytest.mark.loop_timeout(seconds)(test)  # type: ignore[no-any-return, operator]
+        marked: T = cast("Any", pytest.mark.loop_timeout(seconds))(test)
+        return marked
 
     return mark
