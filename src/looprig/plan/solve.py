@@ -16,10 +16,10 @@ __all__ = ["Planner"]
 class Planner:
     """Collects the facts, then solves them.
 
-        >>> planner = Planner()
-        >>> plan = planner.solve()
-        >>> plan.components
-        []
+    >>> planner = Planner()
+    >>> plan = planner.solve()
+    >>> plan.components
+    []
     """
 
     def __init__(self) -> None:

@@ -263,7 +263,7 @@ def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]
 
     pytest calls no hook where it answers from its cache; it compares cache keys, so the look is put there.
     """
-    guarded = cast(Any, definition)
+    guarded = cast("Any", definition)
     if "cache_key" in guarded.__dict__:
         return
     original = definition.cache_key
@@ -288,7 +288,7 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
         definition.cached_result = (value, None, None)
         return value
 
-    dynamic = cast(Any, definition)
+    dynamic = cast("Any", definition)
     dynamic.execute = execute
     dynamic.addfinalizer = lambda finalizer: None
     dynamic.finish = lambda request: None

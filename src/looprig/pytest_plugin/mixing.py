@@ -81,7 +81,10 @@ class Mixing:
         )
 
     def _shared(
-        self, definition: Definition, one: tuple[pytest.Function, Owner | None], two: tuple[pytest.Function, Owner | None]
+        self,
+        definition: Definition,
+        one: tuple[pytest.Function, Owner | None],
+        two: tuple[pytest.Function, Owner | None],
     ) -> None:
         if (definition, None) in self._told:
             return

@@ -215,7 +215,9 @@ class Planning:
         """The component of an item; `None` where its loop, if it needs one, is its own."""
         return self.plan.component(item)
 
-    def component_of_instance(self, definition: Definition, node: object, item: pytest.Function) -> Component | None:
+    def component_of_instance(
+        self, definition: Definition, node: object, item: pytest.Function
+    ) -> Component | None:
         """The component that an instance was planned on; `None` where no test reaches it by declaration."""
         number = self._numbers.get((definition, node, self._settings.flavour(item)))
         return None if number is None else self.plan.component_of_instance[number]
@@ -229,5 +231,3 @@ def _kind(node: object) -> Scope:
     if isinstance(node, pytest.Module):
         return Scope.MODULE
     return Scope.CLASS if isinstance(node, pytest.Class) else Scope.FUNCTION
-
-

@@ -10,7 +10,15 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition, is_unittest
 
-__all__ = ["LOOP_NAMES", "inner_test", "is_async_definition", "is_async_function", "is_async_test", "is_builtin", "needs_loop"]
+__all__ = [
+    "LOOP_NAMES",
+    "inner_test",
+    "is_async_definition",
+    "is_async_function",
+    "is_async_test",
+    "is_builtin",
+    "needs_loop",
+]
 
 LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
 

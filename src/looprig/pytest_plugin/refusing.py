@@ -62,4 +62,3 @@ def _async_set_ups(node: pytest.Module | pytest.Class) -> Iterator[DeclarationEr
                 f'Make it a fixture: @pytest.fixture(scope="{scope}", autouse=True), with a yield between set-up and '
                 "teardown.",
             )
-
