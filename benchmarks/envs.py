@@ -25,7 +25,7 @@ CHECKOUT: Final = HERE.parent
 CONSTRAINTS: Final = HERE / "constraints.txt"
 
 
-class EnvFailed(Exception):
+class EnvError(Exception):
     """An environment could not be made; the text is what the installer said."""
 
 
@@ -56,8 +56,12 @@ class Envs:
         return folder
 
     def python(self, contender: Contender) -> Path:
-        """The interpreter of this contender's environment, which is made or brought up to date first."""
-        version = self._run([str(self.interpreter), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]).strip()
+        """The interpreter of this contender's environment, which is made or brought up to date first.
+
+        Ask once a run: the checkout may change under a run, and its figures should be of one state of it.
+        """
+        told = self._run([str(self.interpreter), "-c", "import sys; print(*sys.version_info[:2], sep='.')"])
+        version = told.strip()
         folder = self.cache / "envs" / f"{contender.name}-{version}"
         python = folder / "bin" / "python"
         stamp = _digest([version, CONSTRAINTS.read_text(), *contender.requirements])
@@ -84,9 +88,9 @@ class Envs:
         (folder / "stamp").write_text(f"{stamp}\n{source}\n")
         return python
 
-    def versions(self, contender: Contender) -> dict[str, str]:
-        """What is installed in this contender's environment, as the installer tells it."""
-        lines = self._run([str(self.python(contender)), "-m", "pip", "freeze"]).splitlines()
+    def versions(self, python: Path) -> dict[str, str]:
+        """What is installed beside this interpreter, as the installer tells it."""
+        lines = self._run([str(python), "-m", "pip", "freeze"]).splitlines()
         pairs = (line.replace(" @ ", "==", 1).split("==", 1) for line in lines)
         return {pair[0]: pair[1] if "://" not in pair[1] else "checkout" for pair in pairs if len(pair) == 2}
 
@@ -96,7 +100,7 @@ class Envs:
     def _run(self, command: Sequence[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise EnvFailed(f"{' '.join(command)} gave {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise EnvError(f"{' '.join(command)} gave {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
 

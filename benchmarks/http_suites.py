@@ -12,7 +12,7 @@ from typing import Final
 
 from suites import ini
 
-APP: Final = '''
+APP: Final = """
 from aiohttp import web
 
 
@@ -24,8 +24,8 @@ async def make_app():
     app = web.Application()
     app.router.add_get("/items/{number}", item)
     return app
-'''
-_SERVE: Final = '''
+"""
+_SERVE: Final = """
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession, web
@@ -45,9 +45,9 @@ async def serving():
             yield session
     finally:
         await runner.cleanup()
-'''
-BARE: Final = '''
-"""Serve, do N GETs one after the other, stop; print the wall and processor seconds of all three."""
+"""
+BARE: Final = """
+# Serve, do N GETs one after the other, stop; print the wall and processor seconds of all three.
 
 import asyncio
 import sys
@@ -67,8 +67,8 @@ async def main(number):
 begin, processor = perf_counter(), process_time()
 asyncio.run(main(int(sys.argv[1])))
 print(perf_counter() - begin, process_time() - processor)
-'''
-_MODULE_CLIENT: Final = '''
+"""
+_MODULE_CLIENT: Final = """
 import pytest
 
 from serving import serving
@@ -78,9 +78,9 @@ from serving import serving
 async def client():
     async with serving() as session:
         yield session
-'''
+"""
 _HEADS: Final[Mapping[str, str]] = {
-    "looprig": '''
+    "looprig": """
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -94,17 +94,17 @@ from looprig import AiohttpService, TestClient, service_fixture
 class Rest(AiohttpService):
     async def create_app(self) -> web.Application:
         return await make_app()
-''',
+""",
     "pytest-asyncio": _MODULE_CLIENT,
     "alt-pytest-asyncio": _MODULE_CLIENT,
     "anyio": _MODULE_CLIENT
-    + '''
+    + """
 
 @pytest.fixture(scope="module")
 def anyio_backend():
     return "asyncio"
-''',
-    "pytest-aiohttp": '''
+""",
+    "pytest-aiohttp": """
 import pytest
 
 from app import make_app
@@ -113,8 +113,8 @@ from app import make_app
 @pytest.fixture
 async def client(aiohttp_client):
     return await aiohttp_client(await make_app())
-''',
-    "aiomisc": '''
+""",
+    "aiomisc": """
 import pytest
 from aiohttp import ClientSession
 from aiomisc.service.aiohttp import AIOHTTPService
@@ -141,21 +141,21 @@ def services(port):
 async def client(entrypoint, port):
     async with ClientSession(base_url=f"http://127.0.0.1:{port}") as session:
         yield session
-''',
+""",
 }
-_TEST: Final = '''
+_TEST: Final = """
 
 async def test_{number}(client):
     async with client.get("/items/{number}") as response:
         assert response.status == 200
         assert (await response.json())["id"] == {number}
-'''
-_LOOPRIG_TEST: Final = '''
+"""
+_LOOPRIG_TEST: Final = """
 
 async def test_{number}(client: TestClient[Rest]) -> None:
     found = await client.get("/items/{number}", into=dict[str, object], status=200)
     assert found["id"] == {number}
-'''
+"""
 
 
 def make_http_suite(contender: str, tests: int) -> dict[str, str]:

@@ -19,6 +19,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeAlias
 
 PATIENCE: Final = 5.0
@@ -55,7 +56,7 @@ class Node:
             try:
                 for node in self.upstream:
                     number = await node.ask(number)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Said to the one who asked; a server that died of it would make the next one wait in vain.
                 if not answer.done():
                     answer.set_exception(error)
@@ -132,8 +133,7 @@ async def check(*nodes: Node, unnamed: tuple[str, ...] = (), leave: bool = False
     met = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith(LEFTOVER)]
     if record := os.environ.get("LIVELIB_RECORD"):
         if any(owner != me for owner, _ in _LEFT):
-            with open(record, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"test": me, "met": met}) + "\n")
+            _write(Path(record), {"test": me, "met": met})
     else:
         assert not met, f"left over by other tests: {met}"
     for node in (*nodes, *(_ACTIVE[key] for key in unnamed)):
@@ -144,6 +144,11 @@ async def check(*nodes: Node, unnamed: tuple[str, ...] = (), leave: bool = False
     if leave:
         _LEFT.append((me, asyncio.create_task(_linger(), name=LEFTOVER + me)))
         await asyncio.sleep(0)
+
+
+def _write(record: Path, entry: dict[str, object]) -> None:
+    with record.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
 
 
 async def _linger() -> None:

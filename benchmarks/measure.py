@@ -24,7 +24,7 @@ PROBE: Final = Path(__file__).with_name("probe")
 COMMON: Final = ("-p", "loop_probe", "-p", "no:cacheprovider", "-q")
 
 
-class ChildFailed(Exception):
+class ChildError(Exception):
     """A child was killed for its time limit, or ended without writing a result."""
 
 
@@ -77,7 +77,7 @@ def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], tim
         output.seek(0)
         text = output.read()
         if late.is_set():
-            raise ChildFailed(f"{' '.join(command)}: killed after {timeout:g} s\n{text[-3000:]}")
+            raise ChildError(f"{' '.join(command)}: killed after {timeout:g} s\n{text[-3000:]}")
     kib = usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss
     return text, wall, kib
 
@@ -94,7 +94,7 @@ def run_child(
         command = [str(python), "-m", "pytest", *COMMON, *arguments]
         text, wall, kib = spawn(command, root, environment=environment, timeout=timeout)
         if not out.exists():
-            raise ChildFailed(f"{' '.join(command)}: no result\n{text[-3000:]}")
+            raise ChildError(f"{' '.join(command)}: no result\n{text[-3000:]}")
         return Child(**json.loads(out.read_text()), wall_seconds=wall, peak_kib=kib)
 
 
@@ -106,4 +106,4 @@ def run_script(python: Path, root: Path, arguments: Sequence[str], *, timeout: f
         wall, processor = text.strip().splitlines()[-1].split()
         return float(wall), float(processor)
     except (IndexError, ValueError):
-        raise ChildFailed(f"{' '.join(command)}: no figure\n{text[-3000:]}") from None
+        raise ChildError(f"{' '.join(command)}: no figure\n{text[-3000:]}") from None

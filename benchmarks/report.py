@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from measure import Child
 from scenarios import Scenario
@@ -28,6 +28,7 @@ class Figure:
     unit: str
     rounds: tuple[float, ...]
     target: float | None = None
+    when_set: float | None = None
 
     @property
     def middle(self) -> float:
@@ -40,7 +41,7 @@ class Figure:
     def as_dict(self) -> dict[str, object]:
         return {
             "contender": self.contender, "what": self.what, "unit": self.unit, "rounds": list(self.rounds),
-            "median": self.middle, "target": self.target, "met": self.met,
+            "median": self.middle, "target": self.target, "met": self.met, "when_set": self.when_set,
         }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def overhead(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
         ours = [per_test(child, child.run_seconds) for child in children]
         target = scenario.target if name == "looprig" else None
         over = tuple(mine - sync for mine, sync in zip(ours, base, strict=True))
-        yield Figure(name, "over sync", "us/test", over, target)
+        yield Figure(name, "over sync", "us/test", over, target, scenario.when_set.get(name))
         yield Figure(name, "of sync", "times", tuple(mine / sync for mine, sync in zip(ours, base, strict=True)))
 
 
@@ -68,7 +69,7 @@ def collection(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
         ours = [per_test(child, child.collect_seconds) for child in children]
         target = scenario.target if name == "looprig" else None
         times = tuple(mine / sync for mine, sync in zip(ours, base, strict=True))
-        yield Figure(name, "collection, of sync", "times", times, target)
+        yield Figure(name, "collection, of sync", "times", times, target, scenario.when_set.get(name))
 
 
 def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
@@ -85,7 +86,10 @@ def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
         bend = tuple(a / b for a, b in zip(whole[most], whole[sizes[len(sizes) // 2 - 1]], strict=True))
         yield Figure(name, f"a test at {most:,} of one at {sizes[len(sizes) // 2 - 1]:,}", "times", bend)
         slopes, base = (
-            [(b.peak_kib - a.peak_kib) / (most - least) for a, b in zip(by_size[least][who], by_size[most][who])]
+            [
+                (b.peak_kib - a.peak_kib) / (most - least)
+                for a, b in zip(by_size[least][who], by_size[most][who], strict=True)
+            ]
             for who in (name, "sync")
         )
         if name == "sync":
@@ -103,34 +107,32 @@ def http(scenario: Scenario, runs: Runs, bare: Sequence[float]) -> Iterator[Figu
     for name, children in runs.items():
         target = scenario.target if name == "looprig" else None
         times = tuple(child.run_seconds / seconds for child, seconds in zip(children, bare, strict=True))
-        yield Figure(name, "of the bare loop", "times", times, target)
+        yield Figure(name, "of the bare loop", "times", times, target, scenario.when_set.get(name))
 
 
 def _others(runs: Runs) -> Iterator[tuple[str, Sequence[Child]]]:
     return ((name, children) for name, children in runs.items() if name != "sync")
 
 
-_WIDTHS: Final = (20, 30, 10, 25, 9)
-
-
 def table(title: str, figures: Sequence[Figure], left_out: Mapping[str, str]) -> Iterator[str]:
     """The lines of one scenario; `left_out` says of a contender why it has no figure."""
     yield f"\n{title}"
-    yield _line("contender", "what", "median", "min .. max", "unit", "to reach")
+    yield _line(("contender", "what", "median", "min .. max", "unit", "to reach"))
     for figure in figures:
         reach = ""
         if figure.target is not None:
             reach = f"{figure.target:g}: {'met' if figure.met else 'NOT met'}"
+        elif figure.when_set is not None:
+            reach = f"({figure.when_set:g} when set)"
         span = f"{_number(min(figure.rounds))} .. {_number(max(figure.rounds))}"
-        yield _line(figure.contender, figure.what, _number(figure.middle), span, figure.unit, reach)
+        yield _line((figure.contender, figure.what, _number(figure.middle), span, figure.unit, reach))
     for name, reason in left_out.items():
-        yield f"  {name:<{_WIDTHS[0]}}{reason}"
+        yield f"  {name:<20}{reason}"
 
 
-def _line(contender: str, what: str, middle: str, span: str, unit: str, reach: str) -> str:
-    first, second, third, fourth, fifth = _WIDTHS
-    text = f"  {contender:<{first}}{what:<{second}}{middle:>{third}}{span:>{fourth}}  {unit:<{fifth}}{reach}"
-    return text.rstrip()
+def _line(cells: tuple[str, str, str, str, str, str]) -> str:
+    contender, what, middle, span, unit, reach = cells
+    return f"  {contender:<20}{what:<30}{middle:>10}{span:>22}  {unit:<9} {reach}".rstrip()
 
 
 def _number(value: float) -> str:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from contenders import CONTENDERS, PLOTTER
-from envs import HERE, EnvFailed, Envs
+from envs import HERE, Envs
 from http_suites import make_http_suite
-from measure import Child, ChildFailed, clean_environment, run_child, run_script
+from measure import Child, ChildError, clean_environment, run_child, run_script
 from report import Figure, collection, growth, http, overhead, table
 from scenarios import FULL, QUICK, SCENARIOS, SLOW, Scenario, Sizes
 from suites import make_suite
@@ -33,7 +33,7 @@ from suites import make_suite
 T = TypeVar("T")
 
 
-class WrongRun(Exception):
+class WrongRunError(Exception):
     """A contender did not pass every test: a figure of such a run would be of something else."""
 
 
@@ -42,6 +42,7 @@ class Bench:
     """One invocation: what was asked for, and the contenders that were left out of a scenario, with why."""
 
     envs: Envs
+    pythons: dict[str, Path]
     sizes: Sizes
     only: frozenset[str]
     clock: str
@@ -56,7 +57,7 @@ class Bench:
         for name, subject in subjects.items():
             try:
                 subject()
-            except (ChildFailed, EnvFailed, WrongRun) as error:
+            except (ChildError, WrongRunError) as error:
                 self.left_out[name] = str(error)
                 if name in ("sync", "bare"):
                     raise
@@ -71,9 +72,10 @@ class Bench:
 
     def suite(self, scenario: Scenario, name: str, tests: int, arguments: Sequence[str] = ()) -> Callable[[], Child]:
         """What runs `name` once over a freshly written tree of `tests` tests."""
-        contender = CONTENDERS[name]
+        python, contender = self.pythons[name], CONTENDERS[name]
         written = "sync" if scenario.kind == "idle" else name
-        files = make_http_suite(name, tests) if scenario.kind == "http" else make_suite(scenario.layout, written, tests)
+        http_suite = scenario.kind == "http"
+        files = make_http_suite(name, tests) if http_suite else make_suite(scenario.layout, written, tests)
         root = self.envs.cache / "suites" / f"{scenario.name}-{name}-{tests}"
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
@@ -81,9 +83,9 @@ class Bench:
             (root / path).write_text(source, encoding="utf-8")
 
         def once() -> Child:
-            child = run_child(self.envs.python(contender), root, [*contender.arguments, *arguments])
+            child = run_child(python, root, [*contender.arguments, *arguments])
             if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
-                raise WrongRun(f"{child.passed} of {tests} tests passed, {child.collected} were collected; see {root}")
+                raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected; see {root}")
             return child if self.clock == "wall" else child.by_processor()
 
         return once
@@ -109,12 +111,12 @@ class Bench:
                 return [*growth(scenario, by_size)]
             case "http":
                 self.suite(scenario, "sync", 0)  # writes the bare script, in the environment without a plugin
-                bare, root = self.envs.python(CONTENDERS["sync"]), self.envs.cache / "suites" / f"{scenario.name}-sync-0"
+                root = self.envs.cache / "suites" / f"{scenario.name}-sync-0"
                 subjects: dict[str, Callable[[], Child | float]] = {
                     name: self.suite(scenario, name, sizes.http) for name in names if name != "sync"
                 }
                 clock = 0 if self.clock == "wall" else 1
-                subjects["bare"] = lambda: run_script(bare, root, ["bare.py", str(sizes.http)])[clock]
+                subjects["bare"] = lambda: run_script(self.pythons["sync"], root, ["bare.py", str(sizes.http)])[clock]
                 done = self.in_turn(subjects)
                 seconds = [value for value in done.pop("bare") if isinstance(value, float)]
                 children = {name: [c for c in rounds if isinstance(c, Child)] for name, rounds in done.items()}
@@ -150,16 +152,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds:
         sizes = Sizes(**{**asdict(sizes), "rounds": options.rounds})
     wanted = set(filter(None, options.scenario.split(",")))
+    only = frozenset(filter(None, options.only.split(",")))
     envs = Envs.from_options(options)
+    pythons = {
+        name: envs.python(contender) for name, contender in CONTENDERS.items() if not only or name in only | {"sync"}
+    }
     saved: dict[str, object] = {}
     told: dict[str, object] = {
-        "begun": datetime.now(UTC).isoformat(timespec="seconds"), "quick": options.quick,
-        "clock": options.clock, "sizes": asdict(sizes), "machine": machine(), "versions": {}, "scenarios": saved,
-    }  # fmt: skip
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": options.quick,
+        "clock": options.clock,
+        "sizes": asdict(sizes),
+        "machine": machine(),
+        "versions": {name: envs.versions(python) for name, python in pythons.items()},
+        "scenarios": saved,
+    }
     for scenario in SCENARIOS:
         if wanted and scenario.name not in wanted:
             continue
-        bench = Bench(envs, sizes, frozenset(filter(None, options.only.split(","))), options.clock)
+        bench = Bench(envs, pythons, sizes, only, options.clock)
         print(f"{scenario.name} ...", file=sys.stderr, flush=True)
         figures = bench.measure(scenario)
         print("\n".join(table(scenario.title, figures, bench.left_out)), flush=True)

@@ -22,7 +22,7 @@ from typing import Final
 
 from contenders import CONTENDERS, Contender
 from envs import Envs
-from measure import ChildFailed, run_child
+from measure import ChildError, run_child
 from trees import Spelling, make_tree
 
 
@@ -64,7 +64,7 @@ def run_tree(row: Row, python: Path, seed: int, keep_failing: Path | None) -> Ou
         record = root / "met.jsonl"
         try:
             child = run_child(python, root, row.contender.arguments, record=record, timeout=180)
-        except ChildFailed:
+        except ChildError:
             outcome = Outcome(0, 0, 0, 0, whole=False)
         else:
             seen = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []

@@ -1,4 +1,6 @@
-"""Random trees of fixtures and tests, by seed: is every test on the loop of every fixture that it reaches?
+"""Random trees of fixtures and tests, by seed, to see whether loops match.
+
+Is every test on the loop of every fixture that it reaches, and is nobody else's task on it?
 
 `make_tree(seed, spelling)` is pure: it reads nothing but its arguments and gives `{path: source}`, a small
 pytest project of about 26 tests. The spellings differ only in what a plugin must be told (its ini lines,
@@ -31,9 +33,7 @@ INI: Final[Mapping[Spelling, str]] = {
     "looprig": "",
     "pytest-asyncio": "asyncio_mode = auto\n",
     "pytest-asyncio-session": (
-        "asyncio_mode = auto\n"
-        "asyncio_default_fixture_loop_scope = session\n"
-        "asyncio_default_test_loop_scope = session\n"
+        "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = session\nasyncio_default_test_loop_scope = session\n"
     ),
     "anyio": "anyio_mode = auto\n",
     "anyio-autouse": "anyio_mode = auto\n",
@@ -66,7 +66,7 @@ class Fixture:
         # pytest deprecates class-scoped fixtures that are instance methods.
         owner = ["cls" if self.scope == "class" else "self"] * method
         parameters = ", ".join([*owner, *["request"] * bool(self.values), *self.needs])
-        call = f'{self.body}({", ".join([repr(self.key), *self.needs])})'
+        call = f"{self.body}({', '.join([repr(self.key), *self.needs])})"
         head = f"@pytest.fixture({', '.join(options)})\n" + "@classmethod\n" * (owner == ["cls"])
         match self.body:
             case "live":
@@ -108,8 +108,7 @@ class Place:
 
     def source(self) -> str:
         blocks = [f.source(method=self.kind == "class") for f in self.fixtures.values()]
-        for part in self.parts:
-            blocks.append(part.source() if isinstance(part, Place) else part)
+        blocks += [part.source() if isinstance(part, Place) else part for part in self.parts]
         text = "\n".join(blocks) or "pass\n"
         if self.kind == "class":
             return f"class {self.name}:\n" + "".join(
@@ -122,7 +121,7 @@ class _Grower:
     """Draws one tree. Everything random comes from one seeded generator, in one order."""
 
     def __init__(self, seed: int) -> None:
-        self.draw: Final = Random(f"looprig fixture tree {seed}")
+        self.draw: Final = Random(f"looprig fixture tree {seed}")  # noqa: S311
         self.count = 0
         self.parametrized = False
 
@@ -154,10 +153,21 @@ class _Grower:
         asks_hidden = self.draw.random() < 0.5
         self.put(place, hidden.name, hidden.index, hidden.scope, first=(hidden.name,) * asks_hidden)
 
-    def put(self, place: Place, name: str, index: int, scope: Scope, *, first: tuple[str, ...] = (),
-            autouse: bool = False, values: int = 0) -> None:
-        wide = SCOPES[SCOPES.index(scope):]
-        lower = sorted(f.name for f in place.visible().values() if f.index < index and f.scope in wide and f.name != name)
+    def put(
+        self,
+        place: Place,
+        name: str,
+        index: int,
+        scope: Scope,
+        *,
+        first: tuple[str, ...] = (),
+        autouse: bool = False,
+        values: int = 0,
+    ) -> None:
+        wide = SCOPES[SCOPES.index(scope) :]
+        lower = sorted(
+            f.name for f in place.visible().values() if f.index < index and f.scope in wide and f.name != name
+        )
         needs = first + self.some(lower, 0, 2)
         bodies: tuple[Body, ...] = ("live", "note", "link", "relay")
         body = self.draw.choices(bodies, weights=(55, 10, 20, 15))[0]

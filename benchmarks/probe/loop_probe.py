@@ -1,8 +1,9 @@
 """The pytest plugin that each child loads with `-p loop_probe`: two stopwatches inside pytest.
 
-It times the whole of collection and the whole of the run-test loop, by the wall and by the processor time
-of this process, outside all other plugins' hooks, so that whatever a contender does in either is its own cost. It does nothing per test. Start-up and shutdown of
-the interpreter are in neither figure. The result is one JSON object in the file `LOOP_PROBE_OUT`.
+It times the whole of collection and the whole of the run-test loop, by the wall and by this process's own
+processor time, outside all other plugins' hooks: whatever a contender does in either is its own cost. It
+does nothing per test. Start-up and shutdown of the interpreter are in neither figure. The result is one JSON
+object in the file `LOOP_PROBE_OUT`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
@@ -57,5 +59,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         "passed": len(good - bad),
         **(none | session.config.stash[SECONDS]),
     }
-    with open(os.environ["LOOP_PROBE_OUT"], "w", encoding="utf-8") as file:
-        json.dump(result, file)
+    Path(os.environ["LOOP_PROBE_OUT"]).write_text(json.dumps(result), encoding="utf-8")
