@@ -16,7 +16,7 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.exceptions import FixtureCrashedError, TimeoutExpiredError
+from looprig.exceptions import StuckTaskError, TimeoutExpiredError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.hosts import Hosts
@@ -26,6 +26,7 @@ from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import inner_test, is_async_test
 from looprig.pytest_plugin.setting_up import SettingUp
 from looprig.runtime.fixture import Limit
+from looprig.runtime.host import Host
 from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["Running"]
@@ -55,26 +56,29 @@ class Running:
         self._begin(item, "set-up")
         try:
             return (yield)
-        except FixtureCrashedError as crash:
-            crash.reported = True
+        except BaseException as error:
+            self._setting_up.met(error)
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Has a sync test run in a context of its own."""
         self._begin(item, "call")
-        if not isinstance(item, pytest.Function) or is_async_test(item) or hasattr(item, "_testcase"):
+        if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
+            return (yield)
+        if self._owners.owner_of_test(item) is not None:
             return (yield)
         owner = object()
         context = self._setting_up.context_for_test(item, owner)
         item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
-        try:
-            return (yield)
-        finally:
-            del item.runtest
-            host = self._hosts.open_host(item)
-            if host is not None and not host.loop.is_closed():
-                host.end_tasks_of(owner)
+        with _Ending(owner, lambda: self._hosts.open_host(item)):
+            try:
+                return (yield)
+            except BaseException as error:
+                self._setting_up.met(error)
+                raise
+            finally:
+                del item.runtest
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -141,15 +145,40 @@ class Running:
         __tracebackhide__ = True
         host = self._hosts.of_item(item)
         owner = object()
-        try:
+        with _Ending(owner, lambda: host):
             return host.run(
                 function(**arguments),
                 what=f"the call of {item.name}",
+                owner=owner,
                 context=self._setting_up.context_for_test(item, owner),
                 needs=self._setting_up.live_under(item),
                 deadline=self._setting_up.limit.deadline,
                 expired=self._setting_up.limit.expired,
                 resolve=partial(self._setting_up.ask, _compat.item_request(item)),
             )
-        finally:
-            host.end_tasks_of(owner)
+
+
+@final
+class _Ending:
+    """Ends the tasks that a test left over, whatever became of it; an error in that comes beside the test's own."""
+
+    __slots__ = ("_host", "_owner")
+
+    def __init__(self, owner: object, host: Callable[[], Host | None]) -> None:
+        self._owner = owner
+        self._host = host
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        __tracebackhide__ = True
+        host = self._host()
+        if host is None or host.loop.is_closed():
+            return
+        try:
+            host.end_tasks_of(self._owner)
+        except StuckTaskError as stuck:
+            if error is None:
+                raise
+            raise BaseExceptionGroup("the test failed, and left tasks that would not end", [error, stuck]) from None

@@ -17,6 +17,7 @@ from typing import Any, Final, final
 
 import pytest
 
+from looprig.exceptions import FixtureCrashedError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
@@ -58,6 +59,7 @@ class SettingUp:
         self._registry = registry
         self._records: dict[Definition, Record] = {}
         self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...]]] = {}
+        self._crashes: dict[FixtureCrashedError, LiveFixture] = {}
         self.limit = Limit(None, None)
 
     # What others ask
@@ -81,20 +83,23 @@ class SettingUp:
         for definition in definitions:
             record = self._records.get(definition)
             if record is not None:
-                carried += [changes for changes in record.carried if not any(changes is other for other in carried)]
+                carried += [
+                    changes for changes in record.carried if not any(changes is other for other in carried)
+                ]
         return tuple(carried)
 
     # Set-up
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
+    # First, so that other plugins see a plain function where a fixture is ours, and we see theirs untouched.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: Definition, request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         original = fixturedef.func
+        if self._owners and self._is_of_another(fixturedef, _compat.item_of(request)):
+            return (yield)
         if is_async_function(original):
-            if self._owners and self._owners.owner_of_fixture(fixturedef, _compat.item_of(request)) is not None:
-                return (yield)
             substitute = self._async(fixturedef, request)
         elif isgeneratorfunction(original):
             substitute = self._generator(fixturedef, request)
@@ -106,6 +111,12 @@ class SettingUp:
             return (yield)
         finally:
             definition.func = original
+
+    def _is_of_another(self, definition: Definition, item: pytest.Function) -> bool:
+        """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
+        if is_async_function(definition.func):
+            return self._owners.owner_of_fixture(definition, item) is not None
+        return isinstance(item, pytest.Function) and self._owners.owner_of_test(item) is not None
 
     def _needed(self, definition: Definition, request: pytest.FixtureRequest) -> list[Definition]:
         """What a fixture depends on: what it names, and the autouse fixtures it finds set up around it."""
@@ -124,6 +135,7 @@ class SettingUp:
     def _async(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
         function = _compat.bound_function(definition, request)
 
+        @wraps(function)  # pytest's own errors show the source of what stands here
         def set_up_async_fixture(**kwargs: Any) -> Any:
             __tracebackhide__ = True
             host = self._hosts.of_fixture(definition, request)
@@ -138,7 +150,7 @@ class SettingUp:
             live, carried = begun
             value = live.wait(self.limit, partial(self.ask, request))
             request.addfinalizer(partial(self._tear_down, definition, live))
-            for settled in self._hosts.settled_by(item):
+            for settled in self._hosts.settled_by(item) if request.node is not item else ():
                 # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
                 settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
             self._remember(definition, live.changes, carried, live.needs | {live})
@@ -157,7 +169,7 @@ class SettingUp:
         under = frozenset[object]().union(*(self.record_of(d).live for d in needed))
         carried = self._carried(needed)
         live = LiveFixture(host, self._registry.label(definition), location_of(definition.func), under)
-        live.on_crash = partial(_compat.poison, definition)
+        live.on_crash = partial(self._crashed, definition, live)
         live.begin(function, kwargs, context_with(_clean_context(), carried, live))
         return live, carried
 
@@ -184,9 +196,20 @@ class SettingUp:
         if begun is not None:
             begun[0].tear_down(self.limit)
 
+    def _crashed(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
+        _compat.poison(definition, crash)
+        self._crashes[crash] = live
+
+    def met(self, error: BaseException) -> None:
+        """A test is told of an error: if that is a crash, the fixture's teardown need not tell it again."""
+        if isinstance(error, FixtureCrashedError) and (live := self._crashes.pop(error, None)) is not None:
+            live.reported = True
+
     def _tear_down(self, definition: Definition, live: LiveFixture) -> None:
         __tracebackhide__ = True
         self._records.pop(definition, None)
+        if live.crash is not None:
+            self._crashes.pop(live.crash, None)
         live.tear_down(self.limit)
 
     def _remember(
@@ -229,13 +252,18 @@ class SettingUp:
 
         return set_up_generator_fixture
 
-    def ask(self, request: pytest.FixtureRequest, wanted: Any) -> tuple[Any, tuple[Changes, ...]]:
-        """The value of a fixture that running code awaits, and what its context must carry for it."""
+    def ask(
+        self, request: pytest.FixtureRequest, wanted: Any
+    ) -> tuple[Any, tuple[Changes, ...], frozenset[object]]:
+        """The value of a fixture that running code awaits, what its context must carry for it, what it stands on."""
         name = self._registry.name_of(wanted)
         value = request.getfixturevalue(name)
-        return value, self.record_of(_compat.active_definition(request, name)).carried
+        record = self.record_of(_compat.active_definition(request, name))
+        return value, record.carried, record.live
 
-    def isolate(self, definition: Definition, request: pytest.FixtureRequest) -> tuple[Context, tuple[Changes, ...]]:
+    def isolate(
+        self, definition: Definition, request: pytest.FixtureRequest
+    ) -> tuple[Context, tuple[Changes, ...]]:
         """The context for a sync fixture, and what is carried in it."""
         needed = self._needed(definition, request)
         carried = self._carried(needed)
@@ -243,7 +271,11 @@ class SettingUp:
         return context, carried
 
     def remember_sync(
-        self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, carried: tuple[Changes, ...]
+        self,
+        definition: Definition,
+        request: pytest.FixtureRequest,
+        changes: Changes,
+        carried: tuple[Changes, ...],
     ) -> None:
         """A sync fixture is set up: notes what it changed and what it stands on."""
         needed = self._needed(definition, request)
@@ -283,4 +315,5 @@ class _Isolated:
 
 def _clean_context() -> Context:
     """The context outside of all fixtures."""
-    return _CLEAN.get(None) or copy_context()
+    clean = _CLEAN.get(None)  # which may well be empty, and an empty context is false
+    return copy_context() if clean is None else clean

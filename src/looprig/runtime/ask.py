@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 from looprig.exceptions import AskError
 from looprig.location import caller_location
-from looprig.runtime.context import apply_changes
+from looprig.runtime.context import OWNER, apply_changes
 from looprig.runtime.interrupts import running
 
 __all__ = ["ask"]
@@ -31,14 +31,17 @@ async def ask(wanted: type[Any] | str, /) -> Any:
     Raises:
         AskError: nothing that can give fixtures runs this code, or the fixture lives on another loop.
     """
+    asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
     for running_loop, operation in reversed(running):
-        if running_loop is loop and operation.resolve is not None:
-            value, carried = await operation.put(partial(operation.resolve, wanted))
+        # While a fixture is set up for one asker, other tasks of the test may ask too: each is answered as its owner.
+        if running_loop is loop and operation.resolve is not None and operation.owner is asker:
+            value, carried, live = await operation.put(partial(operation.resolve, wanted))
+            operation.needs |= live
             apply_changes(carried)
             return value
     raise AskError(
-        f"ask({wanted!r}) was called where no test and no fixture runs.",
+        f"ask({wanted!r}) was called where no test is running and no fixture is being set up.",
         [("ask", caller_location())],
-        "Ask in the body of an async test or fixture. Outside pytest, use rig().",
+        "Ask in the body of an async test, or of an async fixture before its yield. Outside pytest, use rig().",
     )

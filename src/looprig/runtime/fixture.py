@@ -17,13 +17,13 @@ from contextvars import Context, copy_context
 from inspect import isasyncgenfunction
 from typing import Any, final
 
-from looprig.exceptions import FixtureCrashedError, FixtureError
+from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
 from looprig.runtime.host import Host
 from looprig.runtime.operation import Resolver
 
-__all__ = ["LiveFixture", "Limit"]
+__all__ = ["Limit", "LiveFixture"]
 
 
 @final
@@ -121,6 +121,7 @@ class LiveFixture:
                 waiter,
                 task,
                 what=f"the set-up of fixture {self.name}",
+                owner=self,
                 needs=self.needs,
                 deadline=limit.deadline,
                 expired=limit.expired,
@@ -128,21 +129,27 @@ class LiveFixture:
             )
             value = waiter.result() if not task.done() or waiter is task else self._early(waiter, task)
         except asyncio.CancelledError as cancelled:
-            raise FixtureError(
+            error = FixtureError(
                 f"Fixture {self.name} was cancelled while it was set up.",
                 [(self.name, self.location)],
                 "Let no task cancel the fixture's own task, or catch the cancellation in the fixture.",
-            ) from cancelled
-        finally:
-            if task.done() and self._failed(task):
-                self.host.end_tasks_of(self)
+            )
+            self._unwind(error)
+            raise error from cancelled
+        except BaseException as error:
+            self._unwind(error)
+            raise
         if self._context is not None and self._before is not None:
             self.changes = changes_between(self._before, self._context)
         return value
 
-    @staticmethod
-    def _failed(task: "asyncio.Task[Any]") -> bool:
-        return task.cancelled() or task.exception() is not None
+    def _unwind(self, error: BaseException) -> None:
+        """The set-up failed: ends all that it started, the fixture's own task too if that has come to its yield."""
+        self.reported = True
+        try:
+            self.host.end_tasks_of(self, self._task)
+        except StuckTaskError as stuck:
+            error.add_note(str(stuck))
 
     @staticmethod
     def _early(waiter: "asyncio.Future[Any]", task: "asyncio.Task[Any]") -> Any:
@@ -207,10 +214,10 @@ class LiveFixture:
             "The error above is what ended it.",
         )
         crash.__cause__ = error
-        operation = self.host.operation
-        if operation is not None and self in operation.needs:
-            self.reported = True
-            operation.cancel(crash)
+        for operation in self.host.operations():
+            if self in operation.needs:
+                self.reported = True
+                operation.cancel(crash)
         if self.on_crash is not None:
             self.on_crash(crash)
 
@@ -233,6 +240,7 @@ class LiveFixture:
                         task,
                         task,
                         what=f"the teardown of fixture {self.name}",
+                        owner=self,
                         deadline=limit.deadline,
                         expired=limit.expired,
                     )
@@ -254,7 +262,7 @@ class LiveFixture:
                 errors.append(error)
         if not self.host.loop.is_closed():
             try:
-                self.host.end_tasks_of(self)
+                self.host.end_tasks_of(self, task)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
         self._task = None

@@ -22,7 +22,7 @@ from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.interrupts import running
 from looprig.runtime.operation import GRACE, ROUNDS, Operation, Resolver
-from looprig.runtime.tasks import note_owners, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, note_owners, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
@@ -36,19 +36,18 @@ EXECUTOR_GRACE: Final = 10.0
 class Host:
     """One loop and what runs on it.
 
-        >>> host = Host.open()
-        >>> async def answer() -> int:
-        ...     return 42
-        >>> host.run(answer(), what="an answer")
-        42
-        >>> host.close()
+    >>> host = Host.open()
+    >>> async def answer() -> int:
+    ...     return 42
+    >>> host.run(answer(), what="an answer")
+    42
+    >>> host.close()
     """
 
-    __slots__ = ("_lent", "loop", "operation")
+    __slots__ = ("_lent", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop = loop
-        self.operation: Operation | None = None
         self._lent = lent
         note_owners(loop)
 
@@ -78,6 +77,10 @@ class Host:
         """Whether code runs on the loop at this moment."""
         return self.loop.is_running()
 
+    def operations(self) -> list[Operation]:
+        """What the loop is being run for, the innermost last: a running test may have asked for a fixture."""
+        return [operation for loop, operation in running if loop is self.loop]
+
     # Running
 
     def drive(
@@ -86,6 +89,7 @@ class Host:
         target: "asyncio.Task[Any]",
         *,
         what: str,
+        owner: object = None,
         needs: Collection[object] = (),
         deadline: float | None = None,
         expired: Callable[[str], BaseException] | None = None,
@@ -94,19 +98,18 @@ class Host:
         """Runs the loop until `waiter` is done.
 
         `target` is cancelled by a crash of what the operation `needs`, by the `deadline` (on the monotonic clock,
-        in seconds; `expired` makes its error), or by a signal; the cause is then raised. `resolve` finds what the
-        code that runs asks for with `ask`.
+        in seconds; `expired` makes its error), or by a signal; the cause is then raised. `resolve` finds what code
+        of the `owner` asks for with `ask`.
         """
         __tracebackhide__ = True
         loop = self.loop
-        operation = Operation(loop, what, target, needs, resolve)
+        operation = Operation(loop, what, target, owner, needs, resolve)
         waiter.add_done_callback(self._stop)
         timer = None
         if deadline is not None and expired is not None:
             timer = loop.call_later(
                 max(0.0, deadline - time.monotonic()), lambda: operation.cancel(expired(operation.what))
             )
-        outer, self.operation = self.operation, operation
         running.append((loop, operation))
         try:
             while not waiter.done() and not operation.abandoned:
@@ -114,10 +117,11 @@ class Host:
                 operation.answer()
         finally:
             running.pop()
-            self.operation = outer
             if timer is not None:
                 timer.cancel()
             operation.settle()
+            if operation.abandoned:
+                STUCK.add(target)
         if operation.cause is not None:
             raise operation.cause from _end_of(target, operation.cause)
 
@@ -130,6 +134,7 @@ class Host:
         *,
         what: str,
         context: Context | None = None,
+        owner: object = None,
         needs: Collection[object] = (),
         deadline: float | None = None,
         expired: Callable[[str], BaseException] | None = None,
@@ -139,18 +144,22 @@ class Host:
         __tracebackhide__ = True
         create = self.loop.create_task
         task = create(coroutine) if context is None else context.run(create, coroutine)
-        self.drive(task, task, what=what, needs=needs, deadline=deadline, expired=expired, resolve=resolve)
+        self.drive(
+            task, task, what=what, owner=owner, needs=needs, deadline=deadline, expired=expired, resolve=resolve
+        )
         return task.result()
 
     # Ending
 
-    def end_tasks_of(self, owner: object) -> None:
-        """Cancels the tasks that `owner` left over and waits for them.
+    def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None) -> None:
+        """Cancels the tasks that `owner` left over, and `also`, and waits for them.
 
         Raises:
             StuckTaskError: some would not end.
         """
         left = tasks_of(self.loop, owner)
+        if also is not None and not also.done() and also not in left and also not in STUCK:
+            left.append(also)
         if left:
             self._end(left)
 
@@ -165,6 +174,7 @@ class Host:
                 break
         report_errors(self.loop, tasks)
         if left:
+            STUCK.update(left)
             raise StuckTaskError(
                 f"{len(left)} task(s) swallowed their cancellation {ROUNDS} times and were left behind.",
                 [(task.get_name(), location_of(task.get_coro())) for task in left],
@@ -182,7 +192,7 @@ class Host:
             return
         errors: list[Exception] = []
         with _kept(errors):
-            left = list(asyncio.all_tasks(loop))
+            left = [task for task in asyncio.all_tasks(loop) if task not in STUCK]
             if left:
                 self._end(left)
         if self._lent:

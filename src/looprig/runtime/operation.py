@@ -10,15 +10,15 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from typing import Any, Final, final
 
 from looprig.runtime.context import Changes
 
 __all__ = ["GRACE", "ROUNDS", "Operation", "Resolver"]
 
-Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...]]]
-"""Finds what running code asks for: its value, and what the asker's context must carry for it."""
+Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], Set[object]]]
+"""Finds what running code asks for: its value, what the asker's context must carry for it, and what it stands on."""
 
 GRACE: Final = 2.0
 """Seconds that a cancelled task has to end before it is cancelled once more."""
@@ -28,15 +28,31 @@ ROUNDS: Final = 3
 
 @final
 class Operation:
-    """`target` is what gets cancelled; `needs` are the fixtures whose crash ends the operation."""
+    """`target` is what gets cancelled; `needs` are the fixtures whose crash ends the operation.
 
-    __slots__ = ("_loop", "_questions", "_rounds", "_timer", "abandoned", "cause", "needs", "resolve", "target", "what")
+    `owner` is the test or fixture that runs; `resolve` answers what it asks for.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_questions",
+        "_rounds",
+        "_timer",
+        "abandoned",
+        "cause",
+        "needs",
+        "owner",
+        "resolve",
+        "target",
+        "what",
+    )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         what: str,
         target: "asyncio.Task[Any]",
+        owner: object,
         needs: Collection[object],
         resolve: Resolver | None,
     ) -> None:
@@ -46,7 +62,8 @@ class Operation:
         self._timer: asyncio.TimerHandle | None = None
         self.abandoned = False
         self.cause: BaseException | None = None
-        self.needs = needs
+        self.needs: Set[object] = frozenset(needs)
+        self.owner = owner
         self.resolve = resolve
         self.target = target
         self.what = what
@@ -63,7 +80,9 @@ class Operation:
         if self._rounds == ROUNDS:
             self.abandoned = True
             assert self.cause is not None
-            self.cause.add_note(f"It swallowed its cancellation {ROUNDS} times and was left behind: {self.target!r}")
+            self.cause.add_note(
+                f"It swallowed its cancellation {ROUNDS} times and was left behind: {self.target!r}"
+            )
             self._loop.stop()
             return
         self._rounds += 1

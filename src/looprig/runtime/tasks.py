@@ -9,11 +9,12 @@ Python 3.12 can ask a task for its context. On 3.11 a task factory notes the own
 import asyncio
 import sys
 from collections.abc import Coroutine, Generator, Iterable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
 from looprig.runtime.context import OWNER
 
-__all__ = ["note_owners", "owner_of", "report_errors", "tasks_of"]
+__all__ = ["STUCK", "note_owners", "owner_of", "report_errors", "tasks_of"]
 
 if sys.version_info >= (3, 12):
 
@@ -46,9 +47,13 @@ else:
         return task
 
 
+STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
+"""Tasks that were told of as stuck and left behind: nobody waits for them again."""
+
+
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
-    """The tasks of `owner` that still live."""
-    return [task for task in asyncio.all_tasks(loop) if owner_of(task) is owner]
+    """The tasks of `owner` that still live, but for those that are stuck."""
+    return [task for task in asyncio.all_tasks(loop) if owner_of(task) is owner and task not in STUCK]
 
 
 def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]") -> None:
