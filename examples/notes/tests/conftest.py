@@ -1,0 +1,40 @@
+"""Every test that needs them runs on each kind of loop and on each kind of database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import uvloop
+from looprig import ask, loop_config
+
+from notes.storage import Storage, open_storage
+from tests.postgres import Postgres, init_data, needs_postgres
+from tests.services import Database, Sqlite
+
+loops = loop_config(factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop})
+
+
+@pytest.fixture(scope="session", params=[Sqlite, pytest.param(Postgres, marks=needs_postgres)])
+async def database(request: pytest.FixtureRequest) -> Database:
+    """A running database; a kind that no test asks for is not started."""
+    kind: type[Database] = request.param
+    return await ask(kind)
+
+
+@pytest.fixture(scope="session")
+def postgres_data() -> Iterator[Path]:
+    """The folder that `Postgres` is run on. It is on no loop, so one serves the servers of all of them."""
+    with TemporaryDirectory(prefix="notes-postgres-") as folder:
+        init_data(folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+async def storage(database: Database) -> AsyncIterator[Storage]:
+    """The storage of the app, to look into behind its back; no notes are in it when the test begins."""
+    async with open_storage(database.dsn) as storage:
+        for note in await storage.page():
+            await storage.delete(note.id)
+        yield storage
