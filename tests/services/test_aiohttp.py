@@ -31,9 +31,7 @@ class Hello(AiohttpService):
 
     async def create_app(self) -> web.Application:
         self.seen.append(self.url)
-        with pytest.raises(
-            ServiceStartError, match=r"Hello has no app yet(?s:.*)test_aiohttp\.py:\d+: Hello.create"
-        ):
+        with pytest.raises(ServiceStartError, match=r"Hello has no app yet(?s:.*)test_aiohttp\.py:\d+: Hello.create"):
             _ = self.app
         app = web.Application()
         app.router.add_get("/", self.hello)

@@ -100,9 +100,7 @@ def test_stopping_cancels_handlers_and_closes_their_connections(run: Run) -> Non
     run(scenario())
 
 
-def test_what_a_handler_raises_is_logged_at_once_and_raised_at_stop(
-    run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_a_handler_raises_is_logged_at_once_and_raised_at_stop(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     """All of it, in one group; its connections are closed."""
 
     async def two_fail() -> None:

@@ -1,0 +1,230 @@
+"""A real server in a process of its own: a database, a broker, a worker.
+
+Does not find, install or configure the server; `command` says how it is run. POSIX only.
+
+Invariants:
+1. The service is ready when `ready` says so, not when a port is open.
+2. A process that ends while it starts, or while it is in use, is told at once, with the end of what it printed.
+3. Nothing of it outlives the test process, be that killed by SIGKILL (see `looprig.services.launched`).
+"""
+
+import asyncio
+import logging
+import os
+import shlex
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from looprig.declare.fields_meta import config_field
+from looprig.exceptions import LooprigError, ServiceStartError
+from looprig.location import Location, location_of
+from looprig.net.ports import HeldPort, hold_port, localhost
+from looprig.services.address import Address, bound_address
+from looprig.services.launched import Launched
+
+__all__ = ["ProcessService"]
+
+_log: Final = logging.getLogger(__name__)
+
+_TAIL: Final = 30
+"""Lines of output that an error shows."""
+
+_FIRST_POLL: Final = 0.005
+_LAST_POLL: Final = 0.1
+"""Seconds between two askings of `ready`: quick at first, then without haste."""
+
+
+@dataclass(kw_only=True)
+class ProcessService(ABC):
+    """Base of a service that is a process: say its `command`, and how it is known to be `ready`.
+
+        @service_fixture(scope="session")
+        @dataclass(kw_only=True)
+        class Redis(ProcessService):
+            def command(self) -> Sequence[str]:
+                return ["redis-server", "--bind", self.host, "--port", str(self.port), "--save", ""]
+
+            async def ready(self) -> bool:
+                return await accepts_connections(*self.address)
+
+    Configuration: `host` to listen on; `cwd`, where the command runs; `stop_signal`, with which its process group is
+    asked to end; `stop_timeout`, the seconds it has for that before it is killed; `holds_port`, which is to be False
+    for a server that binds without `SO_REUSEADDR`: its port is then let go just before it starts.
+
+    Raises `ServiceStartError` where the command cannot be run or ends before it is ready, and `LooprigError` where
+    it ends while it is in use. Both show the end of what it printed.
+    """
+
+    host: str = config_field(factory=localhost)
+    cwd: str | Path | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
+    stop_signal: signal.Signals = config_field(signal.SIGTERM)  # noqa: RUF009 - as above
+    stop_timeout: float = config_field(5.0)
+    holds_port: bool = config_field(True)
+    _address: Address | None = field(default=None, init=False, repr=False, compare=False)
+    _process: Launched | None = field(default=None, init=False, repr=False, compare=False)
+    _crashed: bool = field(default=False, init=False, repr=False, compare=False)
+    _may_end: bool = field(default=False, init=False, repr=False, compare=False)
+
+    @abstractmethod
+    def command(self) -> Sequence[str | os.PathLike[str]]:
+        """Give the program and its arguments; `port` and `address` are known. No shell reads it."""
+
+    def env(self) -> Mapping[str, str | None]:
+        """Give environment variables to set for it, over those of this process; None takes one away."""
+        return {}
+
+    async def ready(self) -> bool | None:
+        """Say whether it is ready to serve. Asked again after False or an `OSError`; None is as good as True.
+
+        As it stands here, the service is ready as soon as its command runs.
+        """
+        return True
+
+    @property
+    def address(self) -> Address:
+        """Host and a port that is held for it while it runs."""
+        return bound_address(self, self._address)
+
+    @property
+    def port(self) -> int:
+        """The port that is held for it to listen on."""
+        return self.address.port
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also the leader of its process group."""
+        return self._launched().pid
+
+    @property
+    def output(self) -> str:
+        """What it printed, stdout and stderr as they came; once it has stopped, the last MiB of it."""
+        return self._launched().output()
+
+    async def kill(self) -> None:
+        """Kill it and all it has started, as a crash would. This end is expected, and is no error."""
+        process = self._launched()
+        self._may_end = True
+        process.signal_group(signal.SIGKILL)
+        await process.wait_exited()
+
+    async def run(self) -> AsyncIterator[None]:
+        """Run the command until this generator is closed or resumed; it yields once, when `ready` says so."""
+        owner = asyncio.current_task()
+        self._may_end = self._crashed = False
+        with hold_port(self.host) as held:
+            self._address = Address(held.host, held.port)
+            try:
+                process = self._process = self._launch(None if self.holds_port else held)
+                try:
+                    await self._start(process)
+                    watching = asyncio.create_task(self._watch(process, owner))
+                    try:
+                        yield
+                    except asyncio.CancelledError:
+                        if not self._crashed:
+                            raise
+                    finally:
+                        self._may_end = True
+                        watching.cancel()
+                    if self._crashed and owner is not None:
+                        owner.uncancel()
+                        raise LooprigError(*self._ended(process, "while it was in use")) from None
+                finally:
+                    await process.stop(self.stop_signal, self.stop_timeout)
+            finally:
+                self._address = None
+
+    def _launch(self, let_go: HeldPort | None) -> Launched:
+        name = type(self).__qualname__
+        given = self.command()
+        if isinstance(given, str) or not given:
+            raise ServiceStartError(
+                f"{name}.command gave {given!r}, which is not a program and its arguments.",
+                self._parties(),
+                "Give a list of strings: no shell is there to take a command line apart.",
+            )
+        command = [os.fspath(part) for part in given]
+        env = {name: value for name, value in {**os.environ, **self.env()}.items() if value is not None}
+        if let_go is not None:
+            let_go.close()
+        try:
+            process = Launched(command, env=env, cwd=self.cwd)
+        except OSError as error:
+            raise ServiceStartError(f"{name} cannot be started: {error}.", self._parties()) from error
+        _log.info("%s runs as process %d: %s", name, process.pid, shlex.join(command))
+        return process
+
+    async def _start(self, process: Launched) -> None:
+        try:
+            await process.wait_running()
+            if process.problem:
+                raise ServiceStartError(
+                    f"{type(self).__qualname__} cannot run {process.command[0]!r}: {process.problem}.",
+                    self._parties(),
+                )
+            failure = await _first_of(self._until_ready(), process.wait_exited())
+        except asyncio.CancelledError:  # a time limit, most likely
+            _log.warning("%s is not ready yet. %s", type(self).__qualname__, _printed(process))
+            raise
+        if process.has_exited:
+            raise ServiceStartError(*self._ended(process, "before it was ready")) from failure
+        if failure is not None:
+            failure.add_note(_printed(process))
+            raise failure
+
+    async def _until_ready(self) -> None:
+        pause = _FIRST_POLL
+        while True:
+            with suppress(OSError):
+                answer = await self.ready()
+                if answer or answer is None:
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_POLL)
+
+    async def _watch(self, process: Launched, owner: "asyncio.Task[object] | None") -> None:
+        await process.wait_exited()
+        if not self._may_end and owner is not None:
+            self._crashed = True
+            owner.cancel(f"{type(self).__qualname__} has ended")
+
+    def _ended(self, process: Launched, when: str) -> tuple[str, Sequence[tuple[str, Location]], str]:
+        how = "an unknown status"
+        if process.status is not None:
+            code = process.status
+            how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return f"{type(self).__qualname__} ended with {how} {when}.", self._parties(), _printed(process)
+
+    def _parties(self) -> Sequence[tuple[str, Location]]:
+        return ((f"{type(self).__qualname__}.command", location_of(type(self).command)),)
+
+    def _launched(self) -> Launched:
+        if self._process is None:
+            bound_address(self, None)
+            raise AssertionError
+        return self._process
+
+
+async def _first_of(*ways: Coroutine[Any, Any, None]) -> BaseException | None:
+    """Run all until one is done, end the others, and give what any of them raised."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return next((each for each in ended if each and not isinstance(each, asyncio.CancelledError)), None)
+
+
+def _printed(process: Launched) -> str:
+    lines = process.output().splitlines()
+    if not lines:
+        return "It printed nothing."
+    cut = [f"    ... ({len(lines) - _TAIL} lines before)"] if len(lines) > _TAIL else []
+    return "\n".join(["It printed:", *cut, *(f"    {line}" for line in lines[-_TAIL:])])
