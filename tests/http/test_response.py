@@ -3,13 +3,13 @@
 import pickle
 import sys
 from collections.abc import Collection, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any, NamedTuple, cast
 
 import msgspec
 import pydantic
 import pytest
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from looprig.exceptions import ExtraMissingError, LooprigError, UnexpectedResponseError
 from looprig.http import Headers, Request, Response
@@ -53,6 +53,9 @@ class Node:
     """A dataclass that holds itself."""
 
     next: "Node | None"
+
+
+Aliased = TypeAliasType("Aliased", list[Model])
 
 
 def answer(body: bytes, *, content_type: str = "application/json", sent: bytes | None = None) -> Response:
@@ -136,6 +139,7 @@ def test_responses_and_their_errors_survive_pickling() -> None:
         (TypedDictOfModels, b'{"models":[{"id":1}]}', {"models": [Model(id=1)]}),
         (TupleOfModel, b'[{"id":1}]', TupleOfModel(Model(id=1))),
         (Node, b'{"next":{"next":null}}', Node(Node(None))),
+        (Aliased, b'[{"id":1}]', [Model(id=1)]),
         (None, b"", None),
         (type(None), b"null", None),
     ],
@@ -172,6 +176,13 @@ def test_a_type_that_nothing_decodes_is_the_tests_mistake(into: Any) -> None:
     with pytest.raises(LooprigError, match=r"Nothing can be decoded into \w+: unknown\.\nAsk into= for") as raised:
         answer(b"1").decode(into, decoder=Refuses())
     assert type(raised.value) is LooprigError
+
+
+def test_a_type_with_a_name_that_is_not_there_is_the_tests_mistake() -> None:
+    """The library that decodes says which name it is."""
+    unfinished = make_dataclass("Unfinished", [("field", "Nowhere")])
+    with pytest.raises((LooprigError, NameError), match="Nowhere"):
+        answer(b"{}").decode(unfinished)
 
 
 @pytest.mark.parametrize(

@@ -1,89 +1,23 @@
-"""ProcessService with real processes: ready, in use, stopped, crashed, and killed with the test process."""
+"""ProcessService with real processes: how they start, and what is told when they do not."""
 
 import asyncio
 import os
-import select
-import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.net.ports import accepts_connections
-from looprig.services import _launcher
 from looprig.services.process import ProcessService
 from tests.running import running
 from tests.services.conftest import Run
+from tests.services.programs import WAIT, Command, Files, Python, command_of, wait_gone
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes as Linux has them")
-
-WAIT = "import signal; print('up', flush=True); signal.pause()"
-"""A program that says it is up, and then does nothing until it is ended."""
-
-
-@dataclass(kw_only=True)
-class Python(ProcessService):
-    """Runs a program; by default it is ready once it has said that it is up."""
-
-    program: str = WAIT
-    arguments: Sequence[str] = ()
-    variables: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    is_ready: "Callable[[Python], bool | None]" = lambda service: "up\n" in service.output
-
-    def command(self) -> Sequence[str]:
-        return [sys.executable, "-c", self.program, *self.arguments]
-
-    def env(self) -> Mapping[str, str | None]:
-        return self.variables
-
-    async def ready(self) -> bool | None:
-        return self.is_ready(self)
-
-
-@dataclass(kw_only=True)
-class Command(ProcessService):
-    """Runs anything, and is ready at once."""
-
-    given: Any
-
-    def command(self) -> Sequence[str]:
-        return self.given  # type: ignore[no-any-return]
-
-
-@dataclass(kw_only=True)
-class Files(ProcessService):
-    """A real server on the port that is held for it."""
-
-    def command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "http.server", "--bind", self.host, str(self.port)]
-
-    async def ready(self) -> bool:
-        return await accepts_connections(*self.address)
-
-
-def wait_gone(pid: int) -> None:
-    """Wait until a process that may not be our child has ended; fails after ten seconds."""
-    with suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(pid)
-        try:
-            assert select.select([descriptor], [], [], 10)[0], f"process {pid} is still there"
-        finally:
-            os.close(descriptor)
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text().strip()
-
-
-def first_number(service: ProcessService) -> int:
-    return int(service.output.split()[0])
 
 
 def test_a_server_is_ready_when_it_says_so_and_gone_afterwards(run: Run, tmp_path: Path) -> None:
@@ -168,7 +102,7 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_outp
                 pass
         told = str(raised.value).splitlines()
         assert told[0] == "Python ended with exit status 1 before it was ready."
-        assert told[1].startswith("  tests/services/test_process.py:")
+        assert told[1].startswith("  tests/services/programs.py:")
         assert told[1].endswith(": Python.command")
         assert told[2:5] == ["It printed:", "    ... (11 lines before)", "    11"]
         assert told[-1] == "    no disk"
@@ -190,7 +124,7 @@ def test_a_command_that_cannot_be_run_is_told(run: Run, given: object, told: str
     """At once, and with where it was written."""
 
     async def scenario() -> None:
-        with pytest.raises(ServiceStartError, match=rf"{told}(?s:.*)test_process\.py:\d+: Command\.command"):
+        with pytest.raises(ServiceStartError, match=rf"{told}(?s:.*)programs\.py:\d+: Command\.command"):
             async with running(Command(given=given)):
                 pass
 
@@ -239,120 +173,6 @@ def test_a_start_that_is_given_up_logs_what_was_printed_and_leaves_nothing(
             await starting
         wait_gone(service.pid)
         assert "Python is not ready yet. It printed:\n    asking the moon\n    up" in caplog.text
-
-    run(scenario())
-
-
-def test_a_process_that_will_not_end_is_killed_with_all_it_started(run: Run) -> None:
-    """After `stop_timeout` seconds; its child ignores the signal too."""
-    program = (
-        "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); child = os.fork()\n"
-        "if child: print(child, 'up', flush=True)\n"
-        "while True: signal.pause()"
-    )
-
-    async def scenario() -> None:
-        async with running(Python(program=program, stop_timeout=0.05)) as service:
-            child = first_number(service)
-        wait_gone(child)
-        wait_gone(service.pid)
-
-    run(scenario())
-
-
-def test_the_whole_group_is_asked_to_end_and_has_time_for_it(run: Run, tmp_path: Path) -> None:
-    """Its first process may go before the one that has to tidy up."""
-    tidied = tmp_path / "tidied"
-    program = (
-        "import os, pathlib, signal, sys, time\n"
-        "def tidy(*_):\n"
-        "    while os.getppid() == parent: time.sleep(0.001)\n"
-        "    pathlib.Path(sys.argv[1]).touch(); os._exit(0)\n"
-        "parent = os.getpid()\n"
-        "signal.signal(signal.SIGUSR1, lambda *_: None)\n"
-        "if os.fork() == 0:\n"
-        "    signal.signal(signal.SIGTERM, tidy); print('up', flush=True)\n"
-        "while True: signal.pause()"
-    )
-
-    async def scenario() -> None:
-        async with running(Python(program=program, arguments=[str(tidied)], stop_timeout=10)):
-            pass
-        assert tidied.exists()
-
-    run(scenario())
-
-
-def test_the_stop_signal_can_be_chosen(run: Run) -> None:
-    """Such as SIGINT, which Python makes a KeyboardInterrupt of."""
-
-    async def scenario() -> None:
-        async with running(Python(stop_signal=signal.SIGINT)) as service:
-            pass
-        assert service.output.endswith("KeyboardInterrupt\n")
-
-    run(scenario())
-
-
-def test_a_crash_ends_its_user_at_once_and_is_told(run: Run) -> None:
-    """The one who waits on it is cancelled: no test hangs on a dead server."""
-
-    async def use() -> None:
-        async with running(Python()) as service:
-            os.kill(service.pid, signal.SIGSEGV)
-            await asyncio.Event().wait()
-
-    async def scenario() -> None:
-        with pytest.raises(LooprigError) as raised:
-            await use()
-        told = str(raised.value).splitlines()
-        assert told[0] == "Python ended with signal SIGSEGV while it was in use."
-        assert told[2:] == ["It printed:", "    up"]
-        task = asyncio.current_task()
-        assert task is not None
-        assert task.cancelling() == 0
-
-    run(scenario())
-
-
-def test_an_end_whose_status_somebody_else_took_is_told_as_well(run: Run) -> None:
-    """Such as code under test that waits for any child."""
-
-    async def use() -> None:
-        async with running(Python(program=WAIT)) as service:
-            os.kill(service.pid, signal.SIGKILL)
-            os.waitid(os.P_PID, service.pid, os.WEXITED)  # noqa: ASYNC222 - it was killed a moment ago
-            await asyncio.Event().wait()
-
-    async def scenario() -> None:
-        with pytest.raises(LooprigError, match=r"Python ended with (an unknown status|signal SIGKILL) while it was"):
-            await use()
-
-    run(scenario())
-
-
-def test_a_cancellation_that_is_not_a_crash_stays_one(run: Run) -> None:
-    """A time limit around a service is not taken for its crash."""
-
-    async def use() -> None:
-        life = Python().run()
-        await anext(life)
-        await life.athrow(asyncio.CancelledError())  # type: ignore[attr-defined]  # it is an async generator
-
-    async def scenario() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await use()
-
-    run(scenario())
-
-
-def test_killing_it_on_purpose_is_no_crash(run: Run) -> None:
-    """A test may look at how its application takes it."""
-
-    async def scenario() -> None:
-        async with running(Files()) as files:
-            await files.kill()
-            assert not await accepts_connections(*files.address)
 
     run(scenario())
 
@@ -418,69 +238,3 @@ def test_a_service_that_never_ran_says_so() -> None:
     for name in ("pid", "output", "port"):
         with pytest.raises(LooprigError, match="Python is not running"):
             getattr(Python(), name)
-
-
-KILLED = """
-import asyncio, os, signal, sys
-sys.path[:0] = [sys.argv[1], sys.argv[2]]
-from tests.services.test_process import Python, running
-
-async def main():
-    program = "import os, signal; print(*filter(None, [os.fork()]), 'up', flush=True); signal.pause()"
-    async with running(Python(program=program)) as service:
-        while not (child := service.output.replace("up", "").strip()):
-            await asyncio.sleep(0.001)
-        holder = os.fork() if sys.argv[3] == "forked" else 0
-        if sys.argv[3] == "forked" and not holder:
-            signal.pause()
-        print(service.pid, child, holder, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("how", ["alone", "forked"])
-def test_nothing_outlives_a_test_process_that_is_killed_outright(how: str) -> None:
-    """Neither the service nor what it started; also where a forked child of the test process lives on."""
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(root), str(root / "src"), how]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
-        assert killed.stdout is not None
-        service, child, holder = map(int, killed.stdout.readline().split())
-    assert killed.returncode == -signal.SIGKILL
-    try:
-        wait_gone(service)
-        wait_gone(child)
-    finally:
-        if holder:
-            os.kill(holder, signal.SIGKILL)
-
-
-@pytest.mark.parametrize(("word", "well"), [(_launcher.ALL_IS_WELL, True), (b"", False), (b"?", False)])
-def test_the_guard_ends_quietly_only_when_it_is_told_so(word: bytes, *, well: bool) -> None:
-    """The end of its lifeline means that the test process is gone."""
-    reads, writes = os.pipe()
-    os.write(writes, word)
-    os.close(writes)
-    assert _launcher.ended_well(reads, os.getpid()) is well
-    os.close(reads)
-
-
-def test_the_guard_knows_a_test_process_that_is_gone_already() -> None:
-    """Though somebody else holds the lifeline."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    reads, writes = os.pipe()
-    assert _launcher.ended_well(reads, ended.pid) is False
-    os.close(reads)
-    os.close(writes)
-
-
-def test_the_guard_does_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on macOS: the lifeline has to do."""
-    monkeypatch.delattr(os, "pidfd_open")
-    reads, writes = os.pipe()
-    os.close(writes)
-    assert _launcher.ended_well(reads, os.getpid()) is False
-    os.close(reads)

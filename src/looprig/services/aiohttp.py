@@ -58,7 +58,7 @@ class AiohttpService(ABC):
     shutdown_timeout: float = config_field(5.0)
     handler_cancellation: bool = config_field(True)
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)
-    _app: "web.Application | None" = field(default=None, init=False, repr=False, compare=False)
+    _app: object = field(default=None, init=False, repr=False, compare=False)
 
     @abstractmethod
     async def create_app(self) -> "web.Application":
@@ -83,7 +83,7 @@ class AiohttpService(ABC):
     def app(self) -> "web.Application":
         """The application that is running, to look into from a test."""
         bound_address(self, self._address)
-        if self._app is None:
+        if not isinstance(self._app, web.Application):
             raise ServiceStartError(
                 f"{type(self).__qualname__} has no app yet: it is being made.",
                 ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),

@@ -1,0 +1,76 @@
+"""Processes to run as services, and how their end is seen."""
+
+import os
+import select
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from looprig.net.ports import accepts_connections
+from looprig.services.process import ProcessService
+
+__all__ = ["WAIT", "Command", "Files", "Python", "command_of", "first_number", "wait_gone"]
+
+WAIT = "import signal; print('up', flush=True); signal.pause()"
+"""A program that says it is up, and then does nothing until it is ended."""
+
+
+@dataclass(kw_only=True)
+class Python(ProcessService):
+    """Runs a program; by default it is ready once it has said that it is up."""
+
+    program: str = WAIT
+    arguments: Sequence[str] = ()
+    variables: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    is_ready: "Callable[[Python], bool | None]" = lambda service: "up\n" in service.output
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-c", self.program, *self.arguments]
+
+    def env(self) -> Mapping[str, str | None]:
+        return self.variables
+
+    async def ready(self) -> bool | None:
+        return self.is_ready(self)
+
+
+@dataclass(kw_only=True)
+class Command(ProcessService):
+    """Runs anything, and is ready at once."""
+
+    given: Any
+
+    def command(self) -> Sequence[str]:
+        return self.given  # type: ignore[no-any-return]
+
+
+@dataclass(kw_only=True)
+class Files(ProcessService):
+    """A real server on the port that is held for it."""
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "http.server", "--bind", self.host, str(self.port)]
+
+    async def ready(self) -> bool:
+        return await accepts_connections(*self.address)
+
+
+def wait_gone(pid: int) -> None:
+    """Wait until a process that may not be our child has ended; fails after ten seconds."""
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            assert select.select([descriptor], [], [], 10)[0], f"process {pid} is still there"
+        finally:
+            os.close(descriptor)
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def first_number(service: ProcessService) -> int:
+    return int(service.output.split()[0])
