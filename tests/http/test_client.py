@@ -309,6 +309,40 @@ def test_a_base_url_that_is_none_is_told(url: str) -> None:
     asyncio.run(scenario())
 
 
+def test_a_service_without_a_url_is_told() -> None:
+    """A checker says it first; whoever has none reads what to do. An error inside a `url` stays what it is."""
+
+    class Mute:
+        """Has no address."""
+
+    class Broken:
+        """Has one, which fails."""
+
+        @property
+        def url(self) -> str:
+            return self.adress  # type: ignore[attr-defined, no-any-return]
+
+    async def scenario() -> None:
+        with pytest.raises(LooprigError, match=r"Mute> has no http.* its url is None"):
+            await TestClient(Mute()).__aenter__()  # type: ignore[type-var]
+        with pytest.raises(AttributeError, match="adress"):
+            await TestClient(Broken()).__aenter__()
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_is_shown_where_the_test_asked() -> None:
+    """What is above it in the traceback is the client's own affair."""
+
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(UnexpectedResponseError) as raised:
+            await api.get("/users", into=list[User], status=201)
+        shown = raised.traceback.filter(raised)
+        assert [str(entry.path) for entry in shown] == [__file__]
+
+    ask(asks)
+
+
 def test_pytest_does_not_collect_the_client() -> None:
     """Its name begins with Test."""
     assert TestClient.__test__ is False

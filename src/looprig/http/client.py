@@ -41,6 +41,7 @@ _ServiceT = TypeVar("_ServiceT", bound=HasUrl, covariant=True)  # noqa: PLC0105 
 _T = TypeVar("_T", default=Response)
 
 _SUCCESS: Final = range(200, 300)
+__tracebackhide__: Final = True  # pytest shows a failure where the test asked, not in here
 
 
 @final
@@ -242,7 +243,12 @@ class TestClient(Generic[_ServiceT]):
         return f"<TestClient of {type(self.service).__qualname__}>"
 
     def _base_url(self) -> str:
-        url = cast("object", self.url)  # whose annotation nobody checked
+        try:
+            url = cast("object", self.url)  # whose annotation nobody checked
+        except AttributeError as error:
+            if error.obj is not self.service or error.name != "url":  # its `url` is there, and fails
+                raise
+            url = None
         if isinstance(url, str) and url.startswith(("http://", "https://")):
             return url
         raise LooprigError(

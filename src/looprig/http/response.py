@@ -24,6 +24,8 @@ __all__ = ["Request", "Response", "expected_statuses"]
 
 _T = TypeVar("_T")
 
+__tracebackhide__: Final = True  # pytest shows a failure where the test asked, not in here
+
 _EXCERPT: Final = 2000
 """Characters of a body that an error shows; the rest is counted."""
 
