@@ -83,9 +83,10 @@ class Bench:
             (root / path).write_text(source, encoding="utf-8")
 
         def once() -> Child:
-            child = run_child(python, root, [*contender.arguments, *arguments])
+            # Thousands of tracebacks would take longer than all that is measured.
+            child = run_child(python, root, [*contender.arguments, *arguments, "--maxfail=10"])
             if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
-                raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected; see {root}")
+                raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected: see {root}")
             return child if self.clock == "wall" else child.by_processor()
 
         return once
