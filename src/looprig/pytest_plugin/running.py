@@ -52,6 +52,7 @@ class Running:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Starts the clock of the set-up."""
+        __tracebackhide__ = True
         self._interrupts.install()
         self._begin(item, "set-up")
         try:
@@ -63,6 +64,7 @@ class Running:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Has a sync test run in a context of its own."""
+        __tracebackhide__ = True
         self._begin(item, "call")
         if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
             return (yield)
@@ -83,6 +85,7 @@ class Running:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Starts the clock of the teardown."""
+        __tracebackhide__ = True
         self._begin(item, "teardown")
         try:
             return (yield)

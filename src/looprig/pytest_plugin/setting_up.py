@@ -96,6 +96,7 @@ class SettingUp:
         self, fixturedef: Definition, request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
+        __tracebackhide__ = True
         original = fixturedef.func
         if self._owners and self._is_of_another(fixturedef, _compat.item_of(request)):
             return (yield)
@@ -261,26 +262,19 @@ class SettingUp:
         record = self.record_of(_compat.active_definition(request, name))
         return value, record.carried, record.live
 
-    def isolate(
-        self, definition: Definition, request: pytest.FixtureRequest
-    ) -> tuple[Context, tuple[Changes, ...]]:
-        """The context for a sync fixture, and what is carried in it."""
-        needed = self._needed(definition, request)
-        carried = self._carried(needed)
-        context = context_with(_clean_context(), carried, definition)
-        return context, carried
+    def isolate(self, definition: Definition, request: pytest.FixtureRequest) -> Context:
+        """The context for a sync fixture: all is set in it that the fixtures under it set."""
+        return context_with(_clean_context(), self._carried(self._needed(definition, request)), definition)
 
-    def remember_sync(
-        self,
-        definition: Definition,
-        request: pytest.FixtureRequest,
-        changes: Changes,
-        carried: tuple[Changes, ...],
-    ) -> None:
-        """A sync fixture is set up: notes what it changed and what it stands on."""
-        needed = self._needed(definition, request)
-        live: frozenset[object] = frozenset().union(*(self.record_of(d).live for d in needed))
-        self._remember(definition, changes, carried, live)
+    def remember_sync(self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, known: int) -> None:
+        """A sync fixture is set up: notes what it changed and what it stands on.
+
+        It stands also on what it asked for while it ran: all that the item did not know of before. `known` counts.
+        """
+        asked = tuple(_compat.resolved_definitions(_compat.item_of(request)))[known:]
+        needed = (*self._needed(definition, request), *asked)
+        live = frozenset[object]().union(*(self.record_of(d).live for d in needed))
+        self._remember(definition, changes, self._carried(needed), live)
         if definition in self._records:
             request.addfinalizer(partial(self._records.pop, definition, None))
 
@@ -289,7 +283,7 @@ class SettingUp:
 class _Isolated:
     """The set-up of one sync fixture in a context of its own; its finalizers run there as well."""
 
-    __slots__ = ("_before", "_carried", "_context", "_definition", "_request", "_setting_up")
+    __slots__ = ("_before", "_context", "_definition", "_known", "_request", "_setting_up")
 
     def __init__(self, setting_up: SettingUp, definition: Definition, request: pytest.FixtureRequest) -> None:
         self._setting_up = setting_up
@@ -297,7 +291,8 @@ class _Isolated:
         self._request = request
 
     def __enter__(self) -> Context:
-        self._context, self._carried = self._setting_up.isolate(self._definition, self._request)
+        self._context = self._setting_up.isolate(self._definition, self._request)
+        self._known = len(tuple(_compat.resolved_definitions(_compat.item_of(self._request))))
         self._context.run(_CLEAN.set, _clean_context())
         self._before = self._context.copy()
         definition: Any = self._definition
@@ -310,7 +305,7 @@ class _Isolated:
         del definition.addfinalizer
         if error is None:
             changes = changes_between(self._before, self._context)
-            self._setting_up.remember_sync(self._definition, self._request, changes, self._carried)
+            self._setting_up.remember_sync(self._definition, self._request, changes, self._known)
 
 
 def _clean_context() -> Context:

@@ -158,11 +158,13 @@ class LiveFixture:
         return waiter.result()
 
     async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        __tracebackhide__ = True
         value = await coroutine
         self._context = copy_context()
         return value
 
     async def _live(self, generator: AsyncGenerator[Any, None], ready: "asyncio.Future[Any]") -> None:
+        __tracebackhide__ = True
         try:
             value = await anext(generator)
         except StopAsyncIteration:
@@ -208,8 +210,9 @@ class LiveFixture:
             error = task.exception()
         if error is None:
             return
+        root = _root(error)
         crash = self.crash = FixtureCrashedError(
-            f"Fixture {self.name} crashed while it was in use: {type(error).__name__}: {error}",
+            f"Fixture {self.name} crashed while it was in use: {type(root).__name__}: {root}",
             [(self.name, self.location)],
             "The error above is what ended it.",
         )
@@ -270,3 +273,10 @@ class LiveFixture:
             raise errors[0]
         if errors:
             raise BaseExceptionGroup(f"errors while tearing down fixture {self.name}", errors)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The one error in a group, and in groups in it: a task group wraps each error so."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

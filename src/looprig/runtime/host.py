@@ -123,7 +123,7 @@ class Host:
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None:
-            raise operation.cause from _end_of(target, operation.cause)
+            raise _where_it_stood(operation.cause, target)
 
     def _stop(self, _done: "asyncio.Future[Any]") -> None:
         self.loop.stop()
@@ -221,17 +221,22 @@ class Host:
         )
 
 
-def _end_of(target: "asyncio.Task[Any]", cause: BaseException) -> BaseException | None:
-    """How the cancelled target ended: its traceback shows what it was waiting for."""
-    if cause.__cause__ is not None:
-        return cause.__cause__
+def _where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
+    """The cause, with the traceback of what it cancelled: so it ends at the line that waited."""
     if not target.done():
-        return None
+        return cause
     try:
         target.result()
-    except BaseException as end:  # noqa: BLE001 - it is only chained
-        return end if end is not cause else None
-    return None
+    except asyncio.CancelledError as cancelled:
+        return cause.with_traceback(cancelled.__traceback__)
+    except BaseException as end:  # noqa: BLE001 - it is only told of
+        if end is cause:
+            return cause
+        if cause.__cause__ is None:
+            cause.__cause__ = end
+        else:
+            cause.add_note(f"While it was ended, {type(end).__name__} was raised: {end}")
+    return cause
 
 
 @contextmanager

@@ -1,0 +1,364 @@
+"""Task groups, timeouts and cancel scopes around a fixture's `yield`, and what crashes in them."""
+
+import time
+
+import pytest
+
+from tests.plugin.suite import output, run
+
+HEAD = """
+import asyncio
+import contextlib
+import pytest
+"""
+
+
+def test_a_task_group_lives_as_long_as_its_fixture(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(scope="module")
+async def group():
+    async with asyncio.TaskGroup() as group:
+        ended = asyncio.Event()
+        task = group.create_task(ended.wait())
+        yield group
+        ended.set()
+    assert task.result() is True
+
+@pytest.fixture
+async def inner(group):
+    async with asyncio.TaskGroup() as inner:
+        yield inner
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_it(group, inner, number):
+    one, two = group.create_task(asyncio.sleep(0, 1)), inner.create_task(asyncio.sleep(0, 2))
+    assert await one + await two == 3
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_a_timeout_around_the_yield_that_is_not_reached(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def limited():
+    async with asyncio.timeout(30):
+        yield
+
+async def test_it(limited):
+    await asyncio.sleep(0)
+""",
+    ).assert_outcomes(passed=1)
+
+
+def test_a_timeout_around_the_yield_that_is_reached_fails_the_test_at_once(pytester: pytest.Pytester) -> None:
+    began = time.monotonic()
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def limited():
+    async with asyncio.timeout(0.05):
+        yield
+
+async def test_it(limited):
+    await asyncio.sleep(3600)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*FixtureCrashedError: Fixture limited crashed while it was in use: TimeoutError*"])
+    assert time.monotonic() - began < 30
+
+
+def test_a_crash_fails_the_running_test_at_once_and_later_ones_before_they_start(
+    pytester: pytest.Pytester,
+) -> None:
+    began = time.monotonic()
+    result = run(
+        pytester,
+        HEAD
+        + """
+seen = []
+
+@pytest.fixture(scope="module")
+async def server():
+    async def serve(request):
+        await request.wait()
+        raise LookupError("the root cause")
+
+    async with asyncio.TaskGroup() as group:
+        request = asyncio.Event()
+        group.create_task(serve(request))
+        yield request
+
+@pytest.fixture
+async def client(server):
+    return server
+
+async def test_first(client):
+    client.set()
+    await asyncio.sleep(3600)
+
+async def test_later(client):
+    seen.append("later")
+
+def test_later_sync(server):
+    seen.append("later sync")
+
+async def test_stranger():
+    assert seen == []
+""",
+    )
+    result.assert_outcomes(failed=1, errors=2, passed=1)
+    text = output(result)
+    assert "LookupError: the root cause" in text
+    # The first one, and then each that needs the fixture, and no third telling at teardown.
+    assert text.count("FixtureCrashedError: Fixture server crashed while it was in use") == 3 + 3  # and the summary
+    assert "ERROR test_it.py::test_later" in text
+    assert "ERROR test_it.py::test_later_sync" in text
+    assert time.monotonic() - began < 30
+
+
+def test_a_crash_under_a_test_that_does_not_need_it_harms_only_those_that_do(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(scope="module")
+async def server(joint):
+    async with asyncio.TaskGroup() as group:
+        async def serve():
+            await joint.wait()
+            raise LookupError("the root cause")
+        group.create_task(serve())
+        yield
+
+@pytest.fixture(scope="module")
+async def joint():
+    return asyncio.Event()
+
+async def test_first(server):
+    pass
+
+async def test_stranger(joint):
+    joint.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+async def test_later(server):
+    pass
+
+async def test_last(joint):
+    pass
+""",
+    )
+    # Once as the error of `test_later`; the teardown does not tell it a second time.
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*LookupError: the root cause*", "ERROR test_it.py::test_later*"])
+
+
+def test_a_crash_that_no_test_met_is_told_at_teardown(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(scope="module")
+async def joint():
+    return asyncio.Event()
+
+@pytest.fixture(scope="module")
+async def server(joint):
+    async with asyncio.TaskGroup() as group:
+        async def serve():
+            await joint.wait()
+            raise LookupError("the root cause")
+        group.create_task(serve())
+        yield
+
+async def test_first(server):
+    pass
+
+async def test_stranger(joint):
+    joint.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+""",
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*LookupError: the root cause*", "ERROR test_it.py::test_stranger*"])
+
+
+def test_a_crash_while_a_dependent_is_set_up(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(scope="module")
+async def server():
+    async with asyncio.TaskGroup() as group:
+        async def serve():
+            await request.wait()
+            raise LookupError("the root cause")
+        request = asyncio.Event()
+        group.create_task(serve())
+        yield request
+
+@pytest.fixture
+async def client(server):
+    server.set()
+    await asyncio.sleep(3600)
+
+async def test_it(client):
+    pass
+""",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*LookupError: the root cause*", "*Fixture server crashed*"])
+
+
+def test_a_fixture_that_fails_after_the_crash_too(pytester: pytest.Pytester) -> None:
+    """What the fixture raises on its way out is the crash; nothing of it is lost."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def server():
+    try:
+        async with asyncio.TaskGroup() as group:
+            async def serve():
+                raise LookupError("the root cause")
+            group.create_task(serve())
+            yield
+    finally:
+        raise RuntimeError("and one more")
+
+async def test_it(server):
+    await asyncio.sleep(3600)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*LookupError: the root cause*", "*RuntimeError: and one more*"])
+
+
+def test_a_suite_may_end_a_fixture_early(pytester: pytest.Pytester) -> None:
+    """anyio's users cancel the scope that they were given; trio's documentation has tests that do."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+anyio = pytest.importorskip("anyio")
+ended = []
+
+@pytest.fixture
+async def group():
+    async with anyio.create_task_group() as group:
+        try:
+            yield group
+        finally:
+            ended.append("group")
+
+@pytest.fixture
+async def scope():
+    with anyio.CancelScope() as scope:
+        yield scope
+
+async def test_group(group):
+    group.start_soon(anyio.sleep, 3600)
+    await anyio.sleep(0)
+    group.cancel_scope.cancel()
+    await anyio.sleep(0)
+
+async def test_scope(scope):
+    assert ended == ["group"]
+    scope.cancel()
+    await asyncio.sleep(0.01)
+""",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_anyio_scopes_and_groups_around_the_yield_fail_as_asyncios_do(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+anyio = pytest.importorskip("anyio")
+
+@pytest.fixture
+async def limited():
+    with anyio.fail_after(0.05):
+        yield
+
+@pytest.fixture
+async def group():
+    async with anyio.create_task_group() as group:
+        yield group
+
+async def crash():
+    raise LookupError("the root cause")
+
+async def test_limited(limited):
+    await anyio.sleep(3600)
+
+async def test_group(group):
+    group.start_soon(crash)
+    await anyio.sleep(3600)
+
+async def test_whole(group):
+    with anyio.move_on_after(30):
+        await anyio.sleep(0)
+""",
+    )
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*Fixture limited crashed*TimeoutError*", "*Fixture group crashed*LookupError*"])
+
+
+def test_a_fixture_cancelled_from_outside_has_crashed(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def mine():
+    yield asyncio.current_task()
+
+async def test_it(mine):
+    mine.cancel()
+    await asyncio.sleep(3600)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Fixture mine crashed while it was in use: CancelledError*"])
+
+
+def test_a_crash_of_a_fixture_that_was_asked_for_fails_the_asker(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+from looprig.runtime.ask import ask
+
+@pytest.fixture
+async def server():
+    async with asyncio.TaskGroup() as group:
+        async def serve():
+            await request.wait()
+            raise LookupError("the root cause")
+        request = asyncio.Event()
+        group.create_task(serve())
+        yield request
+
+async def test_it():
+    (await ask("server")).set()
+    await asyncio.sleep(3600)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*LookupError: the root cause*", "*Fixture server crashed*"])
