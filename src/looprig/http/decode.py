@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeVar, cast, final, get_args, get_typ
 from typing_extensions import TypeForm
 
 from looprig._extras import import_extra
+from looprig.exceptions import ExtraMissingError
 
 __all__ = ["DEFAULT_DECODER", "Decoder", "MsgspecDecoder", "PydanticDecoder", "encode_json", "form_name"]
 
@@ -41,8 +42,11 @@ class MsgspecDecoder:
 
     def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
         """Decode the whole body into one value."""
-        msgspec_json = import_extra("msgspec.json", extra="msgspec", needed_for=f"Decoding into {form_name(into)}")
-        return cast("_T", msgspec_json.decode(body, type=into))
+        msgspec = import_extra("msgspec", extra="msgspec", needed_for=f"Decoding into {form_name(into)}")
+        try:
+            return cast("_T", msgspec.json.decode(body, type=into))
+        except msgspec.DecodeError as error:  # which is a ValueError itself in newer versions only
+            raise ValueError(str(error)) from error
 
 
 @final
@@ -80,11 +84,13 @@ _SIGNS_OF_FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "__total
 def encode_json(value: object) -> bytes:
     """Encode what a test sends: plain data, Structs, dataclasses, pydantic models, in each other as well.
 
-    Raises `TypeError` for an object that has no JSON form.
+    msgspec also has a form for dates, UUIDs, enums and sets; where it is not installed, those are refused. Raises `TypeError` for an object that has no JSON form.
     """
-    if "msgspec" in sys.modules:
-        return cast("bytes", sys.modules["msgspec"].json.encode(value, enc_hook=_plain))
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        msgspec = import_extra("msgspec", extra="msgspec", needed_for="Encoding JSON")
+    except ExtraMissingError:  # what has a plain JSON form needs no extra
+        return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return cast("bytes", msgspec.json.encode(value, enc_hook=_plain))
 
 
 def form_name(form: object) -> str:

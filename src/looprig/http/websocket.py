@@ -69,9 +69,7 @@ class WebSocket:
     `timeout` is in seconds and limits every wait on it.
     """
 
-    def __init__(
-        self, connection: Connection, url: str, *, timeout: float, decoder: Decoder = DEFAULT_DECODER
-    ) -> None:
+    def __init__(self, connection: Connection, url: str, *, timeout: float, decoder: Decoder = DEFAULT_DECODER) -> None:
         self._connection = connection
         self._decoder = decoder
         self._open = True
@@ -135,26 +133,20 @@ class WebSocket:
         message = await self._receive("a text message")
         if isinstance(message, str):
             return message
-        raise UnexpectedResponseError(
-            f"{self.url} sent a binary message where text was expected.\n  < {message!r}"
-        )
+        raise UnexpectedResponseError(f"{self.url} sent a binary message where text was expected.\n  < {message!r}")
 
     async def receive_bytes(self) -> bytes:
         """Wait for the next message, which must be binary."""
         message = await self._receive("a binary message")
         if isinstance(message, bytes):
             return message
-        raise UnexpectedResponseError(
-            f"{self.url} sent text where a binary message was expected.\n  < {message!r}"
-        )
+        raise UnexpectedResponseError(f"{self.url} sent text where a binary message was expected.\n  < {message!r}")
 
     async def wait_closed(self) -> int:
         """Wait until the service closes, and give its code. A message that comes first is an error."""
         message = await self._next("the service to close")
         if message is not None:
-            raise UnexpectedResponseError(
-                f"{self.url} sent a message where it was expected to close.\n  < {message!r}"
-            )
+            raise UnexpectedResponseError(f"{self.url} sent a message where it was expected to close.\n  < {message!r}")
         return cast("tuple[int, str]", self._close)[0]
 
     async def close(self, *, code: int = 1000, reason: str = "") -> None:
