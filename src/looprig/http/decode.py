@@ -84,7 +84,8 @@ _SIGNS_OF_FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "__total
 def encode_json(value: object) -> bytes:
     """Encode what a test sends: plain data, Structs, dataclasses, pydantic models, in each other as well.
 
-    msgspec also has a form for dates, UUIDs, enums and sets; where it is not installed, those are refused. Raises `TypeError` for an object that has no JSON form.
+    msgspec also has a form for dates, UUIDs, enums and sets; where it is not installed, those are refused.
+    Raises `TypeError` for an object that has no JSON form.
     """
     try:
         msgspec = import_extra("msgspec", extra="msgspec", needed_for="Encoding JSON")
