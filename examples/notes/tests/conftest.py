@@ -13,7 +13,10 @@ from notes.storage import Storage, open_storage
 from tests.postgres import Postgres, init_data, needs_postgres
 from tests.services import Database, Sqlite
 
-loops = loop_config(factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop})
+loops = loop_config(
+    factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop},
+    timeout=30.0,  # seconds, so that nothing hangs
+)
 
 
 @pytest.fixture(scope="session", params=[Sqlite, pytest.param(Postgres, marks=needs_postgres)])

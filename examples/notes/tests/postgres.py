@@ -8,15 +8,16 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from looprig import ProcessService, service_fixture
+from looprig import Fixture, ProcessService, service_fixture
 
-FOLDERS = [*os.get_exec_path(), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
-POSTGRES = shutil.which("postgres", path=os.pathsep.join(FOLDERS))
+FOLDERS = [*map(Path, os.get_exec_path()), *Path("/usr/lib/postgresql").glob("*/bin")]
+PROGRAMS = next((path for path in FOLDERS if (path / "postgres").exists() and (path / "initdb").exists()), None)
 
 needs_postgres = pytest.mark.skipif(
-    POSTGRES is None, reason="PostgreSQL is not installed: no `postgres` in PATH or /usr/lib/postgresql/*/bin"
+    PROGRAMS is None, reason="PostgreSQL is not installed: no `postgres` in PATH or /usr/lib/postgresql/*/bin"
 )
 
 
@@ -25,15 +26,15 @@ needs_postgres = pytest.mark.skipif(
 class Postgres(ProcessService):
     """A server on a port of its own, which ends with the tests even if they are killed."""
 
-    postgres_data: Path
+    data: Annotated[Path, Fixture("postgres_data")]
     stop_signal: signal.Signals = signal.SIGINT  # SIGTERM would have it wait for its clients to leave
 
     def __post_init__(self) -> None:
-        self.cwd = self.postgres_data
+        self.cwd = self.data
 
     def command(self) -> Sequence[str]:
         options = ("fsync=off", "unix_socket_directories=", f"listen_addresses={self.host}", f"port={self.port}")
-        return [*unprivileged(), str(POSTGRES), "-D", ".", *(f"--{option}" for option in options)]
+        return [*unprivileged(), f"{PROGRAMS}/postgres", "-D", ".", *(f"--{option}" for option in options)]
 
     async def ready(self) -> bool:
         return "ready to accept connections" in self.output
@@ -48,9 +49,9 @@ def init_data(folder: str) -> None:
     """Makes a folder what PostgreSQL keeps its data in, with one user, who needs no password."""
     if unprivileged():
         shutil.chown(folder, "nobody")
-    initdb = Path(str(POSTGRES)).with_name("initdb")
     options = ("--username=notes", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-    subprocess.run([*unprivileged(), initdb, "-D", ".", *options], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    command = [*unprivileged(), f"{PROGRAMS}/initdb", "-D", ".", *options]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def unprivileged() -> list[str]:
