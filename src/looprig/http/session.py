@@ -63,7 +63,7 @@ class Session:
         jar = aiohttp.CookieJar(unsafe=True)  # "unsafe" is to keep cookies of IP addresses, as 127.0.0.1 is one
         connector = aiohttp.TCPConnector(ssl=self._tls or True)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=self._headers)
-        self.cookies = Cookies(jar, yarl.URL(self._url))
+        self.cookies: Cookies = Cookies(jar, yarl.URL(self._url))
         return self
 
     async def __aexit__(

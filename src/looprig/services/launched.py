@@ -50,7 +50,7 @@ class Launched:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
         self._running = asyncio.Event()
         self.command: Final = command
-        self.problem = ""
+        self.problem: str = ""
         """Why the command could not be run; empty where it could."""
         self.status: int | None = None
         """The exit code, or minus the signal that ended it; None while it runs, or where it cannot be known."""
