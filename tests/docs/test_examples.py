@@ -1,0 +1,116 @@
+"""Every example of README.md and docs/ is written out and run, and must print what the page shows."""
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs.pages import Block, Command, File, Suite, blocks_of, suites_of
+from tests.house.repository import ROOT
+
+PAGES: Final = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+SUITES: Final = [suite for page in PAGES for suite in suites_of(page, page.relative_to(ROOT).as_posix())]
+
+# Other async plugins: in an environment that has them each is off, but where a page says that it is needed.
+PEERS: Final = {
+    "pytest-asyncio": "asyncio",
+    "anyio": "anyio",
+    "pytest-aiohttp": "aiohttp",
+    "aiomisc-pytest": "aiomisc",
+    "alt-pytest-asyncio": "alt_pytest_asyncio",
+}
+MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
+LIMIT: Final = 110.0  # seconds for one command
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_an_example_does_what_its_page_says(suite: Suite, tmp_path: Path) -> None:
+    for needed in suite.needs:
+        if find_spec(MODULES.get(needed, needed.replace("-", "_"))) is None:
+            pytest.skip(f"needs {needed}")
+    for step in suite.steps:
+        if isinstance(step, File):
+            path = tmp_path / step.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(step.text, "utf-8")
+        else:
+            run(step, suite, tmp_path)
+
+
+def run(command: Command, suite: Suite, folder: Path) -> None:
+    """Run a command of a page and hold what it prints and its exit status against what the page shows."""
+    program, *arguments = shlex.split(command.text)
+    if program == "pytest":
+        off = [f"-pno:{plugin}" for name, plugin in PEERS.items() if name not in suite.needs]
+        arguments = ["-P", "-m", "pytest", "-pno:cacheprovider", *off, *arguments]
+    elif program == "mypy":
+        arguments = ["-m", "mypy", "--cache-dir", os.devnull, *arguments]
+    else:
+        assert program == "python", f"{suite.page}:{command.line}: only pytest, mypy and python are run here"
+    done = subprocess.run(
+        (sys.executable, *arguments),
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "100", "PYTHONHASHSEED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=LIMIT,
+        check=False,
+    )
+    place = f"{suite.page}:{command.line}: `{command.text}`"
+    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    if pattern_of(command.shown).search(printed) is None:
+        pytest.fail(f"{place} printed this:\n{printed}", pytrace=False)
+    expects_failure = re.search(r"\d (failed|error)|^ERROR|Found \d+ error", command.shown, re.MULTILINE) is not None
+    if (done.returncode != 0) is not expects_failure:
+        pytest.fail(f"{place} exited with {done.returncode}:\n{printed}", pytrace=False)
+
+
+def pattern_of(shown: str) -> re.Pattern[str]:
+    """What is shown, as whole lines one after the other; `...` stands for anything, and durations are not compared."""
+    parts: list[str] = []
+    for line in shown.strip("\n").splitlines():
+        if line.strip() == "...":
+            parts.append(r"(?:.*\n)*?")
+            continue
+        escaped = re.escape(line.rstrip()).replace(r"\.\.\.", ".*")
+        escaped = re.sub(r"(?<=\bin\\ )\d+\\\.\d+(?=s)", r"[\\d.]+", escaped)
+        # How far an error stands indented depends on the line that raised it.
+        escaped = re.sub(r"^E(\\ )+", r"E +", escaped)
+        # pytest's rules are as long as the terminal is wide.
+        parts.append(re.sub(r"(=|_|!|\\-)\1{3,}", r"\1+", escaped) + r"(?:\n|\Z)")
+    return re.compile("(?m:^)" + "".join(parts))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_python_block_of_a_page_is_run(page: Path) -> None:
+    """A block that is no file would be an example that nobody runs; so would one after the last command."""
+    loose: list[str] = []
+    waiting: list[Block] = []
+    for part in blocks_of(page.read_text("utf-8")):
+        if not isinstance(part, Block):
+            continue
+        if part.language == "python":
+            ast.parse(part.text)
+            if part.title is None:
+                loose.append(f"line {part.line}: no title")
+            waiting.append(part)
+        elif part.language == "console":
+            waiting.clear()
+    assert [*loose, *(f"line {block.line}: no command runs it" for block in waiting)] == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken: list[str] = []
+    for page in PAGES:
+        for target in re.findall(r"(?<!`)\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
