@@ -48,7 +48,7 @@ async def test_pages_through_all_notes(api: TestClient[Rest], storage: Storage) 
     found = page.notes
     while page.next is not None:
         assert len(page.notes) == api.service.page_size
-        page = await api.get("/notes", params={"after": str(page.next)}, into=Page)
+        page = await api.get("/notes", params={"after": page.next}, into=Page)
         found += page.notes
     assert found == notes
 
