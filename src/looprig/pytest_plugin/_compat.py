@@ -13,6 +13,7 @@ from _pytest.fixtures import (
     FixtureFunctionDefinition,
     FixtureManager,
     FuncFixtureInfo,
+    call_fixture_func,
     get_scope_node,
     get_scope_package,
     resolve_fixture_function,
@@ -27,6 +28,7 @@ __all__ = [
     "all_definitions",
     "argument_names",
     "bound_function",
+    "call_fixture",
     "closure",
     "dependencies",
     "fixture_info",
@@ -234,6 +236,12 @@ def active_definition(request: pytest.FixtureRequest, name: str) -> Definition:
 def bound_function(definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
     """A fixture's function, bound to the test's instance where it is a method."""
     return resolve_fixture_function(definition, request)
+
+
+def call_fixture(function: Callable[..., Any], request: pytest.FixtureRequest, kwargs: dict[str, Any]) -> object:
+    """What pytest does with a sync fixture, generators and their finalizers included: its errors are its own."""
+    __tracebackhide__ = True
+    return call_fixture_func(function, request, kwargs)
 
 
 def is_node_active(node: pytest.Item | pytest.Collector) -> bool:

@@ -41,5 +41,5 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
-    manager.register(Running(hosts, setting_up, owners, options, interrupts), "looprig.running")
+    manager.register(Running(hosts, setting_up, collecting.settings, options, interrupts), "looprig.running")
     return hosts

@@ -1,8 +1,11 @@
-"""The hooks of collection: sees services where pytest sees fixtures, then has the loop plan made.
+"""The hooks of collection: sees services where pytest sees fixtures, and tells what is wrong with them.
 
-Decides nothing itself: `registering` makes fixtures, `planning` the plan.
+Decides nothing itself: `registering` makes fixtures, `answering` says which parameters they answer, `planning` makes
+the plan.
 
-Invariant: services of a conftest or module are fixtures before the first test below it is collected.
+Invariants:
+1. Services of a conftest or module are fixtures before the first test below it is collected.
+2. Wrong declarations are told all at once, when everything is collected.
 """
 
 from collections.abc import Generator
@@ -13,6 +16,7 @@ from typing import final
 import pytest
 
 from looprig.exceptions import LooprigError
+from looprig.pytest_plugin.answering import Answering
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.registering import Registry
@@ -28,6 +32,7 @@ class Collecting:
         self.owners = Owners(session.config)
         self.registry = Registry(session)
         self.settings = Settings(session, self.owners)
+        self._answering = Answering(self.registry)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}
         self._classes: set[object] = set()
@@ -39,12 +44,12 @@ class Collecting:
         if not isinstance(plugin, ModuleType):
             return
         if not name.endswith("conftest.py"):
-            self.registry.see(plugin, self._session)
+            self._answering.see(plugin, self._session)
             return
         folder = Path(name).parent
         # pytest does the same: a conftest at or above the root is visible everywhere.
         if folder == self._session.config.rootpath or not folder.is_relative_to(self._session.config.rootpath):
-            self.registry.see(plugin, self._session)
+            self._answering.see(plugin, self._session)
         else:
             self._conftests[folder] = plugin
 
@@ -59,25 +64,37 @@ class Collecting:
         """Sees a folder's conftest when pytest has read it."""
         report = yield
         if isinstance(collector, pytest.Directory) and (conftest := self._conftests.pop(collector.path, None)):
-            self.registry.see(conftest, collector)
+            self._answering.see(conftest, collector)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
         """Sees a module or class before its first test, and answers a test's parameters by annotation."""
-        try:
-            if collector not in self._classes:
-                self._classes.add(collector)
-                if isinstance(collector, pytest.Module):
-                    self.registry.see(collector.obj, collector)
-                else:
-                    self.registry.see_fixtures(collector.obj, collector)
-            if collector.istestfunction(obj, name):
-                self.registry.answer(obj, collector)
-        except LooprigError as error:
-            raise pytest.Collector.CollectError(str(error)) from error
+        if collector not in self._classes:
+            self._classes.add(collector)
+            if isinstance(collector, pytest.Module):
+                self._answering.see(collector.obj, collector)
+            else:
+                self._answering.see_class(collector.obj, collector)
+        if collector.istestfunction(obj, name):
+            self._answering.answer_test(obj, collector)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Has tests run once with each loop factory that the suite declares for them."""
         self.settings.parametrize(metafunc)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self) -> Generator[None, object, object]:
+        """Tells what was wrong with declarations, together with what the plan found."""
+        try:
+            result = yield
+        except pytest.UsageError as error:
+            raise pytest.UsageError(self._told(str(error))) from None
+        if told := self._told():
+            raise pytest.UsageError(told)
+        return result
+
+    def _told(self, *others: str) -> str:
+        errors: list[LooprigError] = [*self._answering.errors, *self.registry.late_errors()]
+        return "\n\n".join(dict.fromkeys([*(str(error) for error in errors), *others]))

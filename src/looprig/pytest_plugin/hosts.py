@@ -63,10 +63,6 @@ class Hosts:
         component = self._component(item)
         return self._open.get(item if component is None else component)
 
-    def forget(self, item: pytest.Item) -> None:
-        """The item is over."""
-        self._joined.pop(item, None)
-
     def _component(self, item: pytest.Function) -> Component | None:
         return self._planning.component(item) or self._joined.get(item)
 
@@ -80,7 +76,8 @@ class Hosts:
         """
         item = _compat.item_of(request)
         self._refuse_inside_loop(definition.argname, item)
-        self.admit(definition, request)
+        if request.node is not item:  # a loop lives at least as long as the test itself
+            self.admit(definition, request)
         return self.of_item(item)
 
     def admit(self, definition: Definition, request: pytest.FixtureRequest) -> None:
@@ -132,6 +129,7 @@ class Hosts:
         """A sync test that has no loop yet takes that of what it asks for; nobody else can change loops."""
         if self._component(item) is None and item not in self._open and not is_async_test(item):
             self._joined[item] = component
+            item.addfinalizer(partial(self._joined.pop, item, None))
             return
         raise AskError(
             f"{item.name} asks for fixture {self._planning.label(definition)} (scope {request.scope!r}) at run time, but that lives "
@@ -142,9 +140,7 @@ class Hosts:
 
     @staticmethod
     def _refuse_inside_loop(name: str, item: pytest.Function) -> None:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if asyncio.events._get_running_loop() is None:  # noqa: SLF001 - as asyncio's own modules: raising is dear
             return
         raise AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
@@ -156,6 +152,10 @@ class Hosts:
     # Opening and closing
 
     def _make(self, key: object, node: Any, item: pytest.Function) -> Host:
+        if self._planning.settings.is_silent(item):
+            component = self._component(item)
+            if component is None or not component.declarations:
+                return self._keep(key, node, self._open_plain(), ())
         found = self._planning.settings.fixtures(item)
         values: dict[str, Any] = {}
         for definition in found:
@@ -171,10 +171,21 @@ class Hosts:
             host.loop.set_debug(True)
         if lent is not None and (executor := self._executor(item, values)) is not None:
             host.loop.set_default_executor(executor())
+        return self._keep(key, node, host, found)
+
+    def _open_plain(self) -> Host:
+        """A host as the options have it, where the suite declares nothing."""
+        options = self._options
+        size = options.pool_size
+        executor = None if size is None else partial(ThreadPoolExecutor, size)
+        return Host.open(options.loop_factory(), debug=options.debug, executor=executor)
+
+    def _keep(self, key: object, node: Any, host: Host, found: tuple[Definition, ...]) -> Host:
         self._open[key] = host
         if self.opened is not None:
             self.opened(host)
-        self._depends_on[key] = found
+        if found:
+            self._depends_on[key] = found
         close = partial(self._close, key)
         node.addfinalizer(close)
         for definition in found:

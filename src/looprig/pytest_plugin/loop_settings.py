@@ -38,7 +38,15 @@ SETTINGS: Final[dict[str, str]] = {
 """Fixtures that settle something about a loop, with what they settle."""
 
 # Their fixtures of these names are about loops of their own.
-_PEERS: Final = ("looprig.", "pytest_asyncio", "aiomisc", "anyio", "aiohttp", "pytest_aiohttp", "alt_pytest_asyncio")
+_PEERS: Final = (
+    "looprig.",
+    "pytest_asyncio",
+    "aiomisc",
+    "anyio",
+    "aiohttp",
+    "pytest_aiohttp",
+    "alt_pytest_asyncio",
+)
 
 
 def _is_ours_or_peers(definition: Definition) -> bool:
@@ -58,11 +66,21 @@ class Settings:
 
     def __init__(self, session: pytest.Session, owners: Owners) -> None:
         self._session = session
-        self._owners = owners
+        self.owners = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
+        self._silent: dict[object, bool] = {}
 
     # Looking up
+
+    def is_silent(self, item: pytest.Function) -> bool:
+        """Whether nothing at all is declared about the loop of an item, which is so for nearly all."""
+        known = self._silent.get(item.parent)
+        if known is None:
+            nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
+            declared = any(is_provider(d) for definitions in nearest for d in definitions)
+            known = self._silent[item.parent] = not (declared or self.configs(item))
+        return known and not hasattr(item, "callspec")
 
     def fixtures(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures, among `SETTINGS`, that settle the item's loop: the suite's own, and parametrized ones."""
@@ -104,6 +122,8 @@ class Settings:
 
     def declarations(self, item: pytest.Function, place: Callable[[Any], Place]) -> tuple[Declaration, ...]:
         """All that is declared about the loop of an item."""
+        if self.is_silent(item):
+            return ()
         return (*self._declared_by_fixture(item, place), *self._declared_by_config(item))
 
     def _declared_by_fixture(self, item: pytest.Function, place: Callable[[Any], Place]) -> Iterator[Declaration]:
@@ -138,6 +158,8 @@ class Settings:
         naming them, so those that are parametrized are added to its fixtures here.
         """
         definition = metafunc.definition
+        if self.is_silent(definition):
+            return
         present = metafunc.fixturenames
         wanted = [d for d in self.fixtures(definition) if d.params is not None and d.argname not in present]
         named = [config for config in self.configs(definition) if config.factories]
@@ -146,19 +168,27 @@ class Settings:
         # pytest then parametrizes these by itself: it does so for each name in the closure.
         for found in wanted:
             metafunc.fixturenames.append(found.argname)
-            metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
+            metafunc.parametrize(
+                found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids
+            )
         if named and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
             config = named[-1]
-            scopes = [_compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)]
+            scopes = [
+                _compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)
+            ]
             scope: Any = str(max([config.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:
                 metafunc.fixturenames.append("loop_factory")
             metafunc.parametrize(
-                "loop_factory", list(config.factories.values()), ids=list(config.factories), indirect=True, scope=scope
+                "loop_factory",
+                list(config.factories.values()),
+                ids=list(config.factories),
+                indirect=True,
+                scope=scope,
             )
 
     def _is_on_a_loop(self, definition: pytest.Function) -> bool:
-        if self._owners.owner_of_test(definition) is not None:
+        if self.owners.owner_of_test(definition) is not None:
             return False
         closure = _compat.closure(_compat.fixture_info(definition))
         return is_async_test(definition) or any(needs_loop(d) for d in closure)

@@ -20,15 +20,15 @@ MARKERS: Final = (
 )
 
 
-def timeout_of(item: pytest.Item, default: float | None) -> float | None:
-    """The time limit of an item in seconds: its nearest marker's, or the default.
+def timeout_of(item: pytest.Item) -> float | None:
+    """The time limit that an item's nearest marker sets, in seconds.
 
     Raises:
         pytest.UsageError: the marker has no positive number.
     """
     marker = item.get_closest_marker("loop_timeout")
     if marker is None:
-        return default
+        return None
     seconds = marker.args[0] if marker.args else marker.kwargs.get("seconds")
     if isinstance(seconds, int | float) and seconds > 0:
         return float(seconds)

@@ -103,13 +103,15 @@ class Planning:
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
         is_async = is_async_test(item)
-        self._errors += refusals(item, self._refused)
+        if not is_async or item.parent not in self._refused:
+            self._errors += refusals(item, self._refused)
         if not (is_async or shape or self._asks_for_loop(item)):
             return
         self.has_async = True
-        self._mixing.check_test(item, is_async=is_async)
-        if self._owners.owner_of_test(item) is not None:
-            return
+        if self._owners:
+            self._mixing.check_test(item, is_async=is_async)
+            if self._owners.owner_of_test(item) is not None:
+                return
         declarations = self._settings.declarations(item, self.place)
         if declarations:
             self._settings.insert_names(item)
@@ -134,6 +136,8 @@ class Planning:
         return not LOOP_NAMES.isdisjoint(_compat.fixture_info(item).names_closure)
 
     def _reach(self, item: pytest.Function, shape: _Shape) -> tuple[int, ...]:
+        if not shape and self._settings.is_silent(item):
+            return ()
         configs = self._settings.configs(item)
         flavour = self._settings.flavour(item)
         providers = tuple(d for d in self._settings.fixtures(item) if SETTINGS[d.argname] == "loop")

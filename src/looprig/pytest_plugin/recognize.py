@@ -4,6 +4,7 @@ Cheap: asked once for each test and once for each fixture definition.
 """
 
 import inspect
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 import pytest
@@ -25,7 +26,15 @@ LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
 
 def is_async_function(function: Any) -> bool:
     """Whether calling it gives a coroutine or an async generator."""
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return is_coroutine_function(function) or inspect.isasyncgenfunction(function)
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """What `inspect.iscoroutinefunction` says, sooner for a plain function, which nearly every test is."""
+    plain = function.__func__ if type(function) is MethodType else function
+    if type(plain) is FunctionType and plain.__code__.co_flags & inspect.CO_COROUTINE:
+        return True
+    return inspect.iscoroutinefunction(function)
 
 
 def is_async_definition(definition: Definition) -> bool:
@@ -55,4 +64,4 @@ def inner_test(function: Any) -> Any:
 
 def is_async_test(item: pytest.Function) -> bool:
     """Whether the test is an `async def`, under Hypothesis too. What is unittest's runs itself, and is not."""
-    return inspect.iscoroutinefunction(inner_test(item.obj)) and not is_unittest(item)
+    return is_coroutine_function(inner_test(item.obj)) and not is_unittest(item)

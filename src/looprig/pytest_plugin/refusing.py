@@ -37,10 +37,12 @@ def refusals(item: pytest.Function, seen: set[object]) -> Iterator[DeclarationEr
     """What cannot work about a test or about what stands around it; `seen` holds what was looked at before."""
     if _compat.is_unittest(item):
         return
-    for node in (item.getparent(pytest.Module), item.getparent(pytest.Class)):
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield from _async_set_ups(node)
+    if item.parent not in seen:
+        seen.add(item.parent)
+        for node in item.iter_parents():
+            if isinstance(node, pytest.Module | pytest.Class) and (node is item.parent or node not in seen):
+                seen.add(node)
+                yield from _async_set_ups(node)
     test = inner_test(item.obj)
     if inspect.isasyncgenfunction(test) and test not in seen:
         seen.add(test)

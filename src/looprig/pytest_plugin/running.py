@@ -12,7 +12,7 @@ Invariants:
 import time
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, Final, final
+from typing import Any, Self, final
 
 import pytest
 
@@ -21,17 +21,15 @@ from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.markers import timeout_of
+from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.options import Options
-from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import inner_test, is_async_test
 from looprig.pytest_plugin.setting_up import SettingUp
-from looprig.runtime.fixture import Limit
 from looprig.runtime.host import Host
 from looprig.runtime.interrupts import Interrupts
+from looprig.runtime.operation import Limit
 
 __all__ = ["Running"]
-
-_NO_LIMIT: Final = Limit(None, None)
 
 
 @final
@@ -39,27 +37,29 @@ class Running:
     """The active part of the plugin, one for each run."""
 
     def __init__(
-        self, hosts: Hosts, setting_up: SettingUp, owners: Owners, options: Options, interrupts: Interrupts
+        self, hosts: Hosts, setting_up: SettingUp, settings: Settings, options: Options, interrupts: Interrupts
     ) -> None:
         self._hosts = hosts
         self._setting_up = setting_up
-        self._owners = owners
+        self._owners = settings.owners
+        self._settings = settings
         self._options = options
         self._interrupts = interrupts
+        self._seconds: float | None = None
 
     # Phases of a test
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
-        __tracebackhide__ = True
         self._interrupts.install()
+        self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
-        try:
-            return (yield)
-        except BaseException as error:
-            self._setting_up.met(error)
-            raise
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
+        """A test was told of an error: if that is the crash of a fixture, its teardown need not tell it again."""
+        if call.excinfo is not None:
+            self._setting_up.met(call.excinfo.value)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -73,30 +73,37 @@ class Running:
         owner = object()
         context = self._setting_up.context_for_test(item, owner)
         item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
-        with _Ending(owner, lambda: self._hosts.open_host(item)):
+        with _Ending(owner, None) as ending:
             try:
                 return (yield)
-            except BaseException as error:
-                self._setting_up.met(error)
-                raise
             finally:
                 del item.runtest
+                ending.host = self._hosts.open_host(item)  # a sync test may have come to a loop in its call
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Starts the clock of the teardown."""
-        __tracebackhide__ = True
         self._begin(item, "teardown")
-        try:
-            return (yield)
-        finally:
-            self._setting_up.limit = _NO_LIMIT
-            self._hosts.forget(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Lets teardown after Ctrl-C take its time: the clock of the test that was broken off is not its own."""
+        self._setting_up.limit = None
+
+    def _limit_of(self, item: pytest.Item) -> float | None:
+        """Seconds for each phase of an item: its marker's, or else the nearest `loop_config`'s, or the option's."""
+        if self._options.debugging:
+            return None
+        seconds = timeout_of(item)
+        if seconds is None and isinstance(item, pytest.Function) and not self._settings.is_silent(item):
+            declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
+            seconds = declared[-1] if declared else None
+        return self._options.timeout if seconds is None else seconds
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
-        seconds = None if self._options.debugging else timeout_of(item, self._options.timeout)
+        seconds = self._seconds
         if seconds is None:
-            self._setting_up.limit = _NO_LIMIT
+            self._setting_up.limit = None
             return
 
         def expired(what: str) -> BaseException:
@@ -148,15 +155,14 @@ class Running:
         __tracebackhide__ = True
         host = self._hosts.of_item(item)
         owner = object()
-        with _Ending(owner, lambda: host):
+        with _Ending(owner, host):
             return host.run(
                 function(**arguments),
                 what=f"the call of {item.name}",
                 owner=owner,
                 context=self._setting_up.context_for_test(item, owner),
                 needs=self._setting_up.live_under(item),
-                deadline=self._setting_up.limit.deadline,
-                expired=self._setting_up.limit.expired,
+                limit=self._setting_up.limit,
                 resolve=partial(self._setting_up.ask, _compat.item_request(item)),
             )
 
@@ -165,18 +171,18 @@ class Running:
 class _Ending:
     """Ends the tasks that a test left over, whatever became of it; an error in that comes beside the test's own."""
 
-    __slots__ = ("_host", "_owner")
+    __slots__ = ("_owner", "host")
 
-    def __init__(self, owner: object, host: Callable[[], Host | None]) -> None:
+    def __init__(self, owner: object, host: Host | None) -> None:
         self._owner = owner
-        self._host = host
+        self.host = host
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         __tracebackhide__ = True
-        host = self._host()
+        host = self.host
         if host is None or host.loop.is_closed():
             return
         try:

@@ -12,7 +12,6 @@ Invariants:
 from collections.abc import Callable, Generator, Iterable
 from contextvars import Context, ContextVar, copy_context
 from functools import partial, wraps
-from inspect import isgeneratorfunction
 from typing import Any, Final, final
 
 import pytest
@@ -26,8 +25,9 @@ from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import is_async_function
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, changes_between, context_with
-from looprig.runtime.fixture import Limit, LiveFixture
+from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
+from looprig.runtime.operation import Limit
 
 __all__ = ["Record", "SettingUp"]
 
@@ -60,7 +60,7 @@ class SettingUp:
         self._records: dict[Definition, Record] = {}
         self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...]]] = {}
         self._crashes: dict[FixtureCrashedError, LiveFixture] = {}
-        self.limit = Limit(None, None)
+        self.limit: Limit | None = None
 
     # What others ask
 
@@ -102,8 +102,6 @@ class SettingUp:
             return (yield)
         if is_async_function(original):
             substitute = self._async(fixturedef, request)
-        elif isgeneratorfunction(original):
-            substitute = self._generator(fixturedef, request)
         else:
             substitute = self._function(fixturedef, request)
         definition: Any = fixturedef
@@ -225,33 +223,12 @@ class SettingUp:
         function = _compat.bound_function(definition, request)
 
         @wraps(function)
-        def set_up_fixture(*args: Any, **kwargs: Any) -> Any:
+        def set_up_fixture(**kwargs: Any) -> Any:
             __tracebackhide__ = True
             with _Isolated(self, definition, request) as context:
-                return context.run(function, *args, **kwargs)
+                return context.run(_compat.call_fixture, function, request, kwargs)
 
         return set_up_fixture
-
-    def _generator(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
-        function = _compat.bound_function(definition, request)
-
-        @wraps(function)
-        def set_up_generator_fixture(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-            __tracebackhide__ = True
-            generator = function(*args, **kwargs)
-            try:
-                with _Isolated(self, definition, request) as context:
-                    value = context.run(next, generator)
-            except StopIteration:
-                return  # pytest says that there was no yield
-            yield value
-            try:
-                context.run(next, generator)
-            except StopIteration:
-                return
-            yield  # pytest says that there was more than one yield
-
-        return set_up_generator_fixture
 
     def ask(
         self, request: pytest.FixtureRequest, wanted: Any

@@ -21,20 +21,9 @@ from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
 from looprig.runtime.host import Host
-from looprig.runtime.operation import Resolver
+from looprig.runtime.operation import Limit, Resolver
 
-__all__ = ["Limit", "LiveFixture"]
-
-
-@final
-class Limit:
-    """A time limit: a `deadline` on the monotonic clock, in seconds, and the error that passing it makes."""
-
-    __slots__ = ("deadline", "expired")
-
-    def __init__(self, deadline: float | None, expired: Callable[[str], BaseException] | None) -> None:
-        self.deadline = deadline
-        self.expired = expired
+__all__ = ["LiveFixture"]
 
 
 @final
@@ -44,9 +33,11 @@ class LiveFixture:
     __slots__ = (
         "_before",
         "_context",
-        "_ready",
+        "_is_ready",
+        "_is_released",
         "_released",
         "_task",
+        "_value",
         "changes",
         "crash",
         "host",
@@ -60,25 +51,26 @@ class LiveFixture:
     def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
         self._before: Context | None = None
         self._context: Context | None = None
-        self._ready: asyncio.Future[Any] | None = None
+        self._is_ready = False
+        self._is_released = False
         self._released: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._value: Any = None
         self.changes: Changes = {}
         self.crash: FixtureCrashedError | None = None
-        self.host = host
-        self.location = location
-        self.name = name
-        self.needs = needs
+        self.host: Host = host
+        self.location: Location = location
+        self.name: str = name
+        self.needs: frozenset[object] = needs
         self.on_crash: Callable[[FixtureCrashedError], None] | None = None
-        self.reported = False
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it has reached its `yield`."""
-        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+        self.reported: bool = False
 
     def __repr__(self) -> str:
         return f"<live fixture {self.name}>"
+
+    def done(self) -> bool:
+        """Whether its set-up has come to an end: it is at its `yield`, or its task is over."""
+        return self._is_ready or (self._task is not None and self._task.done())
 
     # Set-up
 
@@ -87,7 +79,7 @@ class LiveFixture:
         function: Callable[..., Any],
         kwargs: Mapping[str, Any],
         context: Context,
-        limit: Limit,
+        limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> Any:
         """Runs the fixture up to its `yield` (or to its end, if it has none) and gives its value."""
@@ -100,34 +92,30 @@ class LiveFixture:
         loop = self.host.loop
         self._before = context
         if isasyncgenfunction(function):
-            ready = self._ready = loop.create_future()
             self._released = loop.create_future()
-            life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), ready)
+            life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), self._released)
         else:
             life = self._once(function(**kwargs))
         self._task = context.run(loop.create_task, life)
         self._task.set_name(f"fixture {self.name}")
-        if self._ready is not None:
-            self._task.add_done_callback(self._ended)
 
-    def wait(self, limit: Limit, resolve: Resolver | None = None) -> Any:
+    def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
         """Runs the loop until the fixture is ready, and gives its value."""
         __tracebackhide__ = True
         task = self._task
         assert task is not None
-        waiter: asyncio.Future[Any] = task if self._ready is None else self._ready
         try:
             self.host.drive(
-                waiter,
+                self,
                 task,
                 what=f"the set-up of fixture {self.name}",
                 owner=self,
                 needs=self.needs,
-                deadline=limit.deadline,
-                expired=limit.expired,
+                limit=limit,
                 resolve=resolve,
             )
-            value = waiter.result() if not task.done() or waiter is task else self._early(waiter, task)
+            if task.done():
+                task.result()  # it ended before or as soon as it was ready: an error counts
         except asyncio.CancelledError as cancelled:
             error = FixtureError(
                 f"Fixture {self.name} was cancelled while it was set up.",
@@ -141,7 +129,7 @@ class LiveFixture:
             raise
         if self._context is not None and self._before is not None:
             self.changes = changes_between(self._before, self._context)
-        return value
+        return self._value
 
     def _unwind(self, error: BaseException) -> None:
         """The set-up failed: ends all that it started, the fixture's own task too if that has come to its yield."""
@@ -151,68 +139,60 @@ class LiveFixture:
         except StuckTaskError as stuck:
             error.add_note(str(stuck))
 
-    @staticmethod
-    def _early(waiter: "asyncio.Future[Any]", task: "asyncio.Task[Any]") -> Any:
-        """The task ended before or as soon as it was ready: an error in it counts, and is raised."""
-        task.result()
-        return waiter.result()
-
-    async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        __tracebackhide__ = True
-        value = await coroutine
-        self._context = copy_context()
-        return value
-
-    async def _live(self, generator: AsyncGenerator[Any, None], ready: "asyncio.Future[Any]") -> None:
+    async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         __tracebackhide__ = True
         try:
-            value = await anext(generator)
-        except StopAsyncIteration:
+            self._value = await coroutine
+            self._context = copy_context()
+            self._is_ready = True
+        finally:
+            self.host.loop.stop()
+
+    async def _live(self, generator: AsyncGenerator[Any, None], released: "asyncio.Future[None]") -> None:
+        __tracebackhide__ = True
+        loop = self.host.loop
+        try:
+            try:
+                self._value = await anext(generator)
+            except StopAsyncIteration:
+                raise FixtureError(
+                    f"Fixture {self.name} ended without a yield.",
+                    [(self.name, self.location)],
+                    "Yield a value on every way through the fixture.",
+                ) from None
+            self._context = copy_context()
+            self._is_ready = True
+            loop.stop()
+            try:
+                await released
+            except asyncio.CancelledError as cancelled:
+                step = generator.athrow(cancelled)
+            else:
+                step = anext(generator)  # type: ignore[assignment]
+            try:
+                await step
+            except StopAsyncIteration:
+                return
+            await generator.aclose()
             raise FixtureError(
-                f"Fixture {self.name} ended without a yield.",
+                f"Fixture {self.name} yielded twice.",
                 [(self.name, self.location)],
-                "Yield a value on every way through the fixture.",
-            ) from None
-        self._context = copy_context()
-        ready.set_result(value)
-        assert self._released is not None
-        try:
-            await self._released
-        except asyncio.CancelledError as cancelled:
-            step = generator.athrow(cancelled)
-        else:
-            step = anext(generator)  # type: ignore[assignment]
-        try:
-            await step
-        except StopAsyncIteration:
-            return
-        await generator.aclose()
-        raise FixtureError(
-            f"Fixture {self.name} yielded twice.",
-            [(self.name, self.location)],
-            "A fixture yields once: what comes after the yield is its teardown.",
-        )
+                "A fixture yields once: what comes after the yield is its teardown.",
+            )
+        except BaseException as error:
+            if not self._is_ready or self._is_released or not isinstance(error, Exception | asyncio.CancelledError):
+                raise
+            # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
+            self._crash(error)
+        finally:
+            loop.stop()
 
     # The end, wanted or not
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        ready, released = self._ready, self._released
-        assert ready is not None
-        assert released is not None
-        if not ready.done():
-            ready.cancel()  # set_up raises what the task ended in
-            return
-        if released.done() and not released.cancelled():
-            return  # tear_down asked for it, and raises what came of it
-        if task.cancelled():
-            error: BaseException | None = asyncio.CancelledError("the fixture's task was cancelled from outside")
-        else:
-            error = task.exception()
-        if error is None:
-            return
+    def _crash(self, error: BaseException) -> None:
         root = _root(error)
         crash = self.crash = FixtureCrashedError(
-            f"Fixture {self.name} crashed while it was in use: {type(root).__name__}: {root}",
+            f"Fixture {self.name} crashed while it was in use: {_shown(root)}",
             [(self.name, self.location)],
             "The error above is what ended it.",
         )
@@ -224,7 +204,7 @@ class LiveFixture:
         if self.on_crash is not None:
             self.on_crash(crash)
 
-    def tear_down(self, limit: Limit) -> None:
+    def tear_down(self, limit: Limit | None = None) -> None:
         """Lets the fixture run from its `yield` to its end, then ends the tasks it left.
 
         Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
@@ -232,27 +212,23 @@ class LiveFixture:
         __tracebackhide__ = True
         errors: list[BaseException] = []
         task, released = self._task, self._released
+        self._is_released = True
         if task is not None and released is not None and not self.host.loop.is_closed():
             try:
-                if not self.is_ready:
+                if not self._is_ready:
                     task.cancel()  # nobody waited for it: it began beside another that failed
                 elif not released.done():
                     released.set_result(None)
                 if not task.done():
                     self.host.drive(
-                        task,
-                        task,
-                        what=f"the teardown of fixture {self.name}",
-                        owner=self,
-                        deadline=limit.deadline,
-                        expired=limit.expired,
+                        task, task, what=f"the teardown of fixture {self.name}", owner=self, limit=limit
                     )
                 if self.crash is None:
                     task.result()
                 elif not self.reported:
                     errors.append(self.crash)
             except asyncio.CancelledError as cancelled:
-                if not self.is_ready:
+                if not self._is_ready:
                     return
                 error = FixtureError(
                     f"Fixture {self.name} was cancelled while it was torn down.",
@@ -273,6 +249,12 @@ class LiveFixture:
             raise errors[0]
         if errors:
             raise BaseExceptionGroup(f"errors while tearing down fixture {self.name}", errors)
+
+
+def _shown(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "CancelledError: its task was cancelled from outside"
+    return f"{type(error).__name__}: {error}"
 
 
 def _root(error: BaseException) -> BaseException:

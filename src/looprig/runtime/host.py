@@ -12,16 +12,16 @@ Invariants:
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.interrupts import running
-from looprig.runtime.operation import GRACE, ROUNDS, Operation, Resolver
+from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver
 from looprig.runtime.tasks import STUCK, note_owners, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
@@ -30,6 +30,14 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXECUTOR_GRACE: Final = 10.0
 """Seconds that the threads of a loop's executor have to end when the loop closes."""
+
+
+class HasDone(Protocol):
+    """Something that is done at some time: a future, or a fixture that gets ready."""
+
+    def done(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        ...
 
 
 @final
@@ -85,68 +93,67 @@ class Host:
 
     def drive(
         self,
-        waiter: "asyncio.Future[Any]",
+        waiter: HasDone,
         target: "asyncio.Task[Any]",
         *,
         what: str,
         owner: object = None,
         needs: Collection[object] = (),
-        deadline: float | None = None,
-        expired: Callable[[str], BaseException] | None = None,
+        limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> None:
-        """Runs the loop until `waiter` is done.
+        """Runs the loop until `waiter` is done; what makes it done has to stop the loop, or else to end `target`.
 
-        `target` is cancelled by a crash of what the operation `needs`, by the `deadline` (on the monotonic clock,
-        in seconds; `expired` makes its error), or by a signal; the cause is then raised. `resolve` finds what code
-        of the `owner` asks for with `ask`.
+        `target` is cancelled by a crash of what the operation `needs`, by the `limit`, or by a signal; the cause is
+        then raised. `resolve` finds what code of the `owner` asks for with `ask`.
         """
         __tracebackhide__ = True
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
-        waiter.add_done_callback(self._stop)
-        timer = None
-        if deadline is not None and expired is not None:
-            timer = loop.call_later(
-                max(0.0, deadline - time.monotonic()), lambda: operation.cancel(expired(operation.what))
-            )
+        if limit is not None:
+            limit.start(operation, loop)
+        target.add_done_callback(operation.target_done)
         running.append((loop, operation))
         try:
             while not waiter.done() and not operation.abandoned:
                 loop.run_forever()
                 operation.answer()
+        except BaseException:
+            if target.done() and not target.cancelled():
+                target.exception()  # KeyboardInterrupt comes this way too: asyncio is not to tell of it again
+            raise
         finally:
             running.pop()
-            if timer is not None:
-                timer.cancel()
             operation.settle()
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None:
             raise _where_it_stood(operation.cause, target)
 
-    def _stop(self, _done: "asyncio.Future[Any]") -> None:
-        self.loop.stop()
+    async def _stopping(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Stops the loop from within: a callback on the task would cost one more round of the loop."""
+        try:
+            return await coroutine
+        finally:
+            self.loop.stop()
 
     def run(
         self,
-        coroutine: Any,
+        coroutine: Coroutine[Any, Any, Any],
         *,
         what: str,
         context: Context | None = None,
         owner: object = None,
         needs: Collection[object] = (),
-        deadline: float | None = None,
-        expired: Callable[[str], BaseException] | None = None,
+        limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> Any:
         """Runs a coroutine in a task of its own, in a copy of `context`, and gives what it returns."""
         __tracebackhide__ = True
         create = self.loop.create_task
-        task = create(coroutine) if context is None else context.run(create, coroutine)
-        self.drive(
-            task, task, what=what, owner=owner, needs=needs, deadline=deadline, expired=expired, resolve=resolve
-        )
+        stopping = self._stopping(coroutine)
+        task = create(stopping) if context is None else context.run(create, stopping)
+        self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
     # Ending
@@ -212,11 +219,13 @@ class Host:
         self.run(
             self.loop.shutdown_default_executor(),
             what="the shutdown of the loop's executor",
-            deadline=time.monotonic() + EXECUTOR_GRACE,
-            expired=lambda what: StuckTaskError(
-                f"{what} took longer than {EXECUTOR_GRACE} s: a thread of it does not end.",
-                (),
-                "Let the code that runs in the executor end before the loop does.",
+            limit=Limit(
+                time.monotonic() + EXECUTOR_GRACE,
+                lambda what: StuckTaskError(
+                    f"{what} took longer than {EXECUTOR_GRACE} s: a thread of it does not end.",
+                    (),
+                    "Let the code that runs in the executor end before the loop does.",
+                ),
             ),
         )
 

@@ -22,6 +22,12 @@ running: Final[list[tuple[Any, Operation]]] = []
 """The loops that run right now in the main thread, with what for; the innermost last."""
 
 
+_MAIN_THREAD: Final = threading.main_thread().ident
+_DEFAULTS: Final = (signal.SIG_DFL, signal.default_int_handler)
+# `signal.getsignal` wraps this to make an enum member of the answer, which takes ten times as long.
+_current_handler: Final[Callable[[int], Any]] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+
+
 @final
 class Interrupts:
     """Turns signals into exceptions that first cancel what runs.
@@ -35,11 +41,11 @@ class Interrupts:
 
     def install(self) -> None:
         """Takes over each signal that has its default handler. Cheap when already installed."""
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_ident() != _MAIN_THREAD:
             return
         for number in self._raised:
-            handler = signal.getsignal(number)
-            if handler is signal.SIG_DFL or handler is signal.default_int_handler:
+            handler = _current_handler(number)
+            if handler in _DEFAULTS:
                 self._previous.setdefault(number, handler)
                 signal.signal(number, self._handle)
 
@@ -55,7 +61,9 @@ class Interrupts:
         error = self._raised[signal.Signals(number)]()
         if running:
             loop, operation = running[-1]
-            if operation.cause is None and not loop.is_closed():
+            if not operation.interrupted and not loop.is_closed():
+                # The loop may be busy and come to it late, or never: then the next signal is the second.
+                operation.interrupted = True
                 loop.call_soon_threadsafe(operation.cancel, error)
                 return
         raise error

@@ -10,12 +10,14 @@ Invariants:
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Set
 from typing import Any, Final, final
 
 from looprig.runtime.context import Changes
+from looprig.runtime.tasks import waits_at
 
-__all__ = ["GRACE", "ROUNDS", "Operation", "Resolver"]
+__all__ = ["GRACE", "ROUNDS", "Limit", "Operation", "Resolver"]
 
 Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], Set[object]]]
 """Finds what running code asks for: its value, what the asker's context must carry for it, and what it stands on."""
@@ -27,19 +29,39 @@ ROUNDS: Final = 3
 
 
 @final
+class Limit:
+    """A time limit: a `deadline` on the monotonic clock, in seconds, and the error that passing it makes."""
+
+    __slots__ = ("deadline", "expired")
+
+    def __init__(self, deadline: float, expired: Callable[[str], BaseException]) -> None:
+        self.deadline: Final = deadline
+        self.expired: Final = expired
+
+    def start(self, operation: "Operation", loop: asyncio.AbstractEventLoop) -> None:
+        """Has the operation cancelled when the time has passed."""
+        left = max(0.0, self.deadline - time.monotonic())
+        operation.limiter = loop.call_later(left, lambda: operation.cancel(self.expired(operation.what)))
+
+
+@final
 class Operation:
     """`target` is what gets cancelled; `needs` are the fixtures whose crash ends the operation.
 
-    `owner` is the test or fixture that runs; `resolve` answers what it asks for.
+    `owner` is the test or fixture that runs; `resolve` answers what it asks for. `interrupted` says that a signal has
+    come for it.
     """
 
     __slots__ = (
         "_loop",
         "_questions",
         "_rounds",
+        "_settled",
         "_timer",
         "abandoned",
         "cause",
+        "interrupted",
+        "limiter",
         "needs",
         "owner",
         "resolve",
@@ -57,11 +79,14 @@ class Operation:
         resolve: Resolver | None,
     ) -> None:
         self._loop = loop
-        self._questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] = []
+        self._questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
         self._rounds = 0
+        self._settled = False
         self._timer: asyncio.TimerHandle | None = None
         self.abandoned = False
+        self.limiter: asyncio.TimerHandle | None = None
         self.cause: BaseException | None = None
+        self.interrupted = False
         self.needs: Set[object] = frozenset(needs)
         self.owner = owner
         self.resolve = resolve
@@ -81,7 +106,9 @@ class Operation:
             self.abandoned = True
             assert self.cause is not None
             self.cause.add_note(
-                f"It swallowed its cancellation {ROUNDS} times and was left behind: {self.target!r}"
+                "\n".join(
+                    (f"It swallowed its cancellation {ROUNDS} times and was left behind at", *waits_at(self.target))
+                )
             )
             self._loop.stop()
             return
@@ -89,11 +116,19 @@ class Operation:
         self.target.cancel()
         self._timer = self._loop.call_later(GRACE, self._again)
 
+    def target_done(self, _target: "asyncio.Task[Any]") -> None:
+        """Stops the loop, should the target have ended without doing so: cancelled before its first step."""
+        if not self._settled:
+            self._loop.stop()
+
     def settle(self) -> None:
         """The operation is over: nothing of it may fire any more."""
+        self._settled = True
         if self._timer is not None:
             self._timer.cancel()
-        for _, future in self._questions:
+        if self.limiter is not None:
+            self.limiter.cancel()
+        for _, future in self._questions or ():
             future.cancel()
 
     def put(self, question: Callable[[], object]) -> "asyncio.Future[Any]":
@@ -103,7 +138,7 @@ class Operation:
         the loop, so the loop is left for as long as it takes.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._questions.append((question, future))
+        self._questions = [*(self._questions or ()), (question, future)]
         self._loop.stop()
         return future
 

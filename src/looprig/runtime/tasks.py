@@ -7,14 +7,17 @@ Python 3.12 can ask a task for its context. On 3.11 a task factory notes the own
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Coroutine, Generator, Iterable
+from inspect import isasyncgen
 from typing import Any, Final
 from weakref import WeakSet
 
+from looprig.location import Location
 from looprig.runtime.context import OWNER
 
-__all__ = ["STUCK", "note_owners", "owner_of", "report_errors", "tasks_of"]
+__all__ = ["STUCK", "note_owners", "owner_of", "report_errors", "tasks_of", "waits_at"]
 
 if sys.version_info >= (3, 12):
 
@@ -49,6 +52,26 @@ else:
 
 STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 """Tasks that were told of as stuck and left behind: nobody waits for them again."""
+
+
+def waits_at(task: "asyncio.Task[Any]") -> list[str]:
+    """Where a task waits, `path:line in function` for each coroutine on the way to what it awaits, the outermost first.
+
+    A task itself tells only of the outermost one.
+    """
+    lines: list[str] = []
+    waits: Any = task.get_coro()
+    while waits is not None:
+        for kind in ("cr", "gi", "ag"):
+            frame = getattr(waits, f"{kind}_frame", None)
+            if frame is not None:
+                lines.append(f"  {Location(frame.f_code.co_filename, frame.f_lineno)} in {frame.f_code.co_name}")
+                waits = getattr(waits, f"{kind}_await" if kind != "gi" else "gi_yieldfrom")
+                break
+        else:
+            # A step of an async generator has no name for its generator; the garbage collector knows it.
+            waits = next((other for other in gc.get_referents(waits) if isasyncgen(other)), None)
+    return lines
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
