@@ -3,18 +3,29 @@
 Does not print: it gives lines. Walks tests in collection order, so that the text is the same on every run.
 """
 
+import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+
+from typing import Final
 
 from looprig.plan.model import Component, Instance, Plan, TestKey
 
 __all__ = ["explain"]
 
+_WIDTH: Final = 118
 
-def explain(plan: Plan, name_of: Callable[[TestKey], str], own: Sequence[TestKey] = ()) -> Iterator[str]:
+
+def explain(
+    plan: Plan,
+    name_of: Callable[[TestKey], str],
+    way: Callable[[TestKey, int], Sequence[str]],
+    own: Sequence[TestKey] = (),
+) -> Iterator[str]:
     """The lines of `--explain-loops`.
 
-    `name_of` gives a test's name; `own` are the tests that have a loop to themselves.
+    `name_of` gives a test's name, `way` the fixtures between a test and an instance that it reaches; `own` are the
+    tests that have a loop to themselves.
     """
     for number, component in enumerate(plan.components, 1):
         if not component.tests:
@@ -22,29 +33,54 @@ def explain(plan: Plan, name_of: Callable[[TestKey], str], own: Sequence[TestKey
         yield f"loop {number}: scope {component.scope}, on {component.place.label}, {_count(component)}"
         for declaration in component.declarations:
             yield f"    {declaration.about}: {declaration.name} <- {declaration.location}"
-        for instance in component.instances:
+        for instance in _shown(component):
             yield f"    {instance.name} (scope {instance.scope}) <- {instance.location}"
-        chains = _Chains(plan, component)
+        chains = _Chains(plan, component, name_of, way)
+        together: dict[str, list[str]] = {}
         for test in component.tests:
-            yield f"    {name_of(test)} -> {component.scope} loop: {chains.of(test, name_of)}"
+            together.setdefault(chains.of(test), []).append(name_of(test))
+        for chain, names in together.items():
+            yield from _wrapped(f"{', '.join(names)} -> {component.scope} loop: {chain}")
         yield ""
     if own:
-        yield f"loops of their own: {len(own)} test{'s' if len(own) != 1 else ''}"
-        for test in own:
-            yield f"    {name_of(test)} -> function loop: no async fixture wider than the test"
+        yield f"loops of their own: {len(own)} test{'s' if len(own) != 1 else ''}, with no async fixture wider than them"
+        yield from _wrapped(", ".join(name_of(test) for test in own))
         yield ""
+
+
+def _shown(component: Component) -> list[Instance]:
+    return [instance for instance in component.instances if not instance.is_alias]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _count(component: Component) -> str:
-    tests, fixtures = len(component.tests), len(component.instances)
+    tests, fixtures = len(component.tests), len(_shown(component))
     return f"{tests} test{'s' if tests != 1 else ''}, {fixtures} fixture{'s' if fixtures != 1 else ''}"
 
 
 class _Chains:
     """For one component: the shortest way from each test to an instance at the place of the loop."""
 
-    def __init__(self, plan: Plan, component: Component) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        component: Component,
+        name_of: Callable[[TestKey], str],
+        way: Callable[[TestKey, int], Sequence[str]],
+    ) -> None:
         self._plan = plan
+        self._name_of = name_of
+        self._way = way
         # Breadth first from the top: an instance is explained by the test that joins it to one nearer the top.
         self._why: dict[int, tuple[int, TestKey] | None] = {}
         tests_of: dict[int, list[TestKey]] = {}
@@ -65,16 +101,17 @@ class _Chains:
                         queue.append(other)
         self._rank = {number: rank for rank, number in enumerate(self._why)}
 
-    def of(self, test: TestKey, name_of: Callable[[TestKey], str]) -> str:
+    def of(self, test: TestKey) -> str:
+        """Why a test is on this loop."""
         number = min(self._plan.reached[test], key=lambda n: self._rank.get(n, len(self._rank)))
-        steps = [_place(self._plan.instances[number])]
+        steps = [self._step(test, number)]
         why = self._why.get(number)
         while why is not None:
             number, joiner = why
-            steps.append(f"shared with {name_of(joiner)}, which uses {_place(self._plan.instances[number])}")
+            steps.append(f"shared with {self._name_of(joiner)}, which uses {self._step(joiner, number)}")
             why = self._why.get(number)
         return "; ".join(steps)
 
-
-def _place(instance: Instance) -> str:
-    return f"{instance.name} <- {instance.location}"
+    def _step(self, test: TestKey, number: int) -> str:
+        instance = self._plan.instances[number]
+        return " -> ".join([*self._way(test, number), f"{instance.name} <- {instance.location}"])

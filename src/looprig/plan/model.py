@@ -35,12 +35,16 @@ class Place:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One instance of a fixture that needs a loop: its definition, at the place that its scope gives it."""
+    """One instance of a fixture that needs a loop: its definition, at the place that its scope gives it.
+
+    An alias is another name of an instance, and is not told of by itself.
+    """
 
     name: str
     scope: Scope
     place: Place
     location: Location
+    is_alias: bool = False
 
 
 @final

@@ -45,7 +45,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Makes the loop plan, of all that was collected, before anything is deselected."""
     state = state_of(config)
     assert state.collecting is not None
@@ -54,16 +56,19 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError("\n\n".join(dict.fromkeys(str(error) for error in errors)))
     if config.getoption("collectonly"):
         return
-    hosts = None
     if planning.has_async:
         # From here on the run needs asyncio.
         from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
 
-        hosts = activate(config, planning, state.collecting)
-    if has_watched_markers(items):
-        from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - as above
+        state.hosts = activate(config, planning, state.collecting)
 
-        config.pluginmanager.register(Watching(hosts), "looprig.watching")
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watches tests that are marked for it, by whatever hook."""
+    if not session.config.getoption("collectonly") and has_watched_markers(session.items):
+        from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - asyncio
+
+        session.config.pluginmanager.register(Watching(state_of(session.config).hosts), "looprig.watching")
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -73,4 +78,4 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     from looprig.plan.explain import explain  # noqa: PLC0415 - only when asked
 
-    return list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.own))
+    return list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))

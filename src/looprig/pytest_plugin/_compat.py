@@ -167,6 +167,12 @@ def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple
     return tuple((name, callspec.indices[name]) for name in names if name in callspec.params)
 
 
+def parameter_index(item: pytest.Item, name: str) -> int:
+    """Which of the parameters of `name` an item was made for."""
+    indices: dict[str, int] = getattr(item, "callspec").indices  # noqa: B009 - typed on private classes only
+    return indices[name]
+
+
 def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
     """The definitions of a name as one item sees them, direct parametrization included, the nearest last."""
     return item._fixtureinfo.name2fixturedefs.get(name) or visible_definitions(name, item)

@@ -131,11 +131,13 @@ class Hosts:
             self._joined[item] = component
             item.addfinalizer(partial(self._joined.pop, item, None))
             return
+        registry = self._planning.registry
+        label = registry.label(definition)
         raise AskError(
-            f"{item.name} asks for fixture {self._planning.label(definition)} (scope {request.scope!r}) at run time, but that lives "
-            f"on another loop than the test: on {component.place.label}.",
-            [(item.name, location_of(item.obj)), (self._planning.label(definition), location_of(definition.func))],
-            _HOW_TO_DECLARE.format(name=self._planning.label(definition)),
+            f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
+            f"loop than the test: on {component.place.label}.",
+            [(item.name, location_of(item.obj)), (label, location_of(definition.func))],
+            _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
         )
 
     @staticmethod
@@ -146,7 +148,7 @@ class Hosts:
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
             "fixture needs that loop, and nothing can wait for it in a plain call.",
             [(item.name, location_of(item.obj))],
-            f'Write `await looprig.ask("{name}")` in the test, or make {name} a parameter.',
+            f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
         )
 
     # Opening and closing

@@ -130,8 +130,12 @@ class Settings:
         for definition in self.fixtures(item):
             scope = _compat.parametrized_scope(item, definition)
             node = _compat.scope_place(item, scope, definition)
-            location = location_of(definition.func)
-            yield Declaration(SETTINGS[definition.argname], definition.argname, place(node), location)
+            name, location = definition.argname, location_of(definition.func)
+            if not is_provider(definition) and (named := self._named_factories(item)) is not None:
+                # looprig's own fixture, parametrized with what a `loop_config` names.
+                name = f"loop_config, {list(named.factories)[_compat.parameter_index(item, name)]}"
+                location = named.location
+            yield Declaration(SETTINGS[definition.argname], name, place(node), location)
 
     def _declared_by_config(self, item: pytest.Function) -> Iterator[Declaration]:
         nearest: dict[str, LoopConfig] = {}
@@ -162,7 +166,7 @@ class Settings:
             return
         present = metafunc.fixturenames
         wanted = [d for d in self.fixtures(definition) if d.params is not None and d.argname not in present]
-        named = [config for config in self.configs(definition) if config.factories]
+        named = self._named_factories(definition)
         if not (wanted or named) or not self._is_on_a_loop(definition):
             return
         # pytest then parametrizes these by itself: it does so for each name in the closure.
@@ -171,8 +175,8 @@ class Settings:
             metafunc.parametrize(
                 found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids
             )
-        if named and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
-            config = named[-1]
+        if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
+            config = named
             scopes = [
                 _compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)
             ]
@@ -186,6 +190,11 @@ class Settings:
                 indirect=True,
                 scope=scope,
             )
+
+    def _named_factories(self, item: pytest.Function) -> LoopConfig | None:
+        """The declaration whose `factories` a test runs with: the nearest that says anything about factories."""
+        said = [config for config in self.configs(item) if config.factories or config.factory is not None]
+        return said[-1] if said and said[-1].factories else None
 
     def _is_on_a_loop(self, definition: pytest.Function) -> bool:
         if self.owners.owner_of_test(definition) is not None:

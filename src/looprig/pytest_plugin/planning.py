@@ -23,6 +23,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
+from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_test, is_builtin, needs_loop
 from looprig.pytest_plugin.refusing import refusals
 from looprig.scopes import Scope
@@ -46,6 +47,7 @@ class Planning:
         self._planner = Planner()
         self._places: dict[object, Place] = {}
         self._numbers: dict[tuple[Any, Any, Flavour], int] = {}
+        self._definitions: dict[int, Definition | None] = {}
         self._shapes: dict[int, _Shape] = {}
         self._narrowed: set[int] = set()
         self._on_loop: set[Definition] = set()
@@ -165,8 +167,10 @@ class Planning:
         if number is None:
             place = location_of(definition.func)
             name = self._registry.label(definition)
-            number = self._planner.add_instance(Instance(name, scope, self.place(node), place))
+            is_alias = self._registry.target(definition) is not None
+            number = self._planner.add_instance(Instance(name, scope, self.place(node), place, is_alias))
             self._numbers[key] = number
+            self._definitions[number] = definition
         return number
 
     def _join_nested(self) -> None:
@@ -198,6 +202,7 @@ class Planning:
             place = self.place(node)
             number = self._planner.add_instance(Instance("loop_config", config.scope, place, config.location))
             self._numbers[key] = number
+            self._definitions[number] = None
         return number
 
     def place(self, node: Any) -> Place:
@@ -211,9 +216,31 @@ class Planning:
 
     # Questions of the run
 
-    def label(self, definition: Definition) -> str:
-        """What people call a fixture."""
-        return self._registry.label(definition)
+    @property
+    def registry(self) -> Registry:
+        """The services of the run."""
+        return self._registry
+
+    def way(self, test: object, number: int) -> list[str]:
+        """What leads from a test to an instance: the names of the fixtures between them, for `--explain-loops`."""
+        assert isinstance(test, pytest.Function)
+        wanted = self._definitions[number]
+        info = _compat.fixture_info(test)
+        asked_by: dict[Any, list[Any]] = {}
+        for definition, asked in _compat.dependencies(info):
+            for other in asked:
+                asked_by.setdefault(other, []).append(definition)
+        ways: list[list[Any]] = [[wanted]]
+        seen = {wanted}
+        while ways:
+            way = ways.pop(0)
+            if way[0] is None or way[0].argname in info.initialnames or way[0] not in asked_by:
+                return [self._registry.label(definition) for definition in way[:-1]]
+            for user in asked_by[way[0]]:
+                if user not in seen:
+                    seen.add(user)
+                    ways.append([user, *way])
+        return []
 
     def component(self, item: pytest.Item) -> Component | None:
         """The component of an item; `None` where its loop, if it needs one, is its own."""

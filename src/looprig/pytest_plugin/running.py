@@ -107,8 +107,9 @@ class Running:
             return
 
         def expired(what: str) -> BaseException:
+            where = "" if what.endswith(f" of {item.name}") else f", in {what}"
             return TimeoutExpiredError(
-                f"The {phase} of {item.name} took longer than {seconds} s, in {what}.",
+                f"The {phase} of {item.name} took longer than {seconds} s{where}.",
                 [(item.name, location_of(getattr(item, "obj", None)))],
                 "The traceback ends where it waited. Raise the limit with @looprig.timeout(seconds), or find out "
                 "what it waits for.",

@@ -147,7 +147,7 @@ class SettingUp:
                     self._begin_beside(definition, item, host)
                 begun = self._begin(definition, function, kwargs, self._needed(definition, request), host)
             live, carried = begun
-            value = live.wait(self.limit, partial(self.ask, request))
+            value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live)))
             request.addfinalizer(partial(self._tear_down, definition, live))
             for settled in self._hosts.settled_by(item) if request.node is not item else ():
                 # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
@@ -196,6 +196,10 @@ class SettingUp:
             begun[0].tear_down(self.limit)
 
     def _crashed(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
+        # All that stands on it too: pytest knows of what a fixture names, but not of what it asked for.
+        for standing, record in self._records.items():
+            if live in record.live:
+                _compat.poison(standing, crash)
         _compat.poison(definition, crash)
         self._crashes[crash] = live
 
@@ -231,12 +235,24 @@ class SettingUp:
         return set_up_fixture
 
     def ask(
-        self, request: pytest.FixtureRequest, wanted: Any
+        self,
+        request: pytest.FixtureRequest,
+        wanted: Any,
+        *,
+        asker: tuple[Definition, LiveFixture] | None = None,
     ) -> tuple[Any, tuple[Changes, ...], frozenset[object]]:
-        """The value of a fixture that running code awaits, what its context must carry for it, what it stands on."""
+        """The value of a fixture that running code awaits, what its context must carry for it, what it stands on.
+
+        A fixture that asks stands on what it asked for: it falls with it, and ends before it.
+        """
         name = self._registry.name_of(wanted)
         value = request.getfixturevalue(name)
-        record = self.record_of(_compat.active_definition(request, name))
+        found = _compat.active_definition(request, name)
+        record = self.record_of(found)
+        if asker is not None:
+            definition, live = asker
+            live.needs |= record.live
+            found.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
         return value, record.carried, record.live
 
     def isolate(self, definition: Definition, request: pytest.FixtureRequest) -> Context:

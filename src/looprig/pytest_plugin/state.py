@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.collecting import Collecting
+    from looprig.pytest_plugin.hosts import Hosts
     from looprig.pytest_plugin.planning import Planning
 
 __all__ = ["RunState", "state_of"]
@@ -17,10 +18,11 @@ __all__ = ["RunState", "state_of"]
 
 @dataclass(slots=True)
 class RunState:
-    """One run: who watches the collection, then the plan."""
+    """One run: who watches the collection, then the plan, then the open loops."""
 
     collecting: "Collecting | None" = None
     planning: "Planning | None" = None
+    hosts: "Hosts | None" = None
 
 
 KEY: Final = pytest.StashKey[RunState]()
