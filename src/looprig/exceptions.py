@@ -27,6 +27,7 @@ __all__ = [
     "UnexpectedResponseError",
 ]
 
+
 class LooprigError(Exception):
     """The root of every error that looprig raises.
 

@@ -2,24 +2,25 @@
 
 In this order: `Annotated[T, Fixture("name")]`; T is a service class; T is a Protocol that exactly one service
 provides; the fixture of the field's name. A field with a default and no such fixture is configuration, and
-`field(init=False)` is state. Does not get the values, and knows of no pytest: it is told which fixtures there are.
+`field(init=False)` is state. Does not get the values, and knows of no fixtures: who does decides whether a field with
+a default is configuration.
 """
 
 import dataclasses
-import sys
+import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol, final
+from typing import Any, final
+
+from typing_extensions import is_protocol
 
 from looprig.declare.fields_meta import is_config
-from looprig.declare.service import ServiceSpec, spec_of
+from looprig.declare.hints import UNRESOLVED, hints_of
+from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 
-__all__ = ["UNRESOLVED", "Fixture", "Source", "find_cycle", "hints_of", "resolve_fields"]
-
-UNRESOLVED: Final = object()
-"""Stands for the type of a field whose annotation names something that does not exist at run time."""
+__all__ = ["Fixture", "Source", "find_cycle", "resolve_fields", "service_of"]
 
 
 @final
@@ -35,51 +36,41 @@ class Fixture:
 class Source:
     """The field `field` takes its value from a service, or else from the fixture called `fixture`.
 
-    `required` says that the field has no default, so that the fixture must exist.
+    `required` says that the field has no default, so that the fixture must exist; `config`, that it is configuration
+    whatever fixtures there are; `known`, that its annotation means something at run time. `expected` is the service
+    that the annotation names where the value comes from a fixture all the same.
     """
 
     field: str
     service: ServiceSpec | None
     fixture: str
     required: bool
+    config: bool = False
+    known: bool = True
+    expected: ServiceSpec | None = None
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """The types of a class's fields with their `Annotated` extras; `UNRESOLVED` where a name does not exist."""
-    try:
-        return typing.get_type_hints(cls, include_extras=True)
-    except (NameError, AttributeError):
-        pass
-    hints: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        namespace = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
-        for name, hint in base.__dict__.get("__annotations__", {}).items():
-            try:
-                hints[name] = eval(hint, namespace, dict(vars(base))) if isinstance(hint, str) else hint  # noqa: S307 - the user's own annotation, as typing.get_type_hints evaluates it
-            except (NameError, AttributeError):
-                hints[name] = UNRESOLVED
-    return hints
+def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpec]]) -> list[Source]:
+    """Where the fields of a service may take their values from, in the order of its constructor.
 
-
-def resolve_fields(
-    spec: ServiceSpec, *, is_fixture: Callable[[str], bool], services: Callable[[], Iterable[ServiceSpec]]
-) -> list[Source]:
-    """The fields of a service that take their value from somewhere, in order.
-
-    `is_fixture` says whether a field with a default is answered by a fixture of that name.
+    `services` gives all those that may provide a Protocol.
 
     Raises:
         DeclarationError: a Protocol is provided by several services, or a scope is too narrow.
     """
     hints = hints_of(spec.cls)
+    # What the constructor takes: so state (`init=False`) is left out, and an InitVar, which is no field, is not.
+    declared: dict[str, dataclasses.Field[Any]] = getattr(spec.cls, "__dataclass_fields__", {})
     sources: list[Source] = []
-    for field in dataclasses.fields(spec.cls) if dataclasses.is_dataclass(spec.cls) else ():
-        if not field.init or is_config(field):
+    for parameter in inspect.signature(spec.cls).parameters.values():
+        field = declared.get(parameter.name)
+        if field is None:
             continue
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        source = _resolve(spec, field.name, hints.get(field.name, UNRESOLVED), required, is_fixture, services)
-        if source is None:
-            continue
+        required = parameter.default is parameter.empty
+        if is_config(field):
+            source = Source(field.name, None, field.name, required, config=True)
+        else:
+            source = _resolve(spec, field.name, hints.get(field.name, UNRESOLVED), services, required=required)
         if source.service is not None:
             _check_scope(spec, source.service)
         sources.append(source)
@@ -87,42 +78,37 @@ def resolve_fields(
 
 
 def _resolve(
-    spec: ServiceSpec,
-    name: str,
-    hint: Any,
-    required: bool,
-    is_fixture: Callable[[str], bool],
-    services: Callable[[], Iterable[ServiceSpec]],
-) -> Source | None:
+    spec: ServiceSpec, name: str, hint: Any, services: Callable[[], Iterable[ServiceSpec]], *, required: bool
+) -> Source:
     base, fixture = _unwrapped(hint)
+    service = service_of(base)
     if fixture is not None:
-        return Source(name, None, fixture.name, required=True)
-    service = spec_of(base)
-    if service is None and isinstance(base, type) and _is_protocol(base):
+        return Source(name, None, fixture.name, required=True, expected=service)
+    if service is None and is_protocol(typing.get_origin(base) or base):
         service = _provider(spec, name, base, services())
     if service is not None:
         return Source(name, service, service.name, required=True)
-    if required or is_fixture(name):
-        return Source(name, None, name, required)
-    return None
+    return Source(name, None, name, required, known=hint is not UNRESOLVED)
+
+
+def service_of(annotation: Any) -> ServiceSpec | None:
+    """The service that an annotation names: the class, or a parametrized generic one."""
+    return spec_of(typing.get_origin(annotation) or annotation)
 
 
 def _unwrapped(hint: Any) -> tuple[Any, Fixture | None]:
+    if isinstance(hint, dataclasses.InitVar):
+        hint = hint.type
     if typing.get_origin(hint) is typing.Annotated:
         base, *extras = typing.get_args(hint)
         return base, next((extra for extra in extras if isinstance(extra, Fixture)), None)
     return hint, None
 
 
-def _is_protocol(cls: type) -> bool:
-    return bool(getattr(cls, "_is_protocol", False)) and cls is not Protocol
-
-
-def _provider(
-    spec: ServiceSpec, field: str, protocol: type, services: Iterable[ServiceSpec]
-) -> ServiceSpec | None:
-    found = [service for service in services if protocol in service.provides]
+def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[ServiceSpec]) -> ServiceSpec | None:
+    found = [service for service in services if any(_is_same(given, wanted) for given in service.provides)]
     if len(found) > 1:
+        protocol = typing.get_origin(wanted) or wanted
         raise DeclarationError(
             f"Field {field} of {spec.cls.__qualname__} takes a {protocol.__qualname__}, which "
             f"{len(found)} services provide.",
@@ -131,6 +117,14 @@ def _provider(
             f'Fixture("{found[0].name}")].',
         )
     return found[0] if found else None
+
+
+def _is_same(given: Any, wanted: Any) -> bool:
+    """Whether a provided Protocol is the one that is wanted; a bare generic one stands for all its parameters."""
+    origins = typing.get_origin(given) or given, typing.get_origin(wanted) or wanted
+    if not same_class(*origins):
+        return False
+    return given in origins or wanted in origins or typing.get_args(given) == typing.get_args(wanted)
 
 
 def _check_scope(spec: ServiceSpec, needed: ServiceSpec) -> None:
@@ -150,7 +144,7 @@ def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[Servic
         DeclarationError: there is one; all of it is shown.
     """
     path: list[ServiceSpec] = []
-    done: set[tuple[str, str]] = set()
+    done: set[ServiceKey] = set()
 
     def walk(at: ServiceSpec) -> Iterator[list[ServiceSpec]]:
         for index, earlier in enumerate(path):

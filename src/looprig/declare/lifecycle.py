@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
@@ -61,23 +61,79 @@ def lifecycle_of(cls: type) -> Lifecycle:
     Raises:
         DeclarationError: it has none.
     """
-    run = getattr(cls, "run", None)
-    if inspect.isasyncgenfunction(run):
+    if _is_generator_method(getattr(cls, "run", None)):
         return Lifecycle.RUNS
-    if all(callable(getattr(cls, name, None)) for name in ("start", "stop")):
+    if _awaitable(cls, "start", "stop"):
         return Lifecycle.STARTS_AND_STOPS
-    if all(callable(getattr(cls, name, None)) for name in ("__aenter__", "__aexit__")):
+    if _awaitable(cls, "__aenter__", "__aexit__"):
         return Lifecycle.ENTERS_ITSELF
-    hint = ""
-    if inspect.iscoroutinefunction(run):
-        hint = " Its run is a coroutine function: add a `yield` where the service is ready."
-    elif callable(getattr(cls, "start", None)):
-        hint = " It has a start but no stop."
-    elif callable(getattr(cls, "stop", None)):
-        hint = " It has a stop but no start."
     raise DeclarationError(
-        f"{cls.__qualname__} has no lifecycle, so it cannot be started and stopped.{hint}",
+        f"{cls.__qualname__} has no lifecycle, so it cannot be started and stopped.{_hint(cls)}",
         [(cls.__qualname__, location_of(cls))],
         "Give it `async def start(self)` and `async def stop(self)`; or an async generator `run` that yields once; or "
         "`__aenter__` and `__aexit__`.",
     )
+
+
+def _is_generator_method(run: object) -> bool:
+    """Whether `run` is an async generator, or a plain function that says it gives one."""
+    if not callable(run) or _is_context_manager(run):
+        return False
+    function = inspect.unwrap(run)
+    return inspect.isasyncgenfunction(function) or (
+        not inspect.iscoroutinefunction(function) and "Async" in _return_annotation(function)
+    )
+
+
+def _is_context_manager(function: object) -> bool:
+    """Whether a function was decorated with `asynccontextmanager`: what it gives is no iterator."""
+    return getattr(function, "__globals__", {}).get("__name__") == "contextlib"
+
+
+def _awaitable(cls: type, *names: str) -> bool:
+    return all(_is_awaitable(getattr(cls, name, None)) for name in names)
+
+
+def _is_awaitable(function: object) -> bool:
+    """Whether calling it gives something to await. What is no plain function, a mock say, gets the benefit."""
+    if not callable(function):
+        return False
+    function = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return False
+    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
+        return True
+    return any(word in _return_annotation(function) for word in ("Awaitable", "Coroutine", "Future", "Task"))
+
+
+def _return_annotation(function: object) -> str:
+    annotation = getattr(function, "__annotations__", {}).get("return", "")
+    return annotation if isinstance(annotation, str) else repr(annotation)
+
+
+def _hint(cls: type) -> str:
+    """What the class has that comes near a lifecycle."""
+    there = {name for name in _NEAR if callable(getattr(cls, name, None))}
+    if "run" in there:
+        return _hint_for_run(cls.run)  # type: ignore[attr-defined]
+    for first, second in (("start", "stop"), ("__aenter__", "__aexit__")):
+        if first in there and second in there:
+            plain = " and ".join(name for name in (first, second) if not _is_awaitable(getattr(cls, name)))
+            return f" Its {plain} cannot be awaited: write `async def`."
+        if first in there or second in there:
+            has, lacks = (first, second) if first in there else (second, first)
+            return f" It has {has} but no {lacks}."
+    if "__enter__" in there:
+        return " Its context manager is not async: write `async def __aenter__` and `async def __aexit__`."
+    return ""
+
+
+def _hint_for_run(run: object) -> str:
+    if _is_context_manager(run):
+        return " Its run is an asynccontextmanager: take that decorator off, the bare generator is enough."
+    if inspect.iscoroutinefunction(run):
+        return " Its run is a coroutine function: add a `yield` where the service is ready."
+    return " Its run is not async: make it an `async def` with a `yield` where the service is ready."
+
+
+_NEAR: Final = ("run", "start", "stop", "__aenter__", "__aexit__", "__enter__")

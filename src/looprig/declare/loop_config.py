@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
+from looprig.declare.checks import is_duration
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, caller_location
 from looprig.scopes import Scope, ScopeName
@@ -48,9 +49,9 @@ def loop_config(
     executor: Callable[[], ThreadPoolExecutor] | None = None,
     timeout: float | None = None,
 ) -> LoopConfig:
-    """Declares the loops of a subtree. Write it at the top level of a conftest.py or test module:
+    """Declares the loops of a subtree, at the top level of a conftest.py or test module.
 
-        loops = loop_config(scope="module", factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop})
+        loops = loop_config(factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop})
 
     Args:
         scope: how wide each loop is at least; a fixture that needs a wider one gets it.
@@ -63,19 +64,27 @@ def loop_config(
     Raises:
         DeclarationError: the values contradict each other.
     """
+    __tracebackhide__ = True
     location = caller_location()
-    parties = [("loop_config", location)]
+    party = [("loop_config", location)]
     if factory is not None and factories is not None:
         raise DeclarationError(
             "loop_config was given both factory and factories.",
-            parties,
+            party,
             "Give factory for one kind of loop, or factories to run every test with each of them.",
         )
-    if factories is not None and not factories:
-        raise DeclarationError("loop_config was given no factory in factories.", parties, "Name at least one.")
-    if timeout is not None and timeout <= 0:
+    _check_factories(factories, party)
+    callables: list[tuple[str, Any]] = [("factory", factory), ("executor", executor)]
+    for name, value in callables:
+        if value is not None and not callable(value):
+            raise DeclarationError(
+                f"loop_config was given {value!r} as {name}, which cannot be called.",
+                party,
+                f"Give {name} what makes one: a class or function that takes no argument.",
+            )
+    if timeout is not None and not is_duration(timeout):
         raise DeclarationError(
-            f"loop_config was given a timeout of {timeout} seconds.", parties, "Give a positive number of seconds."
+            f"loop_config was given timeout={timeout!r}.", party, "Give a number of seconds above 0."
         )
     return LoopConfig(
         Scope.parse(scope, of="loop_config", at=location),
@@ -86,3 +95,24 @@ def loop_config(
         timeout,
         location,
     )
+
+
+def _check_factories(factories: Any, party: list[tuple[str, Location]]) -> None:
+    __tracebackhide__ = True
+    if factories is None:
+        return
+    if not isinstance(factories, Mapping):
+        raise DeclarationError(
+            f"loop_config was given {factories!r} as factories, which is no mapping.",
+            party,
+            'Name each of them, for the ids of the tests: {"asyncio": asyncio.new_event_loop}.',
+        )
+    if not factories:
+        raise DeclarationError("loop_config was given no factory in factories.", party, "Name at least one.")
+    for name, value in factories.items():
+        if not isinstance(name, str) or not callable(value):
+            raise DeclarationError(
+                f"loop_config was given {name!r}: {value!r} in factories.",
+                party,
+                "Give a name, and what makes a loop: a function that takes no argument.",
+            )

@@ -1,34 +1,51 @@
 """`service_fixture`: a dataclass with a lifecycle becomes the frozen spec of a fixture.
 
-Does not resolve fields (`fields` does) and knows of no pytest.
+Does not judge the class (`checks` does), does not resolve its fields (`fields` does), and knows of no pytest.
 
 Invariants:
 1. A class is checked when it is decorated: what is wrong with it by itself is told at import.
 2. A spec belongs to the class that was decorated, not to its subclasses.
-3. The same class imported under two module names has one `key`: the file and the name it was written under.
+3. The same class imported under two module names has one `key`: the file, the name it was written under, and which
+   of several of that name it is, since a function may make one class after another.
 """
 
 import dataclasses
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final, TypeVar, final, get_origin, overload
-from weakref import WeakSet
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Final, TypeVar, final, overload
+from weakref import WeakKeyDictionary, WeakSet
 
+from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_timeout
 from looprig.declare.lifecycle import EntersItself, Lifecycle, Runs, StartsAndStops, lifecycle_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import Scope, ScopeName
 
-__all__ = ["START_TIMEOUT", "ServiceSpec", "declared_services", "service_fixture", "spec_of"]
+__all__ = [
+    "START_TIMEOUT",
+    "ServiceKey",
+    "ServiceSpec",
+    "declared_services",
+    "same_class",
+    "service_fixture",
+    "spec_of",
+]
 
 START_TIMEOUT: Final = 30.0
 """Seconds that a service has to get ready, unless it is declared otherwise."""
 
 _ATTRIBUTE: Final = "__looprig_service__"
 # Which classes exist, for `provides`; what a run does with them is kept by the run.
-_declared: "Final[WeakSet[type]]" = WeakSet()
+_declared: Final[WeakSet[type]] = WeakSet()
+# How many classes of one name each module has declared so far.
+_counts: Final[WeakKeyDictionary[ModuleType, Counter[str]]] = WeakKeyDictionary()
 
 S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
+ServiceKey = tuple[str, str, int]
 
 
 @final
@@ -39,16 +56,17 @@ class ServiceSpec:
     cls: type
     name: str
     scope: Scope
-    provides: tuple[type, ...]
+    provides: tuple[Any, ...]
     autouse: bool
     start_timeout: float
     lifecycle: Lifecycle
     location: Location
+    ordinal: int = 0
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> ServiceKey:
         """One for each declaration, however many times its file was imported."""
-        return self.location.path, self.cls.__qualname__
+        return os.path.realpath(self.location.path), self.cls.__qualname__, self.ordinal
 
     @property
     def label(self) -> str:
@@ -100,10 +118,11 @@ def service_fixture(
     Raises:
         DeclarationError: the class has no lifecycle, or is not a dataclass though it has fields.
     """
+    __tracebackhide__ = True
 
     def declare(cls: type[Any]) -> type[Any]:
-        provided = (provides,) if isinstance(provides, type) else tuple(provides)
-        spec = _checked(cls, scope, name, provided, autouse, start_timeout)
+        __tracebackhide__ = True
+        spec = _checked(cls, scope, name, provides, autouse=autouse, start_timeout=start_timeout)
         setattr(cls, _ATTRIBUTE, spec)
         _declared.add(cls)
         return cls
@@ -112,71 +131,46 @@ def service_fixture(
 
 
 def _checked(
-    cls: type[Any], scope: str, name: str | None, provides: tuple[type, ...], autouse: bool, start_timeout: float
+    cls: Any, scope: str, name: str | None, provides: Any, *, autouse: bool, start_timeout: float
 ) -> ServiceSpec:
+    __tracebackhide__ = True
     location = location_of(cls)
-    party = [(getattr(cls, "__qualname__", repr(cls)), location)]
     if not isinstance(cls, type):
+        shown = getattr(cls, "__qualname__", repr(cls))
         raise DeclarationError(
-            f"service_fixture was put on {cls!r}, which is no class.",
-            party,
+            f"service_fixture was put on {shown}, which is no class.",
+            [(shown, location)],
             "Put it on a class with a lifecycle. For a function, use pytest.fixture.",
         )
+    if spec_of(cls) is not None:
+        raise DeclarationError(
+            f"{cls.__qualname__} is declared with service_fixture twice.",
+            [(cls.__qualname__, location)],
+            "Keep one of them. For the same service with another scope or name, decorate a subclass.",
+        )
     lifecycle = lifecycle_of(cls)
-    own = {
-        field
-        for field, hint in cls.__dict__.get("__annotations__", {}).items()
-        if get_origin(hint) is not ClassVar and hint is not ClassVar and "ClassVar" not in str(hint)
-    }
-    missed = own - set(getattr(cls, "__dataclass_fields__", ()))
-    if missed:
-        raise DeclarationError(
-            f"{cls.__qualname__} has annotated fields ({', '.join(sorted(missed))}), but is not a dataclass yet.",
-            party,
-            "Write @dataclass(kw_only=True) below @service_fixture(...), next to the class.",
-        )
-    if start_timeout <= 0:
-        raise DeclarationError(
-            f"{cls.__qualname__} has start_timeout={start_timeout} seconds.", party, "Give a positive number."
-        )
-    if name is not None and not name.isidentifier():
-        raise DeclarationError(
-            f"{cls.__qualname__} cannot be the fixture {name!r}: no parameter can have that name.",
-            party,
-            "Give a name that is an identifier.",
-        )
-    for protocol in provides:
-        _check_provides(cls, protocol, party)
+    checked_class(cls, location)
     return ServiceSpec(
         cls,
-        name or snake_case(cls.__name__),
+        checked_name(cls, name or snake_case(cls.__name__), location),
         Scope.parse(scope, of=cls.__qualname__, at=location),
-        provides,
-        autouse,
-        start_timeout,
+        checked_provides(cls, provides, location),
+        bool(autouse),
+        checked_timeout(cls, start_timeout, location),
         lifecycle,
         location,
+        _ordinal(cls),
     )
 
 
-def _check_provides(cls: type, protocol: type, party: list[tuple[str, Location]]) -> None:
-    """A Protocol's members must be there: names only, since their types are the checker's matter."""
-    members = getattr(protocol, "__protocol_attrs__", None) or _members(protocol)
-    fields = set(getattr(cls, "__dataclass_fields__", ()))
-    missing = sorted(m for m in members if m not in fields and not hasattr(cls, m))
-    if missing:
-        raise DeclarationError(
-            f"{cls.__qualname__} is declared to provide {protocol.__qualname__}, but has no {', '.join(missing)}.",
-            [*party, (protocol.__qualname__, location_of(protocol))],
-            f"Give it {', '.join(missing)}, or take {protocol.__qualname__} out of provides.",
-        )
-
-
-def _members(protocol: type) -> Iterator[str]:
-    for cls in protocol.__mro__:
-        if getattr(cls, "_is_protocol", False) and cls.__name__ not in {"Protocol", "Generic"}:
-            names = {*cls.__dict__, *cls.__dict__.get("__annotations__", {})}
-            yield from (name for name in names if not name.startswith("_"))
+def _ordinal(cls: type) -> int:
+    """How many classes of the same name the same module has declared before, as a function that makes them does."""
+    module = sys.modules.get(cls.__module__)
+    if module is None:
+        return 0
+    counts = _counts.setdefault(module, Counter())
+    counts[cls.__qualname__] += 1
+    return counts[cls.__qualname__] - 1
 
 
 def snake_case(name: str) -> str:
@@ -187,10 +181,31 @@ def snake_case(name: str) -> str:
 
 def spec_of(cls: object) -> ServiceSpec | None:
     """The spec of a class that was decorated itself; `None` for all else."""
-    return cls.__dict__.get(_ATTRIBUTE) if isinstance(cls, type) else None
+    if not isinstance(cls, type):
+        return None
+    spec: ServiceSpec | None = cls.__dict__.get(_ATTRIBUTE)
+    if spec is not None and spec.cls is not cls:
+        # A decorator above ours made the class anew, as @dataclass(slots=True) does.
+        return dataclasses.replace(spec, cls=cls)
+    return spec
+
+
+def same_class(one: type, other: type) -> bool:
+    """Whether two classes are one, imported under two module names perhaps."""
+    if one is other:
+        return True
+    if one.__qualname__ != other.__qualname__ or one.__module__ == other.__module__:
+        return False
+    file = _file(one)
+    return file is not None and file == _file(other)
+
+
+def _file(cls: type) -> str | None:
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return None if file is None else os.path.realpath(file)
 
 
 def declared_services() -> list[ServiceSpec]:
     """The specs of all service classes that live, in the order of their places."""
     specs = {spec.key: spec for cls in list(_declared) if (spec := spec_of(cls)) is not None}
-    return sorted(specs.values(), key=lambda spec: (spec.location, spec.cls.__qualname__))
+    return sorted(specs.values(), key=lambda spec: (spec.location, spec.cls.__qualname__, spec.ordinal))

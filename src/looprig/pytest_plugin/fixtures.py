@@ -56,7 +56,8 @@ def thread_pool_size(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def event_loop_policy() -> "AbstractEventLoopPolicy":
     """The policy whose loops are used, for suites that come from aiomisc. Deprecated since Python 3.14: prefer
-    `loop_factory`."""
+    `loop_factory`.
+    """
     import asyncio  # noqa: PLC0415 - not before a test asks
 
     with warnings.catch_warnings():

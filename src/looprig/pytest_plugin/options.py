@@ -28,7 +28,9 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help="show which loop each test runs on, and the chain of fixtures that made it so",
     )
-    group.addoption("--loop-debug", action="store_true", default=None, help="asyncio's debug mode (ini: loop_debug)")
+    group.addoption(
+        "--loop-debug", action="store_true", default=None, help="asyncio's debug mode (ini: loop_debug)"
+    )
     group.addoption(
         "--loop-timeout",
         type=float,

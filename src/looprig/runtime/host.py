@@ -7,7 +7,7 @@ per session here (`interrupts`).
 Invariants:
 1. Nothing here asks for the thread's current loop, so an `asyncio.run` elsewhere harms nobody.
 2. Closing ends: tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then reported.
-3. A host that was lent a loop (`Host.lent`) does not close it: whoever made it does.
+3. A host that was lent a loop (`Host.lent`) does not close it, nor end what ran on it before: whoever made it does.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Protocol, final
+from weakref import WeakSet
 
 from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
@@ -52,11 +53,13 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lent", "loop")
+    __slots__ = ("_lent", "_lenders", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop = loop
         self._lent = lent
+        # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
+        self._lenders = WeakSet(asyncio.all_tasks(loop)) if lent else WeakSet[asyncio.Task[Any]]()
         note_owners(loop)
 
     @classmethod
@@ -199,7 +202,7 @@ class Host:
             return
         errors: list[Exception] = []
         with _kept(errors):
-            left = [task for task in asyncio.all_tasks(loop) if task not in STUCK]
+            left = [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
             if left:
                 self._end(left)
         if self._lent:

@@ -30,9 +30,9 @@ class Key(Generic[T]):
 class Context:
     """Values by key. A plain string is a key too, of a value whose type is not known.
 
-        >>> context = Context({"foo": "bar"})
-        >>> context.get(Key[str]("foo"))
-        'bar'
+    >>> context = Context({"foo": "bar"})
+    >>> context.get(Key[str]("foo"))
+    'bar'
     """
 
     __slots__ = ("_arrived", "_values")
@@ -92,7 +92,8 @@ class Context:
         return iter(list(self._values))
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, Key | str) and _name(key) in self._values
+        name: object = key.name if isinstance(key, Key) else key
+        return name in self._values
 
     def __repr__(self) -> str:
         return f"<looprig.Context of {', '.join(sorted(self._values)) or 'nothing'}>"
@@ -102,7 +103,7 @@ def _name(key: Key[Any] | str) -> str:
     return key if isinstance(key, str) else key.name
 
 
-current: "Final[ContextVar[Context]]" = ContextVar("looprig.context")
+current: Final[ContextVar[Context | None]] = ContextVar("looprig.context")
 
 
 def current_context() -> Context:

@@ -4,21 +4,25 @@ Does not resolve dependencies: these are objects that the suite has made. aiomis
 suite has imported it, its services run under its own entrypoint.
 
 Invariants:
-1. Services start in the order given, each ready before the next, and stop in reverse.
+1. looprig's own services start in the order given, each ready before the next, and stop in reverse. aiomisc's start
+   before them and side by side, as under its entrypoint, and stop after them.
 2. If one does not start, those before it are stopped.
+3. The context has its values before the first service starts, and is that of the code around again in the end.
 """
 
 import asyncio
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, final
 
+from looprig.declare.checks import is_duration
 from looprig.declare.lifecycle import lifecycle_of
 from looprig.declare.service import START_TIMEOUT, ServiceSpec, spec_of
 from looprig.exceptions import DeclarationError
-from looprig.location import UNKNOWN, location_of
+from looprig.location import UNKNOWN, caller_location, location_of
 from looprig.scopes import Scope
 from looprig.services.context import Context, current
 from looprig.services.lifecycle import alive
@@ -49,6 +53,7 @@ class Entrypoint:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.services: Final = _checked(services)
+        _check_timeout(start_timeout)
         self.context: Final = Context(context)
         self._start_timeout = start_timeout
         self._options = dict(options or {})
@@ -62,8 +67,9 @@ class Entrypoint:
         return asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
-        current.set(self.context)
         async with AsyncExitStack() as stack:
+            stack.callback(_restore, current.get(None), self.context)
+            current.set(self.context)
             module = sys.modules.get("aiomisc")
             foreign: list[Any] = []
             if module is not None:
@@ -71,7 +77,7 @@ class Entrypoint:
                 self.aiomisc = await self._enter_aiomisc(module, stack, foreign)
             for service in self.services:
                 if not any(service is other for other in foreign):
-                    await stack.enter_async_context(alive(lambda service=service: service, self._spec(service)))
+                    await stack.enter_async_context(alive(partial(_itself, service), self._spec(service)))
             self._stack = stack.pop_all()
         return self
 
@@ -79,14 +85,17 @@ class Entrypoint:
         loop = asyncio.get_running_loop()
         # Signals stay with whoever runs the tests; logging stays with pytest unless the suite asks otherwise.
         options = {"catch_signals": (), "log_config": False, **self._options}
-        entered = await stack.enter_async_context(module.entrypoint(*services, loop=loop, **options))
+        entered = await stack.enter_async_context(module.entrypoint(loop=loop, **options))
+        # Services given to the entrypoint would start when it is entered, and find the context empty.
         context = module.get_context(loop)
         for key in self.context:
             context[key] = self.context.get(key)
+        if services:
+            await entered.start_services(*services)
         return entered
 
     def _spec(self, service: Any) -> ServiceSpec:
-        cls = type(service)
+        cls: type = type(service)
         spec = spec_of(cls)
         if spec is not None:
             return spec
@@ -100,6 +109,11 @@ class Entrypoint:
         return await self._stack.__aexit__(kind, error, traceback)
 
 
+def _itself(service: Any) -> Any:
+    """What makes a service that is made already."""
+    return service
+
+
 def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
     found = tuple(services)
     for service in found:
@@ -109,18 +123,42 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
                 [(service.__qualname__, location_of(service))],
                 f"Make one: {service.__qualname__}(...).",
             )
-        lifecycle_of(type(service))
+        aiomisc = sys.modules.get("aiomisc")
+        if aiomisc is None or not isinstance(service, aiomisc.Service):
+            lifecycle_of(type(service))
     return found
 
 
-def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _check_timeout(seconds: object) -> None:
+    if not is_duration(seconds):
+        raise DeclarationError(
+            f"The entrypoint has start_timeout={seconds!r}.",
+            [("Entrypoint", caller_location(2))],
+            "Give a number of seconds above 0.",
+        )
+
+
+def _restore(outer: Context | None, own: Context) -> None:
+    # By value: who leaves may run in another copy of the context than who entered.
+    if current.get(None) is own:
+        current.set(outer)
+
+
+def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """`entrypoint_kwargs`, parted into looprig's own and aiomisc's.
 
     Raises:
         DeclarationError: there are some for aiomisc, and aiomisc is not used.
     """
-    own = {name: value for name, value in options.items() if name in _OWN_OPTIONS}
-    others = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
+    if not isinstance(options, Mapping):
+        raise DeclarationError(
+            f"entrypoint_kwargs gave {options!r}, which is no mapping.",
+            [("entrypoint_kwargs", UNKNOWN)],
+            'Return a dict: {"start_timeout": 5}.',
+        )
+    given: Mapping[str, Any] = options
+    own = {name: value for name, value in given.items() if name in _OWN_OPTIONS}
+    others = {name: value for name, value in given.items() if name not in _OWN_OPTIONS}
     # `log_config=False` is aiomisc's own default in tests, and what looprig does anyway.
     wanted = [name for name in others if not (name == "log_config" and not others[name])]
     if wanted and "aiomisc" not in sys.modules:

@@ -1,4 +1,4 @@
-"""Runs one service through its life: starts it within its time limit, hands it on, stops it.
+"""Runs one service through its life: makes it, starts it within its time limit, hands it on, stops it.
 
 Does not resolve dependencies (`rig` and the plugin do).
 
@@ -6,11 +6,14 @@ Invariants:
 1. A service that does not start is told with what it logged while it tried.
 2. Start and stop run in the caller's one task, so that a task group or timeout inside the service just works.
 3. An error while the service is in use (its task was cancelled) reaches the service first.
+4. A service that breaks the rules of its lifecycle is told so, by its class and place.
 """
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncIterator, Callable
+import textwrap
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -18,9 +21,9 @@ from typing import Any, Final, final
 
 from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import ServiceStartError
+from looprig.exceptions import FixtureError, ServiceStartError
 
-__all__ = ["alive", "context_manager_of"]
+__all__ = ["alive"]
 
 _KEPT_RECORDS: Final = 50
 _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
@@ -30,24 +33,76 @@ _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
 class _StartStop:
     """`start` and `stop` as a context manager."""
 
-    def __init__(self, service: Any) -> None:
+    def __init__(self, service: Any, spec: ServiceSpec) -> None:
         self._service = service
+        self._spec = spec
 
     async def __aenter__(self) -> None:
-        await self._service.start()
+        await self._awaitable("start", self._service.start())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._service.stop()
+        await self._awaitable("stop", self._service.stop())
+
+    def _awaitable(self, name: str, given: Any) -> Any:
+        if inspect.isawaitable(given):
+            return given
+        what = f"{name} gave {given!r}, which cannot be awaited"
+        raise _broken(
+            FixtureError if name == "stop" else ServiceStartError, self._spec, what, f"Write `async def {name}`."
+        )
 
 
-def context_manager_of(service: Any, lifecycle: Lifecycle) -> AbstractAsyncContextManager[Any, Any]:
+@final
+class _Running:
+    """`run` as a context manager."""
+
+    def __init__(self, service: Any, spec: ServiceSpec) -> None:
+        self._generator: Any = None
+        self._service = service
+        self._spec = spec
+
+    async def __aenter__(self) -> None:
+        made = self._service.run()
+        if not hasattr(made, "__anext__"):
+            what = f"run gave {made!r}, which is no async iterator"
+            raise _broken(ServiceStartError, self._spec, what, "Make it an async generator.")
+        self._generator = made
+        try:
+            await anext(made)
+        except StopAsyncIteration:
+            what = "run ended without a yield"
+            raise _broken(ServiceStartError, self._spec, what, "Yield once, where the service is ready.") from None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        generator = self._generator
+        try:
+            # A plain iterator has no way to be told of an error.
+            if error is not None and hasattr(generator, "athrow"):
+                await generator.athrow(error)
+            else:
+                await anext(generator)
+        except StopAsyncIteration:
+            return error is not None
+        except BaseException as raised:
+            if raised is error:
+                return False  # whoever called raises it, with the traceback it had
+            raise
+        if hasattr(generator, "aclose"):
+            await generator.aclose()
+        what = "run yielded twice"
+        raise _broken(FixtureError, self._spec, what, "Yield once: what comes after it is the service's end.")
+
+
+def _manager(service: Any, spec: ServiceSpec) -> AbstractAsyncContextManager[Any, Any]:
     """Any of the three lifecycles as the one that Python has a statement for."""
-    if lifecycle is Lifecycle.RUNS:
-        return asynccontextmanager(type(service).run)(service)
-    if lifecycle is Lifecycle.STARTS_AND_STOPS:
-        return _StartStop(service)
+    if spec.lifecycle is Lifecycle.RUNS:
+        return _Running(service, spec)
+    if spec.lifecycle is Lifecycle.STARTS_AND_STOPS:
+        return _StartStop(service, spec)
     return service  # type: ignore[no-any-return]
 
 
@@ -62,28 +117,23 @@ class _Records(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _starting.get(None) is self._token:
+        if _starting.get(None) is not self._token:
+            return
+        try:
             self.lines.append(self.format(record))
-            del self.lines[:-_KEPT_RECORDS]
+        except Exception:  # noqa: BLE001 - a record that cannot be shown is no reason to fail whoever logged it
+            self.lines.append(f"{record.levelname} {record.name}: {record.msg!r} with {record.args!r}")
+        del self.lines[:-_KEPT_RECORDS]
 
 
 @asynccontextmanager
-async def alive(make: Callable[[], Any], spec: ServiceSpec) -> AsyncIterator[Any]:
+async def alive(make: Callable[[], Any], spec: ServiceSpec) -> AsyncGenerator[Any]:
     """Makes a service, starts it, gives it, and stops it.
 
     Raises:
-        ServiceStartError: it raised while it started, or was not ready in time.
+        ServiceStartError: it could not be made, raised while it started, or was not ready in time.
     """
-    service = make()
-    manager = context_manager_of(service, spec.lifecycle)
-    entered = await _start(manager, spec)
-    if spec.lifecycle is Lifecycle.ENTERS_ITSELF and entered is not service:
-        await manager.__aexit__(None, None, None)
-        raise ServiceStartError(
-            f"{spec.cls.__qualname__}.__aenter__ gave {type(entered).__qualname__}, not the service itself.",
-            [spec.party],
-            "End __aenter__ with `return self`.",
-        )
+    service, manager = await _start(make, spec)
     try:
         yield service
     except BaseException as error:
@@ -93,31 +143,57 @@ async def alive(make: Callable[[], Any], spec: ServiceSpec) -> AsyncIterator[Any
         await manager.__aexit__(None, None, None)
 
 
-async def _start(manager: AbstractAsyncContextManager[Any, Any], spec: ServiceSpec) -> Any:
+async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
     token = object()
     records = _Records(token)
     root = logging.getLogger()
     root.addHandler(records)
     reset = _starting.set(token)
+    limit = asyncio.timeout(spec.start_timeout)
     try:
-        async with asyncio.timeout(spec.start_timeout) as limit:
-            return await manager.__aenter__()
-    except TimeoutError as error:
-        if limit.expired():
-            raise _not_started(spec, f"was not ready within {spec.start_timeout} s", records.lines) from error
-        raise _not_started(spec, f"did not start: {_shown(error)}", records.lines) from error
+        async with limit:
+            service = make()
+            manager = _manager(service, spec)
+            entered = await manager.__aenter__()
+            if spec.lifecycle is Lifecycle.ENTERS_ITSELF:
+                await _check_entered(entered, service, spec)
+            return service, manager
+    except ServiceStartError as error:
+        if records.lines:
+            error.add_note(_logged(records.lines))
+        raise
     except Exception as error:
-        raise _not_started(spec, f"did not start: {_shown(error)}", records.lines) from error
+        late = isinstance(error, TimeoutError) and limit.expired()
+        what = f"was not ready within {spec.start_timeout:g} s" if late else f"did not start: {_shown(error)}"
+        raise _not_started(spec, what, records.lines) from error
     finally:
         _starting.reset(reset)
         root.removeHandler(records)
+
+
+async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
+    if entered is not service:
+        await service.__aexit__(None, None, None)
+        what = f"__aenter__ gave {type(entered).__qualname__}, not the service itself"
+        raise _broken(ServiceStartError, spec, what, "End __aenter__ with `return self`.")
 
 
 def _shown(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def _logged(lines: list[str]) -> str:
+    if not lines:
+        return "It logged nothing at the level that logging is set to."
+    return "It logged:\n" + textwrap.indent("\n".join(lines), "    ")
+
+
 def _not_started(spec: ServiceSpec, what: str, lines: list[str]) -> ServiceStartError:
-    logged = "\n".join(f"    {line}" for line in lines)
-    heading = f"It logged:\n{logged}" if lines else "It logged nothing at the level that logging is set to."
-    return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], heading)
+    return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], _logged(lines))
+
+
+def _broken(
+    kind: type[FixtureError] | type[ServiceStartError], spec: ServiceSpec, what: str, fix: str
+) -> FixtureError | ServiceStartError:
+    """An error for a service that does not do what its lifecycle says."""
+    return kind(f"{spec.cls.__qualname__}.{what}.", [spec.party], fix)

@@ -1,0 +1,79 @@
+"""The types of a class's fields, as far as they exist at run time.
+
+Does not ask what the types mean for a service (`fields` does).
+
+Invariants:
+1. No annotation raises: what exists for type checkers alone, or is no type, is `UNRESOLVED`.
+2. A type variable stands for what a subclass puts in its place, or else for its bound.
+3. Names are looked up where the class was written, though another module may have its module's name by now, as with
+   two conftests that are in no package.
+"""
+
+import inspect
+import sys
+import typing
+from types import FunctionType
+from typing import Any, Final, ForwardRef, TypeVar
+
+__all__ = ["UNRESOLVED", "hints_of"]
+
+UNRESOLVED: Final = object()
+"""Stands for the type of a field whose annotation names something that does not exist at run time."""
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The types of a class's fields with their `Annotated` extras; `UNRESOLVED` where a name does not exist."""
+    bound = _bindings(cls)
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        for name, hint in inspect.get_annotations(base).items():
+            hints[name] = _substituted(_evaluated(hint, base), bound.get(base, {}))
+    return hints
+
+
+def _evaluated(hint: Any, base: type) -> Any:
+    # Twice for a text within a text: "Rest" under `from __future__ import annotations`.
+    for _ in range(2):
+        if isinstance(hint, ForwardRef):
+            hint = hint.__forward_arg__
+        if not isinstance(hint, str):
+            break
+        try:
+            # The user's own annotation, evaluated as typing.get_type_hints does.
+            hint = eval(hint, _namespace(base), dict(vars(base)))  # noqa: S307
+        except Exception:  # noqa: BLE001 - a name for checkers only, or no type at all
+            return UNRESOLVED
+    if typing.get_origin(hint) is typing.Annotated:
+        inner, *extras = typing.get_args(hint)
+        if isinstance(inner, ForwardRef) and (found := _evaluated(inner, base)) is not UNRESOLVED:
+            return typing.Annotated[(found, *extras)]
+    return hint
+
+
+def _namespace(base: type) -> dict[str, Any]:
+    for value in vars(base).values():
+        if isinstance(value, FunctionType) and value.__globals__.get("__name__") == base.__module__:
+            return value.__globals__
+    return vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
+
+
+def _bindings(cls: type) -> dict[Any, dict[Any, Any]]:
+    """What the type variables of each base class stand for, seen from `cls`."""
+    found: dict[Any, dict[Any, Any]] = {cls: {}}
+    left: list[Any] = [cls]
+    while left:
+        at = left.pop()
+        for alias in at.__dict__.get("__orig_bases__", at.__bases__):
+            origin = typing.get_origin(alias) or alias
+            if not isinstance(origin, type) or origin in found:
+                continue
+            arguments = [_substituted(argument, found[at]) for argument in typing.get_args(alias)]
+            found[origin] = dict(zip(getattr(origin, "__parameters__", ()), arguments, strict=False))
+            left.append(origin)
+    return found
+
+
+def _substituted(hint: Any, bound: dict[Any, Any]) -> Any:
+    if isinstance(hint, TypeVar):
+        return bound.get(hint, hint if hint.__bound__ is None else hint.__bound__)
+    return hint

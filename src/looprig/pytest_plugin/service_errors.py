@@ -1,0 +1,119 @@
+"""What is wrong with services and with what asks for them, where it shows only once a test uses them.
+
+Decides by what pytest resolved for the test: the same service may be well in one folder and lack a fixture in the
+next. Raises nothing: it gives errors.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from looprig.declare.fields import Source
+from looprig.declare.service import ServiceSpec, same_class
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.registering import Registry
+
+__all__ = ["errors_of"]
+
+
+def errors_of(registry: "Registry", definitions: Iterable[Definition], item: pytest.Function) -> Iterator[LooprigError]:
+    """The errors of a test and of the fixtures that it uses."""
+    yield from _mixed_up(registry, item.obj, item.name, item)
+    for definition in definitions:
+        spec = registry.spec(definition)
+        if spec is not None:
+            for source in registry.sources(spec):
+                if source.service is None and source.fixture in definition.argnames:
+                    yield from _of_source(registry, spec, source, item)
+        elif registry.target(definition) is None:
+            yield from _mixed_up(registry, definition.func, definition.argname, item)
+            yield from _too_narrow(registry, definition, item)
+
+
+def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
+    """A name that an annotation gave a meaning, and that has another one in this test."""
+    for name, target in registry.asked.get(getattr(function, "__func__", function), {}).items():
+        found = _compat.definitions_in_item(item, name)
+        known = registry.target(found[-1]) if found else None
+        if known is not None and known.key != target.key:
+            yield DeclarationError(
+                f"{user} takes {name} as {target}, but in {item.name} {name!r} is {known}: one name, two services.",
+                [(user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party],
+                f"Give the parameter {name!r} of {user} another name.",
+            )
+
+
+def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
+    """A fixture of the suite that asks for a service, or a client, that ends before it."""
+    own = _compat.scope_of(definition)
+    for name in definition.argnames:
+        found = _compat.definitions_in_item(item, name)
+        target = registry.target(found[-1]) if found else None
+        if target is None or (narrow := _compat.scope_of(found[-1])) >= own:
+            continue
+        service = target.spec.cls.__qualname__
+        fix = f'Widen {service} to scope="{own}", or narrow {definition.argname} to scope="{narrow}".'
+        if target.client and target.spec.scope >= own:
+            fix = (
+                f"Take {service} itself in {definition.argname}, and open a client there: "
+                f"`async with TestClient(...) as {name}`."
+            )
+        yield DeclarationError(
+            f'{definition.argname} (scope "{own}") needs {target} (scope "{narrow}"), which ends first.',
+            [(definition.argname, location_of(definition.func)), target.party],
+            fix,
+        )
+
+
+def _of_source(
+    registry: "Registry", spec: ServiceSpec, source: Source, item: pytest.Function
+) -> Iterator[LooprigError]:
+    """A field that takes its value from a fixture: which must be there, live long enough, and be what is said."""
+    owner = spec.cls.__qualname__
+    visible = _compat.definitions_in_item(item, source.fixture)
+    if not visible:
+        yield _missing(spec, source, item)
+        return
+    found = visible[-1]
+    party = (found.argname, location_of(found.func))
+    known = registry.target(found)
+    if known is not None:
+        party = known.party
+    if (narrow := _compat.scope_of(found)) < spec.scope:
+        fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
+        if not source.required:
+            fix += f" Field {source.field} has a default, but a fixture of its name goes before it."
+        yield DeclarationError(
+            f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.', [spec.party, party], fix
+        )
+    expected = source.expected
+    if known is not None and expected is not None:
+        given = known.spec.cls
+        if known.client or not any(same_class(base, expected.cls) for base in given.__mro__):
+            yield DeclarationError(
+                f"{owner}.{source.field} declares {expected.cls.__qualname__}, but fixture {found.argname!r} provides "
+                f"{known}.",
+                [spec.party, known.party, expected.party],
+                f"Annotate it as {given.__qualname__}, or name another fixture.",
+            )
+
+
+def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> DeclarationError:
+    owner = spec.cls.__qualname__
+    what = f"{owner}.{source.field} has no value: there is no fixture {source.fixture!r}"
+    fix = f"Add a fixture {source.fixture!r}, give the field a default, or annotate it with a service."
+    if source.fixture != source.field:
+        fix = f"Add a fixture {source.fixture!r}, or correct the name in Fixture({source.fixture!r})."
+        what += f", which Fixture({source.fixture!r}) names"
+    elif source.known:
+        what += ", its type is no service class and no Protocol that a service provides, and it has no default"
+    else:
+        what += ", and its annotation names what does not exist at run time"
+        fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
+    return DeclarationError(f"{what}.", [spec.party, (item.name, location_of(item.obj))], fix)

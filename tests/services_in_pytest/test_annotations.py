@@ -1,0 +1,206 @@
+"""A parameter is answered by its name, then by its annotation; what answers it is held against the annotation."""
+
+import pytest
+
+from tests.plugin.suite import output, run
+from tests.services_in_pytest.folders import put
+
+HEAD = """
+    from collections.abc import AsyncIterator
+    from dataclasses import dataclass
+    from typing import Annotated, Any, Protocol
+
+    import pytest
+    from looprig import TestClient, service_fixture
+
+    class Life:
+        url = "http://127.0.0.1:1"
+        async def start(self): ...
+        async def stop(self): ...
+
+    @service_fixture(scope="module")
+    class Db(Life): ...
+
+    @service_fixture(scope="module")
+    class Rest(Life): ...
+
+    @service_fixture
+    class Small(Rest): ...
+"""
+
+
+def test_tests_and_fixtures_of_every_kind(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @pytest.fixture
+    def plain(store: Db): return store
+    @pytest.fixture
+    async def waits(store: "Db"): return store
+    @pytest.fixture(scope="module")
+    async def wide(store: Db) -> AsyncIterator[Db]: yield store
+
+    class Base:
+        @pytest.fixture
+        def inherited(self, store: Db): return store
+
+    class TestClass(Base):
+        @pytest.fixture
+        def own(self, other: Db): return other
+        async def test_method(self, own, inherited, db, some: Annotated[Rest, "of note"], rest):
+            assert own is inherited is db and some is rest
+        @staticmethod
+        async def test_static(it: Db, db): assert it is db
+        @classmethod
+        async def test_class(cls, it: Db, db): assert it is db
+
+    async def test_function(plain, waits, wide, db, anything: Db, client: TestClient[Rest], rest):
+        assert plain is waits is wide is db is anything
+        assert client.service is rest
+
+    def test_sync(anything: Rest, rest): assert anything is rest
+    """,
+    )
+    result.assert_outcomes(passed=5)
+
+
+def test_a_name_goes_before_an_annotation(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @pytest.fixture
+    def mine() -> Db: return "of the suite"
+
+    async def test_by_name(mine: Db): assert mine == "of the suite"
+
+    @pytest.mark.parametrize("rest", ["given"])
+    async def test_parametrized(rest): assert rest == "given"
+
+    @pytest.mark.parametrize("other", [3])
+    async def test_parametrized_with_annotation(other: Db): assert other == 3
+    """,
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_one_name_may_mean_another_service_in_each_test(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    async def test_1(it: Db): assert type(it) is Db
+    async def test_2(it: Rest): assert type(it) is Rest
+    async def test_3(it: Db): assert type(it) is Db
+    async def test_4(it: TestClient[Rest]): assert type(it.service) is Rest
+    async def test_5(it: Small): assert type(it) is Small
+    async def test_6(it: Rest): assert type(it) is Rest
+    async def test_7(it: TestClient[Small]): assert type(it.service) is Small
+    async def test_8(it: TestClient[Rest]): assert type(it.service) is Rest
+    """,
+    )
+    result.assert_outcomes(passed=8)
+
+
+def test_a_fixture_keeps_what_it_means_by_a_name_that_tests_use_for_others(pytester: pytest.Pytester) -> None:
+    put(
+        pytester,
+        {
+            "services.py": HEAD,
+            "conftest.py": """
+                import pytest
+                from services import Db, TestClient, Rest
+                @pytest.fixture
+                def seeded(it: Db): return it
+                @pytest.fixture
+                async def asked(api: TestClient[Rest]): return api
+                @pytest.fixture
+                async def through(asked): return asked
+            """,
+            "test_it.py": """
+                import pytest
+                from services import Db, Small, TestClient, Rest
+                async def test_1(it: Rest, api: TestClient[Small]): assert (type(it), type(api.service)) == (Rest, Small)
+                async def test_2(seeded, through): assert (type(seeded), type(through.service)) == (Db, Rest)
+                async def test_3(it: Rest): assert type(it) is Rest
+                @pytest.mark.usefixtures("seeded")
+                async def test_4(through): assert type(through.service) is Rest
+                class TestIt:
+                    async def test_5(self, it: Small): assert type(it) is Small
+                    async def test_6(self, seeded): assert type(seeded) is Db
+            """,
+        },
+    )
+    run(pytester, {}).assert_outcomes(passed=6)
+
+
+def test_one_name_with_two_meanings_in_one_test_is_told(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @pytest.fixture
+    def seeded(it: Db): return it
+    async def test_it(it: Rest, seeded): ...
+    """,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "takes it as Db, but in test_it 'it' is Rest: one name, two services." in output(result)
+
+
+def test_annotations_that_fit(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    class Reads(Protocol):
+        def nothing_like_it(self) -> None: ...
+
+    async def test_fits(
+        small: Rest, rest: object, db: Life | None, 
+    ): ...
+    async def test_checkers_matter(small: Reads, rest: Any, db: "NoSuchName"): ...
+    async def test_base(small: Life, rest: Annotated[Life, 1], db: list[int]): ...
+    """,
+    )
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ("rest: Db", "test_it declares rest: Db, but fixture 'rest' provides Rest."),
+        ("rest: Small", "test_it declares rest: Small, but fixture 'rest' provides Rest."),
+        ("rest: int", "test_it declares rest: int, but fixture 'rest' provides Rest."),
+        ("rest: TestClient[Rest]", "test_it declares rest: TestClient[Rest], but fixture 'rest' provides Rest."),
+        ("rest: 'Db'", "test_it declares rest: Db, but fixture 'rest' provides Rest."),
+    ],
+)
+def test_a_name_that_gives_something_else_is_told(pytester: pytest.Pytester, parameter: str, told: str) -> None:
+    for user in (
+        f"async def test_it({parameter}): ...",
+        f"@pytest.fixture\n    def test_it({parameter}): ...\n    def test_other(): ...",
+    ):
+        result = run(pytester, f"{HEAD}\n    {user}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert told in output(result)
+
+
+def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    class Plain(Life): ...
+    class Tiny(Small): ...
+    async def test_1(api: TestClient[Plain]): ...
+    async def test_2(api: TestClient): ...
+    async def test_3(tiny: Tiny): ...
+    """,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = output(result)
+    assert "test_1 declares api: TestClient[Plain], but no fixture has that name, and Plain is a class that" in text
+    assert "test_2 declares api: TestClient, without saying of which service." in text
+    assert "Tiny is a subclass of the service Small, but is not declared as a service itself." in text
