@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 # Pytester forgets what a run imported, and the next one would import it anew.
-import looprig.pytest_plugin.activation
-import looprig.runtime.ask
+import looprig.pytest_plugin.activation  # pyright: ignore[reportUnusedImport]
+import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
 __all__ = ["OPTIONS", "output", "run", "run_apart", "start", "write"]
 

@@ -248,7 +248,7 @@ async def test_it(server):
 
 
 def test_a_suite_may_end_a_fixture_early(pytester: pytest.Pytester) -> None:
-    """anyio's users cancel the scope that they were given; trio's documentation has tests that do."""
+    """Anyio's users cancel the scope that they were given; trio's documentation has tests that do."""
     result = run(
         pytester,
         HEAD

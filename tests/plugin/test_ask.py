@@ -134,7 +134,10 @@ async def test_sync_one(request, tmp_path_factory):
     )
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(
-        ["*AskError: test_it asked for async fixture narrow with getfixturevalue*", '*Write `await looprig.ask("narrow")`*']
+        [
+            "*AskError: test_it asked for async fixture narrow with getfixturevalue*",
+            '*Write `await looprig.ask("narrow")`*',
+        ]
     )
     assert "never awaited" not in output(result)
 

@@ -16,9 +16,7 @@ other = contextvars.ContextVar("other", default="unset")
 
 @pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])
 @pytest.mark.parametrize("setter", ["async", "async yield", "sync", "sync yield"])
-def test_dependents_of_every_kind_see_what_a_fixture_sets(
-    pytester: pytest.Pytester, setter: str, scope: str
-) -> None:
+def test_dependents_of_every_kind_see_what_a_fixture_sets(pytester: pytest.Pytester, setter: str, scope: str) -> None:
     prefix = "async " if "async" in setter else ""
     end = "yield 'value'" if "yield" in setter else "return 'value'"
     run(

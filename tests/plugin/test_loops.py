@@ -65,7 +65,7 @@ async def test_two(near):
 
 
 def test_a_sync_fixture_carries_the_async_one_it_found_in_another_package(pytester: pytest.Pytester) -> None:
-    """pytest keeps one instance of `shared`, made with what its first test saw behind `base`."""
+    """Pytest keeps one instance of `shared`, made with what its first test saw behind `base`."""
     files = {
         "conftest.py": """
             import asyncio
@@ -183,7 +183,7 @@ async def test_it(narrow, number):
 
 
 def test_a_nested_class_shares_the_loop_of_the_class_around_it(pytester: pytest.Pytester) -> None:
-    """pytest gives its tests the outer class's instance while that is alive, so both must be on one loop."""
+    """Pytest gives its tests the outer class's instance while that is alive, so both must be on one loop."""
     run(
         pytester,
         SAME_LOOP

@@ -127,9 +127,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("where", list(EXPECTED))
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
-)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_cancels_what_runs_and_runs_teardown(
     pytester: pytest.Pytester, children: list[Child], factory: str, where: str, number: int, status: int
 ) -> None:

@@ -55,7 +55,12 @@ class TestIt:
     )
     result.assert_outcomes(passed=2)
     words = [line.lstrip(".") for line in result.outlines]
-    words = [word for line in words for word in [line.removeprefix("test_it.py ")] if word[:3] in {"up ", "dow", "one", "two"}]
+    words = [
+        word
+        for line in words
+        for word in [line.removeprefix("test_it.py ")]
+        if word[:3] in {"up ", "dow", "one", "two"}
+    ]
     assert words == [
         *("up a_session", "up b_sync", "up c_module", "up d_class"),
         *("up f_narrow", "up e_sync", "one", "down e_sync", "down f_narrow"),
@@ -235,9 +240,7 @@ async def test_it():
 
 @pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize("where", ["test", "fixture", "task of a fixture"])
-def test_a_task_that_swallows_its_cancellation_does_not_hang_the_run(
-    pytester: pytest.Pytester, where: str
-) -> None:
+def test_a_task_that_swallows_its_cancellation_does_not_hang_the_run(pytester: pytest.Pytester, where: str) -> None:
     began = time.monotonic()
     result = run(
         pytester,

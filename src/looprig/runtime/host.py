@@ -12,7 +12,7 @@ Invariants:
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
@@ -53,13 +53,13 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lent", "_lenders", "loop")
+    __slots__ = ("_lenders", "_lent", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop = loop
         self._lent = lent
         # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
-        self._lenders = WeakSet(asyncio.all_tasks(loop)) if lent else WeakSet[asyncio.Task[Any]]()
+        self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()
         note_owners(loop)
 
     @classmethod
@@ -252,7 +252,7 @@ def _where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseEx
 
 
 @contextmanager
-def _kept(errors: list[Exception]) -> Iterator[None]:
+def _kept(errors: list[Exception]) -> Generator[None, None, None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
