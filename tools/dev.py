@@ -84,9 +84,7 @@ FAST_SUITE: Final = (
 
 def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     """The suite against the built wheel on each Python: the main one, which is measured too, comes last."""
-    main, *others = (
-        Environment(f"wheel-{version}", ("test", "example"), python=path) for version, path in pythons
-    )
+    main, *others = (Environment(f"wheel-{version}", ("test", "example"), python=path) for version, path in pythons)
     wheel = (("LOOPRIG_TESTED", "wheel"),)
     # The peers are for the pytest that the tests start, not for the one that runs the tests.
     no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
@@ -174,9 +172,7 @@ class Workshop:
         scripts = self.scripts(environment)
         # -qq: warnings about places where pip looks in vain drown the step's own words.
         pip = ("-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.versions)
-        return self.pip is not None and self.execute(
-            f"{what} of {environment}", (self.pip, *pip, *arguments), scripts
-        )
+        return self.pip is not None and self.execute(f"{what} of {environment}", (self.pip, *pip, *arguments), scripts)
 
     @cached_property
     def pip(self) -> str | None:
@@ -325,9 +321,7 @@ def is_python(candidate: str, version: str) -> bool:
     """Whether this really is that Python: pyenv puts a script in its place that may only say it is not there."""
     program = "import sys, venv; print('.'.join(map(str, sys.version_info[:2])))"
     try:
-        answer = subprocess.run(
-            (candidate, "-c", program), capture_output=True, text=True, timeout=30.0, check=True
-        )
+        answer = subprocess.run((candidate, "-c", program), capture_output=True, text=True, timeout=30.0, check=True)
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.stdout.strip() == version

@@ -33,6 +33,7 @@ from looprig.location import Location as Location
 if TYPE_CHECKING:
     from looprig.http.client import TestClient as TestClient
     from looprig.http.response import Response as Response
+    from looprig.pytest_plugin.markers import timeout as timeout
     from looprig.runtime.ask import ask as ask
     from looprig.services.aiohttp import AiohttpService as AiohttpService
     from looprig.services.context import Context as Context
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from looprig.services.rig import Rig as Rig
     from looprig.services.rig import rig as rig
     from looprig.services.tcp import TcpService as TcpService
-    from looprig.timeouts import timeout as timeout
 
 __all__ = [
     "AiohttpService",
@@ -95,7 +95,7 @@ _LAZY = {
     "ask": "looprig.runtime.ask",
     "current_context": "looprig.services.context",
     "rig": "looprig.services.rig",
-    "timeout": "looprig.timeouts",
+    "timeout": "looprig.pytest_plugin.markers",
 }
 
 
@@ -122,7 +122,5 @@ def _show_as_public(name: str, value: Any) -> None:
         value.__module__ = __name__
 
 
-for _name in __all__:
-    if _name in globals():
-        _show_as_public(_name, globals()[_name])
-del _name
+for _public in [name for name in __all__ if name in globals()]:
+    _show_as_public(_public, globals()[_public])

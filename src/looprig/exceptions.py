@@ -36,9 +36,9 @@ class LooprigError(Exception):
 
     def __init__(self, what: str, parties: Sequence[tuple[str, Location]] = (), fix: str = "") -> None:
         super().__init__(what, tuple(parties), fix)
-        self.what = what
-        self.parties = tuple(parties)
-        self.fix = fix
+        self.what: str = what
+        self.parties: tuple[tuple[str, Location], ...] = tuple(parties)
+        self.fix: str = fix
 
     def __str__(self) -> str:
         lines = [self.what, *(f"  {location}: {name}" for name, location in self.parties)]

@@ -74,7 +74,7 @@ def _class_location(cls: type) -> Location:
 
 def caller_location(depth: int = 1) -> Location:
     """Where the function that calls this was itself called from; `depth` counts further frames up."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the standard library's own way (warnings, logging)
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - the standard library's own way (warnings, logging)
     for _ in range(depth):
         if frame is None:
             break

@@ -108,9 +108,10 @@ def test_every_python_block_of_a_page_is_run(page: Path) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    broken: list[str] = []
-    for page in PAGES:
-        for target in re.findall(r"(?<!`)\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8")):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"(?<!`)\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
     assert broken == []

@@ -5,7 +5,7 @@ Does not look at other services or at fixtures (`fields` and the plugin do). Pur
 
 import inspect
 import keyword
-from typing import Any, Final, get_origin
+from typing import Any, Final, cast, get_origin
 
 from typing_extensions import get_protocol_members, is_protocol
 
@@ -55,7 +55,7 @@ def checked_class(cls: type, location: Location) -> None:
             party,
             f"Write {', '.join(abstract)}, or decorate the subclass that does.",
         )
-    fields = set(getattr(cls, "__dataclass_fields__", ()))
+    fields: set[str] = set(getattr(cls, "__dataclass_fields__", ()))
     needed = [
         parameter.name
         for parameter in inspect.signature(cls).parameters.values()
@@ -132,7 +132,8 @@ def checked_provides(cls: type, provides: object, location: Location) -> tuple[A
     """
     __tracebackhide__ = True
     # An alias such as Store[User] can be iterated over, so what is a sequence is told by its type.
-    given = tuple(provides) if isinstance(provides, list | tuple | set | frozenset) else (provides,)
+    several = isinstance(provides, list | tuple | set | frozenset)
+    given: tuple[Any, ...] = tuple(cast("Any", provides)) if several else (provides,)
     for protocol in given:
         origin = get_origin(protocol) or protocol
         if not isinstance(origin, type) or not is_protocol(origin):
@@ -148,7 +149,7 @@ def checked_provides(cls: type, provides: object, location: Location) -> tuple[A
 
 def _check_members(cls: type, protocol: type, location: Location) -> None:
     __tracebackhide__ = True
-    fields = set(getattr(cls, "__dataclass_fields__", ()))
+    fields: set[str] = set(getattr(cls, "__dataclass_fields__", ()))
     missing = sorted(name for name in get_protocol_members(protocol) if name not in fields and not hasattr(cls, name))
     if missing:
         raise DeclarationError(

@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, final
+from typing import Any, cast, final
 
 from typing_extensions import is_protocol
 
@@ -98,7 +98,7 @@ def service_of(annotation: Any) -> ServiceSpec | None:
 
 def _unwrapped(hint: Any) -> tuple[Any, Fixture | None]:
     if isinstance(hint, dataclasses.InitVar):
-        hint = hint.type
+        hint = cast("Any", hint).type
     if typing.get_origin(hint) is typing.Annotated:
         base, *extras = typing.get_args(hint)
         return base, next((extra for extra in extras if isinstance(extra, Fixture)), None)

@@ -6,7 +6,6 @@ Does not print: it gives lines. Walks tests in collection order, so that the tex
 import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-
 from typing import Final
 
 from looprig.plan.model import Component, Instance, Plan, TestKey
@@ -43,7 +42,8 @@ def explain(
             yield from _wrapped(f"{', '.join(names)} -> {component.scope} loop: {chain}")
         yield ""
     if own:
-        yield f"loops of their own: {len(own)} test{'s' if len(own) != 1 else ''}, with no async fixture wider than them"
+        count = f"{len(own)} test{'s' if len(own) != 1 else ''}"
+        yield f"loops of their own: {count}, with no async fixture wider than them"
         yield from _wrapped(", ".join(name_of(test) for test in own))
         yield ""
 

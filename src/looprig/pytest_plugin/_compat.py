@@ -4,6 +4,10 @@ Nothing else in looprig imports `_pytest` or reads an underscored attribute of a
 9.1 and 9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
 """
 
+# What is private, and what pytest leaves untyped, is this module's whole business.
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -290,6 +294,10 @@ def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]
     guarded.cache_key = cache_key
 
 
+def _ignore(*_arguments: object, **_options: object) -> None:
+    """Stands in for what a dynamic fixture has no use for."""
+
+
 def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureRequest], object]) -> None:
     """Makes a session-scoped fixture answer each request anew, so that every scope may ask for it.
 
@@ -304,8 +312,8 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
 
     dynamic = cast("Any", definition)
     dynamic.execute = execute
-    dynamic.addfinalizer = lambda finalizer: None
-    dynamic.finish = lambda request: None
+    dynamic.addfinalizer = _ignore
+    dynamic.finish = _ignore
 
 
 def resolved_definitions(item: pytest.Function) -> Iterable[Definition]:

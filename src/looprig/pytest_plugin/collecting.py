@@ -29,9 +29,9 @@ class Collecting:
     """Watches one collection."""
 
     def __init__(self, session: pytest.Session) -> None:
-        self.owners = Owners(session.config)
-        self.registry = Registry(session)
-        self.settings = Settings(session, self.owners)
+        self.owners: Owners = Owners(session.config)
+        self.registry: Registry = Registry(session)
+        self.settings: Settings = Settings(session, self.owners)
         self._answering = Answering(self.registry)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}

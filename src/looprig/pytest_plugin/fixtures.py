@@ -55,14 +55,15 @@ def thread_pool_size(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def event_loop_policy() -> "AbstractEventLoopPolicy":
-    """The policy whose loops are used, for suites that come from aiomisc. Deprecated since Python 3.14: prefer
-    `loop_factory`.
+    """The policy whose loops are used, for suites that come from aiomisc.
+
+    Policies are deprecated since Python 3.14: prefer `loop_factory`.
     """
     import asyncio  # noqa: PLC0415 - not before a test asks
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return asyncio.get_event_loop_policy()
+        return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above
 
 
 @pytest.fixture(scope="session")

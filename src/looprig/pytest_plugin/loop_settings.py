@@ -66,7 +66,7 @@ class Settings:
 
     def __init__(self, session: pytest.Session, owners: Owners) -> None:
         self._session = session
-        self.owners = owners
+        self.owners: Owners = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
         self._silent: dict[object, bool] = {}
@@ -172,14 +172,10 @@ class Settings:
         # pytest then parametrizes these by itself: it does so for each name in the closure.
         for found in wanted:
             metafunc.fixturenames.append(found.argname)
-            metafunc.parametrize(
-                found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids
-            )
+            metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
         if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
             config = named
-            scopes = [
-                _compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)
-            ]
+            scopes = [_compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)]
             scope: Any = str(max([config.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:
                 metafunc.fixturenames.append("loop_factory")

@@ -3,12 +3,17 @@
 Does not act on `catch_loop_exceptions` and `forbid_get_event_loop`: `watching` does.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar, cast
 
 import pytest
 
-__all__ = ["CATCH", "FORBID", "MARKERS", "has_watched_markers", "timeout_of"]
+from looprig.exceptions import DeclarationError
+from looprig.location import caller_location
+
+__all__ = ["CATCH", "FORBID", "MARKERS", "has_watched_markers", "timeout", "timeout_of"]
+
+T = TypeVar("T")
 
 CATCH: Final = "catch_loop_exceptions"
 FORBID: Final = "forbid_get_event_loop"
@@ -50,3 +55,28 @@ def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
             if known:
                 return True
     return False
+
+
+def timeout(seconds: float) -> Callable[[T], T]:
+    """Limits each of a test's set-up, call and teardown on its loop to `seconds`.
+
+    Over a test or a test class:
+
+        @timeout(5)
+        async def test_answers_soon(api: TestClient[Rest]) -> None: ...
+
+    Raises:
+        DeclarationError: the number is not above 0.
+    """
+    if seconds <= 0:
+        raise DeclarationError(
+            f"timeout({seconds}): a test cannot end in that time.",
+            [("timeout", caller_location())],
+            "Give a number of seconds above 0.",
+        )
+
+    def mark(test: T) -> T:
+        marked: T = cast("Any", pytest.mark.loop_timeout(seconds))(test)
+        return marked
+
+    return mark

@@ -38,7 +38,7 @@ class Mixing:
             return
         reached: dict[Definition, frozenset[Definition]] = {}
         for definition, asked in shape:
-            below = frozenset().union(*(reached[other] for other in asked))
+            below = frozenset[Definition]().union(*(reached[other] for other in asked))
             if not is_async_definition(definition):
                 reached[definition] = below
                 continue
@@ -56,7 +56,7 @@ class Mixing:
             return
         under = self._under.get(id(_compat.fixture_info(item)), {})
         test = self._owners.owner_of_test(item)
-        for definition in frozenset().union(*under.values()):
+        for definition in frozenset[Definition]().union(*under.values()):
             owner = self._owners.owner_of_fixture(definition, item)
             if is_async:
                 self._compare((item.obj, item.name, test), (definition, definition.argname, owner))
@@ -109,7 +109,7 @@ def _name(owner: Owner | None) -> str:
 
 
 def _place(what: object) -> Location:
-    return location_of(what.func if isinstance(what, pytest.FixtureDef) else what)
+    return location_of(getattr(what, "func", what) if isinstance(what, pytest.FixtureDef) else what)
 
 
 def _remedy(owner: Owner | None) -> str:

@@ -28,9 +28,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help="show which loop each test runs on, and the chain of fixtures that made it so",
     )
-    group.addoption(
-        "--loop-debug", action="store_true", default=None, help="asyncio's debug mode (ini: loop_debug)"
-    )
+    group.addoption("--loop-debug", action="store_true", default=None, help="asyncio's debug mode (ini: loop_debug)")
     group.addoption(
         "--loop-timeout",
         type=float,
@@ -82,7 +80,7 @@ class Options:
             timeout=_positive(config, "loop_timeout", float),
             pool_size=_positive(config, "loop_pool_size", int),
             factory=config.getoption("loop_factory") or config.getini("loop_factory"),
-            explain=config.getoption("explain_loops"),
+            explain=bool(config.getoption("explain_loops")),
             debugging=bool(config.getoption("usepdb", default=False) or config.getoption("trace", default=False)),
         )
 

@@ -49,8 +49,8 @@ def _setting(config: pytest.Config, name: str) -> object:
 
 @final
 class _PytestAsyncio:
-    name: Final = "pytest-asyncio"
-    how: Final = "@pytest.mark.asyncio or @pytest_asyncio.fixture"
+    name: str = "pytest-asyncio"
+    how: str = "@pytest.mark.asyncio or @pytest_asyncio.fixture"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         mode = _setting(config, "asyncio_mode")
@@ -66,8 +66,8 @@ class _PytestAsyncio:
 
 @final
 class _AnyIO:
-    name: Final = "anyio"
-    how: Final = "@pytest.mark.anyio or the anyio_backend fixture"
+    name: str = "anyio"
+    how: str = "@pytest.mark.anyio or the anyio_backend fixture"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         mode = _setting(config, "anyio_mode")
@@ -82,8 +82,8 @@ class _AnyIO:
 
 @final
 class _PytestTrio:
-    name: Final = "pytest-trio"
-    how: Final = "@pytest.mark.trio"
+    name: str = "pytest-trio"
+    how: str = "@pytest.mark.trio"
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         return "Set trio_mode = false (its default)." if _setting(config, "trio_mode") else None
@@ -99,10 +99,10 @@ class _PytestTrio:
 class _Everything:
     """A plugin that has no mode: it runs every async test there is."""
 
-    how: Final = "that plugin"
+    how: str = "that plugin"
 
     def __init__(self, name: str, plugin: str) -> None:
-        self.name: Final = name
+        self.name: str = name
         self._plugin = plugin
 
     def claims_everything(self, config: pytest.Config) -> str | None:

@@ -23,9 +23,9 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
-from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_test, is_builtin, needs_loop
 from looprig.pytest_plugin.refusing import refusals
+from looprig.pytest_plugin.registering import Registry
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -39,7 +39,7 @@ class Planning:
     """The plan of a run, and the questions the run asks of it."""
 
     def __init__(self, session: pytest.Session, items: Sequence[pytest.Item], collecting: Collecting) -> None:
-        self.session = session
+        self.session: pytest.Session = session
         self._owners = collecting.owners
         self._registry = collecting.registry
         self._settings = collecting.settings
@@ -56,7 +56,7 @@ class Planning:
         self._mixing = Mixing(collecting.owners)
         self._reached: dict[tuple[int, Flavour], tuple[int, ...]] = {}
         self.own: list[pytest.Function] = []
-        self.has_async = False
+        self.has_async: bool = False
         functions = [item for item in items if isinstance(item, pytest.Function)]
         # A suite without any pays for one look at its definitions.
         if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)):
@@ -246,9 +246,7 @@ class Planning:
         """The component of an item; `None` where its loop, if it needs one, is its own."""
         return self.plan.component(item)
 
-    def component_of_instance(
-        self, definition: Definition, node: object, item: pytest.Function
-    ) -> Component | None:
+    def component_of_instance(self, definition: Definition, node: object, item: pytest.Function) -> Component | None:
         """The component that an instance was planned on; `None` where no test reaches it by declaration."""
         number = self._numbers.get((definition, node, self._settings.flavour(item)))
         return None if number is None else self.plan.component_of_instance[number]

@@ -20,8 +20,8 @@ from looprig.exceptions import StuckTaskError, TimeoutExpiredError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.hosts import Hosts
-from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.loop_settings import Settings
+from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.recognize import inner_test, is_async_test
 from looprig.pytest_plugin.setting_up import SettingUp
@@ -126,7 +126,8 @@ class Running:
         function = pyfuncitem.obj
         inner = inner_test(function)
         if inner is not function:
-            return self._run_hypothesis(pyfuncitem, function, inner)
+            self._run_hypothesis(pyfuncitem, function, inner)
+            return None
         if not is_async_test(pyfuncitem) or self._owners.owner_of_test(pyfuncitem) is not None:
             return None
         arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
@@ -176,7 +177,7 @@ class _Ending:
 
     def __init__(self, owner: object, host: Host | None) -> None:
         self._owner = owner
-        self.host = host
+        self.host: Host | None = host
 
     def __enter__(self) -> Self:
         return self

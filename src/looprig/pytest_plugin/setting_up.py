@@ -42,8 +42,8 @@ class Record:
     __slots__ = ("carried", "live")
 
     def __init__(self, live: frozenset[object], carried: tuple[Changes, ...]) -> None:
-        self.live = live
-        self.carried = carried
+        self.live: frozenset[object] = live
+        self.carried: tuple[Changes, ...] = carried
 
 
 _NOTHING: Final = Record(frozenset(), ())
@@ -71,7 +71,7 @@ class SettingUp:
     def live_under(self, item: pytest.Function) -> frozenset[object]:
         """All live async fixtures that an item stands on."""
         records = [r for d in _compat.resolved_definitions(item) if (r := self._records.get(d)) is not None]
-        return frozenset().union(*(record.live for record in records))
+        return frozenset[object]().union(*(record.live for record in records))
 
     def context_for_test(self, item: pytest.Function, owner: object) -> Context:
         """A context in which all is set that the item's fixtures set."""
@@ -83,9 +83,7 @@ class SettingUp:
         for definition in definitions:
             record = self._records.get(definition)
             if record is not None:
-                carried += [
-                    changes for changes in record.carried if not any(changes is other for other in carried)
-                ]
+                carried += [changes for changes in record.carried if not any(changes is other for other in carried)]
         return tuple(carried)
 
     # Set-up
@@ -115,7 +113,7 @@ class SettingUp:
         """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
         if is_async_function(definition.func):
             return self._owners.owner_of_fixture(definition, item) is not None
-        return isinstance(item, pytest.Function) and self._owners.owner_of_test(item) is not None
+        return self._owners.owner_of_test(item) is not None
 
     def _needed(self, definition: Definition, request: pytest.FixtureRequest) -> list[Definition]:
         """What a fixture depends on: what it names, and the autouse fixtures it finds set up around it."""
@@ -259,7 +257,9 @@ class SettingUp:
         """The context for a sync fixture: all is set in it that the fixtures under it set."""
         return context_with(_clean_context(), self._carried(self._needed(definition, request)), definition)
 
-    def remember_sync(self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, known: int) -> None:
+    def remember_sync(
+        self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, known: int
+    ) -> None:
         """A sync fixture is set up: notes what it changed and what it stands on.
 
         It stands also on what it asked for while it ran: all that the item did not know of before. `known` counts.
@@ -290,8 +290,14 @@ class _Isolated:
         self._before = self._context.copy()
         definition: Any = self._definition
         add = definition.addfinalizer
-        definition.addfinalizer = lambda finalizer: add(partial(self._context.run, finalizer))
+        definition.addfinalizer = self._adding(add)
         return self._context
+
+    def _adding(self, add: Callable[[Callable[[], object]], None]) -> Callable[[Callable[[], object]], None]:
+        def add_here(finalizer: Callable[[], object]) -> None:
+            add(partial(self._context.run, finalizer))
+
+        return add_here
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         definition: Any = self._definition

@@ -31,8 +31,8 @@ class Target:
     __slots__ = ("client", "spec")
 
     def __init__(self, spec: ServiceSpec, *, client: bool) -> None:
-        self.spec = spec
-        self.client = client
+        self.spec: ServiceSpec = spec
+        self.client: bool = client
 
     @property
     def key(self) -> tuple[ServiceKey, bool]:

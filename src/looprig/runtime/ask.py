@@ -23,7 +23,9 @@ async def ask(wanted: type[S], /) -> S: ...
 @overload
 async def ask(wanted: str, /) -> Any: ...
 async def ask(wanted: type[Any] | str, /) -> Any:
-    """The value of a fixture, set up now if need be: `rest = await ask(Rest)`, or by name, `await ask("db")`.
+    """Gives the value of a fixture, which is set up now if need be.
+
+    By its class, `rest = await ask(Rest)`, or by its name, `await ask("db")`.
 
     What it gives for a service class is an instance of that class. A fixture asked for like this lives as long as
     its scope says.

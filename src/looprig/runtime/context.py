@@ -23,9 +23,7 @@ _ABSENT: Final = object()
 
 def changes_between(before: Context, after: Context) -> Changes:
     """The variables that have another value in `after` than in `before`."""
-    return {
-        var: value for var, value in after.items() if var is not OWNER and before.get(var, _ABSENT) is not value
-    }
+    return {var: value for var, value in after.items() if var is not OWNER and before.get(var, _ABSENT) is not value}
 
 
 def context_with(base: Context, carried: Iterable[Changes], owner: object) -> Context:

@@ -168,13 +168,13 @@ class LiveFixture:
             except asyncio.CancelledError as cancelled:
                 step = generator.athrow(cancelled)
             else:
-                step = anext(generator)  # type: ignore[assignment]
+                step = anext(generator)
             try:
                 await step
             except StopAsyncIteration:
                 return
             await generator.aclose()
-            raise FixtureError(
+            raise FixtureError(  # noqa: TRY301 - told in the same way as what the fixture raises
                 f"Fixture {self.name} yielded twice.",
                 [(self.name, self.location)],
                 "A fixture yields once: what comes after the yield is its teardown.",
@@ -204,7 +204,9 @@ class LiveFixture:
         if self.on_crash is not None:
             self.on_crash(crash)
 
-    def tear_down(self, limit: Limit | None = None) -> None:
+    def tear_down(  # noqa: C901, PLR0912 - every way a life can end, told in one place
+        self, limit: Limit | None = None
+    ) -> None:
         """Lets the fixture run from its `yield` to its end, then ends the tasks it left.
 
         Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
@@ -220,9 +222,7 @@ class LiveFixture:
                 elif not released.done():
                     released.set_result(None)
                 if not task.done():
-                    self.host.drive(
-                        task, task, what=f"the teardown of fixture {self.name}", owner=self, limit=limit
-                    )
+                    self.host.drive(task, task, what=f"the teardown of fixture {self.name}", owner=self, limit=limit)
                 if self.crash is None:
                     task.result()
                 elif not self.reported:
@@ -259,6 +259,5 @@ def _shown(error: BaseException) -> str:
 
 def _root(error: BaseException) -> BaseException:
     """The one error in a group, and in groups in it: a task group wraps each error so."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _root(members[0]) if isinstance(error, BaseExceptionGroup) and len(members) == 1 else error

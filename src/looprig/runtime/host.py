@@ -56,7 +56,7 @@ class Host:
     __slots__ = ("_lenders", "_lent", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
-        self.loop = loop
+        self.loop: asyncio.AbstractEventLoop = loop
         self._lent = lent
         # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
         self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()

@@ -11,7 +11,8 @@ Invariants:
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
 from looprig.runtime.context import Changes
@@ -19,7 +20,7 @@ from looprig.runtime.tasks import waits_at
 
 __all__ = ["GRACE", "ROUNDS", "Limit", "Operation", "Resolver"]
 
-Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], Set[object]]]
+Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], AbstractSet[object]]]
 """Finds what running code asks for: its value, what the asker's context must carry for it, and what it stands on."""
 
 GRACE: Final = 2.0
@@ -69,7 +70,7 @@ class Operation:
         "what",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         loop: asyncio.AbstractEventLoop,
         what: str,
@@ -83,15 +84,15 @@ class Operation:
         self._rounds = 0
         self._settled = False
         self._timer: asyncio.TimerHandle | None = None
-        self.abandoned = False
+        self.abandoned: bool = False
         self.limiter: asyncio.TimerHandle | None = None
         self.cause: BaseException | None = None
-        self.interrupted = False
-        self.needs: Set[object] = frozenset(needs)
-        self.owner = owner
-        self.resolve = resolve
-        self.target = target
-        self.what = what
+        self.interrupted: bool = False
+        self.needs: AbstractSet[object] = frozenset(needs)
+        self.owner: object = owner
+        self.resolve: Resolver | None = resolve
+        self.target: asyncio.Task[Any] = target
+        self.what: str = what
 
     def cancel(self, cause: BaseException) -> None:
         """Ends the operation: its target is cancelled, and `cause` is raised in place of the cancellation."""

@@ -46,7 +46,8 @@ else:
     ) -> "asyncio.Task[Any]":
         task = asyncio.Task(coro, loop=loop, **options)
         context = options.get("context")
-        task._looprig_owner = OWNER.get(None) if context is None else context.get(OWNER)  # type: ignore[attr-defined]
+        owner = OWNER.get(None) if context is None else context.get(OWNER)
+        task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
         return task
 
 

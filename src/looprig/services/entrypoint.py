@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, cast, final
 
 from looprig.declare.checks import is_duration
 from looprig.declare.lifecycle import lifecycle_of
@@ -95,7 +95,7 @@ class Entrypoint:
         return entered
 
     def _spec(self, service: Any) -> ServiceSpec:
-        cls: type = type(service)
+        cls: Any = type(service)
         spec = spec_of(cls)
         if spec is not None:
             return spec
@@ -125,7 +125,8 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
             )
         aiomisc = sys.modules.get("aiomisc")
         if aiomisc is None or not isinstance(service, aiomisc.Service):
-            lifecycle_of(type(service))
+            cls: Any = type(service)
+        lifecycle_of(cls)
     return found
 
 
@@ -156,7 +157,7 @@ def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             [("entrypoint_kwargs", UNKNOWN)],
             'Return a dict: {"start_timeout": 5}.',
         )
-    given: Mapping[str, Any] = options
+    given = cast("Mapping[str, Any]", options)
     own = {name: value for name, value in given.items() if name in _OWN_OPTIONS}
     others = {name: value for name, value in given.items() if name not in _OWN_OPTIONS}
     # `log_config=False` is aiomisc's own default in tests, and what looprig does anyway.

@@ -5,7 +5,7 @@ function by name is covered if it is handed in.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["forbidden"]
 
 
 @contextmanager
-def forbidden(fail: Callable[[], Any], *modules: ModuleType) -> Iterator[None]:
+def forbidden(fail: Callable[[], Any], *modules: ModuleType) -> Generator[None, None, None]:
     """Has `fail` called in the place of `get_event_loop`, in asyncio and in `modules`."""
     original = asyncio.get_event_loop
 

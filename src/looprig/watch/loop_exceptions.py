@@ -50,8 +50,7 @@ class LoopExceptions:
             return None
         shown = [_shown(number, context) for number, context in enumerate(found, 1)]
         error = LoopExceptionsError(
-            f"{len(found)} exception(s) reached the loop's exception handler during {test[0]}:\n"
-            + "\n".join(shown),
+            f"{len(found)} exception(s) reached the loop's exception handler during {test[0]}:\n" + "\n".join(shown),
             [test],
             "Await the tasks that raised, or handle the exceptions in them.",
         )

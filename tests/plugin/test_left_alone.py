@@ -1,0 +1,236 @@
+"""What runs itself is left alone: doctest, unittest; and Hypothesis runs each example on the loop of its test."""
+
+import pytest
+
+from tests.plugin.suite import output, run
+
+HYPOTHESIS = ("-p", "_hypothesis_pytestplugin")
+
+
+def test_doctests_run_with_async_fixtures_around_them(pytester: pytest.Pytester) -> None:
+    files = {
+        "conftest.py": """
+            import pytest
+
+            life = []
+
+            @pytest.fixture(scope="module", autouse=True)
+            async def wide():
+                life.append("wide")
+                yield
+
+            @pytest.fixture(autouse=True)
+            async def narrow():
+                life.append("narrow")
+                yield
+            """,
+        "test_it.py": '''
+            """
+            >>> 1 + 1
+            2
+            """
+
+            async def test_it():
+                pass
+            ''',
+        "words.txt": """
+            >>> 2 + 2
+            4
+            """,
+    }
+    result = run(pytester, files, "--doctest-modules", "--doctest-glob=*.txt")
+    result.assert_outcomes(passed=3)
+
+
+def test_unittest_runs_itself(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import unittest
+        import pytest
+
+        life = []
+
+        @pytest.fixture(scope="module")
+        async def wide():
+            life.append("wide")
+            yield asyncio.get_running_loop()
+
+        @pytest.mark.usefixtures("wide")
+        class TestPlain(unittest.TestCase):
+            def setUp(self):
+                life.append("setUp")
+
+            def test_it(self):
+                self.assertEqual(life, ["wide", "setUp"])
+
+        class TestAsync(unittest.IsolatedAsyncioTestCase):
+            async def asyncSetUp(self):
+                self.loop = asyncio.get_running_loop()
+
+            async def test_it(self):
+                self.assertIs(self.loop, asyncio.get_running_loop())
+
+            async def asyncTearDown(self):
+                self.assertIs(self.loop, asyncio.get_running_loop())
+
+        async def test_after(wide):
+            assert wide is asyncio.get_running_loop()
+        """,
+        "--explain-loops",
+    )
+    result.assert_outcomes(passed=3)
+    assert "loops of their own" not in output(result)
+
+
+def test_unittest_alone_is_not_touched(pytester: pytest.Pytester) -> None:
+    files = {
+        "conftest.py": """
+            def pytest_unconfigure(config):
+                assert not config.pluginmanager.has_plugin("looprig.running")
+            """,
+        "test_it.py": """
+            import unittest
+
+            class TestAsync(unittest.IsolatedAsyncioTestCase):
+                async def test_it(self):
+                    pass
+            """,
+    }
+    result = run(pytester, files)
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+
+
+def test_each_hypothesis_example_is_a_fresh_task_on_the_loop_of_the_test(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("hypothesis")
+    run(
+        pytester,
+        """
+        import asyncio
+        import contextvars
+        import pytest
+        from hypothesis import HealthCheck, given, settings, strategies as st
+
+        var = contextvars.ContextVar("var", default="unset")
+        tasks = []
+        QUIET = settings(
+            max_examples=10, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        )
+
+        @pytest.fixture(scope="module")
+        async def wide():
+            yield asyncio.get_running_loop()
+
+        @pytest.fixture
+        async def narrow():
+            var.set("fixture")
+            yield asyncio.get_running_loop()
+
+        @QUIET
+        @given(number=st.integers())
+        async def test_it(wide, narrow, number):
+            assert wide is narrow is asyncio.get_running_loop()
+            assert var.get() == "fixture"
+            var.set("example")
+            assert asyncio.current_task() not in tasks
+            tasks.append(asyncio.current_task())
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            assert "left over" not in names
+            asyncio.create_task(asyncio.sleep(3600), name="left over")
+
+        class TestMethods:
+            @QUIET
+            @given(number=st.integers())
+            async def test_method(self, number, wide):
+                assert wide is asyncio.get_running_loop()
+
+        @QUIET
+        @given(st.integers())
+        async def test_own(number):
+            tasks.append(asyncio.get_running_loop())
+
+        @QUIET
+        @given(number=st.integers())
+        def test_sync(wide, number):
+            assert not wide.is_closed()
+
+        def test_last():
+            assert len(tasks) >= 4
+            assert len(set(tasks[-3:])) == 1
+        """,
+        *HYPOTHESIS,
+    ).assert_outcomes(passed=5)
+
+
+def test_hypothesis_shrinks_what_fails_in_an_async_test(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("hypothesis")
+    result = run(
+        pytester,
+        """
+        from hypothesis import given, settings, strategies as st
+
+        @settings(database=None, deadline=None)
+        @given(number=st.integers(0, 1000))
+        async def test_it(number):
+            assert number < 17
+        """,
+        *HYPOTHESIS,
+    )
+    result.assert_outcomes(failed=1)
+    assert "number=17" in output(result)
+
+
+def test_a_hypothesis_test_keeps_to_its_time_limit(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("hypothesis")
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+        from hypothesis import given, settings, strategies as st
+
+        @pytest.mark.loop_timeout(0.1)
+        @settings(database=None, deadline=None, max_examples=5)
+        @given(number=st.integers(0, 1000))
+        async def test_it(number):
+            await asyncio.sleep(3600)
+        """,
+        *HYPOTHESIS,
+    )
+    result.assert_outcomes(failed=1)
+    assert "TimeoutExpiredError: The call of test_it took longer than 0.1 s" in output(result)
+
+
+def test_a_coroutine_function_behind_a_decorator(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        """
+        import asyncio
+        import functools
+        import inspect
+        from unittest import mock
+
+        def twice(function):
+            @functools.wraps(function)
+            async def wrapper(*args, **kwargs):
+                await function(*args, **kwargs)
+                await function(*args, **kwargs)
+            return wrapper
+
+        count = []
+
+        @twice
+        async def test_wrapped(tmp_path):
+            count.append(tmp_path)
+
+        @mock.patch("os.getcwd", return_value="there")
+        async def test_patched(getcwd, tmp_path):
+            import os
+            assert os.getcwd() == "there"
+            assert len(count) == 2
+
+        test_partial = functools.partial(test_wrapped)
+        """,
+    ).assert_outcomes(passed=2)
