@@ -126,7 +126,7 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
         aiomisc = sys.modules.get("aiomisc")
         if aiomisc is None or not isinstance(service, aiomisc.Service):
             cls: Any = type(service)
-        lifecycle_of(cls)
+            lifecycle_of(cls)
     return found
 
 
