@@ -121,7 +121,7 @@ class _Grower:
     """Draws one tree. Everything random comes from one seeded generator, in one order."""
 
     def __init__(self, seed: int) -> None:
-        self.draw: Final = Random(f"looprig fixture tree {seed}")  # noqa: S311
+        self.draw: Final = Random(f"looprig fixture tree {seed}")
         self.count = 0
         self.parametrized = False
 

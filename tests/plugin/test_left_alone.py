@@ -231,6 +231,9 @@ def test_a_coroutine_function_behind_a_decorator(pytester: pytest.Pytester) -> N
             assert os.getcwd() == "there"
             assert len(count) == 2
 
+        def test_partial():
+            pass
+
         test_partial = functools.partial(test_wrapped)
         """,
-    ).assert_outcomes(passed=2)
+    ).assert_outcomes(passed=3)

@@ -109,8 +109,7 @@ def _check_factories(factories: Any, party: list[tuple[str, Location]]) -> None:
         )
     if not factories:
         raise DeclarationError("loop_config was given no factory in factories.", party, "Name at least one.")
-    named: Mapping[Any, Any] = factories
-    for name, value in named.items():
+    for name, value in cast("Any", factories).items():
         if not isinstance(name, str) or not callable(value):
             raise DeclarationError(
                 f"loop_config was given {name!r}: {value!r} in factories.",

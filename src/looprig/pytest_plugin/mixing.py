@@ -109,7 +109,8 @@ def _name(owner: Owner | None) -> str:
 
 
 def _place(what: object) -> Location:
-    return location_of(getattr(what, "func", what) if isinstance(what, pytest.FixtureDef) else what)
+    function: object = getattr(what, "func", what)
+    return location_of(function)
 
 
 def _remedy(owner: Owner | None) -> str:

@@ -95,7 +95,7 @@ class Entrypoint:
         return entered
 
     def _spec(self, service: Any) -> ServiceSpec:
-        cls: Any = type(service)
+        cls: type[object] = service.__class__
         spec = spec_of(cls)
         if spec is not None:
             return spec
@@ -125,7 +125,7 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
             )
         aiomisc = sys.modules.get("aiomisc")
         if aiomisc is None or not isinstance(service, aiomisc.Service):
-            cls: Any = type(service)
+            cls: type[object] = service.__class__
             lifecycle_of(cls)
     return found
 
