@@ -6,7 +6,7 @@ Does not find itself: the plugin looks for `LoopConfig` objects in the modules i
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 from looprig.declare.checks import is_duration
 from looprig.exceptions import DeclarationError
