@@ -1,7 +1,7 @@
 """What the documentation of aiomisc's pytest plugin shows, in its own words and in looprig's.
 
-In its own words: a suite that was written from that documentation runs as it stands, with aiomisc installed and its plugin
-not. Where the documentation leaves something out (an import, a class that is only named), it is filled in here.
+In its own words: a suite that was written from that documentation runs as it stands, with aiomisc installed and its
+plugin not. Where the documentation leaves something out (an import, a class that is only named), it is filled in here.
 """
 
 from typing import Final

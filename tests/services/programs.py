@@ -14,8 +14,11 @@ from looprig.services.process import ProcessService
 
 __all__ = ["WAIT", "Command", "Files", "Python", "command_of", "first_number", "wait_gone"]
 
-WAIT = "import signal; print('up', flush=True); signal.pause()"
-"""A program that says it is up, and then does nothing until it is ended."""
+WAIT = "import time; print('up', flush=True)\nwhile True: time.sleep(0.01)"
+"""A program that says it is up, and then does nothing until it is ended.
+
+Not by `signal.pause`, which sleeps on where a signal with a Python handler comes just before it.
+"""
 
 
 @dataclass(kw_only=True)

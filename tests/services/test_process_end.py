@@ -14,7 +14,7 @@ from looprig.net.ports import accepts_connections
 from looprig.services import _launcher
 from tests.running import running
 from tests.services.conftest import Run
-from tests.services.programs import WAIT, Files, Python, first_number, wait_gone
+from tests.services.programs import WAIT, Command, Files, Python, first_number, wait_gone
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes as Linux has them")
 
@@ -48,7 +48,7 @@ def test_the_whole_group_is_asked_to_end_and_has_time_for_it(run: Run, tmp_path:
         "signal.signal(signal.SIGUSR1, lambda *_: None)\n"
         "if os.fork() == 0:\n"
         "    signal.signal(signal.SIGTERM, tidy); print('up', flush=True)\n"
-        "while True: signal.pause()"
+        "while True: time.sleep(0.001)"
     )
 
     async def scenario() -> None:
@@ -68,6 +68,23 @@ def test_the_stop_signal_can_be_chosen(run: Run) -> None:
         assert service.output.endswith("KeyboardInterrupt\n")
 
     run(scenario())
+
+
+def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
+    """Whatever this process ignores: a stop signal that is not heard would cost `stop_timeout` each time."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def scenario() -> None:
+        async with running(Command(given=["sh", "-c", 'grep -E "Sig(Blk|Ign)" /proc/self/status; sleep 60'])) as shell:
+            while "SigIgn" not in shell.output:
+                await asyncio.sleep(0.001)
+            blocked, ignored = (int(line.split()[1], 16) for line in shell.output.splitlines()[:2])
+            assert (blocked, ignored) == (0, 0)
+
+    try:
+        run(scenario())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_crash_ends_its_user_at_once_and_is_told(run: Run) -> None:

@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     assert state.collecting is not None
     planning = state.planning = Planning(session, items, state.collecting)
     if errors := planning.errors():
-        raise pytest.UsageError("\n\n".join(dict.fromkeys(str(error) for error in errors)))
+        _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))
+        items.clear()
     if config.getoption("collectonly"):
         return
     if planning.has_async:
@@ -59,6 +60,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
 
         state.hosts = activate(config, planning, state.collecting)
+
+
+def _refuse(config: pytest.Config, text: str) -> None:
+    """Ends the run with an error; in a worker of pytest-xdist as one of collection, which the controller shows."""
+    if not hasattr(config, "workerinput"):
+        raise pytest.UsageError(text)
+    config.hook.pytest_collectreport(report=pytest.CollectReport("", "failed", text, []))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

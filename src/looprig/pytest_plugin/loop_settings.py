@@ -109,7 +109,7 @@ class Settings:
                 if path.name == "conftest.py" and item.path.is_relative_to(path.parent):
                     above.append((len(path.parts), configs_in(plugin)))
             outer = (config for _, configs in sorted(above, key=lambda entry: entry[0]) for config in configs)
-            own = configs_in(module.obj) if module is not None else ()
+            own = configs_in(module.obj) if module is not None and isinstance(module.obj, ModuleType) else ()
             found = self._configs[module] = (*outer, *own)
         return found
 

@@ -115,19 +115,20 @@ class _Everything:
         return False
 
 
-_KNOWN: Final[dict[str, Owner]] = {
-    "asyncio": _PytestAsyncio(),
-    "anyio": _AnyIO(),
-    "trio": _PytestTrio(),
-    "aiomisc": _Everything("aiomisc-pytest", "aiomisc"),
-    "alt_pytest_asyncio": _Everything("alt-pytest-asyncio", "alt_pytest_asyncio"),
-    "aiohttp.pytest_plugin": _Everything("aiohttp's own pytest plugin", "aiohttp.pytest_plugin"),
+_KNOWN: Final[dict[tuple[str, ...], Owner]] = {
+    ("asyncio", "pytest_asyncio.plugin"): _PytestAsyncio(),
+    ("anyio", "anyio.pytest_plugin"): _AnyIO(),
+    ("trio", "pytest_trio.plugin"): _PytestTrio(),
+    ("aiomisc", "aiomisc_pytest"): _Everything("aiomisc-pytest", "aiomisc"),
+    ("alt_pytest_asyncio", "alt_pytest_asyncio.plugin"): _Everything("alt-pytest-asyncio", "alt_pytest_asyncio"),
+    ("aiohttp.pytest_plugin",): _Everything("aiohttp's own pytest plugin", "aiohttp.pytest_plugin"),
 }
+"""By the names a plugin goes by: that of its entry point, and that of its module where it is loaded with -p."""
 
 
 def _active(config: pytest.Config) -> list[Owner]:
     manager = config.pluginmanager
-    return [owner for name, owner in _KNOWN.items() if manager.has_plugin(name)]
+    return [owner for names, owner in _KNOWN.items() if any(manager.has_plugin(name) for name in names)]
 
 
 def claims_everything(config: pytest.Config) -> list[str]:

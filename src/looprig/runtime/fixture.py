@@ -146,11 +146,10 @@ class LiveFixture:
             self._context = copy_context()
             self._is_ready = True
         finally:
-            self.host.loop.stop()
+            self.host.stop()
 
     async def _live(self, generator: AsyncGenerator[Any, None], released: "asyncio.Future[None]") -> None:
         __tracebackhide__ = True
-        loop = self.host.loop
         try:
             try:
                 self._value = await anext(generator)
@@ -162,7 +161,7 @@ class LiveFixture:
                 ) from None
             self._context = copy_context()
             self._is_ready = True
-            loop.stop()
+            self.host.stop()
             try:
                 await released
             except asyncio.CancelledError as cancelled:
@@ -185,7 +184,7 @@ class LiveFixture:
             # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
             self._crash(error)
         finally:
-            loop.stop()
+            self.host.stop()
 
     # The end, wanted or not
 

@@ -119,6 +119,7 @@ class Host:
         running.append((loop, operation))
         try:
             while not waiter.done() and not operation.abandoned:
+                operation.is_stopping = False
                 loop.run_forever()
                 operation.answer()
         except BaseException:
@@ -138,7 +139,12 @@ class Host:
         try:
             return await coroutine
         finally:
-            self.loop.stop()
+            self.stop()
+
+    def stop(self) -> None:
+        """Leaves the loop, if it is being driven: it may also be run by code of a test or of whoever lent it."""
+        if running and running[-1][0] is self.loop:
+            running[-1][1].stop()
 
     def run(
         self,

@@ -62,6 +62,7 @@ class Operation:
         "abandoned",
         "cause",
         "interrupted",
+        "is_stopping",
         "limiter",
         "needs",
         "owner",
@@ -83,6 +84,7 @@ class Operation:
         self._questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
         self._rounds = 0
         self._settled = False
+        self.is_stopping: bool = False
         self._timer: asyncio.TimerHandle | None = None
         self.abandoned: bool = False
         self.limiter: asyncio.TimerHandle | None = None
@@ -111,16 +113,21 @@ class Operation:
                     (f"It swallowed its cancellation {ROUNDS} times and was left behind at", *waits_at(self.target))
                 )
             )
-            self._loop.stop()
+            self.stop()
             return
         self._rounds += 1
         self.target.cancel()
         self._timer = self._loop.call_later(GRACE, self._again)
 
+    def stop(self) -> None:
+        """Leaves the loop, once: uvloop keeps a second stop for whoever runs the loop next."""
+        if not (self.is_stopping or self._settled):
+            self.is_stopping = True
+            self._loop.stop()
+
     def target_done(self, _target: "asyncio.Task[Any]") -> None:
         """Stops the loop, should the target have ended without doing so: cancelled before its first step."""
-        if not self._settled:
-            self._loop.stop()
+        self.stop()
 
     def settle(self) -> None:
         """The operation is over: nothing of it may fire any more."""
@@ -140,7 +147,7 @@ class Operation:
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         self._questions = [*(self._questions or ()), (question, future)]
-        self._loop.stop()
+        self.stop()
         return future
 
     def answer(self) -> None:

@@ -12,7 +12,8 @@ unsafe.
 Does not import looprig, or anything slow: it stands between a test and its service. Invariants:
 1. The guard exists before the command runs, and has no file of it open.
 2. The command is the process that was started: same pid, its signals and exit status are its own.
-3. A command that cannot be run is told through the status pipe, which closes by itself where it can.
+3. The command begins with the signal handling that a shell's foreground gives it.
+4. A command that cannot be run is told through the status pipe, which closes by itself where it can.
 """
 
 import os
@@ -25,6 +26,13 @@ __all__ = ["ALL_IS_WELL", "ended_well", "guard", "main"]
 
 ALL_IS_WELL = b"."
 """Written to the lifeline when the service was stopped in order, so that the guard just ends."""
+
+
+_CHANGED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGQUIT, signal.SIGTERM, signal.SIGXFSZ)
+"""Signals that may be ignored here, by Python itself or by a shell that runs its tests in the background.
+
+What is ignored stays so in the command, which would not hear its stop signal, or write into a broken pipe for ever.
+"""
 
 
 def main(arguments: list[str]) -> None:
@@ -42,6 +50,9 @@ def main(arguments: list[str]) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     os.close(lifeline)
+    for changed in _CHANGED:
+        signal.signal(changed, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.set_inheritable(status, False)
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted

@@ -7,7 +7,6 @@ another library's context (`entrypoint` does that for aiomisc).
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, final, overload
 
 from looprig.exceptions import LooprigError
@@ -19,11 +18,28 @@ T = TypeVar("T")
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class Key(Generic[T]):
     """Names a value of type T in a `Context`: `DSN = Key[str]("dsn")`. Equal to any other key of that name."""
 
-    name: str
+    # No frozen dataclass: `Key[str]("dsn")` sets an attribute on what it makes, and must find that it cannot.
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name: str = name
+
+    @property
+    def name(self) -> str:
+        """What tells it from other keys."""
+        return self._name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and hash(other) == hash(self)
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f"Key({self._name!r})"
 
 
 @final
