@@ -42,12 +42,16 @@ class Python(ProcessService):
 
 @dataclass(kw_only=True)
 class Command(ProcessService):
-    """Runs anything, and is ready at once."""
+    """Runs anything; it is ready once it has said something, by default at once."""
 
     given: Any
+    says: str = ""
 
     def command(self) -> Sequence[str]:
         return self.given  # type: ignore[no-any-return]
+
+    async def ready(self) -> bool:
+        return self.says in self.output
 
 
 @dataclass(kw_only=True)

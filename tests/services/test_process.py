@@ -145,8 +145,15 @@ def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
 def test_a_command_without_ready_is_ready_as_soon_as_it_runs(run: Run) -> None:
     """A program may also be a path."""
 
+    @dataclass(kw_only=True)
+    class Sleep(ProcessService):
+        """Says nothing of when it is ready."""
+
+        def command(self) -> Sequence[str | os.PathLike[str]]:
+            return [Path("/bin/sleep"), "60"]
+
     async def scenario() -> None:
-        async with running(Command(given=[Path("/bin/sleep"), "60"])) as service:
+        async with running(Sleep()) as service:
             assert command_of(service.pid) == "sleep"
 
     run(scenario())

@@ -74,10 +74,10 @@ def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
     """Whatever this process ignores: a stop signal that is not heard would cost `stop_timeout` each time."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    given = ["sh", "-c", 'grep -E "Sig(Blk|Ign)" /proc/self/status; echo up; sleep 60']
+
     async def scenario() -> None:
-        async with running(Command(given=["sh", "-c", 'grep -E "Sig(Blk|Ign)" /proc/self/status; sleep 60'])) as shell:
-            while "SigIgn" not in shell.output:
-                await asyncio.sleep(0.001)
+        async with running(Command(given=given, says="up")) as shell:
             blocked, ignored = (int(line.split()[1], 16) for line in shell.output.splitlines()[:2])
             assert (blocked, ignored) == (0, 0)
 
