@@ -190,8 +190,9 @@ class Hosts:
             self._depends_on[key] = found
         close = partial(self._close, key)
         node.addfinalizer(close)
-        for definition in found:
-            definition.addfinalizer(close)
+        if node is not key:  # the loop of one test ends with it anyway, and a wide fixture would keep each of them
+            for definition in found:
+                definition.addfinalizer(close)
         return host
 
     def _close(self, key: object) -> None:
