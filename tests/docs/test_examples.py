@@ -113,7 +113,7 @@ def test_links_between_pages_lead_somewhere() -> None:
         for page in PAGES
         for line in blocks_of(page.read_text("utf-8"))
         if isinstance(line, str)
-        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", line)
+        for target in re.findall(r"\]\((?!https?:|#|\")([^)#\s]+)", line)
         if not (page.parent / target).exists()
     ]
     assert broken == []

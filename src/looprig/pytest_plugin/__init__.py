@@ -8,7 +8,7 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin import fixtures
+from looprig.pytest_plugin import fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options
@@ -27,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Adds markers and fixtures, and refuses to start beside a plugin that claims every async test too."""
     config.pluginmanager.register(fixtures, "looprig.fixtures")
+    if not config.pluginmanager.has_plugin("asyncio"):
+        config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     if complaints := claims_everything(config):
