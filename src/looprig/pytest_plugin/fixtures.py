@@ -3,7 +3,6 @@
 Does not open loops: `loop` is answered by `hosts`, anew for each request.
 """
 
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, AbstractEventLoopPolicy
+    from asyncio import AbstractEventLoop
 
     from looprig.net.ports import PortFactory
     from looprig.services.entrypoint import Entrypoint
@@ -51,19 +50,6 @@ def thread_pool_size(pytestconfig: pytest.Config) -> int:
     """How many threads the loops' executors have: `--loop-pool-size`, by default 4."""
     size: int | None = pytestconfig.getoption("loop_pool_size")
     return size or int(pytestconfig.getini("loop_pool_size") or 4)
-
-
-@pytest.fixture(scope="session")
-def event_loop_policy() -> "AbstractEventLoopPolicy":
-    """The policy whose loops are used, for suites that come from aiomisc.
-
-    Policies are deprecated since Python 3.14: prefer `loop_factory`.
-    """
-    import asyncio  # noqa: PLC0415 - not before a test asks
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["Owner", "Owners", "claims_everything"]
+__all__ = ["Owner", "Owners", "claims_everything", "has_policy_fixture"]
 
 
 class Owner(Protocol):
@@ -138,6 +138,11 @@ def claims_everything(config: pytest.Config) -> list[str]:
         for owner in _active(config)
         if (remedy := owner.claims_everything(config)) is not None
     ]
+
+
+def has_policy_fixture(config: pytest.Config) -> bool:
+    """Whether another plugin gives `event_loop_policy`."""
+    return any(isinstance(owner, _PytestAsyncio) for owner in _active(config))
 
 
 @final

@@ -1,0 +1,27 @@
+"""The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of its own, and that one stays there.
+
+It would warn in each of its tests that its fixture is overridden, and take looprig's policy for its own loops.
+"""
+
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoopPolicy
+
+__all__: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> "AbstractEventLoopPolicy":
+    """The policy whose loops are used, for suites that come from aiomisc.
+
+    Policies are deprecated since Python 3.14: prefer `loop_factory`.
+    """
+    import asyncio  # noqa: PLC0415 - not before a test asks
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above
