@@ -19,10 +19,11 @@ def service_function(spec: ServiceSpec, arguments: dict[str, str]) -> Any:
     """Makes, starts and stops a service; `arguments` has the fixture for each of its fields."""
 
     async def service(**values: Any) -> Any:
-        from looprig.services.lifecycle import alive  # noqa: PLC0415 - asyncio, not before a service starts
+        __tracebackhide__ = True
+        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - asyncio, not before a service starts
 
         fields = {field: values[name] for field, name in arguments.items()}
-        async with alive(lambda: spec.cls(**fields), spec) as running:
+        async with Alive(lambda: spec.cls(**fields), spec) as running:
             yield running
 
     return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
@@ -41,6 +42,7 @@ def client_function(spec: ServiceSpec, fixture: str) -> Any:
     """Opens a client of the service that runs under the name `fixture`, and closes it."""
 
     async def client(**values: Any) -> Any:
+        __tracebackhide__ = True
         from looprig.http.client import TestClient  # noqa: PLC0415 - not before a client is opened
 
         service = values[fixture]

@@ -25,7 +25,7 @@ from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, caller_location, location_of
 from looprig.scopes import Scope
 from looprig.services.context import Context, current
-from looprig.services.lifecycle import alive
+from looprig.services.lifecycle import Alive
 
 __all__ = ["Entrypoint"]
 
@@ -77,7 +77,7 @@ class Entrypoint:
                 self.aiomisc = await self._enter_aiomisc(module, stack, foreign)
             for service in self.services:
                 if not any(service is other for other in foreign):
-                    await stack.enter_async_context(alive(partial(_itself, service), self._spec(service)))
+                    await stack.enter_async_context(Alive(partial(_itself, service), self._spec(service)))
             self._stack = stack.pop_all()
         return self
 

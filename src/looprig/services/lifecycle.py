@@ -13,8 +13,8 @@ import asyncio
 import inspect
 import logging
 import textwrap
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, final
@@ -23,7 +23,7 @@ from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import FixtureError, ServiceStartError
 
-__all__ = ["alive"]
+__all__ = ["Alive"]
 
 _KEPT_RECORDS: Final = 50
 _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
@@ -38,14 +38,17 @@ class _StartStop:
         self._spec = spec
 
     async def __aenter__(self) -> None:
+        __tracebackhide__ = True
         await self._awaitable("start", self._service.start())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         await self._awaitable("stop", self._service.stop())
 
     def _awaitable(self, name: str, given: Any) -> Any:
+        __tracebackhide__ = True
         if inspect.isawaitable(given):
             return given
         what = f"{name} gave {given!r}, which cannot be awaited"
@@ -64,6 +67,7 @@ class _Running:
         self._spec = spec
 
     async def __aenter__(self) -> None:
+        __tracebackhide__ = True
         made = self._service.run()
         if not hasattr(made, "__anext__"):
             what = f"run gave {made!r}, which is no async iterator"
@@ -78,6 +82,7 @@ class _Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        __tracebackhide__ = True
         generator = self._generator
         try:
             # A plain iterator has no way to be told of an error.
@@ -126,24 +131,36 @@ class _Records(logging.Handler):
         del self.lines[:-_KEPT_RECORDS]
 
 
-@asynccontextmanager
-async def alive(make: Callable[[], Any], spec: ServiceSpec) -> AsyncGenerator[Any]:
+@final
+class Alive:
     """Makes a service, starts it, gives it, and stops it.
+
+        async with Alive(lambda: spec.cls(**fields), spec) as service: ...
 
     Raises:
         ServiceStartError: it could not be made, raised while it started, or was not ready in time.
     """
-    service, manager = await _start(make, spec)
-    try:
-        yield service
-    except BaseException as error:
-        if not await manager.__aexit__(type(error), error, error.__traceback__):
-            raise
-    else:
-        await manager.__aexit__(None, None, None)
+
+    # A class, since the frames of a decorated generator would stand in each traceback of a service.
+
+    def __init__(self, make: Callable[[], Any], spec: ServiceSpec) -> None:
+        self._make = make
+        self._spec = spec
+
+    async def __aenter__(self) -> Any:
+        __tracebackhide__ = True
+        service, self._manager = await _start(self._make, self._spec)
+        return service
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        __tracebackhide__ = True
+        return bool(await self._manager.__aexit__(kind, error, traceback))
 
 
 async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
+    __tracebackhide__ = True
     token = object()
     records = _Records(token)
     root = logging.getLogger()
@@ -172,6 +189,7 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
 
 
 async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
+    __tracebackhide__ = True
     if entered is not service:
         await service.__aexit__(None, None, None)
         what = f"__aenter__ gave {type(entered).__qualname__}, not the service itself"

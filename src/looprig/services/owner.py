@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from looprig.declare.service import ServiceSpec
-from looprig.services.lifecycle import alive
+from looprig.services.lifecycle import Alive
 
 __all__ = ["Owner"]
 
@@ -29,7 +29,7 @@ class Owner:
         self._task.add_done_callback(self._ended)
 
     async def _live(self, spec: ServiceSpec, fields: Mapping[str, Any]) -> None:
-        async with alive(lambda: spec.cls(**fields), spec) as service:
+        async with Alive(lambda: spec.cls(**fields), spec) as service:
             self._ready.set_result(service)
             await self._released
 
