@@ -393,24 +393,3 @@ async def test_it(ours):
         "-Wdefault",
     )
     result.assert_outcomes(passed=1, warnings=1)
-
-
-@pytest.mark.parametrize("name", ["test_theirs", "test_ours"])
-def test_what_is_marked_is_not_in_the_plan(pytester: pytest.Pytester, name: str) -> None:
-    result = run_apart(
-        pytester,
-        """
-        import pytest
-
-        @pytest.mark.asyncio
-        async def test_theirs():
-            pass
-
-        async def test_ours():
-            pass
-        """,
-        *beside("asyncio"),
-        "--explain-loops",
-    )
-    result.assert_outcomes(passed=2)
-    assert any(line.strip().startswith(name) for line in result.outlines) is (name == "test_ours")
