@@ -27,7 +27,7 @@ PLUGINS: Final = {
     "aiohttp": "pytest_aiohttp",
     "trio": "pytest_trio",
     "aiomisc": "aiomisc_pytest",
-    "alt_pytest_asyncio": "alt_pytest_asyncio",
+    "alt_pytest_asyncio.enable": "alt_pytest_asyncio",
 }
 
 
@@ -347,10 +347,10 @@ def test_what_two_owners_would_run_is_told_at_collection(
         ("trio", ("-o", "trio_mode=true"), "pytest-trio", "Set trio_mode = false"),
         ("aiomisc", (), "aiomisc-pytest", "It has no option to claim less: run with -p no:aiomisc, or uninstall it"),
         (
-            "alt_pytest_asyncio",
+            "alt_pytest_asyncio.enable",
             (),
             "alt-pytest-asyncio",
-            "It has no option to claim less: run with -p no:alt_pytest_asyncio, or uninstall it",
+            "It has no option to claim less: run with -p no:alt_pytest_asyncio.enable, or uninstall it",
         ),
     ],
     ids=["pytest-asyncio", "pytest-asyncio's option", "anyio", "pytest-trio", "aiomisc", "alt-pytest-asyncio"],

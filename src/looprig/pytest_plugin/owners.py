@@ -120,7 +120,8 @@ _KNOWN: Final[dict[tuple[str, ...], Owner]] = {
     ("anyio", "anyio.pytest_plugin"): _AnyIO(),
     ("trio", "pytest_trio.plugin"): _PytestTrio(),
     ("aiomisc", "aiomisc_pytest"): _Everything("aiomisc-pytest", "aiomisc"),
-    ("alt_pytest_asyncio", "alt_pytest_asyncio.plugin"): _Everything("alt-pytest-asyncio", "alt_pytest_asyncio"),
+    # Its entry point, `alt_pytest_asyncio`, only adds options: it runs tests where it is enabled.
+    ("alt_pytest_asyncio.enable",): _Everything("alt-pytest-asyncio", "alt_pytest_asyncio.enable"),
     ("aiohttp.pytest_plugin",): _Everything("aiohttp's own pytest plugin", "aiohttp.pytest_plugin"),
 }
 """By the names a plugin goes by: that of its entry point, and that of its module where it is loaded with -p."""
