@@ -70,6 +70,11 @@ def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], tim
         try:
             # `wait4` alone gives the usage of this one child; RUSAGE_CHILDREN is a maximum over all so far.
             _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # It is in a session of its own, which no Ctrl-C reaches.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         finally:
             timer.cancel()
         wall = perf_counter() - begin

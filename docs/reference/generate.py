@@ -2,9 +2,9 @@
 
     python docs/reference/generate.py
 
-Reads the sources and runs nothing of them but `add_options` and the table of markers, so that what it writes is
-the same on every Python. Does not judge: a test holds what is written against what
-would be (`tests/docs/test_reference.py`).
+Reads the sources and runs nothing of them but `add_options` and the table of markers, so that what it writes is the
+same on every Python. Does not judge: a test holds what is written against what would be
+(`tests/docs/test_reference.py`).
 """
 
 import ast
@@ -85,9 +85,14 @@ def _pytest_page() -> Iterator[str]:
     yield from (f"| `{marker}` | {meaning} |" for marker, _, meaning in (line.partition(": ") for line in MARKERS))
     yield from ("", "## Fixtures", "", "Each can be overridden in a conftest, module or class.", "")
     yield from ("| fixture | scope | what it gives |", "| --- | --- | --- |")
-    for node in (*_tree("looprig.pytest_plugin.fixtures").body, *_tree("looprig.pytest_plugin.policy_fixture").body):
-        if isinstance(node, Function) and (scope := _fixture_scope(node)):
-            yield f"| `{node.name}` | {scope} | {' '.join(_doc(node).split())} |"
+    fixtures = [
+        f"| `{node.name}` | {scope} | {' '.join(_doc(node).split())} |"
+        for file in SOURCES.joinpath("looprig", "pytest_plugin").glob("*.py")
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, Function) and (scope := _fixture_scope(node))
+    ]
+    # By name, since which file of the plugin has one is the plugin's business.
+    yield from sorted(fixtures, key=lambda row: row.split("`")[1])
     yield from ("", "A service class is a fixture too, called like the class in snake_case or as `name=` says.")
 
 

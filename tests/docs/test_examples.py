@@ -26,6 +26,8 @@ PEERS: Final = {
     "aiomisc-pytest": "aiomisc",
     "alt-pytest-asyncio": "alt_pytest_asyncio",
 }
+# Not async, and needed by no example, but loading each costs more than the example does.
+SLOW: Final = ("hypothesispytest", "xdist", "xdist.looponfail")
 MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
 LIMIT: Final = 110.0  # seconds for one command
 
@@ -48,7 +50,8 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     """Run a command of a page and hold what it prints and its exit status against what the page shows."""
     program, *arguments = shlex.split(command.text)
     if program == "pytest":
-        off = [f"-pno:{plugin}" for name, plugin in PEERS.items() if name not in suite.needs]
+        peers = [plugin for name, plugin in PEERS.items() if name not in suite.needs]
+        off = [f"-pno:{plugin}" for plugin in (*peers, *SLOW)]
         arguments = ["-P", "-m", "pytest", "-pno:cacheprovider", *off, *arguments]
     elif program == "mypy":
         arguments = ["-m", "mypy", "--cache-dir", os.devnull, *arguments]
@@ -113,7 +116,7 @@ def test_links_between_pages_lead_somewhere() -> None:
         for page in PAGES
         for line in blocks_of(page.read_text("utf-8"))
         if isinstance(line, str)
-        for target in re.findall(r"\]\((?!https?:|#|\")([^)#\s]+)", line)
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", re.sub("`[^`]*`", "", line))
         if not (page.parent / target).exists()
     ]
     assert broken == []

@@ -27,7 +27,7 @@ PLUGINS: Final = {
     "aiohttp": "pytest_aiohttp",
     "trio": "pytest_trio",
     "aiomisc": "aiomisc_pytest",
-    "alt_pytest_asyncio": "alt_pytest_asyncio",
+    "alt_pytest_asyncio.enable": "alt_pytest_asyncio",
 }
 
 
@@ -193,3 +193,203 @@ async def test_ours():
         *beside("asyncio", "aiohttp"),
     )
     result.assert_outcomes(passed=2)
+
+
+def test_all_of_them_at_once(pytester: pytest.Pytester) -> None:
+    result = run_apart(
+        pytester,
+        HEAD
+        + """
+import pytest_asyncio
+
+@pytest.fixture(scope="module")
+async def ours():
+    yield here()
+
+@pytest_asyncio.fixture
+async def theirs():
+    yield here()
+
+async def test_ours(ours):
+    assert ours is here()
+    assert is_ours()
+
+@pytest.mark.asyncio
+async def test_asyncio(theirs):
+    assert theirs is here()
+    assert not is_ours()
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_anyio(anyio_backend):
+    assert not is_ours()
+
+async def test_ours_again(ours):
+    assert ours is here()
+""",
+        *beside(*ALL),
+    )
+    result.assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize(
+    ("suite", "told", "plugin"),
+    [
+        (
+            """
+import pytest
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def theirs():
+    yield 1
+
+@pytest.fixture
+def between(theirs):
+    return theirs
+
+async def test_ours(between):
+    pass
+""",
+            """\
+test_ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
+  test_it.py:13: test_ours
+  test_it.py:5: theirs
+Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+            "asyncio",
+        ),
+        (
+            """
+import pytest
+
+@pytest.fixture
+async def ours():
+    yield 1
+
+@pytest.mark.asyncio
+async def test_theirs(ours):
+    pass
+""",
+            """\
+test_theirs is run by pytest-asyncio, and ours, which it uses, by looprig: they would be on different loops.
+  test_it.py:8: test_theirs
+  test_it.py:4: ours
+Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+            "asyncio",
+        ),
+        (
+            """
+import pytest
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def theirs():
+    yield 1
+
+@pytest.fixture
+async def ours(theirs):
+    yield theirs
+
+def test_sync(ours):
+    pass
+""",
+            """\
+ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
+  test_it.py:9: ours
+  test_it.py:5: theirs
+Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+            "asyncio",
+        ),
+        (
+            """
+import pytest
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture(scope="module")
+async def shared():
+    yield 1
+
+@pytest.mark.anyio
+async def test_theirs(shared):
+    pass
+
+async def test_ours(shared):
+    pass
+""",
+            """\
+shared (scope 'module') is shared by test_theirs, where anyio runs it, and test_ours, where looprig does.
+  test_it.py:8: shared
+  test_it.py:12: test_theirs
+  test_it.py:16: test_ours
+Let one plugin run both tests. Without @pytest.mark.anyio or the anyio_backend fixture looprig runs it.""",
+            "anyio",
+        ),
+    ],
+    ids=["test of ours", "test of theirs", "fixture of ours", "shared fixture"],
+)
+def test_what_two_owners_would_run_is_told_at_collection(
+    pytester: pytest.Pytester, suite: str, told: str, plugin: str
+) -> None:
+    result = run_apart(pytester, suite, *beside(plugin))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told in output(result).replace("ERROR: ", "")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "options", "name", "remedy"),
+    [
+        ("asyncio", ("-o", "asyncio_mode=auto"), "pytest-asyncio", "Set asyncio_mode = strict"),
+        ("asyncio", ("--asyncio-mode=auto",), "pytest-asyncio", "Set asyncio_mode = strict"),
+        ("anyio", ("-o", "anyio_mode=auto"), "anyio", "Set anyio_mode = strict"),
+        ("trio", ("-o", "trio_mode=true"), "pytest-trio", "Set trio_mode = false"),
+        ("aiomisc", (), "aiomisc-pytest", "It has no option to claim less: run with -p no:aiomisc, or uninstall it"),
+        (
+            "alt_pytest_asyncio.enable",
+            (),
+            "alt-pytest-asyncio",
+            "It has no option to claim less: run with -p no:alt_pytest_asyncio.enable, or uninstall it",
+        ),
+    ],
+    ids=["pytest-asyncio", "pytest-asyncio's option", "anyio", "pytest-trio", "aiomisc", "alt-pytest-asyncio"],
+)
+def test_a_plugin_that_claims_everything_too_is_told_at_start(
+    pytester: pytest.Pytester, plugin: str, options: tuple[str, ...], name: str, remedy: str
+) -> None:
+    result = run_apart(pytester, "async def test_it(): pass\n", *beside(plugin), *options, "-Wdefault")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"{name} claims every async test, and so does looprig: a test would have two loops. {remedy}" in output(
+        result
+    )
+
+
+def test_a_plugin_is_known_by_its_module_too(pytester: pytest.Pytester) -> None:
+    """As it is called where plugins are not loaded by themselves."""
+    beside("asyncio")
+    result = run_apart(
+        pytester, "async def test_it(): pass\n", "-p", "pytest_asyncio.plugin", "--asyncio-mode=auto", "-Wdefault"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Set asyncio_mode = strict" in output(result)
+
+
+def test_their_markers_mean_nothing_where_they_are_not_active(pytester: pytest.Pytester) -> None:
+    """A suite that comes from one of them runs as it is, once that is switched off."""
+    result = run_apart(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def ours():
+    yield here()
+
+@pytest.mark.asyncio
+async def test_it(ours):
+    assert ours is here()
+    assert is_ours()
+""",
+        "-Wdefault",
+    )
+    result.assert_outcomes(passed=1, warnings=1)

@@ -150,7 +150,8 @@ def checked_provides(cls: type, provides: object, location: Location) -> tuple[A
 def _check_members(cls: type, protocol: type, location: Location) -> None:
     __tracebackhide__ = True
     fields: set[str] = set(getattr(cls, "__dataclass_fields__", ()))
-    missing = sorted(name for name in get_protocol_members(protocol) if name not in fields and not hasattr(cls, name))
+    there = fields.union(*(vars(base) for base in cls.__mro__))
+    missing = sorted(name for name in get_protocol_members(protocol) if name not in there)
     if missing:
         raise DeclarationError(
             f"{cls.__qualname__} is declared to provide {protocol.__qualname__}, but has no {', '.join(missing)}.",

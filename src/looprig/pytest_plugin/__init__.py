@@ -12,7 +12,7 @@ from looprig.pytest_plugin import fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options
-from looprig.pytest_plugin.owners import claims_everything
+from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.state import state_of
 
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Adds markers and fixtures, and refuses to start beside a plugin that claims every async test too."""
     config.pluginmanager.register(fixtures, "looprig.fixtures")
-    if not config.pluginmanager.has_plugin("asyncio"):
+    if not has_policy_fixture(config):
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)

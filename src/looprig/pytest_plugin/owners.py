@@ -10,7 +10,7 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["Owner", "Owners", "claims_everything"]
+__all__ = ["Owner", "Owners", "claims_everything", "has_policy_fixture"]
 
 
 class Owner(Protocol):
@@ -120,7 +120,8 @@ _KNOWN: Final[dict[tuple[str, ...], Owner]] = {
     ("anyio", "anyio.pytest_plugin"): _AnyIO(),
     ("trio", "pytest_trio.plugin"): _PytestTrio(),
     ("aiomisc", "aiomisc_pytest"): _Everything("aiomisc-pytest", "aiomisc"),
-    ("alt_pytest_asyncio", "alt_pytest_asyncio.plugin"): _Everything("alt-pytest-asyncio", "alt_pytest_asyncio"),
+    # Its entry point, `alt_pytest_asyncio`, only adds options: it runs tests where it is enabled.
+    ("alt_pytest_asyncio.enable",): _Everything("alt-pytest-asyncio", "alt_pytest_asyncio.enable"),
     ("aiohttp.pytest_plugin",): _Everything("aiohttp's own pytest plugin", "aiohttp.pytest_plugin"),
 }
 """By the names a plugin goes by: that of its entry point, and that of its module where it is loaded with -p."""
@@ -138,6 +139,11 @@ def claims_everything(config: pytest.Config) -> list[str]:
         for owner in _active(config)
         if (remedy := owner.claims_everything(config)) is not None
     ]
+
+
+def has_policy_fixture(config: pytest.Config) -> bool:
+    """Whether another plugin gives `event_loop_policy`."""
+    return any(isinstance(owner, _PytestAsyncio) for owner in _active(config))
 
 
 @final

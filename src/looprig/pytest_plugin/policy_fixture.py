@@ -1,6 +1,6 @@
-"""The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of that name, and warns of any other.
+"""The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of its own, and that one stays there.
 
-Registered only where pytest-asyncio is not active.
+It would warn in each of its tests that its fixture is overridden, and take looprig's policy for its own loops.
 """
 
 import warnings

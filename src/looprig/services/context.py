@@ -33,7 +33,7 @@ class Key(Generic[T]):
         return self._name
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and repr(other) == repr(self)
+        return isinstance(other, type(self)) and other.name == self._name
 
     def __hash__(self) -> int:
         return hash(self._name)
