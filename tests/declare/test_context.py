@@ -11,7 +11,7 @@ def test_a_key_is_its_name() -> None:
     assert Key[str]("dsn") == Key[int]("dsn") == Key("dsn")
     assert Key("dsn") != Key("other")
     assert Key("dsn") != "dsn"
-    assert len({Key[str]("dsn"), Key("dsn"), Key("other")}) == 2
+    assert len({Key[str]("dsn"), Key("dsn"), Key("other")}) == 2  # pyright: ignore[reportUnknownArgumentType]
     assert repr(Key[str]("dsn")) == "Key('dsn')"
     assert pickle.loads(pickle.dumps(Key[str]("dsn"))) == Key("dsn")  # noqa: S301 - our own
 

@@ -177,15 +177,15 @@ def test_lifecycles_that_a_checker_accepts_are_accepted() -> None:
             yield
 
     class GivesOne:
-        def run(self) -> AsyncIterator[None]: ...
+        def run(self) -> AsyncIterator[None]: ...  # type: ignore[empty-body]
 
     class GivesFutures:
-        def start(self) -> "asyncio.Task[None]": ...
+        def start(self) -> "asyncio.Task[None]": ...  # type: ignore[empty-body]
 
-        def stop(self) -> "asyncio.Future[None]": ...
+        def stop(self) -> "asyncio.Future[None]": ...  # type: ignore[empty-body]
 
     class SyncRun(Life):
-        def run(self) -> Iterator[None]: ...
+        def run(self) -> Iterator[None]: ...  # type: ignore[empty-body]
 
     kinds = [spec(declare(cls)).lifecycle for cls in (Decorated, GivesOne, GivesFutures, SyncRun)]
     assert kinds == [Lifecycle.RUNS, Lifecycle.RUNS, Lifecycle.STARTS_AND_STOPS, Lifecycle.STARTS_AND_STOPS]

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.plugin.suite import run_apart
+from tests.plugin.suite import output, run_apart
 
 HEAD: Final = """
 import asyncio

@@ -35,5 +35,5 @@ def test_no_tree_has_a_failure(tmp_path: Path, factory: str) -> None:
     if find_spec(factory) is None:
         pytest.skip(f"needs {factory}")
     with ThreadPoolExecutor(4) as pool:
-        told = pool.map(lambda seed: complaints(tmp_path, seed, factory), SEEDS[factory])
+        told = pool.map(lambda seed: complaints(tmp_path, seed, factory), SEEDS[factory])  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
         assert "".join(told) == ""
