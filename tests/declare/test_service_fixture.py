@@ -235,7 +235,7 @@ class Names(Protocol):
         (Life, {"name": "not a name"}, "Life cannot be the fixture 'not a name': no parameter can have that name."),
         (Life, {"name": "class"}, "Life cannot be the fixture 'class'"),
         (Life, {"name": 3}, "Life cannot be the fixture 3"),
-        (Life, {"name": "request"}, "pytest or looprig has a fixture of that name."),
+        (Life, {"name": "request"}, "pytest or looprig has one already."),
         (type("Loop", (Life,), {}), {}, "Loop cannot be the fixture 'loop'"),
         (Life, {"start_timeout": 0}, "Life has start_timeout=0."),
         (Life, {"start_timeout": "5"}, "Life has start_timeout='5'."),

@@ -78,11 +78,24 @@ def test_a_name_goes_before_an_annotation(pytester: pytest.Pytester) -> None:
     @pytest.mark.parametrize("rest", ["given"])
     async def test_parametrized(rest): assert rest == "given"
 
+    @pytest.mark.parametrize("rest", [3])
+    async def test_parametrized_with_another_type(rest: int): assert rest == 3
+
+    class Tiny(Small): ...
+    @pytest.mark.parametrize("it", [Tiny()])
+    async def test_parametrized_with_a_subclass(it: Tiny): assert type(it) is Tiny
+
+    @pytest.fixture
+    def seeded(it: Db): return it
+    async def test_seeded(seeded): assert type(seeded) is Db
+    @pytest.mark.parametrize("it", [3])
+    async def test_parametrized_under_a_name_that_a_fixture_answered(it: int): assert it == 3
+
     @pytest.mark.parametrize("other", [3])
     async def test_parametrized_with_annotation(other: Db): assert other == 3
     """,
     )
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=7)
 
 
 def test_one_name_may_mean_another_service_in_each_test(pytester: pytest.Pytester) -> None:
@@ -180,7 +193,7 @@ def test_annotations_that_fit(pytester: pytest.Pytester) -> None:
 def test_a_name_that_gives_something_else_is_told(pytester: pytest.Pytester, parameter: str, told: str) -> None:
     for user in (
         f"async def test_it({parameter}): ...",
-        f"@pytest.fixture\n    def test_it({parameter}): ...\n    def test_other(): ...",
+        f"@pytest.fixture(name='f')\n    def test_it({parameter}): ...\n    def test_other(f): ...",
     ):
         result = run(pytester, f"{HEAD}\n    {user}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -201,6 +214,6 @@ def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> No
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = output(result)
-    assert "test_1 declares api: TestClient[Plain], but no fixture has that name, and Plain is a class that" in text
+    assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain is no service." in text
     assert "test_2 declares api: TestClient, without saying of which service." in text
-    assert "Tiny is a subclass of the service Small, but is not declared as a service itself." in text
+    assert "and Tiny is no service, though Small is." in text

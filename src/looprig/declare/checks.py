@@ -11,8 +11,9 @@ from typing_extensions import get_protocol_members, is_protocol
 
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
+from looprig.scopes import Scope
 
-__all__ = ["checked_class", "checked_name", "checked_provides", "checked_timeout", "is_duration"]
+__all__ = ["checked_class", "checked_name", "checked_provides", "checked_scope", "checked_timeout", "is_duration"]
 
 _TAKEN: Final = frozenset(
     {
@@ -80,6 +81,19 @@ def _own_fields(cls: type) -> set[str]:
     }
 
 
+def checked_scope(scope: str, name: str, location: Location) -> Scope:
+    """A scope that pytest knows.
+
+    Raises:
+        DeclarationError: it is none.
+    """
+    __tracebackhide__ = True
+    try:
+        return Scope.parse(scope, of=name, at=location)
+    except DeclarationError as error:
+        raise error.with_traceback(None) from None  # it shows where the suite stands, not where we do
+
+
 def checked_name(cls: type, name: object, location: Location) -> str:
     """A name that a parameter can have and that is not taken.
 
@@ -96,7 +110,7 @@ def checked_name(cls: type, name: object, location: Location) -> str:
         )
     if name in _TAKEN:
         raise DeclarationError(
-            f"{cls.__qualname__} cannot be the fixture {name!r}: pytest or looprig has a fixture of that name.",
+            f"{cls.__qualname__} cannot be the fixture {name!r}: pytest or looprig has one already.",
             party,
             'Give it another name: name="...".',
         )

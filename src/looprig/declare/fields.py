@@ -143,6 +143,7 @@ def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[Servic
     Raises:
         DeclarationError: there is one; all of it is shown.
     """
+    __tracebackhide__ = True
     path: list[ServiceSpec] = []
     done: set[ServiceKey] = set()
 
@@ -160,10 +161,14 @@ def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[Servic
         done.add(at.key)
 
     for cycle in walk(spec):
+        # Told from the same member on, wherever it was entered: so it is told once.
+        members = cycle[:-1]
+        first = min(range(len(members)), key=lambda index: (members[index].location, *members[index].key))
+        members = [*members[first:], *members[:first]]
         raise DeclarationError(
             "Services need each other in a circle: "
-            + " -> ".join(member.cls.__qualname__ for member in cycle)
+            + " -> ".join(member.cls.__qualname__ for member in [*members, members[0]])
             + ", so none of them can start first.",
-            [member.party for member in cycle[:-1]],
+            [member.party for member in members],
             "Take one field of the circle out, or hand that value over after the start.",
         )

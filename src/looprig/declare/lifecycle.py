@@ -61,6 +61,7 @@ def lifecycle_of(cls: type) -> Lifecycle:
     Raises:
         DeclarationError: it has none.
     """
+    __tracebackhide__ = True
     if _is_generator_method(getattr(cls, "run", None)):
         return Lifecycle.RUNS
     if _awaitable(cls, "start", "stop"):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast, final
 
-from looprig.declare.checks import is_duration
+from looprig.declare.checks import checked_scope, is_duration
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, caller_location
 from looprig.scopes import Scope, ScopeName
@@ -87,7 +87,7 @@ def loop_config(
             f"loop_config was given timeout={timeout!r}.", party, "Give a number of seconds above 0."
         )
     return LoopConfig(
-        Scope.parse(scope, of="loop_config", at=location),
+        checked_scope(scope, "loop_config", location),
         factory,
         dict(factories or {}),
         debug,

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, Final, TypeVar, final, overload
 from weakref import WeakKeyDictionary, WeakSet
 
-from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_timeout
+from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope, checked_timeout
 from looprig.declare.lifecycle import EntersItself, Lifecycle, Runs, StartsAndStops, lifecycle_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
@@ -153,7 +153,7 @@ def _checked(
     return ServiceSpec(
         cls,
         checked_name(cls, name or snake_case(cls.__name__), location),
-        Scope.parse(scope, of=cls.__qualname__, at=location),
+        checked_scope(scope, cls.__qualname__, location),
         checked_provides(cls, provides, location),
         bool(autouse),
         checked_timeout(cls, start_timeout, location),

@@ -3,7 +3,7 @@
 Registers nothing itself (`registering` does).
 
 Invariants:
-1. A parameter is answered by its name first. What answers it is then held against its annotation.
+1. A parameter is answered by its name first (`service_errors` then holds what answers it against its annotation).
 2. One that no fixture answers by name is answered by its annotation. Such a name is no fixture of the suite's: it
    may mean another service in the next test.
 3. Nothing is raised on the way. All that is wrong is kept in `errors`, to be told at once.
@@ -17,11 +17,10 @@ import pytest
 
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.registering import Registry
-from looprig.pytest_plugin.targets import Annotations, Target, fits, target_of, undeclared
+from looprig.pytest_plugin.targets import Target, target_of
 
 __all__ = ["Answering"]
 
@@ -34,7 +33,6 @@ class Answering:
     """What was seen in one collection."""
 
     def __init__(self, registry: Registry) -> None:
-        self._annotations = Annotations()
         self._registry = registry
         self._seen: set[tuple[Any, Any]] = set()
         # The names that stand for a service because of an annotation, and those of them with several meanings.
@@ -100,22 +98,13 @@ class Answering:
             self._settle(function, node)
 
     def _answer(self, function: Any, node: Any) -> None:
-        for name, annotation in self._annotations.of(function):
+        for name, annotation in self._registry.annotations.of(function):
             target = target_of(annotation)
-            visible = _compat.visible_definitions(name, node)
-            if not visible:
-                if target is not None:
-                    self._imply(function, name, target, node)
-                elif (error := undeclared(annotation, function, name)) is not None:
-                    self.errors.append(error)
+            if target is None:
                 continue
-            known = self._registry.target(visible[-1])
-            if known is None:
-                continue  # the suite's own fixture: what it gives is for a type checker to say
-            if target is not None and visible[-1] in self._implicit:
+            visible = _compat.visible_definitions(name, node)
+            if not visible or visible[-1] in self._implicit:
                 self._imply(function, name, target, node)
-            elif not fits(known, annotation):
-                self.errors.append(_mismatch(function, name, target or annotation, known))
 
     def _imply(self, function: Any, name: str, target: Target, node: Any) -> None:
         self._registry.asked.setdefault(_plain(function), {})[name] = target
@@ -161,20 +150,6 @@ class Answering:
 def _plain(function: Any) -> Any:
     """A function as pytest has it later on: not the static or class method around it."""
     return getattr(function, "__func__", function)
-
-
-def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> DeclarationError:
-    qualname = getattr(function, "__qualname__", repr(function))
-    shown = getattr(wanted, "__qualname__", str(wanted))
-    parties = [(qualname, location_of(function)), known.party]
-    if isinstance(wanted, Target):
-        shown = str(wanted)
-        parties.append(wanted.party)
-    return DeclarationError(
-        f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
-        list(dict.fromkeys(parties)),
-        f"Annotate it as {known}, or give the parameter a name that no fixture has.",
-    )
 
 
 def _same_name(module: ModuleType, one: ServiceSpec, other: ServiceSpec) -> DeclarationError:

@@ -85,14 +85,21 @@ class Collecting:
         self.settings.parametrize(metafunc)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self) -> Generator[None, object, object]:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
         """Tells what was wrong with declarations, together with what the plan found."""
         try:
             result = yield
         except pytest.UsageError as error:
             raise pytest.UsageError(self._told(str(error))) from None
-        if told := self._told():
+        if not (told := self._told()):
+            return result
+        if not hasattr(config, "workerinput"):
             raise pytest.UsageError(told)
+        # A worker of pytest-xdist cannot end the run: the controller shows what it reports.
+        config.hook.pytest_collectreport(report=pytest.CollectReport("", "failed", told, []))
+        items.clear()
         return result
 
     def _told(self, *others: str) -> str:

@@ -27,7 +27,7 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.service_errors import errors_of
 from looprig.pytest_plugin.service_functions import alias_function, client_function, service_function
-from looprig.pytest_plugin.targets import Target
+from looprig.pytest_plugin.targets import Annotations, Target
 from looprig.scopes import Scope, ScopeName
 
 __all__ = ["Registry"]
@@ -50,6 +50,7 @@ class Registry:
         self._optional: dict[str, list[ServiceSpec]] = {}
         self._variants: set[tuple[str, Any]] = set()
         self._seen: set[type] = set()
+        self.annotations: Final = Annotations()
         self.asked: dict[Callable[..., Any], dict[str, Target]] = {}
         """The services that tests and fixtures ask for by annotation, by function and parameter."""
 
@@ -183,6 +184,14 @@ class Registry:
         Of several conftests that are in no package, `sys.modules` has the last one alone.
         """
         return [spec for spec in declared_services() if spec.cls in self._seen or _is_current(spec.cls)]
+
+    def has_come_late(self, spec: ServiceSpec, field: str) -> bool:
+        """Whether a service provides a Protocol now that none provided when its taker was resolved."""
+        try:
+            now = resolve_fields(spec, self._living_services)
+        except DeclarationError:
+            return False
+        return any(source.field == field and source.service is not None for source in now)
 
     def late_errors(self) -> Iterator[LooprigError]:
         """Protocols whose provider was imported after a service that takes it had been made a fixture."""

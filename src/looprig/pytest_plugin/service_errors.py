@@ -15,6 +15,7 @@ from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.targets import Target, fits, target_of, undeclared
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.registering import Registry
@@ -24,6 +25,8 @@ __all__ = ["errors_of"]
 
 def errors_of(registry: "Registry", definitions: Iterable[Definition], item: pytest.Function) -> Iterator[LooprigError]:
     """The errors of a test and of the fixtures that it uses."""
+    yield from _unanswered(registry, item)
+    yield from _of_annotations(registry, item.obj, item)
     yield from _mixed_up(registry, item.obj, item.name, item)
     for definition in definitions:
         spec = registry.spec(definition)
@@ -32,8 +35,36 @@ def errors_of(registry: "Registry", definitions: Iterable[Definition], item: pyt
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)
         elif registry.target(definition) is None:
+            yield from _of_annotations(registry, definition.func, item, own=definition.argname)
             yield from _mixed_up(registry, definition.func, definition.argname, item)
             yield from _too_narrow(registry, definition, item)
+
+
+def _unanswered(registry: "Registry", item: pytest.Function) -> Iterator[LooprigError]:
+    """A parameter of a test that no fixture answers, though it looks as if a service were meant."""
+    for name, annotation in registry.annotations.of(item.obj):
+        if not _compat.definitions_in_item(item, name):
+            error = undeclared(annotation, item.obj, name)
+            if error is not None:
+                yield error
+
+
+def _of_annotations(
+    registry: "Registry", function: Any, item: pytest.Function, *, own: str = ""
+) -> Iterator[LooprigError]:
+    """A parameter that is answered by its name with another service than its annotation says.
+
+    Where a fixture overrides `own`, what it takes under that name is what it overrides: that is not looked at.
+    """
+    asked = registry.asked.get(getattr(function, "__func__", function), {})
+    for name, annotation in registry.annotations.of(function):
+        if name in asked or name == own:
+            continue
+        found = _compat.definitions_in_item(item, name)
+        # Where it is no service, it is the suite's own fixture: what that gives is for a type checker to say.
+        known = registry.target(found[-1]) if found else None
+        if known is not None and not fits(known, annotation):
+            yield _mismatch(function, name, target_of(annotation) or annotation, known)
 
 
 def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
@@ -78,7 +109,8 @@ def _of_source(
     owner = spec.cls.__qualname__
     visible = _compat.definitions_in_item(item, source.fixture)
     if not visible:
-        yield _missing(spec, source, item)
+        if not registry.has_come_late(spec, source.field):  # which is told by itself
+            yield _missing(spec, source, item)
         return
     found = visible[-1]
     party = (found.argname, location_of(found.func))
@@ -88,7 +120,7 @@ def _of_source(
     if (narrow := _compat.scope_of(found)) < spec.scope:
         fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
         if not source.required:
-            fix += f" Field {source.field} has a default, but a fixture of its name goes before it."
+            fix += f"\nField {source.field} has a default, but a fixture of its name goes before it."
         yield DeclarationError(
             f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.', [spec.party, party], fix
         )
@@ -104,6 +136,20 @@ def _of_source(
             )
 
 
+def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> DeclarationError:
+    qualname = getattr(function, "__qualname__", repr(function))
+    shown = getattr(wanted, "__qualname__", str(wanted))
+    parties = [(qualname, location_of(function)), known.party]
+    if isinstance(wanted, Target):
+        shown = str(wanted)
+        parties.append(wanted.party)
+    return DeclarationError(
+        f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
+        list(dict.fromkeys(parties)),
+        f"Annotate it as {known}, or give the parameter a name that no fixture has.",
+    )
+
+
 def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> DeclarationError:
     owner = spec.cls.__qualname__
     what = f"{owner}.{source.field} has no value: there is no fixture {source.fixture!r}"
@@ -112,7 +158,7 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
         fix = f"Add a fixture {source.fixture!r}, or correct the name in Fixture({source.fixture!r})."
         what += f", which Fixture({source.fixture!r}) names"
     elif source.known:
-        what += ", its type is no service class and no Protocol that a service provides, and it has no default"
+        what += ", no service of its type, and no default"
     else:
         what += ", and its annotation names what does not exist at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."

@@ -121,10 +121,10 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
     if base is None and cls is annotation:
         return None
     shown = f"TestClient[{cls.__qualname__}]" if cls is not annotation else cls.__qualname__
-    why = f"is a subclass of the service {base.cls.__qualname__}, but" if base is not None else "is a class that"
+    though = f", though {base.cls.__qualname__} is" if base is not None else ""
     return DeclarationError(
-        f"{qualname} declares {name}: {shown}, but no fixture has that name, and {cls.__qualname__} {why} is not "
-        "declared as a service itself.",
+        f"{qualname} declares {name}: {shown}, but there is no fixture {name!r}, and {cls.__qualname__} is no service"
+        f"{though}.",
         [*party, (cls.__qualname__, location_of(cls)), *([base.party] if base is not None else [])],
         f"Decorate {cls.__qualname__} with @service_fixture(...).",
     )

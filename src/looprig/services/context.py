@@ -69,6 +69,7 @@ class Context:
         Raises:
             LooprigError: there is none; its text names those that are.
         """
+        __tracebackhide__ = True
         name = _name(key)
         if name not in self._values:
             known = ", ".join(sorted(self._values)) or "nothing"
@@ -128,10 +129,11 @@ def current_context() -> Context:
     Raises:
         LooprigError: nothing that has a context runs.
     """
+    __tracebackhide__ = True
     context = current.get(None)
     if context is None:
         raise LooprigError(
-            "There is no context here: neither `default_context` nor `services` is overridden for this test.",
+            "There is no context here: neither default_context nor services is overridden.",
             [("current_context", caller_location())],
             "Override the default_context fixture, or make `entrypoint` a parameter of the test.",
         )

@@ -52,6 +52,7 @@ class Entrypoint:
         start_timeout: float = START_TIMEOUT,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        __tracebackhide__ = True
         self.services: Final = _checked(services)
         _check_timeout(start_timeout)
         self.context: Final = Context(context)
@@ -67,6 +68,7 @@ class Entrypoint:
         return asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
+        __tracebackhide__ = True
         async with AsyncExitStack() as stack:
             stack.callback(_restore, current.get(None), self.context)
             current.set(self.context)
@@ -115,6 +117,7 @@ def _itself(service: Any) -> Any:
 
 
 def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
+    __tracebackhide__ = True
     found = tuple(services)
     for service in found:
         if isinstance(service, type):
@@ -131,6 +134,7 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _check_timeout(seconds: object) -> None:
+    __tracebackhide__ = True
     if not is_duration(seconds):
         raise DeclarationError(
             f"The entrypoint has start_timeout={seconds!r}.",
@@ -151,6 +155,7 @@ def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DeclarationError: there are some for aiomisc, and aiomisc is not used.
     """
+    __tracebackhide__ = True
     if not isinstance(options, Mapping):
         raise DeclarationError(
             f"entrypoint_kwargs gave {options!r}, which is no mapping.",

@@ -1,0 +1,72 @@
+"""Runs suites with wrong declarations, and gives what a user reads, word for word.
+
+Paths are shown as the user's own: nothing of where looprig or the test stands. Each such run must end with status 2 or
+4, and must show no line of looprig's own code.
+"""
+
+import re
+from collections.abc import Mapping
+from textwrap import dedent
+from typing import Final
+
+import pytest
+
+from tests.plugin.suite import OPTIONS
+from tests.services_in_pytest.folders import put
+
+__all__ = ["HEAD", "told_at_collection", "told_at_import", "told_at_run"]
+
+HEAD: Final = """\
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Protocol
+import pytest
+from looprig import Fixture, TestClient, loop_config, service_fixture
+class Life:
+    async def start(self): ...
+    async def stop(self): ...
+"""
+"""What every module begins with: its own lines begin at line 8."""
+
+
+def _run(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: str) -> pytest.RunResult:
+    files = {"test_it.py": suite} if isinstance(suite, str) else suite
+    put(pytester, {name: HEAD + dedent(text).lstrip("\n") for name, text in files.items()})
+    return pytester.runpytest_inprocess(*OPTIONS, "-o", "pythonpath=.", *options)
+
+
+def told_at_collection(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: str) -> str:
+    """What is told when all is collected."""
+    result = _run(pytester, suite, *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+    return _clean(pytester, result.stderr.str().removeprefix("ERROR: "))
+
+
+def told_at_import(pytester: pytest.Pytester, suite: str | Mapping[str, str]) -> str:
+    """What is told where a module cannot be imported."""
+    result = _run(pytester, suite)
+    assert result.ret in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR}
+    return _clean(pytester, _between(result.stdout.str(), "ERRORS"))
+
+
+def told_at_run(pytester: pytest.Pytester, suite: str | Mapping[str, str], *, whole: bool = True) -> str:
+    """What is told where a test or its set-up fails; with `whole=False`, without the way there."""
+    result = _run(pytester, suite, "--tb=short", "--show-capture=no")
+    text = _between(result.stdout.str(), "ERRORS|FAILURES")
+    if not whole:
+        text = "\n".join(line.removeprefix("E   ") for line in text.splitlines() if line.startswith("E   "))
+    return _clean(pytester, text)
+
+
+def _between(text: str, heading: str) -> str:
+    found = re.search(rf"^=+ (?:{heading}) =+\n(.*?)^=+ short test summary", text, re.DOTALL | re.MULTILINE)
+    assert found is not None, text
+    return found[1]
+
+
+def _clean(pytester: pytest.Pytester, text: str) -> str:
+    text = text.replace(f"{pytester.path}/", "")
+    assert "site-packages" not in text
+    assert "looprig/" not in text
+    # pytest underlines from Python 3.11 on, and not all of them alike.
+    lines = [line.rstrip() for line in text.splitlines() if not re.fullmatch(r"\s*\^+\s*", line)]
+    return "\n".join(lines).strip() + "\n"

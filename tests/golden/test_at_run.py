@@ -1,0 +1,192 @@
+"""What goes wrong with a service while tests run is told with the service, its place and its own lines alone."""
+
+from textwrap import dedent
+
+import pytest
+
+from tests.golden.suites import told_at_run
+
+HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden and internal frames.\n"
+
+
+@pytest.mark.parametrize(
+    ("suite", "expected"),
+    [
+        pytest.param(
+            """
+            @service_fixture
+            class Db(Life):
+                async def start(self):
+                    import logging
+                    logging.error("no disk")
+                    raise OSError("disk")
+            async def test_it(db): ...
+            """,
+            """\
+            __________________________ ERROR at setup of test_it ___________________________
+            test_it.py:13: in start
+                raise OSError("disk")
+            E   OSError: disk
+
+            The above exception was the direct cause of the following exception:
+            E   looprig.ServiceStartError: Service Db did not start: OSError: disk.
+                  test_it.py:8: Db
+                It logged:
+                    ERROR root: no disk
+            """,
+            id="no start",
+        ),
+        pytest.param(
+            """
+            import asyncio
+            @service_fixture(start_timeout=0.01)
+            class Db(Life):
+                async def start(self):
+                    await asyncio.Event().wait()
+            async def test_it(db): ...
+            """,
+            """\
+            E   looprig.ServiceStartError: Service Db was not ready within 0.01 s.
+                  test_it.py:9: Db
+                It logged nothing at the level that logging is set to.
+            """,
+            id="late",
+        ),
+        pytest.param(
+            """
+            @service_fixture
+            class Db:
+                async def run(self):
+                    yield
+                    yield
+            async def test_it(db): ...
+            """,
+            """\
+            _________________________ ERROR at teardown of test_it _________________________
+            E   looprig.FixtureError: Db.run yielded twice.
+                  test_it.py:8: Db
+                Yield once: what comes after it is the service's end.
+            """,
+            id="two yields",
+        ),
+        pytest.param(
+            """
+            @service_fixture
+            class Db(Life): ...
+            async def test_it(api: TestClient[Db]): ...
+            """,
+            """\
+            __________________________ ERROR at setup of test_it ___________________________
+            E   looprig.DeclarationError: Db has no url, so a TestClient cannot know where to ask.
+                  test_it.py:8: Db
+                Give it a `url` property, or take the service itself in the place of a client.
+            """,
+            id="no url",
+        ),
+    ],
+)
+def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: str) -> None:
+    assert told_at_run(pytester, suite).endswith(dedent(expected) + HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("suite", "expected"),
+    [
+        pytest.param(
+            """
+            @pytest.fixture
+            def services(): return [Life]
+            async def test_it(): ...
+            """,
+            """\
+            looprig.DeclarationError: `services` holds the class Life, not an object of it.
+              test_it.py:5: Life
+            Make one: Life(...).
+            """,
+            id="a class in services",
+        ),
+        pytest.param(
+            """
+            from looprig import ask
+            async def test_it():
+                await ask(Life)
+            """,
+            """\
+            looprig.AskError: ask(Life): that is no service class.
+              test_it.py:5: Life
+            Ask for a class that is decorated with @service_fixture, or for a fixture by its name.
+            """,
+            id="asked for what is none",
+        ),
+        pytest.param(
+            """
+            from looprig import current_context
+            async def test_it():
+                current_context()
+            """,
+            """\
+            looprig.LooprigError: There is no context here: neither default_context nor services is overridden.
+              test_it.py:10: current_context
+            Override the default_context fixture, or make `entrypoint` a parameter of the test.
+            """,
+            id="no context",
+        ),
+        pytest.param(
+            """
+            from looprig import current_context
+            async def test_it(entrypoint):
+                current_context().set("size", 1)
+                current_context().get("dsn")
+            """,
+            """\
+            looprig.LooprigError: The context has no 'dsn'; it has size.
+              test_it.py:11: get
+            Put it into default_context, set it in a service, or await context.wait(...) for it.
+            """,
+            id="nothing in the context",
+        ),
+        pytest.param(
+            """
+            from looprig import rig
+            @service_fixture
+            @dataclass
+            class Db(Life):
+                dsn: str
+                size: int = 3
+            async def test_it():
+                async with rig(Db, sise=4, dsn=""): ...
+            """,
+            """\
+            looprig.DeclarationError: The rig was given sise, which is no field of Db or of what it needs.
+              test_it.py:9: Db
+            The fields are: dsn, size.
+            """,
+            id="a value for no field of a rig",
+        ),
+        pytest.param(
+            """
+            from looprig import rig
+            @service_fixture
+            @dataclass
+            class Db(Life):
+                dsn: str
+            @service_fixture
+            @dataclass
+            class Rest(Life):
+                db: Db
+                host: str
+            async def test_it():
+                async with rig(Rest): ...
+            """,
+            """\
+            looprig.DeclarationError: The rig was given no value for Rest.host, Db.dsn.
+              test_it.py:13: Rest
+              test_it.py:9: Db
+            Give it: rig(Rest, host=..., dsn=...).
+            """,
+            id="no value in a rig",
+        ),
+    ],
+)
+def test_a_wrong_use(pytester: pytest.Pytester, suite: str, expected: str) -> None:
+    assert told_at_run(pytester, suite, whole=False) == dedent(expected)
