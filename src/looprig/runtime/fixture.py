@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from inspect import isasyncgenfunction
+from types import TracebackType
 from typing import Any, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
@@ -195,13 +196,24 @@ class LiveFixture:
             [(self.name, self.location)],
             "The error above is what ended it.",
         )
-        crash.__cause__ = error
+        # A group of one is what a task group makes of any error: the error itself tells more, and pytest shows its source.
+        crash.__cause__ = root
+        crash.with_traceback(self._where_it_stood(error))
         for operation in self.host.operations():
             if self in operation.needs:
                 self.reported = True
                 operation.cancel(crash)
         if self.on_crash is not None:
             self.on_crash(crash)
+
+    def _where_it_stood(self, error: BaseException) -> TracebackType | None:
+        """The line of the fixture that an error passed: what lies below it, in a task group say, explains nothing."""
+        entry, stood = error.__traceback__, None
+        while entry is not None:
+            if entry.tb_frame.f_code.co_filename == self.location.path:
+                stood = TracebackType(None, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+            entry = entry.tb_next
+        return stood or error.__traceback__
 
     def tear_down(  # noqa: C901, PLR0912 - every way a life can end, told in one place
         self, limit: Limit | None = None
