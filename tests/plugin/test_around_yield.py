@@ -120,9 +120,12 @@ async def test_stranger():
     text = output(result)
     assert "LookupError: the root cause" in text
     # The first one, and then each that needs the fixture, and no third telling at teardown.
-    assert len(re.findall(r"^E .*FixtureCrashedError: Fixture server crashed while it was in use", text, re.M)) == 3
+    assert (
+        len(re.findall(r"^E .*FixtureCrashedError: Fixture server crashed while it was in use", text, re.MULTILINE))
+        == 3
+    )
     # Told at the line where the fixture stood, and its cause where it was raised: nothing of pytest's own frames.
-    assert len(re.findall(r"^>       async with asyncio.TaskGroup\(\) as group:", text, re.M)) == 2
+    assert len(re.findall(r"^>       async with asyncio.TaskGroup\(\) as group:", text, re.MULTILINE)) == 2
     assert "_pytest" not in text
     assert "ERROR test_it.py::test_later" in text
     assert "ERROR test_it.py::test_later_sync" in text

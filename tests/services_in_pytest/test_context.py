@@ -142,7 +142,6 @@ def test_of_several_the_earlier_stop_when_a_later_one_does_not_start(pytester: p
 
 
 @pytest.mark.parametrize("test", ["def test_it(): assert told == ['+life']", "def test_it(entrypoint): ..."])
-@pytest.mark.xfail(strict=True, reason="the plan looks for async fixtures of the suite's own only")
 def test_a_suite_that_has_nothing_async_but_its_services(pytester: pytest.Pytester, test: str) -> None:
     result = run(
         pytester,

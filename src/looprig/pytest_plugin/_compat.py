@@ -9,7 +9,7 @@ Nothing else in looprig imports `_pytest` or reads an underscored attribute of a
 # pyright: reportUnknownArgumentType=false
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -240,7 +240,8 @@ def requester(request: pytest.FixtureRequest) -> Definition | None:
 
 def active_definition(request: pytest.FixtureRequest, name: str) -> Definition:
     """The definition that `name` means in a request, set up if need be: to hang a finalizer on, as peers do too."""
-    return request._get_active_fixturedef(name)
+    found: Definition | None = request._fixture_defs.get(name)
+    return request._get_active_fixturedef(name) if found is None else found
 
 
 def bound_function(definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
@@ -316,19 +317,20 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
     dynamic.finish = _ignore
 
 
-def resolved_definitions(item: pytest.Function) -> Iterable[Definition]:
-    """The definitions that an item has set up or found set up so far, in that order."""
+def resolved_definitions(item: pytest.Function) -> Collection[Definition]:
+    """The definitions that an item has set up or found set up so far, in that order: a view that grows with them."""
     request: Any = item._request
     return request._fixture_defs.values() if request else ()
 
 
-def ambient_definitions(item: pytest.Function) -> Iterator[Definition]:
+def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
     """The definitions that an item uses without naming them: autouse fixtures and `usefixtures`."""
     info = item._fixtureinfo
     named = info.argnames
-    for name in info.initialnames:
-        if name not in named and (found := info.name2fixturedefs.get(name)):
-            yield found[-1]
+    if len(info.initialnames) == len(named):  # these are among those
+        return ()
+    found = (info.name2fixturedefs.get(name) for name in info.initialnames if name not in named)
+    return [definitions[-1] for definitions in found if definitions]
 
 
 def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:

@@ -20,7 +20,7 @@ from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.registering import Registry
-from looprig.pytest_plugin.targets import Target, target_of
+from looprig.pytest_plugin.targets import Target, asks_nothing, target_of
 
 __all__ = ["Answering"]
 
@@ -90,6 +90,10 @@ class Answering:
             pytest.register_fixture(name=_ENTRYPOINT, func=_use_entrypoint, node=node, autouse=True)
 
     # Answering
+
+    def may_answer(self, function: object) -> bool:
+        """False where there is nothing to answer."""
+        return bool(self._ambiguous) or not asks_nothing(function)
 
     def answer_test(self, function: Any, node: Any) -> None:
         """Has the parameters of a test answered by annotation where no fixture has their name."""

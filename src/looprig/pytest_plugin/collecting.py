@@ -76,7 +76,7 @@ class Collecting:
                 self._answering.see(collector.obj, collector)
             else:
                 self._answering.see_class(collector.obj, collector)
-        if collector.istestfunction(obj, name):
+        if self._answering.may_answer(obj) and collector.istestfunction(obj, name):
             self._answering.answer_test(obj, collector)
 
     @pytest.hookimpl(tryfirst=True)

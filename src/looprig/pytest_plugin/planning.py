@@ -23,9 +23,10 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
-from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_test, is_builtin, needs_loop
+from looprig.pytest_plugin.recognize import ENTRYPOINT, LOOP_NAMES, is_async_test, is_builtin, needs_loop
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
+from looprig.pytest_plugin.targets import asks_nothing
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -41,6 +42,7 @@ class Planning:
     def __init__(self, session: pytest.Session, items: Sequence[pytest.Item], collecting: Collecting) -> None:
         self.session: pytest.Session = session
         self._owners = collecting.owners
+        self._has_owners = bool(collecting.owners)
         self._registry = collecting.registry
         self._settings = collecting.settings
         self._errors: list[LooprigError] = []
@@ -48,18 +50,20 @@ class Planning:
         self._places: dict[object, Place] = {}
         self._numbers: dict[tuple[Any, Any, Flavour], int] = {}
         self._definitions: dict[int, Definition | None] = {}
-        self._shapes: dict[int, _Shape] = {}
-        self._narrowed: set[int] = set()
+        self._shapes: dict[object, _Shape] = {}
+        self._narrowed: set[object] = set()
         self._on_loop: set[Definition] = set()
         self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._refused: set[object] = set()
         self._mixing = Mixing(collecting.owners)
-        self._reached: dict[tuple[int, Flavour], tuple[int, ...]] = {}
+        self._reached: dict[tuple[object, Flavour], tuple[int, ...]] = {}
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
         functions = [item for item in items if isinstance(item, pytest.Function)]
-        # A suite without any pays for one look at its definitions.
-        if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)):
+        # A suite without any pays for one look at its definitions, and for one at each test.
+        if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
+            ENTRYPOINT in item.fixturenames for item in functions
+        ):
             for item in functions:
                 self._see(item)
         for item in functions:
@@ -92,15 +96,26 @@ class Planning:
 
         pytest hands one instance of it to all tests, whatever each of them sees behind its name.
         """
-        info = _compat.fixture_info(item)
-        if id(info) in self._shapes:
+        key = self._closure(item)
+        if key in self._shapes:
             return
-        shape = tuple(_compat.dependencies(info))
-        self._shapes[id(info)] = tuple(definition for definition, _ in shape)
+        shape = tuple(_compat.dependencies(_compat.fixture_info(item)))
+        self._shapes[key] = tuple(definition for definition, _ in shape)
         for definition, asked in shape:
             if needs_loop(definition) or not self._on_loop.isdisjoint(asked):
                 self._on_loop.add(definition)
         self._mixing.check_fixtures(item, shape)
+
+    def _closure(self, item: pytest.Function) -> object:
+        """Equal for items that use the same definitions.
+
+        So are those of one class or module with the same names; where a test is parametrized, its parameters stand in
+        place of fixtures. Other plugins may have more to say about each test.
+        """
+        info = _compat.fixture_info(item)
+        if self._has_owners or hasattr(item, "callspec"):
+            return id(info)
+        return item.parent, *info.names_closure
 
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
@@ -110,7 +125,7 @@ class Planning:
         if not (is_async or shape or self._asks_for_loop(item)):
             return
         self.has_async = True
-        if self._owners:
+        if self._has_owners:
             self._mixing.check_test(item, is_async=is_async)
             if self._owners.owner_of_test(item) is not None:
                 return
@@ -126,13 +141,14 @@ class Planning:
 
     def _shape(self, item: pytest.Function) -> _Shape:
         """The definitions that stand on a loop in the closure of an item, the function-scoped ones too."""
-        info = _compat.fixture_info(item)
-        if id(info) in self._narrowed:
-            return self._shapes[id(info)]
-        self._narrowed.add(id(info))
-        shape = self._shapes[id(info)] = tuple(d for d in self._shapes.get(id(info), ()) if d in self._on_loop)
-        self._errors += self._registry.errors(shape, item)
-        return shape
+        key = self._closure(item)
+        if key not in self._narrowed:
+            self._narrowed.add(key)
+            self._shapes[key] = tuple(d for d in self._shapes.get(key, ()) if d in self._on_loop)
+            self._errors += self._registry.errors_of_fixtures(self._shapes[key], item)
+        if self._registry.asked or not asks_nothing(item.obj):
+            self._errors += self._registry.errors_of_test(item)
+        return self._shapes[key]
 
     def _asks_for_loop(self, item: pytest.Function) -> bool:
         return not LOOP_NAMES.isdisjoint(_compat.fixture_info(item).names_closure)
@@ -144,7 +160,7 @@ class Planning:
         flavour = self._settings.flavour(item)
         providers = tuple(d for d in self._settings.fixtures(item) if SETTINGS[d.argname] == "loop")
         if not (configs or providers or any(_compat.is_parametrized(item, definition) for definition in shape)):
-            key = (id(_compat.fixture_info(item)), flavour)
+            key = (self._closure(item), flavour)
             reached = self._reached.get(key)
             if reached is None:
                 reached = self._reached[key] = self._instances(item, shape, flavour)

@@ -12,6 +12,7 @@ import pytest
 from looprig.pytest_plugin._compat import Definition, is_unittest
 
 __all__ = [
+    "ENTRYPOINT",
     "LOOP_NAMES",
     "inner_test",
     "is_async_definition",
@@ -21,6 +22,8 @@ __all__ = [
     "needs_loop",
 ]
 
+ENTRYPOINT: Final = "entrypoint"
+"""looprig's one async fixture: it runs the objects of `services`."""
 LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
 
 

@@ -25,7 +25,7 @@ from looprig.exceptions import AskError, DeclarationError, LooprigError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.service_errors import errors_of
+from looprig.pytest_plugin.service_errors import errors_of_fixtures, errors_of_test
 from looprig.pytest_plugin.service_functions import alias_function, client_function, service_function
 from looprig.pytest_plugin.targets import Annotations, Target
 from looprig.scopes import Scope, ScopeName
@@ -212,9 +212,13 @@ class Registry:
                         "conftest.py say.",
                     )
 
-    def errors(self, definitions: Iterable[Definition], item: pytest.Function) -> Iterator[LooprigError]:
+    def errors_of_test(self, item: pytest.Function) -> Iterator[LooprigError]:
+        """What is wrong with what a test itself asks for."""
+        return errors_of_test(self, item)
+
+    def errors_of_fixtures(self, definitions: Iterable[Definition], item: pytest.Function) -> Iterator[LooprigError]:
         """What is wrong with services, and with what asks for them, among the fixtures that a test uses."""
-        return errors_of(self, definitions, item)
+        return errors_of_fixtures(self, definitions, item)
 
     # Questions
 

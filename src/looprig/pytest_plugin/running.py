@@ -188,7 +188,7 @@ class _Ending:
         if host is None or host.loop.is_closed():
             return
         try:
-            host.end_tasks_of(self._owner)
+            host.end_tasks_of(self._owner, search=True)
         except StuckTaskError as stuck:
             if error is None:
                 raise

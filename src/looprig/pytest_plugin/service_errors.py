@@ -4,7 +4,7 @@ Decides by what pytest resolved for the test: the same service may be well in on
 next. Raises nothing: it gives errors.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,14 +20,24 @@ from looprig.pytest_plugin.targets import Target, fits, target_of, undeclared
 if TYPE_CHECKING:
     from looprig.pytest_plugin.registering import Registry
 
-__all__ = ["errors_of"]
+__all__ = ["errors_of_fixtures", "errors_of_test"]
 
 
-def errors_of(registry: "Registry", definitions: Iterable[Definition], item: pytest.Function) -> Iterator[LooprigError]:
-    """The errors of a test and of the fixtures that it uses."""
-    yield from _unanswered(registry, item)
-    yield from _of_annotations(registry, item.obj, item)
-    yield from _mixed_up(registry, item.obj, item.name, item)
+def errors_of_test(registry: "Registry", item: pytest.Function) -> Iterator[LooprigError]:
+    """The errors of a test itself: of its parameters."""
+    function = item.obj
+    annotations = registry.annotations.of(function)
+    if annotations:
+        yield from _unanswered(annotations, item)
+        yield from _of_annotations(registry, annotations, function, item)
+    if registry.asked:
+        yield from _mixed_up(registry, function, item.name, item)
+
+
+def errors_of_fixtures(
+    registry: "Registry", definitions: Iterable[Definition], item: pytest.Function
+) -> Iterator[LooprigError]:
+    """The errors of the fixtures that a test uses."""
     for definition in definitions:
         spec = registry.spec(definition)
         if spec is not None:
@@ -35,14 +45,15 @@ def errors_of(registry: "Registry", definitions: Iterable[Definition], item: pyt
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)
         elif registry.target(definition) is None:
-            yield from _of_annotations(registry, definition.func, item, own=definition.argname)
+            annotations = registry.annotations.of(definition.func)
+            yield from _of_annotations(registry, annotations, definition.func, item, own=definition.argname)
             yield from _mixed_up(registry, definition.func, definition.argname, item)
             yield from _too_narrow(registry, definition, item)
 
 
-def _unanswered(registry: "Registry", item: pytest.Function) -> Iterator[LooprigError]:
+def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
     """A parameter of a test that no fixture answers, though it looks as if a service were meant."""
-    for name, annotation in registry.annotations.of(item.obj):
+    for name, annotation in annotations:
         if not _compat.definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
             if error is not None:
@@ -50,14 +61,19 @@ def _unanswered(registry: "Registry", item: pytest.Function) -> Iterator[Looprig
 
 
 def _of_annotations(
-    registry: "Registry", function: Any, item: pytest.Function, *, own: str = ""
+    registry: "Registry",
+    annotations: Sequence[tuple[str, Any]],
+    function: Any,
+    item: pytest.Function,
+    *,
+    own: str = "",
 ) -> Iterator[LooprigError]:
     """A parameter that is answered by its name with another service than its annotation says.
 
     Where a fixture overrides `own`, what it takes under that name is what it overrides: that is not looked at.
     """
     asked = registry.asked.get(getattr(function, "__func__", function), {})
-    for name, annotation in registry.annotations.of(function):
+    for name, annotation in annotations:
         if name in asked or name == own:
             continue
         found = _compat.definitions_in_item(item, name)

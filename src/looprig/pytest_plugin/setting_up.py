@@ -9,15 +9,17 @@ Invariants:
 3. Whatever was set up has its teardown registered with pytest before anything else can fail.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from functools import partial, wraps
+from functools import partial
+from types import FunctionType
 from typing import Any, Final, final
 
 import pytest
 
 from looprig.exceptions import FixtureCrashedError
-from looprig.location import location_of
+from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.hosts import Hosts
@@ -28,6 +30,7 @@ from looprig.runtime.context import Changes, changes_between, context_with
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
 from looprig.runtime.operation import Limit
+from looprig.scopes import Scope
 
 __all__ = ["Record", "SettingUp"]
 
@@ -50,13 +53,35 @@ _NOTHING: Final = Record(frozenset(), ())
 
 
 @final
+class _Facts:
+    """What every set-up of a fixture needs to know, looked up once for each definition."""
+
+    __slots__ = ("function", "is_async", "is_plain", "is_service", "label", "location", "needs", "scope")
+
+    def __init__(self, definition: Definition, registry: Registry) -> None:
+        function = definition.func
+        self.function: Callable[..., Any] = function
+        self.is_async: bool = is_async_function(function)
+        self.is_plain: bool = type(function) is FunctionType
+        """Whether there is nothing to bind it to."""
+        self.is_service: bool = registry.is_service(definition)
+        self.label: str = registry.label(definition)
+        self.location: Location = location_of(function)
+        self.needs: tuple[str, ...] = tuple(name for name in definition.argnames if name != "request")
+        self.scope: Scope = _compat.scope_of(definition)
+
+
+@final
 class SettingUp:
     """The fixtures that are set up in a run, and the hook that does it."""
 
     def __init__(self, hosts: Hosts, owners: Owners, registry: Registry) -> None:
         self._hosts = hosts
         self._owners = owners
+        self._is_alone = not owners
         self._registry = registry
+        self._ambient: tuple[pytest.Function | None, Sequence[Definition]] = (None, ())  # of the latest test
+        self._facts: dict[Definition, _Facts] = {}
         self._records: dict[Definition, Record] = {}
         self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...]]] = {}
         self._crashes: dict[FixtureCrashedError, LiveFixture] = {}
@@ -70,8 +95,11 @@ class SettingUp:
 
     def live_under(self, item: pytest.Function) -> frozenset[object]:
         """All live async fixtures that an item stands on."""
-        records = [r for d in _compat.resolved_definitions(item) if (r := self._records.get(d)) is not None]
-        return frozenset[object]().union(*(record.live for record in records))
+        return self._live_of(_compat.resolved_definitions(item))
+
+    def _live_of(self, definitions: Iterable[Definition]) -> frozenset[object]:
+        records = self._records
+        return frozenset[object]().union(*[record.live for d in definitions if (record := records.get(d)) is not None])
 
     def context_for_test(self, item: pytest.Function, owner: object) -> Context:
         """A context in which all is set that the item's fixtures set."""
@@ -80,9 +108,10 @@ class SettingUp:
 
     def _carried(self, definitions: Iterable[Definition]) -> tuple[Changes, ...]:
         carried: list[Changes] = []
+        records = self._records
         for definition in definitions:
-            record = self._records.get(definition)
-            if record is not None:
+            record = records.get(definition)
+            if record is not None and record.carried:
                 carried += [changes for changes in record.carried if not any(changes is other for other in carried)]
         return tuple(carried)
 
@@ -95,19 +124,24 @@ class SettingUp:
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         __tracebackhide__ = True
-        original = fixturedef.func
-        if self._owners and self._is_of_another(fixturedef, _compat.item_of(request)):
+        facts = self._facts_of(fixturedef)
+        if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
             return (yield)
-        if is_async_function(original):
-            substitute = self._async(fixturedef, request)
-        else:
-            substitute = self._function(fixturedef, request)
+        function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
+        substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
+        substitute.__wrapped__ = function  # pytest's own errors show the source of what stands here
         definition: Any = fixturedef
         definition.func = substitute
         try:
             return (yield)
         finally:
-            definition.func = original
+            definition.func = facts.function
+
+    def _facts_of(self, definition: Definition) -> _Facts:
+        facts = self._facts.get(definition)
+        if facts is None or facts.function is not definition.func:
+            facts = self._facts[definition] = _Facts(definition, self._registry)
+        return facts
 
     def _is_of_another(self, definition: Definition, item: pytest.Function) -> bool:
         """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
@@ -115,41 +149,44 @@ class SettingUp:
             return self._owners.owner_of_fixture(definition, item) is not None
         return self._owners.owner_of_test(item) is not None
 
-    def _needed(self, definition: Definition, request: pytest.FixtureRequest) -> list[Definition]:
+    def _needed(self, definition: Definition, facts: _Facts, request: pytest.FixtureRequest) -> list[Definition]:
         """What a fixture depends on: what it names, and the autouse fixtures it finds set up around it."""
+        records = self._records
         item = _compat.item_of(request)
-        scope = _compat.scope_of(definition)
+        if item is not self._ambient[0]:
+            self._ambient = item, _compat.ambient_definitions(item)
         needed = [
             ambient
-            for ambient in _compat.ambient_definitions(item)
-            if ambient in self._records and ambient is not definition and _compat.scope_of(ambient) >= scope
+            for ambient in self._ambient[1]
+            if ambient in records and ambient is not definition and self._facts[ambient].scope >= facts.scope
         ]
-        for name in definition.argnames:
-            if name != "request" and (found := _compat.active_definition(request, name)) not in needed:
+        for name in facts.needs:
+            if (found := _compat.active_definition(request, name)) not in needed:
                 needed.append(found)
         return needed
 
-    def _async(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
-        function = _compat.bound_function(definition, request)
-
-        @wraps(function)  # pytest's own errors show the source of what stands here
+    def _async(
+        self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any]:
         def set_up_async_fixture(**kwargs: Any) -> Any:
             __tracebackhide__ = True
             host = self._hosts.of_fixture(definition, request)
-            if request.scope != "function":
+            item, node = _compat.item_of(request), request.node
+            if node is not item:
                 _compat.guard(definition, partial(self._hosts.admit, definition))
-            item = _compat.item_of(request)
-            begun = self._begun.pop((definition, request.node), None)
+            begun = self._begun.pop((definition, node), None) if self._begun else None
             if begun is None:
-                if self._registry.is_service(definition):
+                if facts.is_service:
                     self._begin_beside(definition, item, host)
-                begun = self._begin(definition, function, kwargs, self._needed(definition, request), host)
+                needed = self._needed(definition, facts, request)
+                begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried = begun
             value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live)))
             request.addfinalizer(partial(self._tear_down, definition, live))
-            for settled in self._hosts.settled_by(item) if request.node is not item else ():
-                # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
-                settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
+            if node is not item:
+                for settled in self._hosts.settled_by(item):
+                    # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
+                    settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
             self._remember(definition, live.changes, carried, live.needs | {live})
             return value
 
@@ -158,14 +195,15 @@ class SettingUp:
     def _begin(
         self,
         definition: Definition,
+        facts: _Facts,
         function: Callable[..., Any],
         kwargs: dict[str, Any],
         needed: list[Definition],
+        *,
         host: Host,
     ) -> tuple[LiveFixture, tuple[Changes, ...]]:
-        under = frozenset[object]().union(*(self.record_of(d).live for d in needed))
         carried = self._carried(needed)
-        live = LiveFixture(host, self._registry.label(definition), location_of(definition.func), under)
+        live = LiveFixture(host, facts.label, facts.location, self._live_of(needed))
         live.on_crash = partial(self._crashed, definition, live)
         live.begin(function, kwargs, context_with(_clean_context(), carried, live))
         return live, carried
@@ -183,7 +221,8 @@ class SettingUp:
             if (other, node) in self._begun or not all(d and _compat.is_cached(d[0]) for d in needed):
                 continue
             kwargs = {d[0].argname: _compat.cached_value(d[0]) for d in needed}
-            self._begun[other, node] = self._begin(other, other.func, kwargs, [d[0] for d in needed], host)
+            facts = self._facts_of(other)
+            self._begun[other, node] = self._begin(other, facts, other.func, kwargs, [d[0] for d in needed], host=host)
             node.addfinalizer(partial(self._drop, other, node))
 
     def _drop(self, definition: Definition, node: object) -> None:
@@ -221,14 +260,28 @@ class SettingUp:
         if carried or live:
             self._records[definition] = Record(live, carried)
 
-    def _function(self, definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
-        function = _compat.bound_function(definition, request)
-
-        @wraps(function)
+    def _function(
+        self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any]:
         def set_up_fixture(**kwargs: Any) -> Any:
             __tracebackhide__ = True
-            with _Isolated(self, definition, request) as context:
-                return context.run(_compat.call_fixture, function, request, kwargs)
+            needed = self._needed(definition, facts, request)
+            resolved = _compat.resolved_definitions(_compat.item_of(request))
+            known = len(resolved)
+            carried = self._carried(needed)
+            clean = _clean_context()
+            context = context_with(clean, carried, definition)
+            context.run(_CLEAN.set, clean)
+            before = context.copy()
+            with _finalizers_in(context, definition):
+                value = context.run(_compat.call_fixture, function, request, kwargs)
+            if len(resolved) > known:  # it stands also on what it asked for while it ran
+                needed += tuple(resolved)[known:]
+                carried = self._carried(needed)
+            self._remember(definition, changes_between(before, context), carried, self._live_of(needed))
+            if definition in self._records:
+                request.addfinalizer(partial(self._records.pop, definition, None))
+            return value
 
         return set_up_fixture
 
@@ -253,58 +306,17 @@ class SettingUp:
             found.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
         return value, record.carried, record.live
 
-    def isolate(self, definition: Definition, request: pytest.FixtureRequest) -> Context:
-        """The context for a sync fixture: all is set in it that the fixtures under it set."""
-        return context_with(_clean_context(), self._carried(self._needed(definition, request)), definition)
 
-    def remember_sync(
-        self, definition: Definition, request: pytest.FixtureRequest, changes: Changes, known: int
-    ) -> None:
-        """A sync fixture is set up: notes what it changed and what it stands on.
-
-        It stands also on what it asked for while it ran: all that the item did not know of before. `known` counts.
-        """
-        asked = tuple(_compat.resolved_definitions(_compat.item_of(request)))[known:]
-        needed = (*self._needed(definition, request), *asked)
-        live = frozenset[object]().union(*(self.record_of(d).live for d in needed))
-        self._remember(definition, changes, self._carried(needed), live)
-        if definition in self._records:
-            request.addfinalizer(partial(self._records.pop, definition, None))
-
-
-@final
-class _Isolated:
-    """The set-up of one sync fixture in a context of its own; its finalizers run there as well."""
-
-    __slots__ = ("_before", "_context", "_definition", "_known", "_request", "_setting_up")
-
-    def __init__(self, setting_up: SettingUp, definition: Definition, request: pytest.FixtureRequest) -> None:
-        self._setting_up = setting_up
-        self._definition = definition
-        self._request = request
-
-    def __enter__(self) -> Context:
-        self._context = self._setting_up.isolate(self._definition, self._request)
-        self._known = len(tuple(_compat.resolved_definitions(_compat.item_of(self._request))))
-        self._context.run(_CLEAN.set, _clean_context())
-        self._before = self._context.copy()
-        definition: Any = self._definition
-        add = definition.addfinalizer
-        definition.addfinalizer = self._adding(add)
-        return self._context
-
-    def _adding(self, add: Callable[[Callable[[], object]], None]) -> Callable[[Callable[[], object]], None]:
-        def add_here(finalizer: Callable[[], object]) -> None:
-            add(partial(self._context.run, finalizer))
-
-        return add_here
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        definition: Any = self._definition
-        del definition.addfinalizer
-        if error is None:
-            changes = changes_between(self._before, self._context)
-            self._setting_up.remember_sync(self._definition, self._request, changes, self._known)
+@contextmanager
+def _finalizers_in(context: Context, definition: Definition) -> Generator[None, None, None]:
+    """Has the finalizers that a fixture adds meanwhile run in a context."""
+    patched: Any = definition
+    add = definition.addfinalizer
+    patched.addfinalizer = lambda finalizer: add(partial(context.run, finalizer))
+    try:
+        yield
+    finally:
+        del patched.addfinalizer
 
 
 def _clean_context() -> Context:

@@ -8,7 +8,7 @@ Invariant: no annotation raises. One that means nothing at run time asks for not
 import inspect
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, final
 
@@ -19,7 +19,7 @@ from looprig.declare.service import ServiceKey, ServiceSpec, same_class
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Annotations", "Target", "fits", "target_of", "undeclared"]
+__all__ = ["Annotations", "Target", "asks_nothing", "fits", "target_of", "undeclared"]
 
 UNKNOWN_TYPE: object = object()
 
@@ -48,6 +48,17 @@ class Target:
         return f"TestClient[{self.spec.cls.__qualname__}]" if self.client else self.spec.cls.__qualname__
 
 
+def asks_nothing(function: object) -> bool:
+    """Whether no parameter has an annotation, where that costs little to see: so it is for most tests."""
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
+        return False
+    try:
+        annotations = function.__annotations__
+    except NameError:  # Python 3.14 evaluates them here
+        return False
+    return not annotations or (len(annotations) == 1 and "return" in annotations)
+
+
 @final
 class Annotations:
     """The annotations of functions, evaluated. Each text is evaluated once for a module."""
@@ -55,15 +66,20 @@ class Annotations:
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], Any] = {}
 
-    def of(self, function: Any) -> Iterator[tuple[str, Any]]:
+    def of(self, function: Any) -> Sequence[tuple[str, Any]]:
         """Name and annotation of each parameter that has one with a meaning at run time."""
+        if asks_nothing(function):
+            return ()
         function = inspect.unwrap(getattr(function, "__func__", function))
         if not isinstance(function, FunctionType):
-            return
+            return ()
         try:
             annotations = function.__annotations__
         except NameError:  # Python 3.14 evaluates them here
-            return
+            return ()
+        return [*self._evaluate(annotations, function)] if annotations else ()
+
+    def _evaluate(self, annotations: Mapping[str, Any], function: FunctionType) -> Iterator[tuple[str, Any]]:
         for name, annotation in annotations.items():
             if name == "return":
                 continue

@@ -7,7 +7,7 @@ Invariants:
 2. `OWNER` is never carried: a task belongs to whom it was started by.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
@@ -26,16 +26,13 @@ def changes_between(before: Context, after: Context) -> Changes:
     return {var: value for var, value in after.items() if var is not OWNER and before.get(var, _ABSENT) is not value}
 
 
-def context_with(base: Context, carried: Iterable[Changes], owner: object) -> Context:
+def context_with(base: Context, carried: Sequence[Changes], owner: object) -> Context:
     """A copy of `base` in which all that is `carried` is set, later changes over earlier ones."""
     context = base.copy()
-    context.run(_apply, carried, owner)
+    context.run(OWNER.set, owner)
+    if carried:
+        context.run(apply_changes, carried)
     return context
-
-
-def _apply(carried: Iterable[Changes], owner: object) -> None:
-    OWNER.set(owner)
-    apply_changes(carried)
 
 
 def apply_changes(carried: Iterable[Changes]) -> None:

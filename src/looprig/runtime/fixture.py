@@ -90,15 +90,13 @@ class LiveFixture:
 
     def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
         """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
-        loop = self.host.loop
-        self._before = context
+        self._before = context.copy()  # as it is before the fixture changes it
         if isasyncgenfunction(function):
-            self._released = loop.create_future()
+            self._released = self.host.loop.create_future()
             life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), self._released)
         else:
             life = self._once(function(**kwargs))
-        self._task = context.run(loop.create_task, life)
-        self._task.set_name(f"fixture {self.name}")
+        self._task = self.host.make_task(life, context, f"fixture {self.name}")
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
         """Runs the loop until the fixture is ready, and gives its value."""
@@ -130,6 +128,8 @@ class LiveFixture:
             raise
         if self._context is not None and self._before is not None:
             self.changes = changes_between(self._before, self._context)
+        # Contexts know their owner: to keep them would make a cycle of each fixture, for the garbage collector to find.
+        self._before = self._context = None
         return self._value
 
     def _unwind(self, error: BaseException) -> None:
@@ -196,7 +196,7 @@ class LiveFixture:
             [(self.name, self.location)],
             "The error above is what ended it.",
         )
-        # A group of one is what a task group makes of any error: the error itself tells more, and pytest shows its source.
+        # A group of one is what a task group makes of any error. pytest shows the source of what is no group.
         crash.__cause__ = root
         crash.with_traceback(self._where_it_stood(error))
         for operation in self.host.operations():
@@ -233,7 +233,8 @@ class LiveFixture:
                 elif not released.done():
                     released.set_result(None)
                 if not task.done():
-                    self.host.drive(task, task, what=f"the teardown of fixture {self.name}", owner=self, limit=limit)
+                    what = f"the teardown of fixture {self.name}"
+                    self.host.drive(task, task, what=what, owner=self, limit=limit, has_begun=self._is_ready)
                 if self.crash is None:
                     task.result()
                 elif not self.reported:
@@ -255,7 +256,7 @@ class LiveFixture:
                 self.host.end_tasks_of(self, task)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
-        self._task = None
+        self._task = self.on_crash = None
         if len(errors) == 1:
             raise errors[0]
         if errors:

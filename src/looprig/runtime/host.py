@@ -13,6 +13,7 @@ Invariants:
 import asyncio
 import time
 from collections.abc import Callable, Collection, Coroutine, Generator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
@@ -23,9 +24,11 @@ from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.interrupts import running
 from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver
-from looprig.runtime.tasks import STUCK, note_owners, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Spawning, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
+
+_NO_NEEDS: Final = frozenset[object]()
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -53,14 +56,14 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "loop")
+    __slots__ = ("_lenders", "_lent", "_spawning", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self._lent = lent
         # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
         self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()
-        note_owners(loop)
+        self._spawning: Final = Spawning(loop)
 
     @classmethod
     def open(
@@ -101,27 +104,31 @@ class Host:
         *,
         what: str,
         owner: object = None,
-        needs: Collection[object] = (),
+        needs: AbstractSet[object] = _NO_NEEDS,
         limit: Limit | None = None,
         resolve: Resolver | None = None,
+        has_begun: bool = False,
     ) -> None:
         """Runs the loop until `waiter` is done; what makes it done has to stop the loop, or else to end `target`.
 
         `target` is cancelled by a crash of what the operation `needs`, by the `limit`, or by a signal; the cause is
-        then raised. `resolve` finds what code of the `owner` asks for with `ask`.
+        then raised. One that `has_begun` is sure to come to where it stops the loop. `resolve` finds what code of the
+        `owner` asks for with `ask`.
         """
         __tracebackhide__ = True
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
         if limit is not None:
             limit.start(operation, loop)
-        target.add_done_callback(operation.target_done)
+        if not has_begun:
+            target.add_done_callback(operation.target_done)
         running.append((loop, operation))
         try:
             while not waiter.done() and not operation.abandoned:
                 operation.is_stopping = False
                 loop.run_forever()
-                operation.answer()
+                if operation.questions is not None:
+                    operation.answer()
         except BaseException:
             if target.done() and not target.cancelled():
                 target.exception()  # KeyboardInterrupt comes this way too: asyncio is not to tell of it again
@@ -129,6 +136,8 @@ class Host:
         finally:
             running.pop()
             operation.settle()
+            if not (has_begun or target.done()):  # it goes on without us
+                target.remove_done_callback(operation.target_done)
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None:
@@ -153,27 +162,34 @@ class Host:
         what: str,
         context: Context | None = None,
         owner: object = None,
-        needs: Collection[object] = (),
+        needs: AbstractSet[object] = _NO_NEEDS,
         limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> Any:
-        """Runs a coroutine in a task of its own, in a copy of `context`, and gives what it returns."""
+        """Runs a coroutine in a task of its own, in `context` or a copy of it, and gives what it returns."""
         __tracebackhide__ = True
-        create = self.loop.create_task
-        stopping = self._stopping(coroutine)
-        task = create(stopping) if context is None else context.run(create, stopping)
+        task = self.make_task(self._stopping(coroutine), context)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
+    def make_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, name: str | None = None
+    ) -> "asyncio.Task[Any]":
+        """The task that an owner lives in; it runs whenever the loop does."""
+        return self._spawning.make(coroutine, context, name)
+
     # Ending
 
-    def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None) -> None:
+    def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
         """Cancels the tasks that `owner` left over, and `also`, and waits for them.
+
+        They are searched for where the owner is known to have started some, or may have under a task factory of its
+        own; `search` has them searched for even if that is gone again.
 
         Raises:
             StuckTaskError: some would not end.
         """
-        left = tasks_of(self.loop, owner)
+        left = tasks_of(self.loop, owner) if self._spawning.may_have_left(owner) or search else []
         if also is not None and not also.done() and also not in left and also not in STUCK:
             left.append(also)
         if left:
@@ -212,6 +228,7 @@ class Host:
             if left:
                 self._end(left)
         if self._lent:
+            self._spawning.uninstall()
             _raise_all(errors)
             return
         # asyncio's own loops say whether there is anything to shut down; entering the loop for nothing is dear.

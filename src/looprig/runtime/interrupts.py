@@ -9,6 +9,7 @@ Invariants:
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -24,8 +25,8 @@ running: Final[list[tuple[Any, Operation]]] = []
 
 _MAIN_THREAD: Final = threading.main_thread().ident
 _DEFAULTS: Final = (signal.SIG_DFL, signal.default_int_handler)
-# `signal.getsignal` wraps this to make an enum member of the answer, which takes ten times as long.
-_current_handler: Final[Callable[[int], Any]] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+# `signal.getsignal` tries to make an enum member of the answer of this one, which takes ten times as long.
+_current_handler: Final[Callable[[int], Any]] = sys.modules.get("_signal", signal).getsignal
 
 
 @final

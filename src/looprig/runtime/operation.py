@@ -11,7 +11,7 @@ Invariants:
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
@@ -53,23 +53,16 @@ class Operation:
     come for it.
     """
 
-    __slots__ = (
-        "_loop",
-        "_questions",
-        "_rounds",
-        "_settled",
-        "_timer",
-        "abandoned",
-        "cause",
-        "interrupted",
-        "is_stopping",
-        "limiter",
-        "needs",
-        "owner",
-        "resolve",
-        "target",
-        "what",
-    )
+    # Most operations are never cancelled, limited or asked: what is for those stands on the class until it is needed.
+    questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
+    _rounds: int = 0
+    _settled: bool = False
+    _timer: asyncio.TimerHandle | None = None
+    abandoned: bool = False
+    cause: BaseException | None = None
+    interrupted: bool = False
+    is_stopping: bool = False
+    limiter: asyncio.TimerHandle | None = None
 
     def __init__(  # noqa: PLR0917 - made in one place
         self,
@@ -77,20 +70,11 @@ class Operation:
         what: str,
         target: "asyncio.Task[Any]",
         owner: object,
-        needs: Collection[object],
+        needs: AbstractSet[object],
         resolve: Resolver | None,
     ) -> None:
         self._loop = loop
-        self._questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
-        self._rounds = 0
-        self._settled = False
-        self.is_stopping: bool = False
-        self._timer: asyncio.TimerHandle | None = None
-        self.abandoned: bool = False
-        self.limiter: asyncio.TimerHandle | None = None
-        self.cause: BaseException | None = None
-        self.interrupted: bool = False
-        self.needs: AbstractSet[object] = frozenset(needs)
+        self.needs: AbstractSet[object] = needs
         self.owner: object = owner
         self.resolve: Resolver | None = resolve
         self.target: asyncio.Task[Any] = target
@@ -136,8 +120,9 @@ class Operation:
             self._timer.cancel()
         if self.limiter is not None:
             self.limiter.cancel()
-        for _, future in self._questions or ():
-            future.cancel()
+        if self.questions:
+            for _, future in self.questions:
+                future.cancel()
 
     def put(self, question: Callable[[], object]) -> "asyncio.Future[Any]":
         """Has `question` called while the loop stands still; the future gets its answer.
@@ -146,14 +131,14 @@ class Operation:
         the loop, so the loop is left for as long as it takes.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._questions = [*(self._questions or ()), (question, future)]
+        self.questions = [*(self.questions or ()), (question, future)]
         self.stop()
         return future
 
     def answer(self) -> None:
         """Answers all questions put so far. The loop must not be running."""
-        while self._questions:
-            question, future = self._questions.pop(0)
+        while self.questions:
+            question, future = self.questions.pop(0)
             if future.done():
                 continue
             try:

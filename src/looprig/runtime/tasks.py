@@ -3,26 +3,25 @@
 A task belongs to the fixture or test in whose context it was started, however many tasks lie between. Does not
 look at what a task does.
 
-Python 3.12 can ask a task for its context. On 3.11 a task factory notes the owner when the task is made.
+A task factory notes who starts tasks, so that nothing is searched for after most fixtures. Python 3.12 can ask a task
+for its context; on 3.11 the garbage collector knows it.
 """
 
 import asyncio
 import gc
 import sys
 from collections.abc import Coroutine, Generator, Iterable
+from contextvars import Context
 from inspect import isasyncgen
-from typing import Any, Final
+from typing import Any, Final, final
 from weakref import WeakSet
 
 from looprig.location import Location
 from looprig.runtime.context import OWNER
 
-__all__ = ["STUCK", "note_owners", "owner_of", "report_errors", "tasks_of", "waits_at"]
+__all__ = ["STUCK", "Spawning", "owner_of", "report_errors", "tasks_of", "waits_at"]
 
 if sys.version_info >= (3, 12):
-
-    def note_owners(loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing to do: a task knows its context."""
 
     def owner_of(task: "asyncio.Task[Any]") -> object:
         """The fixture or test that the task belongs to, or `None`."""
@@ -30,25 +29,69 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def note_owners(loop: asyncio.AbstractEventLoop) -> None:
-        """Has the loop's tasks know their owners, unless the loop has a task factory of its own."""
-        if loop.get_task_factory() is None:
-            loop.set_task_factory(_make_owned)
-
     def owner_of(task: "asyncio.Task[Any]") -> object:
         """The fixture or test that the task belongs to, or `None`."""
-        return getattr(task, "_looprig_owner", None)
+        # What a task was made with comes before what is to be called when it is done, which has contexts as well.
+        context = next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
+        return None if context is None else context.get(OWNER)
 
-    def _make_owned(
-        loop: asyncio.AbstractEventLoop,
-        coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
-        **options: Any,
+
+@final
+class Spawning:
+    """Notes, in a loop's task factory, who starts tasks: of whoever did not, there is nothing to look for.
+
+    Where the loop has a task factory of somebody else, nothing is known, and whoever asks has to look.
+    """
+
+    __slots__ = ("_factory", "_loop", "_owners")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        owners = self._owners = set[object]()
+
+        def make(
+            loop: asyncio.AbstractEventLoop,
+            coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+            **options: Any,
+        ) -> "asyncio.Task[Any]":
+            task = asyncio.Task(coro, loop=loop, **options)
+            context = options.get("context")
+            owners.add(OWNER.get(None) if context is None else context.get(OWNER))
+            return task
+
+        self._factory: Any = None
+        if loop.get_task_factory() is None:
+            loop.set_task_factory(make)
+            self._factory = loop.get_task_factory()
+
+    @property
+    def is_noting(self) -> bool:
+        """Whether the loop's task factory is ours."""
+        return self._factory is not None and self._loop.get_task_factory() is self._factory
+
+    def make(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, name: str | None
     ) -> "asyncio.Task[Any]":
-        task = asyncio.Task(coro, loop=loop, **options)
-        context = options.get("context")
-        owner = OWNER.get(None) if context is None else context.get(OWNER)
-        task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
+        """A task, in `context` or a copy of it, that whoever makes it looks after: it is not noted."""
+        if self.is_noting:  # then it is what asyncio's own `create_task` makes, without the way through the factory
+            return asyncio.Task(coroutine, loop=self._loop, name=name, context=context)
+        create = self._loop.create_task  # whose factory may be one that takes no context
+        task = create(coroutine) if context is None else context.run(create, coroutine)
+        if name is not None:
+            task.set_name(name)
         return task
+
+    def may_have_left(self, owner: object) -> bool:
+        """Whether the owner may have started tasks; asked once, at its end."""
+        if owner in self._owners:
+            self._owners.discard(owner)
+            return True
+        return not self.is_noting
+
+    def uninstall(self) -> None:
+        """Gives the loop back as it was."""
+        if self.is_noting:
+            self._loop.set_task_factory(None)
 
 
 STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
