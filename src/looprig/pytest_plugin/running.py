@@ -42,6 +42,7 @@ class Running:
         self._hosts = hosts
         self._setting_up = setting_up
         self._owners = settings.owners
+        self._has_owners = bool(settings.owners)
         self._settings = settings
         self._options = options
         self._interrupts = interrupts
@@ -68,10 +69,10 @@ class Running:
         self._begin(item, "call")
         if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
             return (yield)
-        if self._owners.owner_of_test(item) is not None:
+        if self._has_owners and self._owners.owner_of_test(item) is not None:
             return (yield)
         owner = object()
-        context = self._setting_up.context_for_test(item, owner)
+        context, _ = self._setting_up.ground_of_test(item, owner)
         item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
         with _Ending(owner, None) as ending:
             try:
@@ -128,7 +129,9 @@ class Running:
         if inner is not function:
             self._run_hypothesis(pyfuncitem, function, inner)
             return None
-        if not is_async_test(pyfuncitem) or self._owners.owner_of_test(pyfuncitem) is not None:
+        if not is_async_test(pyfuncitem):
+            return None
+        if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
             return None
         arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
         result = self._run_test(pyfuncitem, function, arguments)
@@ -156,16 +159,18 @@ class Running:
     def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         __tracebackhide__ = True
         host = self._hosts.of_item(item)
+        setting_up = self._setting_up
         owner = object()
+        context, needs = setting_up.ground_of_test(item, owner)
         with _Ending(owner, host):
             return host.run(
                 function(**arguments),
                 what=f"the call of {item.name}",
                 owner=owner,
-                context=self._setting_up.context_for_test(item, owner),
-                needs=self._setting_up.live_under(item),
-                limit=self._setting_up.limit,
-                resolve=partial(self._setting_up.ask, _compat.item_request(item)),
+                context=context,
+                needs=needs,
+                limit=setting_up.limit,
+                resolve=partial(setting_up.ask, _compat.item_request(item)),
             )
 
 

@@ -93,18 +93,14 @@ class SettingUp:
         """What is known of a fixture; nothing if it has no part in loops or contexts."""
         return self._records.get(definition, _NOTHING)
 
-    def live_under(self, item: pytest.Function) -> frozenset[object]:
-        """All live async fixtures that an item stands on."""
-        return self._live_of(_compat.resolved_definitions(item))
+    def ground_of_test(self, item: pytest.Function, owner: object) -> tuple[Context, frozenset[object]]:
+        """A context in which all is set that the item's fixtures set, and the live async ones that it stands on."""
+        definitions = _compat.resolved_definitions(item)
+        return context_with(_clean_context(), self._carried(definitions), owner), self._live_of(definitions)
 
     def _live_of(self, definitions: Iterable[Definition]) -> frozenset[object]:
         records = self._records
         return frozenset[object]().union(*[record.live for d in definitions if (record := records.get(d)) is not None])
-
-    def context_for_test(self, item: pytest.Function, owner: object) -> Context:
-        """A context in which all is set that the item's fixtures set."""
-        definitions = _compat.resolved_definitions(item)
-        return context_with(_clean_context(), self._carried(definitions), owner)
 
     def _carried(self, definitions: Iterable[Definition]) -> tuple[Changes, ...]:
         carried: list[Changes] = []
@@ -182,7 +178,7 @@ class SettingUp:
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried = begun
             value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live)))
-            request.addfinalizer(partial(self._tear_down, definition, live))
+            definition.addfinalizer(partial(self._tear_down, definition, live))
             if node is not item:
                 for settled in self._hosts.settled_by(item):
                     # The loop ends with these: so must what lives on it, though pytest knows of no dependency.

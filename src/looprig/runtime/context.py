@@ -7,13 +7,13 @@ Invariants:
 2. `OWNER` is never carried: a task belongs to whom it was started by.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
 __all__ = ["OWNER", "Changes", "apply_changes", "changes_between", "context_with"]
 
-Changes = dict[ContextVar[Any], Any]
+Changes = Mapping[ContextVar[Any], Any]
 
 OWNER: Final[ContextVar[object]] = ContextVar("looprig.owner")
 """The fixture or test on whose behalf code runs; tasks started there inherit it."""

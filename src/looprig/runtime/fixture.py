@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from inspect import isasyncgenfunction
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
@@ -31,40 +31,24 @@ __all__ = ["LiveFixture"]
 class LiveFixture:
     """`needs` are the live fixtures it depends on, directly or not."""
 
-    __slots__ = (
-        "_before",
-        "_context",
-        "_is_ready",
-        "_is_released",
-        "_released",
-        "_task",
-        "_value",
-        "changes",
-        "crash",
-        "host",
-        "location",
-        "name",
-        "needs",
-        "on_crash",
-        "reported",
-    )
+    # What most fixtures never come to stands on the class: one is made for every test that has fixtures.
+    _before: Context | None = None
+    _context: Context | None = None
+    _is_ready: bool = False
+    _is_released: bool = False
+    _released: "asyncio.Future[None] | None" = None
+    _task: "asyncio.Task[Any] | None" = None
+    _value: Any = None
+    changes: Changes = MappingProxyType({})
+    crash: FixtureCrashedError | None = None
+    on_crash: Callable[[FixtureCrashedError], None] | None = None
+    reported: bool = False
 
     def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
-        self._before: Context | None = None
-        self._context: Context | None = None
-        self._is_ready = False
-        self._is_released = False
-        self._released: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._value: Any = None
-        self.changes: Changes = {}
-        self.crash: FixtureCrashedError | None = None
         self.host: Host = host
         self.location: Location = location
         self.name: str = name
         self.needs: frozenset[object] = needs
-        self.on_crash: Callable[[FixtureCrashedError], None] | None = None
-        self.reported: bool = False
 
     def __repr__(self) -> str:
         return f"<live fixture {self.name}>"
@@ -96,7 +80,7 @@ class LiveFixture:
             life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), self._released)
         else:
             life = self._once(function(**kwargs))
-        self._task = self.host.make_task(life, context, f"fixture {self.name}")
+        self._task = self.host.make_task(life, context, self, f"fixture {self.name}")
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
         """Runs the loop until the fixture is ready, and gives its value."""

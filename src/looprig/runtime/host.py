@@ -168,15 +168,15 @@ class Host:
     ) -> Any:
         """Runs a coroutine in a task of its own, in `context` or a copy of it, and gives what it returns."""
         __tracebackhide__ = True
-        task = self.make_task(self._stopping(coroutine), context)
+        task = self.make_task(self._stopping(coroutine), context, owner)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
     def make_task(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, name: str | None = None
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None = None
     ) -> "asyncio.Task[Any]":
         """The task that an owner lives in; it runs whenever the loop does."""
-        return self._spawning.make(coroutine, context, name)
+        return self._spawning.make(coroutine, context, owner, name)
 
     # Ending
 

@@ -31,6 +31,8 @@ else:
 
     def owner_of(task: "asyncio.Task[Any]") -> object:
         """The fixture or test that the task belongs to, or `None`."""
+        if (owner := getattr(task, "_looprig_owner", None)) is not None:
+            return owner
         # What a task was made with comes before what is to be called when it is done, which has contexts as well.
         context = next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
         return None if context is None else context.get(OWNER)
@@ -70,11 +72,14 @@ class Spawning:
         return self._factory is not None and self._loop.get_task_factory() is self._factory
 
     def make(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, name: str | None
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
     ) -> "asyncio.Task[Any]":
         """A task, in `context` or a copy of it, that whoever makes it looks after: it is not noted."""
         if self.is_noting:  # then it is what asyncio's own `create_task` makes, without the way through the factory
-            return asyncio.Task(coroutine, loop=self._loop, name=name, context=context)
+            task = asyncio.Task(coroutine, loop=self._loop, name=name, context=context)
+            if sys.version_info < (3, 12):  # it lives long, and is looked at after every test
+                task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
+            return task
         create = self._loop.create_task  # whose factory may be one that takes no context
         task = create(coroutine) if context is None else context.run(create, coroutine)
         if name is not None:
