@@ -1,7 +1,7 @@
 """Importing what an extra brings, at the moment it is needed.
 
 Loading looprig stays cheap because aiohttp, msgspec, pydantic and uvicorn are imported here, by name, when they
-are used. Nothing is cached: `sys.modules` does that already.
+are used.
 
 Invariant: a package that is not there is told as an `ExtraMissingError` that names the extra to install, and
 never as a bare `ModuleNotFoundError`. A package that is there but fails to import keeps its own error.
@@ -38,9 +38,12 @@ class LazyModule:
     """
 
     def __init__(self, module: str, *, extra: str, needed_for: str) -> None:
+        self._found: ModuleType | None = None
         self._module = module
         self._extra = extra
         self._needed_for = needed_for
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_extra(self._module, extra=self._extra, needed_for=self._needed_for), name)
+        if self._found is None:
+            self._found = import_extra(self._module, extra=self._extra, needed_for=self._needed_for)
+        return getattr(self._found, name)

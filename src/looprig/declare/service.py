@@ -10,6 +10,7 @@ Invariants:
 """
 
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -48,6 +49,9 @@ S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 ServiceKey = tuple[str, str, int]
 
 
+_real: Final = functools.cache(os.path.realpath)  # asked for by each test that a service answers
+
+
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceSpec:
@@ -66,7 +70,7 @@ class ServiceSpec:
     @property
     def key(self) -> ServiceKey:
         """One for each declaration, however many times its file was imported."""
-        return os.path.realpath(self.location.path), self.cls.__qualname__, self.ordinal
+        return _real(self.location.path), self.cls.__qualname__, self.ordinal
 
     @property
     def label(self) -> str:

@@ -11,14 +11,16 @@ Invariants:
 3. No request is without a time limit.
 """
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import ClassVar, Final, Generic, Protocol, Self, cast, final
 
 from typing_extensions import TypeForm, TypeVar, Unpack
 
 from looprig.exceptions import LooprigError
+from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
 from looprig.http.response import Response
@@ -38,6 +40,7 @@ class HasUrl(Protocol):
 
 
 _ServiceT = TypeVar("_ServiceT", bound=HasUrl, covariant=True)  # noqa: PLC0105 - S in the docs, for service
+_S = TypeVar("_S", bound=HasUrl)
 _T = TypeVar("_T", default=Response)
 
 _SUCCESS: Final = range(200, 300)
@@ -80,7 +83,7 @@ class TestClient(Generic[_ServiceT]):
         self._decoder = decoder
         self._headers = dict(headers or {})
         self._session: Session | None = None
-        self._stack = AsyncExitStack()
+        self._own: Connections | None = None
         self._state = "is not open yet"
         self._timeout = timeout
         self._url = url
@@ -228,19 +231,30 @@ class TestClient(Generic[_ServiceT]):
         await websocket.close()
 
     async def __aenter__(self) -> Self:
-        if self._session is not None:
-            raise LooprigError(f"{self!r} is open already.", (), "Open it once, or make one client for each user.")
         tls = getattr(self.service, "client_tls", None)
-        session = Session(self._base_url(), self._headers, self._timeout, tls)
-        self._session = await self._stack.enter_async_context(session)
+        self._base_url()  # told before anything is opened
+        connections = Connections(asyncio.get_running_loop(), tls)
+        self._open(connections)
+        self._own = connections
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session = None
+        self._close()
+        if self._own is not None:
+            await self._own.close()
+
+    def _open(self, connections: Connections) -> None:
+        if self._session is not None:
+            raise LooprigError(f"{self!r} is open already.", (), "Open it once, or make one client for each user.")
+        self._session = Session(self._base_url(), self._headers, self._timeout, connections)
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
         self._state = "is closed"
-        await self._stack.aclose()
+        if session is not None:
+            session.close()
 
     def __repr__(self) -> str:
         return f"<TestClient of {type(self.service).__qualname__}>"
@@ -268,3 +282,15 @@ class TestClient(Generic[_ServiceT]):
             (),
             "Use it inside `async with TestClient(service) as client:`, or take it from its fixture.",
         )
+
+
+@contextmanager
+def sharing(service: _S, connections: Connections) -> Generator[TestClient[_S], None, None]:
+    """A client with the connections of others; what its fixture gives."""
+    client = TestClient(service)
+    # In public, a client has connections of its own.
+    client._open(connections)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+    try:
+        yield client
+    finally:
+        client._close()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001

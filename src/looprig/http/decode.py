@@ -12,7 +12,8 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar, cast, final, get_args, get_type_hints
 
 from typing_extensions import TypeForm
@@ -36,15 +37,26 @@ class Decoder(Protocol):
         ...
 
 
+@lru_cache(maxsize=256)
+def _msgspec_decoder(form: Any) -> Any:
+    """Msgspec looks through a type once for each decoder that it makes."""
+    msgspec = import_extra("msgspec", extra="msgspec", needed_for=f"Decoding into {form_name(form)}")
+    return msgspec.json.Decoder(form)
+
+
 @final
 class MsgspecDecoder:
     """Decodes with msgspec, strictly: Structs, dataclasses, TypedDicts, unions and what they hold."""
 
     def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
         """Decode the whole body into one value."""
-        msgspec = import_extra("msgspec", extra="msgspec", needed_for=f"Decoding into {form_name(into)}")
         try:
-            return cast("_T", msgspec.json.decode(body, type=into))
+            decoder = _msgspec_decoder(cast("Hashable", into))
+        except TypeError:  # not for a dictionary, or not for msgspec, which then says why
+            decoder = _msgspec_decoder.__wrapped__(into)
+        msgspec = sys.modules["msgspec"]
+        try:
+            return cast("_T", decoder.decode(body))
         except msgspec.DecodeError as error:  # which is a ValueError itself in newer versions only
             raise ValueError(str(error)) from error
 

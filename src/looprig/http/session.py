@@ -1,17 +1,17 @@
 """Where the typed client meets aiohttp: one session, what is put in and what comes out.
 
-Does not judge responses: it gives them as they are. Invariant: aiohttp is imported by opening a `Session`, not by
+Does not judge responses: it gives them as they are. Invariant: aiohttp is imported by making a `Session`, not by
 loading this module, and none of its objects leaves it but the websocket connection.
 """
 
-import ssl
+import asyncio
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, cast, final
+from typing import TYPE_CHECKING, Any, TypedDict, cast, final
 from urllib.parse import urlencode
 
-from looprig._extras import LazyModule, import_extra
+from looprig._extras import LazyModule
 from looprig.exceptions import UnexpectedResponseError
+from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import encode_json
 from looprig.http.headers import Headers
@@ -48,48 +48,59 @@ class RequestOptions(TypedDict, total=False):
 
 @final
 class Session:
-    """An aiohttp session for one base URL, open for the length of an `async with` block."""
+    """An aiohttp session for one base URL, with cookies of its own; closed by `close`, which leaves the connections."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout: float, tls: ssl.SSLContext | None) -> None:
-        self._headers = headers
-        self._timeout = timeout
-        self._tls = tls
-        self._url = url.rstrip("/")
-
-    async def __aenter__(self) -> Self:
-        import_extra("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
+    def __init__(self, url: str, headers: Mapping[str, str], timeout: float, connections: Connections) -> None:
         import yarl  # noqa: PLC0415 - comes with aiohttp, and like it is loaded when a client is opened
 
-        jar = aiohttp.CookieJar(unsafe=True)  # "unsafe" is to keep cookies of IP addresses, as 127.0.0.1 is one
-        connector = aiohttp.TCPConnector(ssl=self._tls or True)
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=self._headers)
+        self._connections = connections
+        self._is_fresh = True
+        self._timeout = timeout
+        self._url = url.rstrip("/")
+        # "unsafe" is to keep cookies of IP addresses, as 127.0.0.1 is one
+        jar = aiohttp.CookieJar(unsafe=True, loop=connections.loop)
+        self._session = aiohttp.ClientSession(
+            connector=connections.connector,
+            connector_owner=False,
+            cookie_jar=jar,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None),  # each request has a limit of our own, which tells more
+        )
         self.cookies: Cookies = Cookies(jar, yarl.URL(self._url))
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._session.close()
+    def close(self) -> None:
+        """Lets go of the connections. The aiohttp session has nothing else that is to be closed."""
+        self._session.detach()
+
+    async def _settled(self) -> "aiohttp.ClientSession":
+        if self._is_fresh:
+            self._is_fresh = False
+            await self._connections.settle()
+        return self._session
 
     async def request(self, method: str, path: str, options: RequestOptions) -> Response:
         """Send one request and read its whole response."""
         url = self.url_of(path)
         limit = options.get("timeout", self._timeout)
         sent, body = _body(options)
+        clock = asyncio.timeout(limit)
         try:
-            async with (
-                within(limit, f"{method} {url}: no whole answer within {limit} s."),
-                self._session.request(
+            async with clock:
+                session = await self._settled()
+                asking = session.request(
                     method,
                     url,
                     params=options.get("params"),
                     cookies=options.get("cookies"),
-                    timeout=aiohttp.ClientTimeout(total=None),
                     allow_redirects=options.get("allow_redirects", True),
                     **sent,
-                ) as answer,
-            ):
-                content = await answer.read()
+                )
+                async with asking as answer:
+                    content = await answer.read()
+        except TimeoutError as error:
+            if not clock.expired():  # aiohttp has others, of connecting say
+                raise
+            raise TimeoutError(f"{method} {url}: no whole answer within {limit} s.") from error
         except aiohttp.ClientError as error:
             error.add_note(f"It was asked for {method} {url}.")
             raise
@@ -117,7 +128,8 @@ class Session:
         url = self.url_of(path)
         try:
             async with within(limit, f"{url}: no websocket within {limit} s."):
-                opened = await self._session.ws_connect(url, params=params, headers=headers, protocols=protocols)
+                session = await self._settled()
+                opened = await session.ws_connect(url, params=params, headers=headers, protocols=protocols)
         except aiohttp.WSServerHandshakeError as error:
             answered = f"answered {error.status}: {error.message}"
             raise UnexpectedResponseError(

@@ -42,7 +42,7 @@ class Hosts:
         self._planning = planning
         self._options = options
         self._open: dict[object, Host] = {}
-        self._latest: tuple[pytest.Item, Host] | tuple[None, None] = (None, None)  # asked for several times a test
+        self._latest: tuple[pytest.Item, Host] | None = None  # it is asked for several times a test
         self.opened: Callable[[Host], None] | None = None
         """Told of each host that is opened."""
         self._depends_on: dict[object, tuple[Definition, ...]] = {}
@@ -52,8 +52,9 @@ class Hosts:
 
     def of_item(self, item: pytest.Function) -> Host:
         """The host of an item's loop, opened if need be."""
-        if item is self._latest[0]:
-            return self._latest[1]
+        latest = self._latest
+        if latest is not None and latest[0] is item:
+            return latest[1]
         component = self._component(item)
         key: object = item if component is None else component
         host = self._open.get(key)
@@ -133,7 +134,7 @@ class Hosts:
         """A sync test that has no loop yet takes that of what it asks for; nobody else can change loops."""
         if self._component(item) is None and item not in self._open and not is_async_test(item):
             self._joined[item] = component
-            self._latest = (None, None)
+            self._latest = None
             item.addfinalizer(partial(self._joined.pop, item, None))
             return
         registry = self._planning.registry
@@ -202,7 +203,7 @@ class Hosts:
 
     def _close(self, key: object) -> None:
         host = self._open.pop(key, None)
-        self._latest = (None, None)
+        self._latest = None
         self._depends_on.pop(key, None)
         if host is not None:
             host.close()

@@ -26,7 +26,7 @@ from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.service_errors import errors_of_fixtures, errors_of_test
-from looprig.pytest_plugin.service_functions import alias_function, client_function, service_function
+from looprig.pytest_plugin.service_functions import Clients, alias_function, client_function, service_function
 from looprig.pytest_plugin.targets import Annotations, Target
 from looprig.scopes import Scope, ScopeName
 
@@ -41,6 +41,7 @@ class Registry:
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
+        self._clients = Clients()
         self._names: dict[ServiceKey, str] = {}
         self._specs: dict[str, ServiceSpec] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
@@ -103,7 +104,7 @@ class Registry:
             for source in self.sources(spec)
             if not source.config and (source.required or self._is_answered(source.fixture, node))
         }
-        self._register(name, service_function(spec, arguments), node, spec.scope)
+        self._register(name, service_function(spec, arguments, self._clients), node, spec.scope)
 
     def _is_answered(self, name: str, node: Any) -> bool:
         """Whether a suite or a plugin has such a fixture; pytest's own never answer a field that has a default."""
@@ -135,7 +136,10 @@ class Registry:
             DeclarationError: the service's fields cannot be resolved.
         """
         fixture = self.fixture_of(target.spec, node)
-        function = client_function(target.spec, fixture) if target.client else alias_function(target.spec, fixture)
+        if target.client:
+            function = client_function(target.spec, fixture, self._clients)
+        else:
+            function = alias_function(target.spec, fixture)
         self._targets[function] = target
         scope = Scope.FUNCTION if target.client else target.spec.scope
         self._register(name, function, node, scope, autouse=autouse)

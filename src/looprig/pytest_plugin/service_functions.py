@@ -6,25 +6,64 @@ Does not register them (`registering` does). Each looks as if it were written wh
 
 import inspect
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, final
 
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError
 from looprig.location import Location
 
-__all__ = ["alias_function", "client_function", "service_function"]
+if TYPE_CHECKING:
+    import asyncio
+
+    from looprig.http.connections import Connections
+
+__all__ = ["Clients", "alias_function", "client_function", "service_function"]
 
 
-def service_function(spec: ServiceSpec, arguments: dict[str, str]) -> Any:
+@final
+class Clients:
+    """The connections that the clients of each running service share: opened by the first, closed by the service."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
+
+    def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
+        """A service has started, on this loop."""
+        self._running[id(service)] = (loop, None)
+
+    def connections(self, service: object) -> "Connections":
+        """The connections to a running service."""
+        from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
+
+        loop, found = self._running[id(service)]
+        if found is None:
+            found = Connections(loop, getattr(service, "client_tls", None))
+            self._running[id(service)] = (loop, found)
+        return found
+
+    async def end(self, service: object) -> None:
+        """A service is about to stop."""
+        _, found = self._running.pop(id(service))
+        if found is not None:
+            await found.close()
+
+
+def service_function(spec: ServiceSpec, arguments: dict[str, str], clients: Clients) -> Any:
     """Makes, starts and stops a service; `arguments` has the fixture for each of its fields."""
 
     async def service(**values: Any) -> Any:
         __tracebackhide__ = True
-        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - asyncio, not before a service starts
+        import asyncio  # noqa: PLC0415 - not before a service starts
+
+        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - as above
 
         fields = {field: values[name] for field, name in arguments.items()}
         async with Alive(lambda: spec.cls(**fields), spec) as running:
-            yield running
+            clients.begin(running, asyncio.get_running_loop())
+            try:
+                yield running
+            finally:
+                await clients.end(running)
 
     return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
 
@@ -38,12 +77,12 @@ def alias_function(spec: ServiceSpec, fixture: str) -> Any:
     return _dressed(alias, spec, [fixture], _doc(spec.cls))
 
 
-def client_function(spec: ServiceSpec, fixture: str) -> Any:
+def client_function(spec: ServiceSpec, fixture: str, clients: Clients) -> Any:
     """Opens a client of the service that runs under the name `fixture`, and closes it."""
 
-    async def client(**values: Any) -> Any:
+    def client(**values: Any) -> Any:
         __tracebackhide__ = True
-        from looprig.http.client import TestClient  # noqa: PLC0415 - not before a client is opened
+        from looprig.http.client import sharing  # noqa: PLC0415 - not before a client is opened
 
         service = values[fixture]
         if not hasattr(service, "url"):
@@ -52,7 +91,7 @@ def client_function(spec: ServiceSpec, fixture: str) -> Any:
                 [spec.party],
                 "Give it a `url` property, or take the service itself in the place of a client.",
             )
-        async with TestClient(service) as opened:
+        with sharing(service, clients.connections(service)) as opened:
             yield opened
 
     return _dressed(client, spec, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")

@@ -308,7 +308,11 @@ def _finalizers_in(context: Context, definition: Definition) -> Generator[None, 
     """Has the finalizers that a fixture adds meanwhile run in a context."""
     patched: Any = definition
     add = definition.addfinalizer
-    patched.addfinalizer = lambda finalizer: add(partial(context.run, finalizer))
+
+    def add_here(finalizer: Callable[[], object]) -> None:
+        add(partial(context.run, finalizer))
+
+    patched.addfinalizer = add_here
     try:
         yield
     finally:
