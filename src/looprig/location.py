@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import CodeType, FrameType
-from typing import Final, final
+from typing import Any, Final, final
 
-__all__ = ["UNKNOWN", "Location", "caller_location", "location_of"]
+__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "location_of"]
 
 
 @final
@@ -43,14 +43,14 @@ UNKNOWN: Final = Location("<unknown>", 0)
 
 
 def location_of(obj: object) -> Location:
-    """Where a function, method or class was written, decorators included."""
+    """Where a function, method, class or coroutine was written, decorators included."""
     target = obj
     while isinstance(target, partial):
         target = target.func
     if isinstance(target, Callable):  # type: ignore[arg-type]
         target = inspect.unwrap(target)  # type: ignore[arg-type]
     target = getattr(target, "__func__", target)
-    code = getattr(target, "__code__", None)
+    code = getattr(target, "__code__", getattr(target, "cr_code", None))
     if isinstance(code, CodeType):
         return Location(code.co_filename, code.co_firstlineno)
     if isinstance(target, type):
@@ -74,9 +74,20 @@ def _class_location(cls: type) -> Location:
 
 def caller_location(depth: int = 1) -> Location:
     """Where the function that calls this was itself called from; `depth` counts further frames up."""
+    frame = _frame(depth + 1)
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
+
+
+def caller_globals() -> dict[str, Any]:
+    """The globals of the module that called the function that calls this."""
+    frame = _frame(2)
+    return frame.f_globals if frame is not None else {}
+
+
+def _frame(depth: int) -> FrameType | None:
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - the standard library's own way (warnings, logging)
     for _ in range(depth):
         if frame is None:
             break
         frame = frame.f_back
-    return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
+    return frame

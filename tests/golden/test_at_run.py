@@ -190,3 +190,54 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
 )
 def test_a_wrong_use(pytester: pytest.Pytester, suite: str, expected: str) -> None:
     assert told_at_run(pytester, suite, whole=False) == dedent(expected)
+
+
+def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with the place where it was written, and with where it stands."""
+    monkeypatch.setattr("looprig.runtime.host.GRACE", 0.02)
+    suite = """
+        import asyncio
+        async def stubborn():
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    pass
+        async def test_it():
+            asyncio.create_task(stubborn(), name="a task")
+            await asyncio.sleep(0)
+        """
+    told = told_at_run(pytester, suite)
+    assert told.startswith(
+        dedent("""\
+            ___________________________________ test_it ____________________________________
+            E   looprig.StuckTaskError: 1 task(s) swallowed their cancellation 3 times and were left behind.
+                  test_it.py:9: a task
+                Let asyncio.CancelledError pass, or end the task before its fixture or test ends.
+                a task stands at
+                  test_it.py:12 in stubborn
+            """)
+    )
+
+
+def test_a_host_that_cannot_be_bound(pytester: pytest.Pytester) -> None:
+    """None of looprig's own lines stand between what happened and the user's class."""
+    suite = """
+        from aiohttp import web
+        from looprig import AiohttpService
+        @service_fixture
+        @dataclass(kw_only=True)
+        class Rest(AiohttpService):
+            host: str = "203.0.113.7"  # an address for documentation, which nobody has
+            async def create_app(self):
+                return web.Application()
+        async def test_it(rest): ...
+        """
+    assert told_at_run(pytester, suite) == dedent(f"""\
+        __________________________ ERROR at setup of test_it ___________________________
+        E   OSError: [Errno 99] Cannot assign requested address
+        {HIDDEN}
+        The above exception was the direct cause of the following exception:
+        E   looprig.ServiceStartError: Rest cannot listen on 203.0.113.7: [Errno 99] Cannot assign requested address.
+              test_it.py:10: Rest
+        {HIDDEN}""")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import output, run
+from tests.plugin.suite import OPTIONS, output, run
 from tests.services_in_pytest.folders import put
 
 LOOPS = """
@@ -40,6 +40,18 @@ def test_a_module_says_how_wide_its_loops_are_at_least(pytester: pytest.Pytester
     """,
     )
     result.assert_outcomes(passed=6)
+
+
+def test_it_needs_no_name(pytester: pytest.Pytester) -> None:
+    """One that nothing is done with holds all the same; one that is imported holds where it was made alone."""
+    head = LOOPS.replace("    import asyncio", "    from looprig import loop_config\n    import asyncio", 1)
+    made = head + "    loop_config(factory=One)\n    async def test_it(): assert kind() == 'One'\n"
+    put(pytester, {
+        "named.py": head + "    loops = loop_config(factory=Two)\n",
+        "test_one.py": made,
+        "test_two.py": head + "    from named import loops\n    async def test_it(): assert kind() not in {'One', 'Two'}\n",
+    })  # fmt: skip
+    pytester.runpytest_inprocess(*OPTIONS, "-o", "pythonpath=.").assert_outcomes(passed=2)
 
 
 def test_a_wider_fixture_gets_a_wider_loop_all_the_same(pytester: pytest.Pytester) -> None:

@@ -1,16 +1,17 @@
 """`loop_config`: what the loops of a conftest's or module's subtree are to be like.
 
-Does not find itself: the plugin looks for `LoopConfig` objects in the modules it collects. Pure; no asyncio.
+Does not say what holds for a test: the plugin asks the modules around it for theirs. Pure; no asyncio.
 """
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, final
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from looprig.declare.checks import checked_scope, is_duration
 from looprig.exceptions import DeclarationError
-from looprig.location import UNKNOWN, Location, caller_location
+from looprig.location import UNKNOWN, Location, caller_globals, caller_location
 from looprig.scopes import Scope, ScopeName
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 else:
     AbstractEventLoop = Any  # asyncio is not imported here; `get_type_hints` still answers
 
-__all__ = ["LoopConfig", "loop_config"]
+__all__ = ["LoopConfig", "configs_in", "loop_config"]
+
+_ATTRIBUTE: Final = "__looprig_loop_configs__"
 
 
 @final
@@ -86,7 +89,7 @@ def loop_config(
         raise DeclarationError(
             f"loop_config was given timeout={timeout!r}.", party, "Give a number of seconds above 0."
         )
-    return LoopConfig(
+    config = LoopConfig(
         checked_scope(scope, "loop_config", location),
         factory,
         dict(factories or {}),
@@ -95,6 +98,14 @@ def loop_config(
         timeout,
         location,
     )
+    # On the module that says it, so that it holds whether or not it is given a name there.
+    caller_globals().setdefault(_ATTRIBUTE, []).append(config)
+    return config
+
+
+def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:
+    """The declarations that a module made, in their order; one that it imported belongs to where it was made."""
+    return tuple(vars(module).get(_ATTRIBUTE, ()))
 
 
 def _check_factories(factories: Any, party: list[tuple[str, Location]]) -> None:

@@ -17,7 +17,7 @@ import asyncio
 import socket
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self, final
+from typing import Final, Protocol, Self, final
 
 __all__ = [
     "HeldPort",
@@ -29,6 +29,8 @@ __all__ = [
     "localhost",
     "url_of",
 ]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 def localhost() -> str:

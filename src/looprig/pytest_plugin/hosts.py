@@ -28,6 +28,8 @@ from looprig.runtime.host import Host, LoopFactory
 
 __all__ = ["Hosts"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _HOW_TO_DECLARE: Final = (
     "Declare it, so that the loop plan knows: make it a parameter of the test or of a fixture that the test uses, "
     'or mark the test with @pytest.mark.usefixtures("{name}").'

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.declare.loop_config import LoopConfig
+from looprig.declare.loop_config import LoopConfig, configs_in
 from looprig.location import location_of
 from looprig.plan import Place
 from looprig.plan.model import Declaration
@@ -197,11 +197,3 @@ class Settings:
             return False
         closure = _compat.closure(_compat.fixture_info(definition))
         return is_async_test(definition) or any(needs_loop(d) for d in closure)
-
-
-def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:
-    """The declarations written in a module; imported ones belong to where they were written."""
-    path = getattr(module, "__file__", None)
-    return tuple(
-        value for value in vars(module).values() if isinstance(value, LoopConfig) and value.location.path == path
-    )

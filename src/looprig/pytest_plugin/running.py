@@ -12,7 +12,7 @@ Invariants:
 import time
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, Self, final
+from typing import Any, Final, Self, final
 
 import pytest
 
@@ -30,6 +30,8 @@ from looprig.runtime.interrupts import Interrupts
 from looprig.runtime.operation import Limit
 
 __all__ = ["Running"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 @final
@@ -65,7 +67,6 @@ class Running:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Has a sync test run in a context of its own."""
-        __tracebackhide__ = True
         self._begin(item, "call")
         if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
             return (yield)
@@ -123,7 +124,6 @@ class Running:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
         """Runs an async test, or each example of one."""
-        __tracebackhide__ = True
         function = pyfuncitem.obj
         inner = inner_test(function)
         if inner is not function:
@@ -149,7 +149,6 @@ class Running:
             return
 
         def example(*args: Any, **kwargs: Any) -> None:
-            __tracebackhide__ = True
             self._run_test(item, partial(inner, *args), kwargs)
 
         # Hypothesis calls what stands here for each example; the wrapper that pytest calls stays as it is.
@@ -157,7 +156,6 @@ class Running:
         item.addfinalizer(partial(setattr, function.hypothesis, "inner_test", inner))
 
     def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        __tracebackhide__ = True
         host = self._hosts.of_item(item)
         setting_up = self._setting_up
         owner = object()
@@ -188,7 +186,6 @@ class _Ending:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        __tracebackhide__ = True
         host = self.host
         if host is None or host.loop.is_closed():
             return

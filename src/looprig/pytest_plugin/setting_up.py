@@ -34,6 +34,8 @@ from looprig.scopes import Scope
 
 __all__ = ["Record", "SettingUp"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _CLEAN: Final[ContextVar[Context]] = ContextVar("looprig.clean_context")
 """What contexts were like outside of all fixtures: where a fixture asks for another, that one starts from here."""
 
@@ -119,7 +121,6 @@ class SettingUp:
         self, fixturedef: Definition, request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
-        __tracebackhide__ = True
         facts = self._facts_of(fixturedef)
         if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
             return (yield)
@@ -165,7 +166,6 @@ class SettingUp:
         self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
         def set_up_async_fixture(**kwargs: Any) -> Any:
-            __tracebackhide__ = True
             host = self._hosts.of_fixture(definition, request)
             item, node = _compat.item_of(request), request.node
             if node is not item:
@@ -223,7 +223,6 @@ class SettingUp:
 
     def _drop(self, definition: Definition, node: object) -> None:
         """A service that was begun, and that pytest never came to ask for."""
-        __tracebackhide__ = True
         begun = self._begun.pop((definition, node), None)
         if begun is not None:
             begun[0].tear_down(self.limit)
@@ -242,7 +241,6 @@ class SettingUp:
             live.reported = True
 
     def _tear_down(self, definition: Definition, live: LiveFixture) -> None:
-        __tracebackhide__ = True
         self._records.pop(definition, None)
         if live.crash is not None:
             self._crashes.pop(live.crash, None)
@@ -260,7 +258,6 @@ class SettingUp:
         self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
         def set_up_fixture(**kwargs: Any) -> Any:
-            __tracebackhide__ = True
             needed = self._needed(definition, facts, request)
             resolved = _compat.resolved_definitions(_compat.item_of(request))
             known = len(resolved)

@@ -6,7 +6,7 @@ the fixture up, which may itself run the loop; then the asker goes on.
 
 import asyncio
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from looprig.exceptions import AskError
 from looprig.location import caller_location
@@ -14,6 +14,8 @@ from looprig.runtime.context import OWNER, apply_changes
 from looprig.runtime.interrupts import running
 
 __all__ = ["ask"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 S = TypeVar("S")
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from inspect import isasyncgenfunction
 from types import MappingProxyType, TracebackType
-from typing import Any, final
+from typing import Any, Final, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
@@ -25,6 +25,8 @@ from looprig.runtime.host import Host
 from looprig.runtime.operation import Limit, Resolver
 
 __all__ = ["LiveFixture"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 @final
@@ -68,7 +70,6 @@ class LiveFixture:
         resolve: Resolver | None = None,
     ) -> Any:
         """Runs the fixture up to its `yield` (or to its end, if it has none) and gives its value."""
-        __tracebackhide__ = True
         self.begin(function, kwargs, context)
         return self.wait(limit, resolve)
 
@@ -84,7 +85,6 @@ class LiveFixture:
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
         """Runs the loop until the fixture is ready, and gives its value."""
-        __tracebackhide__ = True
         task = self._task
         assert task is not None
         try:
@@ -125,7 +125,6 @@ class LiveFixture:
             error.add_note(str(stuck))
 
     async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        __tracebackhide__ = True
         try:
             self._value = await coroutine
             self._context = copy_context()
@@ -134,7 +133,6 @@ class LiveFixture:
             self.host.stop()
 
     async def _live(self, generator: AsyncGenerator[Any, None], released: "asyncio.Future[None]") -> None:
-        __tracebackhide__ = True
         try:
             try:
                 self._value = await anext(generator)
@@ -206,7 +204,6 @@ class LiveFixture:
 
         Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
         """
-        __tracebackhide__ = True
         errors: list[BaseException] = []
         task, released = self._task, self._released
         self._is_released = True

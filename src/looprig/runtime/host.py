@@ -24,9 +24,11 @@ from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.interrupts import running
 from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver
-from looprig.runtime.tasks import STUCK, Spawning, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Spawning, report_errors, tasks_of, waits_at
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 _NO_NEEDS: Final = frozenset[object]()
 
@@ -115,7 +117,6 @@ class Host:
         then raised. One that `has_begun` is sure to come to where it stops the loop. `resolve` finds what code of the
         `owner` asks for with `ask`.
         """
-        __tracebackhide__ = True
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
         if limit is not None:
@@ -167,7 +168,6 @@ class Host:
         resolve: Resolver | None = None,
     ) -> Any:
         """Runs a coroutine in a task of its own, in `context` or a copy of it, and gives what it returns."""
-        __tracebackhide__ = True
         task = self.make_task(self._stopping(coroutine), context, owner)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
@@ -207,11 +207,14 @@ class Host:
         report_errors(self.loop, tasks)
         if left:
             STUCK.update(left)
-            raise StuckTaskError(
+            stuck = StuckTaskError(
                 f"{len(left)} task(s) swallowed their cancellation {ROUNDS} times and were left behind.",
                 [(task.get_name(), location_of(task.get_coro())) for task in left],
                 "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
             )
+            for task in left:
+                stuck.add_note("\n".join((f"{task.get_name()} stands at", *waits_at(task))))
+            raise stuck
 
     def close(self) -> None:
         """Ends all tasks, async generators and the executor, then closes the loop. Safe to call twice.

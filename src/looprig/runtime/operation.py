@@ -20,6 +20,8 @@ from looprig.runtime.tasks import waits_at
 
 __all__ = ["GRACE", "ROUNDS", "Limit", "Operation", "Resolver"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], AbstractSet[object]]]
 """Finds what running code asks for: its value, what the asker's context must carry for it, and what it stands on."""
 

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from looprig._extras import LazyModule, import_extra
 from looprig.declare.fields_meta import config_field
@@ -30,6 +30,8 @@ else:
     web = LazyModule("aiohttp.web", extra="aiohttp", needed_for="looprig.AiohttpService")
 
 __all__ = ["AiohttpService"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 @dataclass(kw_only=True)

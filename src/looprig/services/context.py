@@ -14,6 +14,8 @@ from looprig.location import caller_location
 
 __all__ = ["Context", "Key", "current_context"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 T = TypeVar("T")
 
 
@@ -69,7 +71,6 @@ class Context:
         Raises:
             LooprigError: there is none; its text names those that are.
         """
-        __tracebackhide__ = True
         name = _name(key)
         if name not in self._values:
             known = ", ".join(sorted(self._values)) or "nothing"
@@ -129,7 +130,6 @@ def current_context() -> Context:
     Raises:
         LooprigError: nothing that has a context runs.
     """
-    __tracebackhide__ = True
     context = current.get(None)
     if context is None:
         raise LooprigError(

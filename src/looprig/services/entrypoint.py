@@ -29,6 +29,8 @@ from looprig.services.lifecycle import Alive
 
 __all__ = ["Entrypoint"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _OWN_OPTIONS: Final = frozenset({"start_timeout"})
 
 
@@ -52,7 +54,6 @@ class Entrypoint:
         start_timeout: float = START_TIMEOUT,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        __tracebackhide__ = True
         self.services: Final = _checked(services)
         _check_timeout(start_timeout)
         self.context: Final = Context(context)
@@ -68,7 +69,6 @@ class Entrypoint:
         return asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
-        __tracebackhide__ = True
         async with AsyncExitStack() as stack:
             stack.callback(_restore, current.get(None), self.context)
             current.set(self.context)
@@ -117,7 +117,6 @@ def _itself(service: Any) -> Any:
 
 
 def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
-    __tracebackhide__ = True
     found = tuple(services)
     for service in found:
         if isinstance(service, type):
@@ -134,7 +133,6 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _check_timeout(seconds: object) -> None:
-    __tracebackhide__ = True
     if not is_duration(seconds):
         raise DeclarationError(
             f"The entrypoint has start_timeout={seconds!r}.",
@@ -155,7 +153,6 @@ def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DeclarationError: there are some for aiomisc, and aiomisc is not used.
     """
-    __tracebackhide__ = True
     if not isinstance(options, Mapping):
         raise DeclarationError(
             f"entrypoint_kwargs gave {options!r}, which is no mapping.",

@@ -28,6 +28,8 @@ from looprig.services import _launcher
 
 __all__ = ["Launched"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _KEPT_OUTPUT: Final = 1 << 20
 """Bytes of output, counted from its end, that can still be read after the stop."""
 

@@ -25,6 +25,8 @@ from looprig.exceptions import FixtureError, ServiceStartError
 
 __all__ = ["Alive"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _KEPT_RECORDS: Final = 50
 _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
 
@@ -38,17 +40,14 @@ class _StartStop:
         self._spec = spec
 
     async def __aenter__(self) -> None:
-        __tracebackhide__ = True
         await self._awaitable("start", self._service.start())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        __tracebackhide__ = True
         await self._awaitable("stop", self._service.stop())
 
     def _awaitable(self, name: str, given: Any) -> Any:
-        __tracebackhide__ = True
         if inspect.isawaitable(given):
             return given
         what = f"{name} gave {given!r}, which cannot be awaited"
@@ -67,7 +66,6 @@ class _Running:
         self._spec = spec
 
     async def __aenter__(self) -> None:
-        __tracebackhide__ = True
         made = self._service.run()
         if not hasattr(made, "__anext__"):
             what = f"run gave {made!r}, which is no async iterator"
@@ -82,7 +80,6 @@ class _Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        __tracebackhide__ = True
         generator = self._generator
         try:
             # A plain iterator has no way to be told of an error.
@@ -148,19 +145,16 @@ class Alive:
         self._spec = spec
 
     async def __aenter__(self) -> Any:
-        __tracebackhide__ = True
         service, self._manager = await _start(self._make, self._spec)
         return service
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        __tracebackhide__ = True
         return bool(await self._manager.__aexit__(kind, error, traceback))
 
 
 async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
-    __tracebackhide__ = True
     token = object()
     records = _Records(token)
     root = logging.getLogger()
@@ -189,7 +183,6 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
 
 
 async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
-    __tracebackhide__ = True
     if entered is not service:
         await service.__aexit__(None, None, None)
         what = f"__aenter__ gave {type(entered).__qualname__}, not the service itself"

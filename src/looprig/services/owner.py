@@ -7,12 +7,14 @@ Invariant: whoever waits for a service may be cancelled; the service's own task 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any, Final, final
 
 from looprig.declare.service import ServiceSpec
 from looprig.services.lifecycle import Alive
 
 __all__ = ["Owner"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 @final

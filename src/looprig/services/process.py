@@ -29,6 +29,8 @@ from looprig.services.launched import Launched
 
 __all__ = ["ProcessService"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _log: Final = logging.getLogger(__name__)
 
 _TAIL: Final = 30

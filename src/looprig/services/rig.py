@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar, final
+from typing import Any, Final, Self, TypeVar, final
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
 from looprig.declare.lifecycle import EntersItself, Runs, StartsAndStops
@@ -24,6 +24,8 @@ from looprig.location import caller_location, location_of
 from looprig.services.owner import Owner
 
 __all__ = ["Rig", "rig"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 

@@ -27,6 +27,8 @@ from looprig.services.address import Address, bound_address
 
 __all__ = ["TcpService"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _log: Final = logging.getLogger(__name__)
 
 
