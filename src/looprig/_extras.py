@@ -8,6 +8,7 @@ never as a bare `ModuleNotFoundError`. A package that is there but fails to impo
 """
 
 import importlib
+import sys
 from types import ModuleType
 from typing import Any, final
 
@@ -38,12 +39,13 @@ class LazyModule:
     """
 
     def __init__(self, module: str, *, extra: str, needed_for: str) -> None:
-        self._found: ModuleType | None = None
         self._module = module
         self._extra = extra
         self._needed_for = needed_for
 
     def __getattr__(self, name: str) -> Any:
-        if self._found is None:
-            self._found = import_extra(self._module, extra=self._extra, needed_for=self._needed_for)
-        return getattr(self._found, name)
+        # Not kept: in a process that runs one pytest in another, the next one may import it anew.
+        module = sys.modules.get(self._module)
+        if module is None:
+            module = import_extra(self._module, extra=self._extra, needed_for=self._needed_for)
+        return getattr(module, name)

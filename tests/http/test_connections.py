@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import run_apart as run
+from tests.plugin.suite import run
 
 HEAD = """
 import asyncio

@@ -6,7 +6,6 @@ Invariant: no annotation raises. One that means nothing at run time asks for not
 """
 
 import inspect
-import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType
@@ -112,8 +111,9 @@ def target_of(annotation: Any) -> Target | None:
 
 
 def _is_client(annotation: Any) -> bool:
-    client = sys.modules.get("looprig.http.client")  # an annotation that names it has loaded it
-    return client is not None and (typing.get_origin(annotation) or annotation) is client.TestClient
+    # By its name, for which it need not be loaded; and a process that runs one pytest in another has several.
+    named = typing.get_origin(annotation) or annotation
+    return isinstance(named, type) and (named.__module__, named.__qualname__) == ("looprig", "TestClient")
 
 
 def _client_service(annotation: Any) -> Any:
