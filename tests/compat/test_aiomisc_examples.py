@@ -1,247 +1,380 @@
-"""What the examples of aiomisc's pytest documentation leave unsaid: the same words, a step further.
+"""What the documentation of aiomisc's pytest plugin shows, in its own words and in looprig's.
 
-The examples themselves run in `tests/docs/test_aiomisc_examples.py`. Here each feature of theirs meets what its users
-do next: a marker on an overridden loop, services of both kinds, a pool that is really used.
+In its own words: a suite that was written from that documentation runs as it stands, with aiomisc installed and its
+plugin not. Where the documentation leaves something out (an import, a class that is only named), it is filled in here.
 """
 
 from typing import Final
 
 import pytest
 
-from tests.plugin.suite import output, run_apart
+from tests.plugin.suite import run_apart
 
 pytest.importorskip("aiomisc", reason="needs aiomisc")
+pytest.importorskip("uvloop", reason="needs uvloop")
 
-LOOPS: Final = {
-    "looprig's loop": "",
-    "a module's loop": """
-@pytest.fixture(scope="module")
-def loop():
-    with aiomisc.entrypoint(log_config=False) as loop:
-        yield loop
-""",
-}
+BASIC: Final = """
+    import asyncio
+    import pytest
+
+    async def test_sample(event_loop):
+        f = event_loop.create_future()
+        event_loop.call_soon(f.set_result, True)
+        assert await f
+
+    async def test_sample_with_loop(loop):
+        f = loop.create_future()
+        loop.call_soon(f.set_result, True)
+        assert await f
+
+    @pytest.fixture
+    async def my_fixture(event_loop):
+        await asyncio.sleep(0)
+        yield
+
+    async def test_async_fixture(my_fixture):
+        assert my_fixture is None
+"""
+
+WIDER_LOOP: Final = """
+    import asyncio
+    import pytest
+    from aiomisc import entrypoint
+
+    @pytest.fixture(scope='module')
+    def loop():
+        with entrypoint() as loop:
+            asyncio.set_event_loop(loop)
+            yield loop
+
+    @pytest.fixture(scope='module')
+    async def sample_fixture(loop):
+        yield 1
+
+    LOOP_ID = None
+
+    async def test_using_fixture(sample_fixture):
+        global LOOP_ID
+        LOOP_ID = id(asyncio.get_event_loop())
+        assert sample_fixture == 1
+
+    async def test_not_using_fixture(loop):
+        assert id(loop) == LOOP_ID
+"""
+
+WIDER_LOOP_OURS: Final = """
+    import asyncio
+    import pytest
+    from looprig import loop_config
+
+    loops = loop_config(scope="module")
+    seen: list[asyncio.AbstractEventLoop] = []
+
+    @pytest.fixture(scope="module")
+    async def sample():
+        seen.append(asyncio.get_running_loop())
+        yield 1
+
+    async def test_using_fixture(sample):
+        assert sample == 1
+        assert seen == [asyncio.get_running_loop()]
+
+    async def test_not_using_fixture():
+        assert seen == [asyncio.get_running_loop()]
+"""
 
 MARKERS: Final = """
-import asyncio
-from asyncio import get_event_loop
+    import asyncio
+    import pytest
 
-import aiomisc
-import pytest
+    @pytest.mark.forbid_get_event_loop
+    async def test_with_get_loop():
+        def switch_context():
+            loop = asyncio.get_event_loop()
+            future = loop.create_future()
+            loop.call_soon(future.set_result, True)
+            return future
+
+        with pytest.raises(BaseException) as caught:
+            await switch_context()
+        assert caught.type is pytest.fail.Exception
+
+    # Test will be failed
+    @pytest.mark.catch_loop_exceptions
+    async def test_with_errors(loop):
+        async def fail():
+            # switch context
+            await asyncio.sleep(0)
+            raise Exception()
+
+        loop.create_task(fail())
+        await asyncio.sleep(0.1)
+        return
+"""
+
+DEFAULT_CONTEXT: Final = """
+    import aiomisc
+    import pytest
+    from looprig import current_context
+
+    @pytest.fixture
+    def default_context():
+        return {
+            'foo': 'bar',
+            'bar': 'foo',
+        }
+
+    async def test_through_aiomisc():
+        context = aiomisc.get_context()
+        assert await context['foo'] == 'bar'
+        assert await context['bar'] == 'foo'
+
+    async def test_through_looprig():
+        assert current_context().get("foo") == "bar"
+        assert await current_context().wait("bar") == "foo"
+"""
+
+SERVICES: Final = """
+    import aiomisc
+    import pytest
+
+    events = []
+
+    class SimpleService(aiomisc.Service):
+        async def start(self) -> None:
+            events.append('started')
+
+        async def stop(self, exception=None) -> None:
+            events.append('stopped')
+
+    @pytest.fixture
+    def services():
+        return [SimpleService()]
+
+    async def test_it_runs():
+        assert events == ['started']
+
+    def test_it_stopped_and_ran_again():
+        assert events == ['started', 'stopped', 'started']
+"""
+
+SERVICES_OURS: Final = """
+    from dataclasses import dataclass
+    from looprig import service_fixture
+
+    events = []
+
+    @service_fixture(autouse=True)
+    @dataclass(kw_only=True)
+    class SimpleService:
+        async def start(self) -> None:
+            events.append("started")
+
+        async def stop(self) -> None:
+            events.append("stopped")
+
+    async def test_it_runs():
+        assert events == ["started"]
+
+    def test_it_stopped_and_ran_again():
+        assert events == ["started", "stopped", "started"]
+"""
+
+POLICY: Final = """
+    import asyncio
+    import pytest
+    import uvloop
+
+    class SelectorPolicy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self):
+            return SelectorLoop()
+
+    class SelectorLoop(asyncio.SelectorEventLoop):
+        pass
+
+    policy_ids = ('uvloop', 'asyncio', 'selector')
+    policies = (uvloop.EventLoopPolicy(),
+                asyncio.DefaultEventLoopPolicy(),
+                SelectorPolicy())
+
+    @pytest.fixture(params=policies, ids=policy_ids)
+    def event_loop_policy(request):
+        return request.param
+
+    async def test_runs_on_it(event_loop_policy, request):
+        kinds = {
+            'uvloop': uvloop.Loop,
+            'asyncio': asyncio.SelectorEventLoop,
+            'selector': SelectorLoop,
+        }
+        kind = kinds[request.node.callspec.id]
+        assert type(asyncio.get_running_loop()) in {kind, getattr(asyncio, '_UnixSelectorEventLoop', kind)}
+
+    async def test_without_naming_it(loop):
+        assert asyncio.get_running_loop() is loop
+"""
+
+FACTORIES_OURS: Final = """
+    import asyncio
+    import uvloop
+    from looprig import loop_config
+
+    class SelectorLoop(asyncio.SelectorEventLoop):
+        pass
+
+    loops = loop_config(
+        factories={"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop, "selector": SelectorLoop}
+    )
+    kinds = {"uvloop": uvloop.Loop, "asyncio": asyncio.SelectorEventLoop, "selector": SelectorLoop}
+
+    async def test_runs_on_it(request):
+        assert isinstance(asyncio.get_running_loop(), kinds[request.node.callspec.id])
+"""
+
+THREAD_POOL: Final = """
+    import asyncio
+    import threading
+    import pytest
+    from aiomisc.thread_pool import ThreadPoolExecutor
+    import concurrent.futures
+
+    thread_pool_ids = ('aiomisc pool', 'default pool')
+    thread_pool_implementation = (ThreadPoolExecutor,
+                                  concurrent.futures.ThreadPoolExecutor)
+
+    @pytest.fixture(params=thread_pool_implementation, ids=thread_pool_ids)
+    def thread_pool_executor(request):
+        return request.param
+
+    async def test_runs_in_it(loop, thread_pool_executor):
+        thread = await loop.run_in_executor(None, threading.current_thread)
+        assert thread is not threading.main_thread()
+
+    async def test_without_naming_it(request):
+        assert await asyncio.to_thread(sum, [1, 2]) == 3
+        assert request.node.callspec.id in thread_pool_ids
+"""
+
+ENTRYPOINT_KWARGS: Final = """
+    import aiomisc
+    import pytest
+
+    @pytest.fixture
+    def entrypoint_kwargs() -> dict:
+        return dict(log_config=False)
+
+    async def test_is_used(entrypoint):
+        assert isinstance(entrypoint.aiomisc, aiomisc.entrypoint)
+"""
+
+ENTRYPOINT_KWARGS_OURS: Final = """
+    import pytest
+
+    @pytest.fixture
+    def entrypoint_kwargs() -> dict[str, object]:
+        return {"start_timeout": 5}
+
+    async def test_is_used(entrypoint):
+        assert entrypoint.services == ()
+"""
+
+TEST_CLIENT: Final = """
+    import aiohttp
+    import aiohttp.web
+    import pytest
+    from aiohttp.test_utils import TestClient, TestServer
+    from aiomisc.service.aiohttp import AIOHTTPService
+
+    class REST(AIOHTTPService):
+        async def create_application(self):
+            async def ping(request):
+                return aiohttp.web.json_response({'ping': 'pong'})
+
+            self.app = aiohttp.web.Application()
+            self.app.router.add_get('/ping', ping)
+            return self.app
+
+    @pytest.fixture
+    def rest_port(aiomisc_unused_port_factory):
+        return aiomisc_unused_port_factory()
+
+    @pytest.fixture
+    def rest_service(rest_port):
+        return REST(address='127.0.0.1', port=rest_port)
+
+    @pytest.fixture
+    def services(rest_service):
+        return [rest_service]
+
+    @pytest.fixture
+    def api_service(rest_service, entrypoint):
+        return rest_service
+
+    @pytest.fixture
+    async def api_client(api_service, aiomisc_unused_port):
+        test_srv = TestServer(
+            app=api_service.app,
+            port=aiomisc_unused_port,
+        )
+
+        async with TestClient(test_srv) as client:
+            yield client
+
+    async def test_ping(api_client):
+        async with api_client.get('/ping') as response:
+            assert await response.json() == {'ping': 'pong'}
+
+    async def test_ping_the_service_itself(api_service, rest_port):
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f'http://127.0.0.1:{rest_port}/ping') as response:
+                assert await response.json() == {'ping': 'pong'}
+"""
+
+TEST_CLIENT_OURS: Final = """
+    from dataclasses import dataclass
+    from aiohttp import web
+    from looprig import AiohttpService, TestClient, service_fixture
+
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Rest(AiohttpService):
+        async def create_app(self) -> web.Application:
+            async def ping(request: web.Request) -> web.Response:
+                return web.json_response({"ping": "pong"})
+
+            app = web.Application()
+            app.router.add_get("/ping", ping)
+            return app
+
+    async def test_ping(api: TestClient[Rest]) -> None:
+        assert await api.get("/ping", into=dict[str, str], status=200) == {"ping": "pong"}
 """
 
 
-@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
-def test_get_event_loop_is_forbidden_by_whatever_name(pytester: pytest.Pytester, loop: str) -> None:
-    result = run_apart(
-        pytester,
-        MARKERS
-        + loop
-        + """
-@pytest.mark.forbid_get_event_loop
-async def test_guarded():
-    with pytest.raises(BaseException):
-        asyncio.get_event_loop()
-
-@pytest.mark.forbid_get_event_loop
-async def test_unguarded():
-    asyncio.get_event_loop()
-
-@pytest.mark.forbid_get_event_loop
-async def test_imported_by_its_name():
-    get_event_loop()
-
-@pytest.mark.forbid_get_event_loop
-async def test_empty():
-    pass
-
-@pytest.mark.forbid_get_event_loop
-async def test_running_loop_is_allowed(loop):
-    assert asyncio.get_running_loop() is loop
-
-async def test_allowed_again(loop):
-    assert asyncio.get_event_loop() is get_event_loop() is loop
-""",
-    )
-    result.assert_outcomes(passed=4, failed=2)
-    result.stdout.fnmatch_lines(["FAILED *::test_unguarded*", "FAILED *::test_imported_by_its_name*"])
+@pytest.mark.parametrize(
+    ("suite", "passed", "failed"),
+    [
+        pytest.param(BASIC, 3, 0, id="basic usage"),
+        pytest.param(WIDER_LOOP, 2, 0, id="wider loop"),
+        pytest.param(WIDER_LOOP_OURS, 2, 0, id="wider loop, in looprig's words"),
+        pytest.param(MARKERS, 1, 1, id="markers"),
+        pytest.param(DEFAULT_CONTEXT, 2, 0, id="default context"),
+        pytest.param(SERVICES, 2, 0, id="services"),
+        pytest.param(SERVICES_OURS, 2, 0, id="services, in looprig's words"),
+        pytest.param(POLICY, 6, 0, id="event loop policy"),
+        pytest.param(FACTORIES_OURS, 3, 0, id="event loop policy, in looprig's words"),
+        pytest.param(THREAD_POOL, 4, 0, id="thread pool"),
+        pytest.param(ENTRYPOINT_KWARGS, 1, 0, id="entrypoint arguments"),
+        pytest.param(ENTRYPOINT_KWARGS_OURS, 1, 0, id="entrypoint arguments, in looprig's words"),
+        pytest.param(TEST_CLIENT, 2, 0, id="aiohttp test client"),
+        pytest.param(TEST_CLIENT_OURS, 1, 0, id="aiohttp test client, in looprig's words"),
+    ],
+)
+def test_an_example_of_aiomisc_runs(pytester: pytest.Pytester, suite: str, passed: int, failed: int) -> None:
+    result = run_apart(pytester, suite)
+    result.assert_outcomes(passed=passed, failed=failed)
 
 
-@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
-def test_an_exception_that_reaches_the_loop_fails_its_test_alone(pytester: pytest.Pytester, loop: str) -> None:
-    result = run_apart(
-        pytester,
-        MARKERS
-        + loop
-        + """
-@pytest.mark.catch_loop_exceptions
-async def test_before():
-    pass
-
-@pytest.mark.catch_loop_exceptions
-async def test_with_errors(loop):
-    async def fail():
-        await asyncio.sleep(0)
-        raise LookupError("nobody awaits this")
-
-    loop.create_task(fail())
-    await asyncio.sleep(0.01)
-
-@pytest.mark.catch_loop_exceptions
-async def test_after():
-    await asyncio.sleep(0)
-""",
-    )
-    result.assert_outcomes(passed=2, failed=1)
-    text = output(result)
-    assert "FAILED test_it.py::test_with_errors" in text
-    assert "LookupError: nobody awaits this" in text
-
-
-def test_a_loop_of_the_module_is_that_of_its_wide_fixtures_in_its_words_and_ours(pytester: pytest.Pytester) -> None:
-    body = """
-@pytest.fixture(scope="module")
-async def sample():
-    task = asyncio.create_task(asyncio.sleep(3600))
-    yield asyncio.get_running_loop()
-    assert not task.done()
-
-async def test_one(sample):
-    assert asyncio.get_running_loop() is sample
-
-def test_sync(sample):
-    assert not sample.is_closed()
-
-async def test_two(sample, event_loop):
-    assert asyncio.get_running_loop() is sample is event_loop
-"""
-    result = run_apart(
-        pytester, {"test_theirs.py": MARKERS + LOOPS["a module's loop"] + body, "test_ours.py": MARKERS + body}
-    )
-    result.assert_outcomes(passed=6)
-
-
-def test_services_of_both_kinds_have_the_context_when_they_start(pytester: pytest.Pytester) -> None:
-    result = run_apart(
-        pytester,
-        """
-        import aiomisc
-        import looprig
-        import pytest
-
-        events = []
-
-        class Theirs(aiomisc.Service):
-            async def start(self):
-                assert await self.context["foo"] == "bar"
-                events.append("theirs up")
-
-            async def stop(self, exception=None):
-                events.append("theirs down")
-
-        class Ours:
-            async def start(self):
-                assert looprig.current_context().get("foo") == "bar"
-                events.append("ours up")
-
-            async def stop(self):
-                events.append("ours down")
-
-        @pytest.fixture
-        def default_context():
-            return {"foo": "bar"}
-
-        @pytest.fixture
-        def services():
-            return [Ours(), Theirs()]
-
-        async def test_async():
-            assert sorted(events) == ["ours up", "theirs up"]
-            assert await aiomisc.get_context()["foo"] == "bar"
-            assert looprig.current_context().get("foo") == "bar"
-
-        def test_sync():
-            assert sorted(events[:4]) == ["ours down", "ours up", "theirs down", "theirs up"]
-            assert sorted(events[4:]) == ["ours up", "theirs up"]
-            assert looprig.current_context().get("foo") == "bar"
-        """,
-    )
-    result.assert_outcomes(passed=2)
-
-
-def test_the_executor_of_the_loop_is_of_the_class_that_is_named(pytester: pytest.Pytester) -> None:
-    result = run_apart(
-        pytester,
-        """
-        import concurrent.futures
-        import threading
-
-        import pytest
-        from aiomisc.thread_pool import ThreadPoolExecutor
-
-        used = []
-
-        class Theirs(ThreadPoolExecutor):
-            def submit(self, *args, **kwargs):
-                used.append("aiomisc")
-                return super().submit(*args, **kwargs)
-
-        class Default(concurrent.futures.ThreadPoolExecutor):
-            def submit(self, *args, **kwargs):
-                used.append("default")
-                return super().submit(*args, **kwargs)
-
-        @pytest.fixture(params=[Theirs, Default], ids=["aiomisc", "default"])
-        def thread_pool_executor(request):
-            return request.param
-
-        async def test_uses_it(loop, request):
-            used.clear()
-            assert await loop.run_in_executor(None, threading.current_thread) is not threading.main_thread()
-            assert used == [request.node.callspec.id]
-        """,
-        "-v",
-    )
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*::test_uses_it?aiomisc?*", "*::test_uses_it?default?*"])
-
-
-def test_the_ids_of_policies_stand_in_the_names_of_tests(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("uvloop", reason="needs uvloop")
-    result = run_apart(
-        pytester,
-        """
-        import asyncio
-        import pytest
-        import uvloop
-
-        class ThirdLoop(asyncio.SelectorEventLoop):
-            pass
-
-        class ThirdPolicy(asyncio.DefaultEventLoopPolicy):
-            _loop_factory = ThirdLoop
-
-        kinds = {"uvloop": uvloop.Loop, "asyncio": asyncio.SelectorEventLoop, "third": ThirdLoop}
-        policies = (uvloop.EventLoopPolicy(), asyncio.DefaultEventLoopPolicy(), ThirdPolicy())
-
-        @pytest.fixture(params=policies, ids=tuple(kinds))
-        def event_loop_policy(request):
-            return request.param
-
-        @pytest.fixture
-        async def where():
-            return asyncio.get_running_loop()
-
-        async def test_it(where, request):
-            loop, name = asyncio.get_running_loop(), request.node.callspec.id
-            assert loop is where
-            assert isinstance(loop, kinds[name])
-            assert isinstance(loop, ThirdLoop) is (name == "third")
-
-        def test_sync():
-            pass
-        """,
-        "-v",
-    )
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["*::test_it?uvloop?*", "*::test_it?asyncio?*", "*::test_it?third?*"])
+def test_an_error_that_nobody_awaits_is_told(pytester: pytest.Pytester) -> None:
+    result = run_apart(pytester, MARKERS)
+    result.stdout.fnmatch_lines(["*LoopExceptionsError: 1 exception(s) reached * during test_with_errors:"])

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.trees import make_tree
 from tests.plugin.suite import OPTIONS
 
-SEEDS: Final = {"asyncio": range(7000, 7020), "uvloop": range(7020, 7025)}
+SEEDS: Final = {"asyncio": range(7000, 7020), "uvloop": range(7020, 7026)}
 
 
 def complaints(root: Path, seed: int, factory: str) -> str:

@@ -13,6 +13,7 @@ from looprig.plan.model import Component, Instance, Plan, TestKey
 __all__ = ["explain"]
 
 _WIDTH: Final = 118
+_TIED: Final = "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}"
 
 
 def explain(
@@ -53,14 +54,15 @@ def _shown(component: Component) -> list[Instance]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
+    lines = textwrap.wrap(
+        text.replace(" <- ", _TIED),  # a name is not parted from its place
         _WIDTH,
         initial_indent="    ",
         subsequent_indent="        ",
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_TIED, " <- ") for line in lines]
 
 
 def _count(component: Component) -> str:

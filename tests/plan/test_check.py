@@ -1,0 +1,80 @@
+"""What no loop can satisfy is told, all of it, with all who declared it."""
+
+from typing import Any
+
+from looprig.exceptions import LoopPlanError
+from looprig.location import Location
+from looprig.plan.check import contradictions
+from looprig.plan.model import Declaration
+from tests.plan.forest import Forest
+
+
+def told(forest: Forest) -> list[LoopPlanError]:
+    return contradictions(forest.solve(), lambda test: (str(test), Location("/test_it.py", 1)))
+
+
+def declaration(forest: Forest, name: str, place: str | None, line: int, *, value: Any = None) -> Declaration:
+    about = "loop" if name == "loop" else "loop factory"
+    where = None if place is None else forest.place(place)
+    return Declaration(about, name, where, Location("/conftest.py", line), value)
+
+
+def module_and_session() -> Forest:
+    forest = Forest()
+    forest.instances(rest="a/x", db="")
+    forest.tests(t="rest db", u="rest")
+    return forest
+
+
+def test_a_loop_as_wide_as_its_component_is_well() -> None:
+    forest = module_and_session()
+    for test in ("t", "u"):
+        forest.planner.declare(test, (declaration(forest, "loop", "", 1),))
+    assert told(forest) == []
+
+
+def test_a_narrow_loop_is_told_with_the_scope_that_it_needs() -> None:
+    forest = module_and_session()
+    for test in ("t", "u"):
+        forest.planner.declare(test, (declaration(forest, "loop", "a/x", 1),))
+    (error,) = told(forest)
+    assert str(error) == (
+        'loop has scope "module", but the loop that it gives is shared through db, which lives longer: '
+        "on the session.\n"
+        "  /conftest.py:1: loop\n"
+        '  /suite.py:2: db (scope "session")\n'
+        'Give loop scope="session", or narrow db to scope="module".'
+    )
+
+
+def test_a_test_that_cannot_see_the_loop_it_shares_is_told() -> None:
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
+    (error,) = told(forest)
+    assert "u shares that loop too and cannot see loop" in str(error)
+    assert ("u", Location("/test_it.py", 1)) in error.parties
+
+
+def test_two_factories_for_one_loop_contradict_each_other() -> None:
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
+    forest.planner.declare("u", (declaration(forest, "loop_config", None, 2, value=str),))
+    (error,) = told(forest)
+    assert "One loop cannot have more than one loop factory" in str(error)
+    assert [place.line for name, place in error.parties if name == "loop_config"] == [1, 2]
+
+
+def test_one_declaration_seen_from_many_tests_is_one() -> None:
+    forest = module_and_session()
+    for test in ("t", "u"):
+        forest.planner.declare(test, (declaration(forest, "loop_config", None, 1, value=int),))
+    assert told(forest) == []
+
+
+def test_each_component_is_judged_by_itself_and_all_are_told() -> None:
+    forest = Forest()
+    forest.instances(one="a", two="b", three="c")
+    forest.tests(t="one", u="two", v="three")
+    for test, place in {"t": "a/x", "u": "b/x", "v": "c"}.items():
+        forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
+    assert ["one" in str(error) or "two" in str(error) for error in told(forest)] == [True, True]
