@@ -58,7 +58,7 @@ _NOTHING: Final = Record(frozenset(), ())
 class _Facts:
     """What every set-up of a fixture needs to know, looked up once for each definition."""
 
-    __slots__ = ("function", "is_async", "is_plain", "is_service", "label", "location", "needs", "scope")
+    __slots__ = ("function", "is_async", "is_plain", "is_service", "label", "location", "module", "needs", "scope")
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
@@ -69,6 +69,7 @@ class _Facts:
         self.is_service: bool = registry.is_service(definition)
         self.label: str = registry.label(definition)
         self.location: Location = location_of(function)
+        self.module: str = getattr(function, "__module__", None) or ""
         self.needs: tuple[str, ...] = tuple(name for name in definition.argnames if name != "request")
         self.scope: Scope = _compat.scope_of(definition)
 
@@ -126,7 +127,9 @@ class SettingUp:
             return (yield)
         function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
         substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
-        substitute.__wrapped__ = function  # pytest's own errors show the source of what stands here
+        # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
+        substitute.__wrapped__ = function
+        substitute.__module__ = facts.module
         definition: Any = fixturedef
         definition.func = substitute
         try:
