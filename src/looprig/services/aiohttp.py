@@ -21,8 +21,8 @@ from looprig._extras import LazyModule, import_extra
 from looprig.declare.fields_meta import config_field
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
-from looprig.net.ports import listening_socket, localhost, url_of
-from looprig.services.address import Address, bound_address
+from looprig.net.ports import localhost, url_of
+from looprig.services.address import Address, bound_address, listen
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -95,14 +95,7 @@ class AiohttpService(ABC):
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed; it yields once, when connections are accepted."""
         import_extra("aiohttp", extra="aiohttp", needed_for=f"The service {type(self).__qualname__}")
-        try:
-            bound = listening_socket(self.host)
-        except OSError as error:
-            raise ServiceStartError(
-                f"{type(self).__qualname__} cannot listen on {self.host}: {error}.",
-                ((type(self).__qualname__, location_of(type(self))),),
-            ) from error
-        with closing(bound):
+        with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:
                 runner = web.AppRunner(

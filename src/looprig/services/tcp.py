@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import ServiceStartError, StuckTaskError
+from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
-from looprig.net.ports import listening_socket, localhost
-from looprig.services.address import Address, bound_address
+from looprig.net.ports import localhost
+from looprig.services.address import Address, bound_address, listen
 
 __all__ = ["TcpService"]
 
@@ -76,14 +76,7 @@ class TcpService(ABC):
 
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed; it yields once, when connections are accepted."""
-        try:
-            bound = listening_socket(self.host)
-        except OSError as error:
-            raise ServiceStartError(
-                f"{type(self).__qualname__} cannot listen on {self.host}: {error}.",
-                ((type(self).__qualname__, location_of(type(self))),),
-            ) from error
-        with closing(bound):
+        with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:
                 server = await asyncio.start_server(self._connected, sock=bound, ssl=self.tls)
