@@ -288,6 +288,7 @@ def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]
     original = definition.cache_key
 
     def cache_key(request: Any) -> object:
+        __tracebackhide__ = True
         if definition.cached_result is not None:
             admit(request)
         return original(request)

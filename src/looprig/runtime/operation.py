@@ -15,6 +15,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
+from looprig.exceptions import AskError
 from looprig.runtime.context import Changes
 from looprig.runtime.tasks import waits_at
 
@@ -150,7 +151,8 @@ class Operation:
                 raise
             except BaseException as error:  # noqa: BLE001 - an outcome such as pytest.skip belongs to the asker
                 if not future.done():
-                    future.set_exception(error)
+                    # Where it was asked is what matters, not the way that pytest went from there.
+                    future.set_exception(error.with_traceback(None) if isinstance(error, AskError) else error)
             else:
                 if not future.done():
                     future.set_result(value)
