@@ -26,7 +26,16 @@ NOTE: Final = "<!-- Written by docs/reference/generate.py from the sources: chan
 
 TOPICS: Final = {
     "Declare": ("service_fixture", "Fixture", "loop_config", "LoopConfig", "timeout"),
-    "Services": ("AiohttpService", "TcpService", "ProcessService", "StartsAndStops", "Runs", "EntersItself"),
+    "Services": (
+        "AiohttpService",
+        "AsgiService",
+        "AsgiApp",
+        "TcpService",
+        "ProcessService",
+        "StartsAndStops",
+        "Runs",
+        "EntersItself",
+    ),
     "Ask a service over HTTP": ("TestClient", "Response"),
     "While a test runs": ("ask", "current_context", "Context", "Key", "Entrypoint"),
     "Outside pytest": ("rig", "Rig"),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.markers import timeout as timeout
     from looprig.runtime.ask import ask as ask
     from looprig.services.aiohttp import AiohttpService as AiohttpService
+    from looprig.services.asgi import AsgiApp as AsgiApp
+    from looprig.services.asgi import AsgiService as AsgiService
     from looprig.services.context import Context as Context
     from looprig.services.context import Key as Key
     from looprig.services.context import current_context as current_context
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AiohttpService",
+    "AsgiApp",
+    "AsgiService",
     "AskError",
     "Context",
     "DeclarationError",
@@ -84,6 +88,8 @@ __all__ = [
 
 _LAZY = {
     "AiohttpService": "looprig.services.aiohttp",
+    "AsgiApp": "looprig.services.asgi",
+    "AsgiService": "looprig.services.asgi",
     "Context": "looprig.services.context",
     "Entrypoint": "looprig.services.entrypoint",
     "Key": "looprig.services.context",

@@ -78,10 +78,10 @@ def caller_location(depth: int = 1) -> Location:
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
 
 
-def caller_globals() -> dict[str, Any]:
-    """The globals of the module that called the function that calls this."""
+def caller_globals() -> tuple[dict[str, Any], bool]:
+    """The globals of what called the function that calls this, and whether that is the body of a module."""
     frame = _frame(2)
-    return frame.f_globals if frame is not None else {}
+    return ({}, False) if frame is None else (frame.f_globals, frame.f_locals is frame.f_globals)
 
 
 def _frame(depth: int) -> FrameType | None:

@@ -99,8 +99,31 @@ def loop_config(
         location,
     )
     # On the module that says it, so that it holds whether or not it is given a name there.
-    caller_globals().setdefault(_ATTRIBUTE, []).append(config)
+    module, is_its_body = caller_globals()
+    declared: list[LoopConfig] = module.setdefault(_ATTRIBUTE, [])
+    declared[:] = [other for other in declared if other.location != location]  # the module is run anew
+    for other in declared if is_its_body else ():
+        _check_agree(other, config)
+    declared.append(config)
     return config
+
+
+def _check_agree(one: LoopConfig, other: LoopConfig) -> None:
+    """Two declarations of one module may each say a part; neither is nearer to a test than the other."""
+    __tracebackhide__ = True
+    for name, silent in (("scope", Scope.FUNCTION), ("debug", None), ("executor", None), ("timeout", None)):
+        _check_one(name, getattr(one, name), getattr(other, name), silent, (one, other))
+    _check_one("factory", one.factory or one.factories, other.factory or other.factories, {}, (one, other))
+
+
+def _check_one(name: str, one: object, other: object, silent: object, both: tuple[LoopConfig, LoopConfig]) -> None:
+    __tracebackhide__ = True
+    if silent not in (one, other) and one != other:
+        raise DeclarationError(
+            f"Two loop_config in one module contradict each other about {name}: {one!r} and {other!r}.",
+            [("loop_config", config.location) for config in both],
+            "Declare it once, or move the tests that need another into a module of their own.",
+        )
 
 
 def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:

@@ -23,6 +23,8 @@ from looprig.exceptions import ExtraMissingError
 
 __all__ = ["DEFAULT_DECODER", "Decoder", "MsgspecDecoder", "PydanticDecoder", "encode_json", "form_name"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _T = TypeVar("_T")
 
 

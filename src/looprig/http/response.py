@@ -105,7 +105,7 @@ class Response:
             return decoder.decode(self.body, into)
         except ValueError as error:
             why = f"but its body does not decode into {form_name(into)}: {_sentence(error)}"
-            raise self.unexpected(why) from error
+            raise self.unexpected(why) from None  # of the causes, `why` has all there is
         except TypeError as error:
             raise LooprigError(
                 f"Nothing can be decoded into {form_name(into)}: {_sentence(error)}",

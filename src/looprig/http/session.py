@@ -6,7 +6,7 @@ loading this module, and none of its objects leaves it but the websocket connect
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast, final
 from urllib.parse import urlencode
 
 from looprig._extras import LazyModule
@@ -24,6 +24,8 @@ else:
     aiohttp = LazyModule("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
 
 __all__ = ["RequestOptions", "Session"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 class RequestOptions(TypedDict, total=False):
@@ -80,6 +82,10 @@ class Session:
 
     async def request(self, method: str, path: str, options: RequestOptions) -> Response:
         """Send one request and read its whole response."""
+        if unknown := options.keys() - RequestOptions.__annotations__.keys():
+            raise TypeError(
+                f"a request takes no {', '.join(sorted(unknown))}: see looprig.TestClient for what it takes"
+            )
         url = self.url_of(path)
         limit = options.get("timeout", self._timeout)
         sent, body = _body(options)

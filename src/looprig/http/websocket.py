@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "WebSocket", "within"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 _MessageT = TypeVar("_MessageT", default=str | bytes)
 
 _RAW: Final = str | bytes

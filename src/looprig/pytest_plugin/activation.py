@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.hosts import Hosts
@@ -26,6 +27,10 @@ _SIGTERM_STATUS = 128 + signal.SIGTERM
 def activate(config: pytest.Config, planning: Planning, collecting: Collecting) -> Hosts:
     """Registers what runs async tests and fixtures, and gives the loops they will run on."""
     options = Options.of(config)
+    try:
+        options.loop_factory()  # what there is not is told before any test runs
+    except ExtraMissingError as error:
+        raise pytest.UsageError(str(error)) from error
     interrupts = Interrupts(
         {
             signal.SIGINT: KeyboardInterrupt,

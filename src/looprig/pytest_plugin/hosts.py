@@ -82,7 +82,7 @@ class Hosts:
             AskError: the fixture was asked for at run time and cannot have the loop of the test.
         """
         item = _compat.item_of(request)
-        self._refuse_inside_loop(definition.argname, item)
+        self._refuse_inside_loop(self._planning.registry.public_name(definition), item)
         if request.node is not item:  # a loop lives at least as long as the test itself
             self.admit(definition, request)
         return self.of_item(item)

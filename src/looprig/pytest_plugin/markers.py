@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 
 import pytest
 
+from looprig.declare.checks import is_duration
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 
@@ -68,11 +69,11 @@ def timeout(seconds: float) -> Callable[[T], T]:
     Raises:
         DeclarationError: the number is not above 0.
     """
-    if seconds <= 0:
+    if not is_duration(seconds):
         raise DeclarationError(
-            f"timeout({seconds}): a test cannot end in that time.",
+            f"timeout was given {seconds!r}: a test cannot end in that time.",
             [("timeout", caller_location())],
-            "Give a number of seconds above 0.",
+            "Give a number of seconds above 0: @timeout(5).",
         )
 
     def mark(test: T) -> T:

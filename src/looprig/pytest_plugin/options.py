@@ -98,11 +98,15 @@ class Options:
             return uvloop.new_event_loop  # type: ignore[no-any-return]
         module, _, name = self.factory.partition(":")
         try:
-            return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+            factory: LoopFactory = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise pytest.UsageError(
-                f"--loop-factory={self.factory}: {error}. Give asyncio, uvloop, or module:callable."
-            ) from error
+            raise self._no_factory(error) from error
+        if not callable(factory):
+            raise self._no_factory(f"{name} cannot be called")
+        return factory
+
+    def _no_factory(self, why: object) -> pytest.UsageError:
+        return pytest.UsageError(f"--loop-factory={self.factory}: {why}. Give asyncio, uvloop, or module:callable.")
 
 
 def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:

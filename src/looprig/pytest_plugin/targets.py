@@ -154,7 +154,9 @@ def fits(known: Target, annotation: Any) -> bool:
     if wanted is not None:
         return known.client is wanted.client and _is_subclass(known.spec.cls, wanted.spec.cls)
     if _is_client(annotation):
-        return known.client
+        service = _client_service(annotation)
+        is_vague = not isinstance(service, type) or is_protocol(service)
+        return known.client and (is_vague or _is_subclass(known.spec.cls, service))
     # Protocols, unions and the like are for type checkers to judge.
     if not isinstance(annotation, type) or annotation is Any or is_protocol(annotation):
         return True

@@ -20,7 +20,7 @@ from contextvars import Context
 from typing import Any, Final, Protocol, final
 from weakref import WeakSet
 
-from looprig.exceptions import StuckTaskError
+from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.interrupts import running
 from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver
@@ -76,7 +76,14 @@ class Host:
         executor: Callable[[], ThreadPoolExecutor] | None = None,
     ) -> "Host":
         """A host with a new loop, from `factory` (default: asyncio's own)."""
-        loop = (factory or asyncio.new_event_loop)()
+        made: object = (factory or asyncio.new_event_loop)()
+        if not isinstance(made, asyncio.AbstractEventLoop):
+            raise DeclarationError(
+                f"The loop factory gave {made!r}, which is no event loop.",
+                [("factory", location_of(factory))],
+                "Give what makes an asyncio event loop, as asyncio.new_event_loop does.",
+            )
+        loop = made
         if debug:
             loop.set_debug(True)
         if executor is not None:

@@ -10,7 +10,6 @@ Invariants:
 3. A handler is cancelled when its client goes away, unless `handler_cancellation` says otherwise.
 """
 
-import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -21,8 +20,8 @@ from looprig._extras import LazyModule, import_extra
 from looprig.declare.fields_meta import config_field
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
-from looprig.net.ports import localhost, url_of
 from looprig.services.address import Address, bound_address, listen
+from looprig.services.served import Served
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,7 +34,7 @@ __tracebackhide__: Final = True  # what goes wrong in here is told by its messag
 
 
 @dataclass(kw_only=True)
-class AiohttpService(ABC):
+class AiohttpService(Served, ABC):
     """Base of a service that runs an `aiohttp.web.Application`: write `create_app`, and ask `url`.
 
         @service_fixture(scope="module")
@@ -54,32 +53,13 @@ class AiohttpService(ABC):
     `create_app` and the application's own start-up raise is raised as it is.
     """
 
-    host: str = config_field(factory=localhost)
-    tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
-    client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
     shutdown_timeout: float = config_field(5.0)
     handler_cancellation: bool = config_field(True)
-    _address: Address | None = field(default=None, init=False, repr=False, compare=False)
     _app: object = field(default=None, init=False, repr=False, compare=False)
 
     @abstractmethod
     async def create_app(self) -> "web.Application":
         """Make the application; called once for each start, when `url` is known already."""
-
-    @property
-    def address(self) -> Address:
-        """Host and port, from just before `create_app` until the service has stopped."""
-        return bound_address(self, self._address)
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self.address.port
-
-    @property
-    def url(self) -> str:
-        """The base URL, without a slash at its end."""
-        return url_of("https" if self.tls else "http", *self.address)
 
     @property
     def app(self) -> "web.Application":

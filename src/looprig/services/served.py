@@ -1,0 +1,38 @@
+"""What services that answer over HTTP have in common: where they listen, and their URL.
+
+Does not listen (`address.listen` does) and serves nothing.
+"""
+
+import ssl
+from dataclasses import dataclass, field
+
+from looprig.declare.fields_meta import config_field
+from looprig.net.ports import localhost, url_of
+from looprig.services.address import Address, bound_address
+
+__all__ = ["Served"]
+
+
+@dataclass(kw_only=True)
+class Served:
+    """`tls` makes the URL https; `client_tls` is the context with which a client trusts it."""
+
+    host: str = config_field(factory=localhost)
+    tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
+    client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
+    _address: Address | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def address(self) -> Address:
+        """Host and port, from just before `create_app` until the service has stopped."""
+        return bound_address(self, self._address)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self.address.port
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return url_of("https" if self.tls else "http", *self.address)
