@@ -42,6 +42,10 @@ class Planner:
         for other in reached[1:]:
             self.join(reached[0], other)
 
+    def reached(self, test: TestKey) -> tuple[int, ...]:
+        """The instances that a test was said to reach so far."""
+        return self._reached.get(test, ())
+
     def join(self, one: int, other: int) -> None:
         """Two instances that must share a loop."""
         first, second = self._root(one), self._root(other)

@@ -9,11 +9,13 @@ Nothing else in looprig imports `_pytest` or reads an underscored attribute of a
 # pyright: reportUnknownArgumentType=false
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
 from _pytest.fixtures import (
+    FixtureDef,
     FixtureFunctionDefinition,
     FixtureManager,
     FuncFixtureInfo,
@@ -255,6 +257,25 @@ def call_fixture(function: Callable[..., Any], request: pytest.FixtureRequest, k
     return call_fixture_func(function, request, kwargs)
 
 
+@contextmanager
+def noting_requests(request: pytest.FixtureRequest, note: Callable[[Definition], None]) -> Generator[None, None, None]:
+    """Has `note` told of each fixture that is asked for through `request` meanwhile, also where it was alive before."""
+    patched = cast("Any", request)
+    get = patched._get_active_fixturedef
+
+    def get_and_note(name: str) -> Any:
+        found = get(name)
+        if isinstance(found, FixtureDef):
+            note(found)
+        return found
+
+    patched._get_active_fixturedef = get_and_note
+    try:
+        yield
+    finally:
+        del patched._get_active_fixturedef
+
+
 def is_node_active(node: pytest.Item | pytest.Collector) -> bool:
     """Whether a node is set up now, so that a finalizer can be put on it."""
     return node.session._setupstate.is_node_active(node)
@@ -328,10 +349,13 @@ def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
     """The definitions that an item uses without naming them: autouse fixtures and `usefixtures`."""
     info = item._fixtureinfo
     named = info.argnames
-    if len(info.initialnames) == len(named):  # these are among those
-        return ()
-    found = (info.name2fixturedefs.get(name) for name in info.initialnames if name not in named)
-    return [definitions[-1] for definitions in found if definitions]
+    return [
+        definitions[-1]
+        for name in info.initialnames
+        if (definitions := info.name2fixturedefs.get(name))
+        # A test may also name an autouse fixture; that one is no less around the others.
+        and (name not in named or any(definition._autouse for definition in definitions))
+    ]
 
 
 def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:

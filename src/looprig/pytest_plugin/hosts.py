@@ -8,7 +8,7 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, final
@@ -24,6 +24,7 @@ from looprig.pytest_plugin.loop_settings import SETTINGS
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
+from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host, LoopFactory
 
 __all__ = ["Hosts"]
@@ -214,6 +215,34 @@ class Hosts:
         """The fixtures that the item's open loop was made from: what is on the loop ends before they do."""
         component = self._component(item)
         return self._depends_on.get(item if component is None else component, ())
+
+    def settling(self, item: pytest.Function) -> tuple[Definition, ...]:
+        """The fixtures, alive now, that an item's loop was to be made from, where that failed."""
+        settings = self._planning.settings
+        return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if _compat.is_cached(d))
+
+    def admit_standing(self, definition: Definition, live: Iterable[object], request: pytest.FixtureRequest) -> None:
+        """Makes sure that a test is on the loop of what a sync fixture, alive before it, asked for at run time.
+
+        Raises:
+            AskError: it is not.
+        """
+        item = _compat.item_of(request)
+        host = self.open_host(item)
+        if host is None and not is_async_test(item):
+            return
+        for fixture in live:
+            if isinstance(fixture, LiveFixture) and fixture.host is not host:
+                raise AskError(
+                    f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
+                    f"fixture {fixture.name} at run time: that lives on another loop than the test.",
+                    [
+                        (item.name, location_of(item.obj)),
+                        (definition.argname, location_of(definition.func)),
+                        (fixture.name, fixture.location),
+                    ],
+                    _HOW_TO_DECLARE.format(name=fixture.name),
+                )
 
     def _factory(self, item: pytest.Function, values: dict[str, Any]) -> LoopFactory | None:
         if (given := values.get("loop_factory")) is not None:

@@ -57,6 +57,7 @@ class Planning:
         self._refused: set[object] = set()
         self._mixing = Mixing(collecting.owners)
         self._reached: dict[tuple[object, Flavour], tuple[int, ...]] = {}
+        self._narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
         functions = [item for item in items if isinstance(item, pytest.Function)]
@@ -72,7 +73,15 @@ class Planning:
         self.plan: Plan = self._planner.solve()
         self._errors += self._mixing.errors
         # Only needed while planning; 20,000 tests would keep them alive for nothing.
-        for kept in (self._shapes, self._reached, self._narrowed, self._shared, self._on_loop, self._refused):
+        for kept in (
+            self._shapes,
+            self._reached,
+            self._narrowed,
+            self._shared,
+            self._on_loop,
+            self._refused,
+            self._narrow,
+        ):
             kept.clear()
 
     @property
@@ -169,6 +178,11 @@ class Planning:
         return (*self._instances(item, (*shape, *providers), flavour), *declared)
 
     def _instances(self, item: pytest.Function, shape: _Shape, flavour: Flavour) -> tuple[int, ...]:
+        for definition in shape:
+            if _compat.scope_of(definition) is not Scope.FUNCTION and (
+                _compat.parametrized_scope(item, definition) is Scope.FUNCTION
+            ):
+                self._narrow.append((item, definition, flavour))
         return tuple(
             self._number(definition, scope, node, flavour)
             for definition in shape
@@ -205,6 +219,18 @@ class Planning:
                 for around in node.listchain()[-2::-1]:
                     if around in numbers:
                         self._planner.join(number, numbers[around])
+        self._join_narrow()
+
+    def _join_narrow(self) -> None:
+        """Joins tests that a parametrization gives an instance of their own with wider ones: pytest may give those."""
+        joined: set[pytest.Function] = set()
+        for item, definition, flavour in self._narrow:
+            around = [self._numbers.get((definition, node, flavour)) for node in item.listchain()[-2::-1]]
+            if numbers := tuple(number for number in around if number is not None):
+                self._planner.add_test(item, (*self._planner.reached(item), *numbers))
+                self._planner.declare(item, self._settings.declarations(item, self.place))
+                joined.add(item)
+        self.own = [item for item in self.own if item not in joined]
 
     def _declared_scope(self, item: pytest.Function, config: LoopConfig, flavour: Flavour) -> int:
         if config.scope is Scope.FUNCTION:

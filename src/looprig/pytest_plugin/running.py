@@ -75,7 +75,8 @@ class Running:
         owner = object()
         context, _ = self._setting_up.ground_of_test(item, owner)
         item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
-        with _Ending(owner, None) as ending:
+        known = list(_compat.resolved_definitions(item))
+        with _Ending(owner, None) as ending, self._setting_up.carrying_requests(_compat.item_request(item), known):
             try:
                 return (yield)
             finally:

@@ -10,7 +10,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import FunctionType
@@ -24,9 +24,9 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import is_async_function
+from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_function
 from looprig.pytest_plugin.registering import Registry
-from looprig.runtime.context import Changes, changes_between, context_with
+from looprig.runtime.context import Changes, apply_changes, changes_between, context_with
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
 from looprig.runtime.operation import Limit
@@ -52,13 +52,26 @@ class Record:
 
 
 _NOTHING: Final = Record(frozenset(), ())
+_NO_FINALIZERS: Final = nullcontext()
 
 
 @final
 class _Facts:
     """What every set-up of a fixture needs to know, looked up once for each definition."""
 
-    __slots__ = ("function", "is_async", "is_plain", "is_service", "label", "location", "module", "needs", "scope")
+    __slots__ = (
+        "function",
+        "is_async",
+        "is_plain",
+        "is_service",
+        "label",
+        "location",
+        "may_ask",
+        "may_start_tasks",
+        "module",
+        "needs",
+        "scope",
+    )
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
@@ -71,6 +84,8 @@ class _Facts:
         self.location: Location = location_of(function)
         self.module: str = getattr(function, "__module__", None) or ""
         self.needs: tuple[str, ...] = tuple(name for name in definition.argnames if name != "request")
+        self.may_ask: bool = "request" in definition.argnames
+        self.may_start_tasks: bool = not LOOP_NAMES.isdisjoint(definition.argnames)
         self.scope: Scope = _compat.scope_of(definition)
 
 
@@ -86,7 +101,7 @@ class SettingUp:
         self._ambient: tuple[pytest.Function | None, Sequence[Definition]] = (None, ())  # of the latest test
         self._facts: dict[Definition, _Facts] = {}
         self._records: dict[Definition, Record] = {}
-        self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...]]] = {}
+        self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...], Context]] = {}
         self._crashes: dict[FixtureCrashedError, LiveFixture] = {}
         self.limit: Limit | None = None
 
@@ -99,7 +114,24 @@ class SettingUp:
     def ground_of_test(self, item: pytest.Function, owner: object) -> tuple[Context, frozenset[object]]:
         """A context in which all is set that the item's fixtures set, and the live async ones that it stands on."""
         definitions = _compat.resolved_definitions(item)
-        return context_with(_clean_context(), self._carried(definitions), owner), self._live_of(definitions)
+        clean = _clean_context()
+        context = context_with(clean, self._carried(definitions), owner)
+        context.run(_CLEAN.set, clean)  # what it asks for while it runs sees nothing of it
+        return context, self._live_of(definitions)
+
+    @contextmanager
+    def carrying_requests(self, request: pytest.FixtureRequest, known: list[Definition]) -> Generator[None, None, None]:
+        """What sync code asks for meanwhile becomes `known`, and its context carries what that sets."""
+
+        def note(found: Definition) -> None:
+            if found in known:
+                return
+            before = self._carried(known)
+            known.append(found)
+            apply_changes(_new(self.record_of(found).carried, before))
+
+        with _compat.noting_requests(request, note):
+            yield
 
     def _live_of(self, definitions: Iterable[Definition]) -> frozenset[object]:
         records = self._records
@@ -169,8 +201,20 @@ class SettingUp:
         self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
         def set_up_async_fixture(**kwargs: Any) -> Any:
-            host = self._hosts.of_fixture(definition, request)
             item, node = _compat.item_of(request), request.node
+            settled: Sequence[Definition] = ()
+            try:
+                host = self._hosts.of_fixture(definition, request)
+                settled = self._hosts.settled_by(item)
+            except Exception:
+                settled = self._hosts.settling(item)
+                raise
+            finally:
+                if node is not item:
+                    for other in settled:
+                        # The loop ends with these: so must what lives on it, though pytest knows of no dependency, and
+                        # so must what failed on it, which pytest keeps as well.
+                        other.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
             if node is not item:
                 _compat.guard(definition, partial(self._hosts.admit, definition))
             begun = self._begun.pop((definition, node), None) if self._begun else None
@@ -179,13 +223,11 @@ class SettingUp:
                     self._begin_beside(definition, item, host)
                 needed = self._needed(definition, facts, request)
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
-            live, carried = begun
-            value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live)))
+            live, carried, context = begun
+            # Only one that takes `request` can add finalizers of its own.
+            with _finalizers_in(context, definition) if facts.may_ask else _NO_FINALIZERS:
+                value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live, carried)))
             definition.addfinalizer(partial(self._tear_down, definition, live))
-            if node is not item:
-                for settled in self._hosts.settled_by(item):
-                    # The loop ends with these: so must what lives on it, though pytest knows of no dependency.
-                    settled.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
             self._remember(definition, live.changes, carried, live.needs | {live})
             return value
 
@@ -200,12 +242,13 @@ class SettingUp:
         needed: list[Definition],
         *,
         host: Host,
-    ) -> tuple[LiveFixture, tuple[Changes, ...]]:
+    ) -> tuple[LiveFixture, tuple[Changes, ...], Context]:
         carried = self._carried(needed)
         live = LiveFixture(host, facts.label, facts.location, self._live_of(needed))
         live.on_crash = partial(self._crashed, definition, live)
-        live.begin(function, kwargs, context_with(_clean_context(), carried, live))
-        return live, carried
+        context = context_with(_clean_context(), carried, live)
+        live.begin(function, kwargs, context)
+        return live, carried, context
 
     def _begin_beside(self, definition: Definition, item: pytest.Function, host: Host) -> None:
         """Begins the other services of a test that depend on nothing that is still to come.
@@ -262,18 +305,27 @@ class SettingUp:
     ) -> Callable[..., Any]:
         def set_up_fixture(**kwargs: Any) -> Any:
             needed = self._needed(definition, facts, request)
-            resolved = _compat.resolved_definitions(_compat.item_of(request))
-            known = len(resolved)
             carried = self._carried(needed)
             clean = _clean_context()
             context = context_with(clean, carried, definition)
             context.run(_CLEAN.set, clean)
             before = context.copy()
-            with _finalizers_in(context, definition):
-                value = context.run(_compat.call_fixture, function, request, kwargs)
-            if len(resolved) > known:  # it stands also on what it asked for while it ran
-                needed += tuple(resolved)[known:]
-                carried = self._carried(needed)
+            if facts.may_start_tasks or any(d in self._records for d in needed):
+                host = self._hosts.open_host(_compat.item_of(request))
+                if host is not None:
+                    definition.addfinalizer(partial(_end_tasks_of, definition, host))
+            if not facts.may_ask:
+                with _finalizers_in(context, definition):
+                    value = context.run(_compat.call_fixture, function, request, kwargs)
+            else:
+                known = len(needed)
+                with _finalizers_in(context, definition), self.carrying_requests(request, needed):
+                    value = context.run(_compat.call_fixture, function, request, kwargs)
+                if len(needed) > known:  # it stands also on what it asked for while it ran
+                    before.run(apply_changes, _new(self._carried(needed), carried))
+                    carried = self._carried(needed)
+                    if request.node is not _compat.item_of(request):
+                        _compat.guard(definition, partial(self._admit_standing, definition))
             self._remember(definition, changes_between(before, context), carried, self._live_of(needed))
             if definition in self._records:
                 request.addfinalizer(partial(self._records.pop, definition, None))
@@ -281,26 +333,32 @@ class SettingUp:
 
         return set_up_fixture
 
+    def _admit_standing(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+        if live := self.record_of(definition).live:
+            self._hosts.admit_standing(definition, live, request)
+
     def ask(
         self,
         request: pytest.FixtureRequest,
         wanted: Any,
         *,
-        asker: tuple[Definition, LiveFixture] | None = None,
+        asker: tuple[Definition, LiveFixture, tuple[Changes, ...]] | None = None,
     ) -> tuple[Any, tuple[Changes, ...], frozenset[object]]:
         """The value of a fixture that running code awaits, what its context must carry for it, what it stands on.
 
         A fixture that asks stands on what it asked for: it falls with it, and ends before it.
         """
         name = self._registry.name_of(wanted)
+        known = _compat.resolved_definitions(_compat.item_of(request))
+        before = self._carried(known) if asker is None else asker[2]
         value = request.getfixturevalue(name)
         found = _compat.active_definition(request, name)
         record = self.record_of(found)
         if asker is not None:
-            definition, live = asker
+            definition, live, _ = asker
             live.needs |= record.live
             found.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
-        return value, record.carried, record.live
+        return value, _new(record.carried, before), record.live
 
 
 @contextmanager
@@ -317,6 +375,17 @@ def _finalizers_in(context: Context, definition: Definition) -> Generator[None, 
         yield
     finally:
         del patched.addfinalizer
+
+
+def _new(carried: tuple[Changes, ...], before: tuple[Changes, ...]) -> tuple[Changes, ...]:
+    """What is carried now and was not before: to set the rest once more would undo what was set over it."""
+    return tuple(changes for changes in carried if not any(changes is other for other in before))
+
+
+def _end_tasks_of(definition: Definition, host: Host) -> None:
+    """Ends the tasks that a sync fixture started and left."""
+    if not host.loop.is_closed():
+        host.end_tasks_of(definition)
 
 
 def _clean_context() -> Context:

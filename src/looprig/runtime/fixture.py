@@ -29,6 +29,9 @@ __all__ = ["LiveFixture"]
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
+_ENDS_THE_PROGRAM: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
 @final
 class LiveFixture:
     """`needs` are the live fixtures it depends on, directly or not."""
@@ -37,6 +40,7 @@ class LiveFixture:
     _before: Context | None = None
     _context: Context | None = None
     _is_ready: bool = False
+    _is_noted: bool = True
     _is_released: bool = False
     _released: "asyncio.Future[None] | None" = None
     _task: "asyncio.Task[Any] | None" = None
@@ -112,6 +116,7 @@ class LiveFixture:
             raise
         if self._context is not None and self._before is not None:
             self.changes = changes_between(self._before, self._context)
+        self._is_noted = self.host.is_noting
         # Contexts know their owner: to keep them would make a cycle of each fixture, for the garbage collector to find.
         self._before = self._context = None
         return self._value
@@ -162,7 +167,8 @@ class LiveFixture:
                 "A fixture yields once: what comes after the yield is its teardown.",
             )
         except BaseException as error:
-            if not self._is_ready or self._is_released or not isinstance(error, Exception | asyncio.CancelledError):
+            # Outcomes as of pytest.fail are no Exceptions, nor are the groups that a task group makes of them.
+            if not self._is_ready or self._is_released or isinstance(error, _ENDS_THE_PROGRAM):
                 raise
             # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
             self._crash(error)
@@ -234,7 +240,8 @@ class LiveFixture:
                 errors.append(error)
         if not self.host.loop.is_closed():
             try:
-                self.host.end_tasks_of(self, task)
+                # It may have had a task factory of its own, up to now.
+                self.host.end_tasks_of(self, task, search=not self._is_noted)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
         self._task = self.on_crash = None

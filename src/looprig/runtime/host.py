@@ -179,6 +179,11 @@ class Host:
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
+    @property
+    def is_noting(self) -> bool:
+        """Whether it is known who starts tasks: not under a task factory of somebody else."""
+        return self._spawning.is_noting
+
     def make_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None = None
     ) -> "asyncio.Task[Any]":
@@ -196,11 +201,23 @@ class Host:
         Raises:
             StuckTaskError: some would not end.
         """
-        left = tasks_of(self.loop, owner) if self._spawning.may_have_left(owner) or search else []
-        if also is not None and not also.done() and also not in left and also not in STUCK:
-            left.append(also)
-        if left:
+
+        def left() -> "list[asyncio.Task[Any]]":
+            tasks = tasks_of(self.loop, owner) if self._spawning.may_have_left(owner) or search else []
+            if also is not None and not also.done() and also not in tasks and also not in STUCK:
+                tasks.append(also)
+            return tasks
+
+        self._end_all(left)
+
+    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]") -> None:
+        """Ends what is found, and what that starts while it ends."""
+        for _ in range(ROUNDS):
+            if not (left := find()):
+                return
             self._end(left)
+        if left := find():
+            self._give_up(left, f"were started one after the other while {ROUNDS} times all were ended,")
 
     def _end(self, tasks: "list[asyncio.Task[Any]]") -> None:
         left = tasks
@@ -213,15 +230,19 @@ class Host:
                 break
         report_errors(self.loop, tasks)
         if left:
-            STUCK.update(left)
-            stuck = StuckTaskError(
-                f"{len(left)} task(s) swallowed their cancellation {ROUNDS} times and were left behind.",
-                [(task.get_name(), location_of(task.get_coro())) for task in left],
-                "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
-            )
-            for task in left:
-                stuck.add_note("\n".join((f"{task.get_name()} stands at", *waits_at(task))))
-            raise stuck
+            self._give_up(left, f"swallowed their cancellation {ROUNDS} times")
+
+    @staticmethod
+    def _give_up(left: "list[asyncio.Task[Any]]", why: str) -> None:
+        STUCK.update(left)
+        stuck = StuckTaskError(
+            f"{len(left)} task(s) {why} and were left behind.",
+            [(task.get_name(), location_of(task.get_coro())) for task in left],
+            "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
+        )
+        for task in left:
+            stuck.add_note("\n".join((f"{task.get_name()} stands at", *waits_at(task))))
+        raise stuck
 
     def close(self) -> None:
         """Ends all tasks, async generators and the executor, then closes the loop. Safe to call twice.
@@ -234,9 +255,9 @@ class Host:
             return
         errors: list[Exception] = []
         with _kept(errors):
-            left = [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
-            if left:
-                self._end(left)
+            self._end_all(
+                lambda: [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
+            )
         if self._lent:
             self._spawning.uninstall()
             _raise_all(errors)

@@ -106,9 +106,9 @@ class AsgiService(Served, ABC):
             finally:
                 self._address = self._app = None
 
-    def _checked(self, made: object) -> AsgiApp:
+    def _checked(self, made: Any) -> AsgiApp:
         if callable(made):
-            return made
+            return made  # type: ignore[no-any-return]
         raise ServiceStartError(
             f"{type(self).__qualname__}.create_app gave {made!r}, which is no ASGI application.",
             ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),
