@@ -296,3 +296,30 @@ async def test_it():
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*LookupError: the root cause*", "*Fixture server crashed*"])
+
+
+@pytest.mark.parametrize("outcome", ["fail", "skip"])
+def test_an_outcome_in_a_task_group_is_a_crash_too(pytester: pytest.Pytester, outcome: str) -> None:
+    """Outcomes of pytest's are no `Exception`: nobody would be told, and the test would wait for ever."""
+    result = run(
+        pytester,
+        HEAD
+        + f"""
+@pytest.fixture
+async def watched():
+    async def watch():
+        await asyncio.sleep(0)
+        pytest.{outcome}("the watcher says so")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch())
+        yield
+
+@pytest.mark.loop_timeout(20)
+async def test_it(watched):
+    await asyncio.sleep(3600)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    assert "the watcher says so" in output(result)
+    assert "took longer" not in output(result)

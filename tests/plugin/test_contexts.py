@@ -281,3 +281,51 @@ async def test_async(sync):
     assert var.get() == "set"
 """,
     ).assert_outcomes(passed=2)
+
+
+def test_an_autouse_fixture_is_around_the_others_also_where_the_test_names_it(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(autouse=True)
+async def around():
+    var.set("set")
+    yield
+
+@pytest.fixture
+def other():
+    return var.get()
+
+@pytest.fixture
+async def async_other():
+    return var.get()
+
+async def test_unnamed(other, async_other):
+    assert other == async_other == "set"
+
+async def test_named(around, other, async_other):
+    assert other == async_other == "set"
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_a_finalizer_that_an_async_fixture_adds_sees_what_the_fixture_set(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+seen = []
+
+@pytest.fixture
+async def setter(request):
+    request.addfinalizer(lambda: seen.append(var.get()))
+    var.set("set")
+    yield
+
+async def test_it(setter): ...
+
+def test_seen():
+    assert seen == ["set"]
+""",
+    ).assert_outcomes(passed=2)

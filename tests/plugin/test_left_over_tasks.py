@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import run
+from tests.plugin.suite import output, run
 
 HEAD = """
 import asyncio
@@ -77,3 +77,97 @@ async def test_finds_none():
     assert ended == ["test", "fixture"]
 """
     run(pytester, HEAD + for_a_while).assert_outcomes(passed=2)
+
+
+def test_are_ended_where_a_fixture_has_a_task_factory_while_it_lives(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def factory():
+    loop = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    loop.set_task_factory(lambda loop, coro, **options: asyncio.Task(coro, loop=loop, **options))
+    asyncio.create_task(linger("factory"))
+    yield
+    loop.set_task_factory(before)
+
+async def test_leaves(factory):
+    await asyncio.sleep(0)
+
+async def test_finds_none():
+    assert not left()
+    assert ended == ["factory"]
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_are_ended_where_a_sync_fixture_started_them(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+def poller(loop):
+    task = loop.create_task(linger("sync"))
+    yield
+    assert not task.done()
+
+async def test_leaves(poller):
+    await asyncio.sleep(0)
+
+async def test_finds_none():
+    assert not left()
+    assert ended == ["sync"]
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_are_ended_where_they_start_others_as_they_end(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+async def start_another():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        asyncio.create_task(linger("another"))
+
+async def test_leaves():
+    asyncio.create_task(start_another())
+    await asyncio.sleep(0)
+
+async def test_finds_none():
+    await asyncio.sleep(0)
+    assert not left()
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_that_start_others_for_ever_are_given_up(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+async def again():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        if not closing:
+            asyncio.create_task(again())
+            await asyncio.sleep(0)
+
+closing = []
+
+async def test_leaves():
+    asyncio.create_task(again())
+    await asyncio.sleep(0)
+
+def test_over():
+    closing.append(True)
+""",
+    )
+    result.assert_outcomes(failed=1, passed=1)
+    assert "were started one after the other while 3 times all were ended, and were left behind" in output(result)

@@ -326,3 +326,34 @@ def test_loop_config_is_one_declaration_for_all_modules_below(pytester: pytest.P
         "b/test_b.py": "async def test_b(shared):\n    assert shared == [1]\n",
     }
     run(pytester, files).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("place", ["fixture", "factory"])
+def test_what_fails_on_one_kind_of_loop_is_tried_anew_on_the_next(pytester: pytest.Pytester, place: str) -> None:
+    fails = 'if kind == "bad": raise OSError("bad loop")'
+    result = run(
+        pytester,
+        f"""
+import asyncio
+import pytest
+
+@pytest.fixture(scope="module", params=["bad", "good"])
+def loop_factory(request):
+    kind = request.param
+    def make():
+        {fails if place == "factory" else "..."}
+        loop = asyncio.new_event_loop()
+        loop.kind = kind
+        return loop
+    return make
+
+@pytest.fixture(scope="module")
+async def wide():
+    kind = asyncio.get_running_loop().kind
+    {fails if place == "fixture" else "..."}
+    yield
+
+async def test_it(wide): ...
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)

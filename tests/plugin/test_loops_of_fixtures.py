@@ -267,3 +267,31 @@ def test_one_failing_async_test_says_where(pytester: pytest.Pytester) -> None:
     text = output(result)
     assert "looprig/runtime" not in text
     assert "asyncio/base_events" not in text
+
+
+def test_a_wide_instance_that_pytest_hands_to_a_narrow_parametrization_is_on_the_loop(
+    pytester: pytest.Pytester,
+) -> None:
+    run(
+        pytester,
+        """
+import asyncio
+import pytest
+
+@pytest.fixture(scope="session")
+async def db(request):
+    yield asyncio.get_running_loop()
+
+@pytest.mark.parametrize("db", [1], indirect=True, scope="session")
+async def test_wide(db):
+    assert db is asyncio.get_running_loop()
+
+@pytest.mark.parametrize("db", [1], indirect=True, scope="function")
+async def test_narrow(db):
+    assert db is asyncio.get_running_loop()
+
+@pytest.mark.parametrize("db", [1, 2], indirect=True, scope="module")
+async def test_module(db):
+    assert db is asyncio.get_running_loop()
+""",
+    ).assert_outcomes(passed=4)

@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, cast, final
 from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
@@ -76,7 +76,8 @@ class Host:
         executor: Callable[[], ThreadPoolExecutor] | None = None,
     ) -> "Host":
         """A host with a new loop, from `factory` (default: asyncio's own)."""
-        made: object = (factory or asyncio.new_event_loop)()
+        # A suite's factory may not be typed.
+        made = cast("object", (factory or asyncio.new_event_loop)())
         if not isinstance(made, asyncio.AbstractEventLoop):
             raise DeclarationError(
                 f"The loop factory gave {made!r}, which is no event loop.",
