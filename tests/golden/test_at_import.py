@@ -113,6 +113,21 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
         ),
         pytest.param(
             """
+            loops = loop_config(timeout=1)
+            others = loop_config(timeout=2)
+            """,
+            """
+            test_it.py:9: in <module>
+                others = loop_config(timeout=2)
+            E   looprig.DeclarationError: Two loop_config in one module contradict each other about timeout: 1 and 2.
+            E     test_it.py:8: loop_config
+            E     test_it.py:9: loop_config
+            E   Declare it once, or move the tests that need another into a module of their own.
+            """,
+            id="two loop_config",
+        ),
+        pytest.param(
+            """
             @service_fixture(scope="modul")
             class Db(Life): ...
             """,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import pydantic
@@ -346,3 +347,12 @@ def test_a_failure_is_shown_where_the_test_asked() -> None:
 def test_pytest_does_not_collect_the_client() -> None:
     """Its name begins with Test."""
     assert TestClient.__test__ is False
+
+
+def test_an_option_that_there_is_not_is_told() -> None:
+    async def asks(api: TestClient[Shop]) -> None:
+        anything: Any = api
+        with pytest.raises(TypeError, match="a request takes no headrs, statuss: see looprig.TestClient"):
+            await anything.get("/empty", headrs={}, statuss=404)
+
+    ask(asks)

@@ -357,3 +357,26 @@ async def test_it(wide): ...
 """,
     )
     result.assert_outcomes(passed=1, errors=1)
+
+
+@pytest.mark.parametrize(
+    ("factory", "told"),
+    [
+        ("nope", "--loop-factory=nope: "),
+        ("os:nothing", "--loop-factory=os:nothing: "),
+        ("os:sep", "--loop-factory=os:sep: sep cannot be called. Give asyncio, uvloop, or module:callable."),
+    ],
+)
+def test_a_factory_that_is_none_is_told_before_any_test_runs(
+    pytester: pytest.Pytester, factory: str, told: str
+) -> None:
+    result = run(pytester, "async def test_it(): ...", f"--loop-factory={factory}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told in output(result)
+
+
+def test_a_factory_that_makes_no_loop_is_told(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "async def test_it(): ...", "--loop-factory=os:getpid")
+    result.assert_outcomes(failed=1)
+    assert "The loop factory gave" in output(result)
+    assert "which is no event loop" in output(result)

@@ -217,3 +217,31 @@ def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> No
     assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain is no service." in text
     assert "test_2 declares api: TestClient, without saying of which service." in text
     assert "and Tiny is no service, though Small is." in text
+
+
+@pytest.mark.parametrize("wrong", ["TestClient[Plain]", "TestClient[int]", "TestClient[Db]"])
+def test_a_client_of_something_else_is_told_though_another_test_has_the_name(
+    pytester: pytest.Pytester, wrong: str
+) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + f"""
+    class Plain: ...
+
+    @pytest.fixture
+    async def api(rest: Rest):
+        async with TestClient(rest) as client:
+            yield client
+
+    async def test_right(client: TestClient[Rest]): assert type(client.service) is Rest
+    async def test_of_a_base(client: TestClient[Life]): assert type(client.service) is Rest
+    class TestWrong:
+        async def test_wrong(self, client: {wrong}): assert type(client.service) is not Rest
+    """,
+    )
+    if wrong == "TestClient[Db]":  # a service has a client of its own, whatever the name means elsewhere
+        result.assert_outcomes(passed=3)
+    else:
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "test_wrong" in output(result)
