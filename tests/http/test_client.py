@@ -352,7 +352,7 @@ def test_pytest_does_not_collect_the_client() -> None:
 def test_an_option_that_there_is_not_is_told() -> None:
     async def asks(api: TestClient[Shop]) -> None:
         anything: Any = api
-        with pytest.raises(TypeError, match="a request takes no headrs, statuss: see looprig.TestClient"):
+        with pytest.raises(TypeError, match="a request takes no headrs, statuss: see"):
             await anything.get("/empty", headrs={}, statuss=404)
 
     ask(asks)

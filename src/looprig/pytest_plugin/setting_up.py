@@ -10,7 +10,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import FunctionType
@@ -26,7 +26,7 @@ from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_function
 from looprig.pytest_plugin.registering import Registry
-from looprig.runtime.context import Changes, apply_changes, changes_between, context_with
+from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
 from looprig.runtime.operation import Limit
@@ -52,7 +52,6 @@ class Record:
 
 
 _NOTHING: Final = Record(frozenset(), ())
-_NO_FINALIZERS: Final = nullcontext()
 
 
 @final
@@ -128,14 +127,15 @@ class SettingUp:
                 return
             before = self._carried(known)
             known.append(found)
-            apply_changes(_new(self.record_of(found).carried, before))
+            apply_changes(new_in(self.record_of(found).carried, before))
 
         with _compat.noting_requests(request, note):
             yield
 
     def _live_of(self, definitions: Iterable[Definition]) -> frozenset[object]:
         records = self._records
-        return frozenset[object]().union(*[record.live for d in definitions if (record := records.get(d)) is not None])
+        lives = [record.live for d in definitions if (record := records.get(d)) is not None]
+        return lives[0].union(*lives[1:]) if lives else _NOTHING.live
 
     def _carried(self, definitions: Iterable[Definition]) -> tuple[Changes, ...]:
         carried: list[Changes] = []
@@ -202,20 +202,10 @@ class SettingUp:
     ) -> Callable[..., Any]:
         def set_up_async_fixture(**kwargs: Any) -> Any:
             item, node = _compat.item_of(request), request.node
-            settled: Sequence[Definition] = ()
-            try:
+            if node is item:
                 host = self._hosts.of_fixture(definition, request)
-                settled = self._hosts.settled_by(item)
-            except Exception:
-                settled = self._hosts.settling(item)
-                raise
-            finally:
-                if node is not item:
-                    for other in settled:
-                        # The loop ends with these: so must what lives on it, though pytest knows of no dependency, and
-                        # so must what failed on it, which pytest keeps as well.
-                        other.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
-            if node is not item:
+            else:
+                host = self._host_of_wide(definition, request, item)
                 _compat.guard(definition, partial(self._hosts.admit, definition))
             begun = self._begun.pop((definition, node), None) if self._begun else None
             if begun is None:
@@ -224,14 +214,32 @@ class SettingUp:
                 needed = self._needed(definition, facts, request)
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried, context = begun
-            # Only one that takes `request` can add finalizers of its own.
-            with _finalizers_in(context, definition) if facts.may_ask else _NO_FINALIZERS:
-                value = live.wait(self.limit, partial(self.ask, request, asker=(definition, live, carried)))
+            resolve = partial(self.ask, request, asker=(definition, live, carried))
+            if facts.may_ask:  # only then can it add finalizers of its own
+                with _finalizers_in(context, definition):
+                    value = live.wait(self.limit, resolve)
+            else:
+                value = live.wait(self.limit, resolve)
             definition.addfinalizer(partial(self._tear_down, definition, live))
             self._remember(definition, live.changes, carried, live.needs | {live})
             return value
 
         return set_up_async_fixture
+
+    def _host_of_wide(self, definition: Definition, request: pytest.FixtureRequest, item: pytest.Function) -> Host:
+        """The host of a fixture that outlives the test; it is to end before what its loop was made from."""
+        settled: Sequence[Definition] = ()
+        try:
+            host = self._hosts.of_fixture(definition, request)
+            settled = self._hosts.settled_by(item)
+        except Exception:
+            settled = self._hosts.settling(item)
+            raise
+        finally:
+            for other in settled:
+                # pytest knows of no dependency; and what failed on the loop it keeps as well.
+                other.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
+        return host
 
     def _begin(
         self,
@@ -322,7 +330,7 @@ class SettingUp:
                 with _finalizers_in(context, definition), self.carrying_requests(request, needed):
                     value = context.run(_compat.call_fixture, function, request, kwargs)
                 if len(needed) > known:  # it stands also on what it asked for while it ran
-                    before.run(apply_changes, _new(self._carried(needed), carried))
+                    before.run(apply_changes, new_in(self._carried(needed), carried))
                     carried = self._carried(needed)
                     if request.node is not _compat.item_of(request):
                         _compat.guard(definition, partial(self._admit_standing, definition))
@@ -358,7 +366,7 @@ class SettingUp:
             definition, live, _ = asker
             live.needs |= record.live
             found.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
-        return value, _new(record.carried, before), record.live
+        return value, new_in(record.carried, before), record.live
 
 
 @contextmanager
@@ -375,11 +383,6 @@ def _finalizers_in(context: Context, definition: Definition) -> Generator[None, 
         yield
     finally:
         del patched.addfinalizer
-
-
-def _new(carried: tuple[Changes, ...], before: tuple[Changes, ...]) -> tuple[Changes, ...]:
-    """What is carried now and was not before: to set the rest once more would undo what was set over it."""
-    return tuple(changes for changes in carried if not any(changes is other for other in before))
 
 
 def _end_tasks_of(definition: Definition, host: Host) -> None:

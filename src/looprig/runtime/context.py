@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
-__all__ = ["OWNER", "Changes", "apply_changes", "changes_between", "context_with"]
+__all__ = ["OWNER", "Changes", "apply_changes", "changes_between", "context_with", "new_in"]
 
 Changes = Mapping[ContextVar[Any], Any]
 
@@ -40,3 +40,8 @@ def apply_changes(carried: Iterable[Changes]) -> None:
     for changes in carried:
         for var, value in changes.items():
             var.set(value)
+
+
+def new_in(carried: Sequence[Changes], before: Sequence[Changes]) -> tuple[Changes, ...]:
+    """What is carried and was not before: to set the rest once more would undo what was set over it."""
+    return tuple(changes for changes in carried if not any(changes is other for other in before))

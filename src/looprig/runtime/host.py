@@ -202,9 +202,12 @@ class Host:
         Raises:
             StuckTaskError: some would not end.
         """
+        may_have_left = self._spawning.may_have_left(owner) or search
+        if not may_have_left and (also is None or also.done()):
+            return  # as nearly always
 
         def left() -> "list[asyncio.Task[Any]]":
-            tasks = tasks_of(self.loop, owner) if self._spawning.may_have_left(owner) or search else []
+            tasks = tasks_of(self.loop, owner)
             if also is not None and not also.done() and also not in tasks and also not in STUCK:
                 tasks.append(also)
             return tasks
