@@ -30,9 +30,9 @@ _ROUNDS: Final = 2
 
 @final
 class Connections:
-    """Opened on `loop` as they are needed, and trusted by `tls` where a service speaks it.
+    """Opened on `loop` as they are needed; `tls` is what a client trusts a service by that speaks it.
 
-    Raises `MissingExtraError` where aiohttp is not installed.
+    Raises `ExtraMissingError` where aiohttp is not installed.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None) -> None:
