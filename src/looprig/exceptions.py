@@ -21,6 +21,7 @@ __all__ = [
     "LoopExceptionsError",
     "LoopPlanError",
     "LooprigError",
+    "ProxyError",
     "ServiceStartError",
     "StuckTaskError",
     "TimeoutExpiredError",
@@ -90,6 +91,11 @@ class StuckTaskError(LooprigError):
 @final
 class LoopExceptionsError(LooprigError):
     """Exceptions reached the loop's exception handler during a test marked `catch_loop_exceptions`."""
+
+
+@final
+class ProxyError(LooprigError):
+    """Something went wrong in a proxy itself: the service refused, a toxic raised; `__cause__` says what."""
 
 
 @final

@@ -4,22 +4,16 @@ Does not accept anybody. Invariant: an `Address` is of a socket that is bound.
 """
 
 import socket
-from typing import Final, NamedTuple
+from typing import Final
 
 from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.location import location_of
+from looprig.net.address import Address
 from looprig.net.ports import listening_socket
 
 __all__ = ["Address", "bound_address", "listen"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
-
-
-class Address(NamedTuple):
-    """Host and port of a bound socket, in the order that `asyncio.open_connection` takes."""
-
-    host: str
-    port: int
 
 
 def bound_address(service: object, address: Address | None) -> Address:

@@ -1,0 +1,82 @@
+"""Toxics that are applied together: which connections they strike, and their random numbers.
+
+Does not touch connections (`connection` does).
+
+Invariants:
+1. The numbers of a toxic on one direction of a connection come from the seed, the index of the connection, the
+   direction and the toxic's name alone. So another toxic beside it changes nothing for it.
+2. `when`, `probability` and `first` are looked at once for each connection.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeVar, final
+
+from looprig.exceptions import DeclarationError
+from looprig.location import Location
+from looprig.net.toxics.rule import ConnectionInfo, Rule
+
+__all__ = ["Application", "checked", "rng_for"]
+
+R = TypeVar("R", bound=Rule)
+
+
+def rng_for(seed: int, connection: int, direction: str, name: str) -> random.Random:
+    """The random numbers of one toxic on one direction of one connection."""
+    return random.Random(f"{seed}/{connection}/{direction}/{name}")  # noqa: S311 - to be had again, not to be secret
+
+
+def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location]) -> Sequence[R]:
+    """The toxics that were given.
+
+    Raises:
+        DeclarationError: something else was given.
+    """
+    toxics: list[R] = []
+    for each in given:
+        if not isinstance(each, kind):
+            shown = each.__qualname__ if isinstance(each, type) else repr(each)
+            what = "a class, not a toxic made from it" if isinstance(each, type) else f"no {kind.__name__}"
+            fix = f"Write {shown}(...)." if isinstance(each, type) and issubclass(each, kind) else ""
+            raise DeclarationError(f"{shown} was given to a proxy, and is {what}.", [at], fix)
+        toxics.append(each)
+    return toxics
+
+
+@final
+class Application:
+    """Some toxics that came with one `apply`, or with the proxy itself."""
+
+    __slots__ = ("_counts", "_seed", "struck", "toxics")
+
+    def __init__(self, toxics: Sequence[Rule], seed: int, taken: Iterable[str]) -> None:
+        self._seed = seed
+        self.struck: Final[set[int]] = set()
+        self._counts = [0] * len(toxics)
+        names = list(taken)
+        named: list[tuple[Rule, str]] = []
+        for toxic in toxics:
+            name = own = toxic.name or type(toxic).__name__
+            number = 1
+            while name in names:
+                number += 1
+                name = f"{own} {number}"
+            names.append(name)
+            named.append((toxic, name))
+        self.toxics: Final = named
+        """Each with the name that it has beside all others that are applied."""
+
+    def strikes(self, connection: ConnectionInfo) -> Iterator[tuple[Rule, str]]:
+        """Those of its toxics that a connection gets. To be asked once for each connection."""
+        for number, (toxic, name) in enumerate(self.toxics):
+            if toxic.first is not None and self._counts[number] >= toxic.first:
+                continue
+            if toxic.when is not None and not toxic.when(connection):
+                continue
+            if toxic.probability < 1.0:
+                roll = rng_for(self._seed, connection.index, toxic.direction, f"{name}/probability").random()
+                if roll >= toxic.probability:
+                    continue
+            self._counts[number] += 1
+            self.struck.add(connection.index)
+            yield toxic, name

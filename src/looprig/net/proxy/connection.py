@@ -1,0 +1,315 @@
+"""One client's connection: two sockets, and a pipe each way.
+
+Does not choose toxics or keep the list of connections (`link` does).
+
+Invariants:
+1. An end (FIN) closes one direction alone; the connection is over when both have ended.
+2. A reset on one side becomes a reset on the other: `SO_LINGER` with 0 seconds makes the kernel send RST where a
+   plain close would send FIN.
+3. Whatever happens, both sockets get closed, and `finished` is told once.
+"""
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from typing import Final, Literal, Protocol, cast, final
+
+from looprig.net.proxy.events import EventKind
+from looprig.net.proxy.line import Stage
+from looprig.net.proxy.pipe import Pipe
+from looprig.net.toxics.flow import FlowDirection
+from looprig.net.toxics.rule import ConnectionInfo
+
+__all__ = ["Connection", "Owner", "reset_socket"]
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+_LAST_WORDS: Final = 1.0
+"""Seconds that a peer has to close its side after it was told that the connection is over."""
+
+State = Literal["connecting", "open", "closing", "closed"]
+
+
+class Owner(Protocol):
+    """The link, as far as connections know it."""
+
+    def given_up(self, connection: "Connection") -> None:
+        """It is not to be made any more."""
+        ...
+
+    def opened(self, connection: "Connection") -> None:
+        """It is made on both sides."""
+        ...
+
+    def flushed(self, connection: "Connection") -> None:
+        """It is about to end, and has written more of what it still had to."""
+        ...
+
+    def finished(self, connection: "Connection") -> None:
+        """Both of its sockets are closed."""
+        ...
+
+    def toxic_failed(self, connection: "Connection", stage: Stage, error: BaseException) -> None:
+        """A toxic on it raised."""
+        ...
+
+    def note(
+        self,
+        kind: EventKind,
+        connection: "Connection",
+        direction: FlowDirection | None,
+        toxic: str,
+        detail: str,
+    ) -> None:
+        """Something for the log."""
+        ...
+
+
+def reset_socket(sock: socket.socket) -> None:
+    """Has the kernel send RST, and not FIN, when this socket is closed. Nothing happens if it is closed already."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+
+@final
+class Side(asyncio.Protocol):
+    """One of the two sockets, with the pipe that it feeds and the pipe that feeds it."""
+
+    def __init__(self, connection: "Connection", name: str, sock: socket.socket, feeds: Pipe, fed_by: Pipe) -> None:
+        self._connection = connection
+        self.fed_by: Final = fed_by
+        self.feeds: Final = feeds
+        self.has_ended: bool = False
+        self.is_handed: bool = False
+        """Whether the socket is a transport's, or about to be: then it is not ours to close."""
+        self.is_lost: bool = False
+        self.is_tls: bool = False
+        self.name: Final = name
+        self.sock: Final = sock
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._connection.side_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        pipe = self.feeds
+        if pipe.is_fast:
+            pipe.passed += len(data)
+            pipe.write(data)
+        else:
+            pipe.feed(data)
+
+    def eof_received(self) -> bool:
+        if not self.has_ended:
+            self.has_ended = True
+            self._connection.side_ended(self)
+        return not self.is_tls  # the other direction goes on; TLS has no way to end one alone
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        self._connection.side_lost(self, exc)
+
+    def pause_writing(self) -> None:
+        self.fed_by.blocked()
+
+    def resume_writing(self) -> None:
+        self.fed_by.unblocked()
+        self._connection.side_flushed(self)
+
+    def abort(self) -> None:
+        """Resets the peer."""
+        reset_socket(self.sock)
+        if self.transport is not None:
+            self.transport.abort()
+        elif not self.is_handed:
+            self.sock.close()
+            self.is_lost = True
+
+
+@final
+class Connection:
+    """A client and, once it was reached, the service."""
+
+    def __init__(
+        self, owner: Owner, info: ConnectionInfo, client: socket.socket, window: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._ended = 0
+        self._last_words: asyncio.TimerHandle | None = None
+        self._loop = loop
+        self._owner = owner
+        self._to_close = ""
+        self.info: Final = info
+        self.state: State = "connecting"
+        self.upstream: Final = Pipe("upstream", self, window, loop)
+        self.downstream: Final = Pipe("downstream", self, window, loop)
+        self.client: Final = Side(self, "the client", client, self.upstream, self.downstream)
+        self.service: Side | None = None
+
+    @property
+    def pipes(self) -> tuple[Pipe, Pipe]:
+        """Upstream, downstream."""
+        return self.upstream, self.downstream
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether it is over, or about to be and all that it is to send has gone."""
+        if self.state == "closing":
+            return not any(side.fed_by.is_blocked for side in self._sides() if not side.is_lost)
+        return self.state == "closed"
+
+    # Beginning
+
+    def reached(self, sock: socket.socket) -> Side:
+        """The service has taken the connection: gives the protocol for the socket to it."""
+        self.service = Side(self, "the service", sock, self.downstream, self.upstream)
+        return self.service
+
+    def side_made(self, side: Side) -> None:
+        """One of the transports is there."""
+        if self.state == "closed":  # reset while it was being made
+            side.abort()
+            return
+        service, client = self.service, self.client
+        if service is not None and service.transport is not None and client.transport is not None:
+            self.state = "open"
+            self.note("connected", None, "")
+            self.upstream.open(client.transport, service.transport)
+            self.downstream.open(service.transport, client.transport)
+            self._owner.opened(self)
+            if self._to_close:
+                self.close_orderly("", self._to_close)
+
+    # What the sockets tell
+
+    def side_ended(self, side: Side) -> None:
+        """A peer has said that it sends no more."""
+        if self.state == "closing":
+            self._close_those_that_ended()
+        else:
+            side.feeds.feed_end()
+
+    def side_flushed(self, side: Side) -> None:
+        """All that was to be written to a side is in its socket."""
+        if self.state == "closing":
+            self._owner.flushed(self)
+
+    def side_lost(self, side: Side, error: Exception | None) -> None:
+        """A socket is closed: by its peer, by an error, or by us."""
+        side.fed_by.close()
+        if self.state in {"connecting", "open"} and (error is not None or not side.has_ended):
+            self.note("reset", side.feeds.direction, "", f"by {side.name}")
+            side.feeds.feed_abort()
+        self.finish_if_lost()
+
+    # What the pipes and their toxics say
+
+    def direction_ended(self, pipe: Pipe, by: str) -> None:
+        """The end of a direction has gone through its pipe."""
+        self.note("ended", pipe.direction, by, f"after {pipe.passed} bytes")
+        self._ended += 1
+        if self._ended == len(self.pipes):
+            self.state = "closing"
+            for side in self._sides():
+                if side.transport is not None:
+                    side.transport.close()
+        elif not pipe.end_sink():  # TLS cannot end one direction alone
+            self.close_orderly(by)
+
+    def close_orderly(self, by: str, why: str = "both directions") -> None:
+        """Writes what is held, then ends both directions; what peers still send is not carried."""
+        if self.state == "connecting":
+            self._to_close = why  # in good order, so not before it is made
+        if self.state != "open":
+            return
+        self.note("ended", None, by, why)
+        self.state = "closing"
+        for pipe in self.pipes:
+            pipe.flush()
+        for side in self._sides():
+            transport = side.transport
+            if transport is None or transport.is_closing():
+                continue
+            transport.set_write_buffer_limits(0)  # so that it tells when all is written
+            if transport.can_write_eof():
+                transport.write_eof()
+            else:
+                transport.close()
+        self._close_those_that_ended()
+        self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
+
+    def _close_those_that_ended(self) -> None:
+        """Of a peer that has ended too nothing is left unread, so that closing sends no reset."""
+        for side in self._sides():
+            if side.has_ended and side.transport is not None:
+                side.transport.close()
+
+    def _hear_last_words(self) -> None:
+        for side in self._sides():
+            if side.transport is not None:
+                side.transport.close()  # which still writes what a slow peer has to read
+
+    def hang_up(self) -> None:
+        """Closes both sockets now. What peers have sent meanwhile, they may be told by a reset that it was too late."""
+        self.state = "closed"
+        for pipe in self.pipes:
+            pipe.close()
+        for side in self._sides():
+            if side.transport is not None:
+                side.transport.abort()
+        self.finish_if_lost()
+
+    def reset(self, by: str, why: str = "") -> None:
+        """Resets both sides, whatever is held."""
+        if self.state == "closed":
+            return
+        self.note("reset", None, by, why)
+        if self.state == "connecting":
+            self._owner.given_up(self)
+        self.state = "closed"
+        for pipe in self.pipes:
+            pipe.close()
+        for side in self._sides():
+            side.abort()
+        self.finish_if_lost()
+
+    def toxic_failed(self, stage: Stage, error: BaseException) -> None:
+        """A toxic raised: what would come after that is not what was meant."""
+        self._owner.toxic_failed(self, stage, error)
+        self.reset(stage.name)
+
+    def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
+        """For the log."""
+        self._owner.note(kind, self, direction, toxic, detail)
+
+    # Ending
+
+    def put_on(self, stage: Stage) -> None:
+        """One more toxic on the direction that the stage is for."""
+        self._pipe(stage).put_on(stage)
+
+    def take_off(self, stage: Stage) -> None:
+        """A toxic is no more. What it held back goes on; where it lost something, the connection is reset."""
+        if stage.has_dropped:
+            self.reset(stage.name, "since bytes are missing")
+        else:
+            self._pipe(stage).take_off(stage)
+
+    def _pipe(self, stage: Stage) -> Pipe:
+        return self.upstream if stage.flow.direction == "upstream" else self.downstream
+
+    def _sides(self) -> list[Side]:
+        return [self.client] if self.service is None else [self.client, self.service]
+
+    def finish_if_lost(self) -> None:
+        """Tells that it is over, once both sockets are closed."""
+        if not all(side.is_lost for side in self._sides()) or self.state == "connecting":
+            return
+        self.state = "closed"
+        if self._last_words is not None:
+            self._last_words.cancel()
+            self._last_words = None
+        for pipe in self.pipes:
+            pipe.close()
+        self._owner.finished(self)

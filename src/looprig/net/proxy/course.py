@@ -1,0 +1,215 @@
+"""The way of one direction through its toxics: asks each what becomes of what comes, and carries that out.
+
+Does not know time, sockets or tasks: the times are handed in, and what is to happen is told to the pipe (`Outlet`).
+
+Invariants:
+1. Depth first: what one toxic sends is through all the others before that toxic is asked for more. So order is kept.
+2. A chunk goes the whole way with the toxics that were on when it came.
+3. While something is awaited nothing moves; `resume` goes on from there.
+4. What a toxic raises is told once, and ends the way of the chunk.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final, Protocol, final
+
+from looprig.net.proxy.line import Delays, Mark, Stage
+from looprig.net.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
+
+__all__ = ["Course", "Outlet"]
+
+_EFFECTS: Final = (Send, End, Abort, Close, Pause, Drop, Await, Note)
+
+
+class Outlet(Protocol):
+    """What the pipe does for its course."""
+
+    def arrive(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+        """Something is through: it is to leave at `due`; `by` is the toxic that made a mark."""
+        ...
+
+    def abort_in(self, seconds: float, stage: Stage) -> None:
+        """The connection is to be reset in so many seconds."""
+        ...
+
+    def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
+        """`resume` is to be called with what this gives."""
+        ...
+
+    def note(self, stage: Stage, text: str) -> None:
+        """For the log."""
+        ...
+
+    def fail(self, stage: Stage, error: BaseException) -> None:
+        """A toxic raised."""
+        ...
+
+
+@final
+class _Question:
+    """What one toxic says of one thing that came, as far as it has been heard."""
+
+    __slots__ = ("delays", "effects", "index", "length", "now", "stages")
+
+    def __init__(self, stages: tuple[Stage, ...], index: int, now: float, delays: Delays) -> None:
+        self.delays = delays
+        self.effects: Iterator[Effect] = iter(())
+        self.index = index
+        self.length = 0
+        self.now = now
+        self.stages = stages
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.index]
+
+
+@final
+class Course:
+    """The toxics of one direction, in their order."""
+
+    __slots__ = ("_asked", "_now", "_outlet", "is_waiting", "stages")
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._asked: list[_Question] = []
+        self._now = 0.0
+        self._outlet = outlet
+        self.is_waiting: bool = False
+        """Whether a toxic awaits something: then nothing may be sent in."""
+        self.stages: tuple[Stage, ...] = ()
+
+    # What comes; `now` is the time
+
+    def send(self, item: bytes | Mark, now: float) -> None:
+        """Bytes, or the end of the direction, begin their way."""
+        self._now = now
+        self._pass(self.stages, 0, now, item, (), "")
+        self._run()
+
+    def begin(self, stage: Stage, now: float) -> None:
+        """A toxic that was just put on may do something at once."""
+        self._now = now
+        if stage in self.stages:
+            question = _Question(self.stages, self.stages.index(stage), now, ())
+            stage.flow.now = now
+            self._ask(question, lambda: stage.toxic.on_start(stage.flow))
+            self._run()
+
+    def resume(self, data: object, now: float) -> None:
+        """What was awaited is there."""
+        self.is_waiting = False
+        if not self._asked:
+            return
+        self._now = now
+        question = self._asked[-1]
+        question.now = max(question.now, now)
+        try:
+            sent = _as_bytes(data, question.stage)
+        except TypeError as error:
+            self._fail(question.stage, error)
+            return
+        self._go_on(question, sent, 0.0)
+        self._run()
+
+    def fail(self, error: BaseException) -> None:
+        """What was awaited raised."""
+        self.is_waiting = False
+        if self._asked:
+            self._fail(self._asked[-1].stage, error)
+
+    def clear(self) -> None:
+        """Forgets what is under way."""
+        self._asked.clear()
+
+    # Asking
+
+    def _pass(  # noqa: PLR0917 - the state of one thing on its way
+        self, stages: tuple[Stage, ...], index: int, now: float, item: bytes | Mark, delays: Delays, by: str
+    ) -> None:
+        """Something has come as far as one toxic, or through all of them."""
+        if index == len(stages):
+            self._outlet.arrive(now, item, delays, by)
+            return
+        stage = stages[index]
+        flow, toxic = stage.flow, stage.toxic
+        flow.now = now = max(now, flow.now)
+        question = _Question(stages, index, now, delays)
+        if isinstance(item, bytes):
+            question.length = len(item)
+            self._ask(question, lambda: toxic.on_data(item, flow))
+        else:
+            self._ask(question, lambda: toxic.on_eof(flow))
+
+    def _ask(self, question: _Question, ask: Callable[[], Iterable[Effect]]) -> None:
+        try:
+            question.effects = iter(ask())
+        except Exception as error:  # noqa: BLE001 - a toxic may be the suite's own: the test is told
+            self._fail(question.stage, error)
+        else:
+            self._asked.append(question)
+
+    def _run(self) -> None:
+        while self._asked and not self.is_waiting:
+            question = self._asked[-1]
+            stage = question.stage
+            try:
+                effect = _checked(next(question.effects, None), stage)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(stage, error)
+                return
+            if effect is None:
+                self._asked.pop()
+                stage.flow.seen += question.length
+            elif isinstance(effect, Send | End):
+                if isinstance(effect, End) or effect.data:
+                    self._go_on(question, Mark.END if isinstance(effect, End) else effect.data, effect.after)
+            else:
+                self._carry_out(effect, question, stage)
+
+    def _go_on(self, question: _Question, item: bytes | Mark, after: float) -> None:
+        delays = question.delays
+        now = question.now
+        if after > 0:
+            delays = (*delays, (question.stage, after))
+            now += after
+        by = question.stage.name if item is Mark.END else ""
+        self._pass(question.stages, question.index + 1, now, item, delays, by)
+
+    def _carry_out(
+        self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage
+    ) -> None:
+        match effect:
+            case Abort(after):
+                if after is None:
+                    self._outlet.arrive(question.now, Mark.ABORT, question.delays, stage.name)
+                else:
+                    self._outlet.abort_in(after, stage)
+            case Close():
+                self._outlet.arrive(question.now, Mark.CLOSE, question.delays, stage.name)
+            case Pause(seconds):
+                stage.paused_until = max(stage.paused_until, self._now + seconds)
+            case Drop():
+                stage.has_dropped = True
+            case Note(text):
+                self._outlet.note(stage, text)
+            case Await(result):
+                self.is_waiting = True
+                self._outlet.wait_for(result, stage)
+
+    def _fail(self, stage: Stage, error: BaseException) -> None:
+        self._asked.clear()
+        self._outlet.fail(stage, error)
+
+
+def _checked(effect: object, stage: Stage) -> Effect | None:
+    """What a toxic says, whatever its types say."""
+    if isinstance(effect, Send):
+        return effect if type(effect.data) is bytes else Send(_as_bytes(effect.data, stage), effect.after)
+    if effect is None or isinstance(effect, _EFFECTS):
+        return effect
+    raise TypeError(f"{stage.name} gave {effect!r}, which is no effect: to send bytes on, yield Send(...)")
+
+
+def _as_bytes(data: object, stage: Stage) -> bytes:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise TypeError(f"{stage.name} gave {data!r}, which is not bytes")

@@ -1,0 +1,93 @@
+"""What happened to which connection, when, and by which toxic.
+
+Does not decide anything. Invariants:
+1. What toxics did to one connection (`faults`) tells no times and no chunks: the same seed and the same bytes give
+   the same lines.
+2. A log holds `KEPT` events at most, the newest ones, and says how many are not there any more.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, final
+
+from looprig.net.toxics.flow import FlowDirection
+
+__all__ = ["KEPT", "EventKind", "EventLog", "ProxyEvent"]
+
+KEPT: Final = 100_000
+
+EventKind = Literal[
+    "accepted",  # a client is there
+    "connected",  # so is the service behind the proxy
+    "refused",  # the service is not; the client is reset
+    "toxic",  # a toxic is put on the connection
+    "fault",  # what a toxic then did
+    "toxic off",  # it is taken off
+    "ended",  # one direction ended in good order
+    "reset",
+    "closed",
+    "error",  # a toxic raised
+    "link",  # the link as a whole: down, up, unreachable ...
+]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProxyEvent:
+    """One thing that happened. `at` is in seconds since the proxy started; `connection` is its index."""
+
+    at: float
+    kind: EventKind
+    connection: int | None = None
+    direction: FlowDirection | None = None
+    toxic: str = ""
+    detail: str = ""
+
+    @property
+    def fault(self) -> str:
+        """What happened, without the time and the connection."""
+        return " ".join(filter(None, (self.direction or "", self.kind, self.toxic, self.detail)))
+
+    def __str__(self) -> str:
+        who = "link" if self.connection is None else f"#{self.connection}"
+        return f"{self.at:9.4f} s  {who:>6}  {self.fault}"
+
+
+@final
+class EventLog:
+    """The newest events of one proxy."""
+
+    __slots__ = ("_events", "_told")
+
+    def __init__(self) -> None:
+        self._events: deque[ProxyEvent] = deque(maxlen=KEPT)
+        self._told = 0
+
+    def add(self, event: ProxyEvent) -> None:
+        """One more."""
+        self._events.append(event)
+        self._told += 1
+
+    @property
+    def told(self) -> int:
+        """How many there have been, those that are not kept included."""
+        return self._told
+
+    def __iter__(self) -> Iterator[ProxyEvent]:
+        return iter(self._events)
+
+    def since(self, told: int) -> list[ProxyEvent]:
+        """Those that came after the first `told` ones."""
+        count = min(self._told - told, len(self._events))
+        return list(self._events)[len(self._events) - count :]
+
+    def faults(self, connection: int) -> tuple[str, ...]:
+        """What toxics did to one connection: of both directions by itself, in the order in which they did it."""
+        own = [event for event in self._events if event.connection == connection and event.toxic]
+        return tuple(
+            event.fault
+            for direction in ("upstream", "downstream", None)
+            for event in own
+            if event.direction == direction
+        )

@@ -1,0 +1,366 @@
+"""The link between clients and one service: the port, the connections, the toxics on them, and what went wrong.
+
+Does not know what is behind the address that it connects to. What users hold is in `tcp`.
+
+Invariants:
+1. A client is not read before the service has taken its connection.
+2. When `close` has ended no socket, task or timer of the link is left.
+3. An error of the proxy's own (the service refused, a toxic raised) is in `errors` until somebody takes it.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
+
+from looprig.exceptions import ProxyError
+from looprig.location import Location, location_of
+from looprig.net.proxy.application import Application, rng_for
+from looprig.net.proxy.connection import Connection, Side, reset_socket
+from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent
+from looprig.net.proxy.line import Stage
+from looprig.net.proxy.listener import Listener, State
+from looprig.net.toxics.flow import Flow, FlowDirection
+from looprig.net.toxics.rule import ConnectionInfo
+from looprig.net.toxics.toxic import Toxic
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Link", "Settings", "SocketAddress"]
+
+_AT_THE_END: Final = "by the end of the proxy"
+
+SocketAddress: TypeAlias = tuple[str, int] | str | os.PathLike[str]
+"""Host and port, or the path of a Unix socket."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a link is made from. `window` is in bytes, `connect_timeout` in seconds."""
+
+    upstream: SocketAddress
+    host: str | None
+    path: str | None
+    seed: int
+    window: int
+    connect_timeout: float
+    owner: tuple[str, Location]
+    client_tls: "ssl.SSLContext | None" = None
+    """With which clients are served TLS, so that toxics see what is inside."""
+    service_tls: "ssl.SSLContext | None" = None
+    service_name: str | None = None
+
+
+@final
+class Link:
+    """One proxy that runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._applications: list[Application] = []
+        self._began = time.monotonic()
+        self._connections: dict[int, Connection] = {}
+        self._dials: dict[int, asyncio.Task[None]] = {}
+        self._is_closed = False
+        self._loop = asyncio.get_running_loop()
+        self._stages: dict[Application, dict[int, list[Stage]]] = {}
+        self._targets: Sequence[tuple[int, Any]] = ()
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.accepted: int = 0
+        self.errors: list[ProxyError] = []
+        self.events: Final = EventLog()
+        self.settings: Final = settings
+
+    async def open(self, toxics: Sequence[Toxic]) -> None:
+        """Finds the service's address, and begins to accept clients; `toxics` are on from the first one on."""
+        upstream = self.settings.upstream
+        if isinstance(upstream, tuple):
+            host, port = upstream
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            self._targets = [(family, address) for family, _, _, _, address in found]
+        else:
+            self._targets = [(socket.AF_UNIX, os.fspath(upstream))]
+        if toxics:
+            self._put_on(Application(toxics, self.settings.seed, ()))
+        self.listener: Listener = Listener(self.settings.host, self.settings.path, self._accepted)
+
+    async def close(self, grace: float) -> None:
+        """Ends every connection in good order; those that take longer than `grace` seconds are reset."""
+        self._is_closed = True
+        self.listener.close()
+        for index in self._dials:
+            self._connections[index].reset("", _AT_THE_END)
+        await self.disconnect_all(grace, _AT_THE_END)
+        for connection in self.connections:
+            connection.hang_up()
+        await self._wait(lambda: not self._connections and not self._dials)
+        self._applications.clear()
+        self._stages.clear()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are not closed, in the order in which they came."""
+        return [connection for _, connection in sorted(self._connections.items())]
+
+    @property
+    def live(self) -> int:
+        """How many clients are connected through to the service."""
+        return sum(connection.state == "open" for connection in self._connections.values())
+
+    # Clients
+
+    def _accepted(self, client: socket.socket, address: str) -> None:
+        info = ConnectionInfo(self.accepted, address)
+        self.accepted += 1
+        connection = Connection(self, info, client, self.settings.window, self._loop)
+        self._connections[info.index] = connection
+        self.note("accepted", connection, None, "", f"from {address}" if address else "")
+        for application in self._applications:
+            self._strike(application, connection)
+        if connection.state == "connecting":
+            dial = self._loop.create_task(self._dial(connection), name=f"proxy connection {info.index}")
+            self._dials[info.index] = dial
+            dial.add_done_callback(lambda _: self._dialled(info.index))
+
+    def _dialled(self, index: int) -> None:
+        del self._dials[index]
+        self._changed()
+
+    async def _dial(self, connection: Connection) -> None:
+        settings = self.settings
+        try:
+            try:
+                async with asyncio.timeout(settings.connect_timeout):
+                    sock = await self._connect()
+            except OSError as error:  # a TimeoutError is one
+                self._refused(connection, error)
+                return
+            await self._make(connection, sock)
+        except Exception as error:  # noqa: BLE001 - TLS has many; the test is told
+            told = f"{type(error).__name__}: {error}"
+            self.note("error", connection, None, "", told)
+            self._report(f"Connection #{connection.info.index} could not be made: {told}", (), error)
+            connection.reset("", "since it could not be made")
+        except asyncio.CancelledError:
+            connection.reset("", "while it was being made")
+            raise
+        finally:
+            connection.finish_if_lost()
+
+    async def _make(self, connection: Connection, sock: socket.socket) -> None:
+        """Makes transports of both sockets: the service's first, since the client is not to be read before."""
+        settings = self.settings
+        service, client = connection.reached(sock), connection.client
+        await self._hand_over(
+            service,
+            lambda: self._loop.create_connection(
+                lambda: service, sock=sock, ssl=settings.service_tls, server_hostname=settings.service_name
+            ),
+            tls=settings.service_tls is not None,
+        )
+        await self._hand_over(
+            client,
+            lambda: self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls),
+            tls=settings.client_tls is not None,
+        )
+
+    @staticmethod
+    async def _hand_over(side: Side, make: Callable[[], Awaitable[object]], *, tls: bool) -> None:
+        side.is_handed = True
+        side.is_tls = tls
+        try:
+            await make()
+        except BaseException:
+            if side.transport is None:
+                reset_socket(side.sock)
+                side.sock.close()
+                side.is_lost = True
+            raise
+
+    async def _connect(self) -> socket.socket:
+        failure: OSError | None = None
+        for family, address in self._targets:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                await self._loop.sock_connect(sock, address)
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        assert failure is not None
+        raise failure
+
+    def _refused(self, connection: Connection, error: OSError) -> None:
+        why = str(error) or f"no answer within {self.settings.connect_timeout:g} s"
+        self.note("refused", connection, None, "", why)
+        connection.reset("", "since the service could not be reached")
+        where = _shown(self.settings.upstream)
+        self._report(f"Connection #{connection.info.index} could not be made to {where}: {why}", (), error)
+
+    # What connections tell
+
+    def finished(self, connection: Connection) -> None:
+        """A connection is over."""
+        index = connection.info.index
+        if self._connections.pop(index, None) is not None:
+            self.note("closed", connection, None, "", "")
+            for stages in self._stages.values():
+                stages.pop(index, None)
+            self._changed()
+
+    def given_up(self, connection: Connection) -> None:
+        """A connection is not to be made any more."""
+        dial = self._dials.get(connection.info.index)
+        if dial is not None and dial is not asyncio.current_task():
+            dial.cancel()
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is made on both sides."""
+        self._changed()
+
+    def flushed(self, connection: Connection) -> None:
+        """A connection that is to end has written all."""
+        self._changed()
+
+    def note(
+        self, kind: EventKind, connection: Connection | None, direction: FlowDirection | None, toxic: str, detail: str
+    ) -> None:
+        """One more event."""
+        index = None if connection is None else connection.info.index
+        self.events.add(ProxyEvent(time.monotonic() - self._began, kind, index, direction, toxic, detail))
+
+    def toxic_failed(self, connection: Connection, stage: Stage, error: BaseException) -> None:
+        """A toxic raised."""
+        told = f"{type(error).__name__}: {error}"
+        self.note("error", connection, stage.flow.direction, stage.name, told)
+        function = getattr(stage.toxic, "fn", type(stage.toxic))
+        party = (getattr(function, "__qualname__", repr(function)), location_of(function))
+        self._report(f"{stage.name} raised on connection #{connection.info.index}: {told}", (party,), error)
+
+    def _report(self, what: str, parties: Sequence[tuple[str, Location]], cause: BaseException) -> None:
+        error = ProxyError(
+            f"{what}.",
+            (*parties, self.settings.owner),
+            "If the test expects that, let it take the error: proxy.take_errors().",
+        )
+        error.__cause__ = cause
+        self.errors.append(error)
+
+    # Toxics
+
+    @contextmanager
+    def applied(self, toxics: Sequence[Toxic]) -> Generator[Application, None, None]:
+        """Puts toxics on the connections there are and those to come, for the length of a block."""
+        taken = [name for application in self._applications for _, name in application.toxics]
+        application = Application(toxics, self.settings.seed, taken)
+        self._put_on(application)
+        try:
+            yield application
+        finally:
+            self._take_off(application)
+
+    def _put_on(self, application: Application) -> None:
+        for toxic, name in application.toxics:
+            self.note("toxic", None, None, "", f"{name}: {toxic}")
+        self._applications.append(application)
+        self._stages[application] = {}
+        for connection in self.connections:
+            if connection.state in {"connecting", "open"}:
+                self._strike(application, connection)
+
+    def _strike(self, application: Application, connection: Connection) -> None:
+        stages = self._stages[application].setdefault(connection.info.index, [])
+        directions: tuple[FlowDirection, ...] = ("upstream", "downstream")
+        for rule, name in application.strikes(connection.info):
+            toxic = cast("Toxic", rule)
+            self.note("toxic", connection, None if toxic.direction == "both" else toxic.direction, name, "is on")
+            for direction in directions:
+                if toxic.direction in {direction, "both"}:
+                    rng = rng_for(self.settings.seed, connection.info.index, direction, name)
+                    stage = Stage(toxic, Flow(connection.info, direction, rng), name)
+                    stages.append(stage)
+                    connection.put_on(stage)
+
+    def _take_off(self, application: Application) -> None:
+        self._applications.remove(application)
+        for _, name in application.toxics:
+            self.note("toxic off", None, None, "", name)
+        for index, stages in self._stages.pop(application).items():
+            connection = self._connections.get(index)
+            for stage in stages if connection is not None else ():
+                connection.take_off(stage)  # type: ignore[union-attr]  # seen above
+
+    # The whole link
+
+    @contextmanager
+    def put(self, state: State) -> Generator[None, None, None]:
+        """Has the port refuse, drop or keep waiting whoever comes."""
+        with self.listener.put(state):
+            self.note("link", None, None, "", state)
+            try:
+                yield
+            finally:
+                self.note("link", None, None, "", f"{state} no more")
+
+    def reset_now(self, why: str) -> list[Connection]:
+        """Resets all connections, those that wait to be accepted too; gives those that were there."""
+        self.listener.take_waiting()
+        connections = self.connections
+        for connection in connections:
+            connection.reset("", why)
+        return connections
+
+    async def reset_all(self, why: str) -> None:
+        """As `reset_now`, and waits until their sockets are closed."""
+        gone = {connection.info.index for connection in self.reset_now(why)}
+        await self._wait(lambda: gone.isdisjoint(self._connections))
+
+    async def disconnect_all(self, grace: float, why: str) -> None:
+        """Ends all connections in good order; those whose peers take nothing for `grace` seconds are reset."""
+        if not self._is_closed:
+            self.listener.take_waiting()
+        connections = self.connections
+        for connection in connections:
+            connection.close_orderly("", why)
+        try:
+            async with asyncio.timeout(grace):
+                await self._wait(lambda: all(connection.is_flushed for connection in connections))
+        except TimeoutError:
+            for connection in connections:
+                if not connection.is_flushed:
+                    connection.reset("", "since a peer did not read")
+
+    async def wait_connections(self, count: int) -> None:
+        """Waits until so many connections are open at least; with 0, until there is none."""
+        await self._wait(lambda: self.live >= count if count else not self._connections)
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        if condition():
+            return
+        waiter = (condition, self._loop.create_future())
+        self._waiters.append(waiter)
+        try:
+            await waiter[1]
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _changed(self) -> None:
+        for waiter in [waiter for waiter in self._waiters if waiter[0]()]:
+            self._waiters.remove(waiter)
+            if not waiter[1].done():
+                waiter[1].set_result(None)
+
+
+def _shown(address: SocketAddress) -> str:
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else os.fspath(address)

@@ -1,0 +1,227 @@
+"""The proxy's port: who knocks, and what they find.
+
+Does not read or write, and reaches no service. POSIX only: it waits for clients with the loop's `add_reader`.
+
+Invariants:
+1. The port is bound before anyone is told of it, and stays ours until `close`: while nothing listens on it too.
+2. On Linux that is one socket all the time: `shutdown` takes it out of LISTEN and leaves it bound, since it was bound
+   to a port by number (tcp_disconnect of the kernel). So nobody else can bind it in between.
+3. What was put on with a `with` block is off after it, and nested blocks add up.
+"""
+
+import asyncio
+import select
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal, final
+
+from looprig.exceptions import LooprigError
+from looprig.net.ports import localhost
+
+__all__ = ["Listener"]
+
+_AT_ONCE: Final = 64
+"""Clients that are taken in one round of the loop."""
+
+_BACKLOG: Final = 1024
+_FILLED_WITHIN: Final = 0.05
+"""Seconds after which a connection over loopback that is not there yet was not taken."""
+_PORT_WAIT: Final = 5.0
+"""Seconds for somebody who got hold of the port for a moment to let it go."""
+
+State = Literal["down", "unreachable", "paused"]
+
+
+@final
+class Listener:
+    """A bound port, or with `path` a Unix socket."""
+
+    def __init__(self, host: str | None, path: str | None, accepted: Callable[[socket.socket, str], None]) -> None:
+        self._accepted = accepted
+        self._fillers: list[socket.socket] = []
+        self._is_listening = False
+        self._is_reading = False
+        self._loop = asyncio.get_running_loop()
+        self._path = path
+        self._socket = _bound_path(path) if path is not None else _bound_port(host or localhost())
+        self._states: list[State] = []
+        name = self._socket.getsockname()
+        self.address: Final[tuple[str, int] | str] = path if path is not None else (name[0], name[1])
+        self._apply()
+
+    # States
+
+    @contextmanager
+    def put(self, state: State) -> Generator[None, None, None]:
+        """Has the port refuse, drop or keep waiting whoever comes, for the length of a block."""
+        if state == "unreachable" and (self._path is not None or sys.platform != "linux"):
+            raise LooprigError(
+                "Only a TCP port on Linux can be made unreachable: elsewhere a full queue refuses or waits.",
+                (),
+                "Use down() for a service that refuses, or accept_paused() for one that does not answer.",
+            )
+        self._states.append(state)
+        self._apply()
+        try:
+            yield
+        finally:
+            self._states.remove(state)
+            if self._socket.fileno() != -1:
+                self._apply()
+
+    def _apply(self) -> None:
+        is_down = "down" in self._states
+        is_unreachable = "unreachable" in self._states and not is_down
+        self._read(on=not self._states)
+        if self._fillers and not is_unreachable:
+            self._empty()
+        if is_down:
+            if self._is_listening:
+                self._refuse()
+            return
+        if not self._is_listening:
+            self._listen()
+        if is_unreachable and not self._fillers:
+            self._fill()
+
+    def _read(self, *, on: bool) -> None:
+        if on is self._is_reading:
+            return
+        self._is_reading = on
+        if on:
+            self._loop.add_reader(self._socket, self._take)
+        else:
+            self._loop.remove_reader(self._socket)
+
+    def _refuse(self) -> None:
+        self._is_listening = False
+        if self._path is None and sys.platform == "linux":
+            # Bound to others' exclusion: with SO_REUSEADDR somebody else who sets it could bind beside a closed one.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            self._socket.shutdown(socket.SHUT_RDWR)
+            return
+        address = self._socket.getsockname()
+        self._socket.close()
+        if self._path is None:
+            self._socket = _bound(self._socket.family, address)
+
+    def _listen(self) -> None:
+        if self._socket.fileno() == -1 and self._path is not None:
+            self._socket = _bound_path(self._path)
+        self._is_listening = True
+        deadline = time.monotonic() + _PORT_WAIT
+        while True:
+            try:
+                self._socket.listen(_BACKLOG)
+            except OSError:
+                # Connections of before that linger in TIME_WAIT stand in the way of a socket without SO_REUSEADDR.
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with suppress(OSError):
+                    self._socket.listen(_BACKLOG)
+                    return
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)
+            else:
+                return
+
+    def _fill(self) -> None:
+        """Fills the queue of those who wait to be accepted. The kernel then drops whoever else knocks.
+
+        Source: listen(2) and tcp(7) of Linux, with tcp_abort_on_overflow at 0 as it is by default.
+        """
+        self._take(limit=_BACKLOG)
+        self._socket.listen(0)
+        address = self._socket.getsockname()
+        while True:
+            filler = socket.socket(self._socket.family, socket.SOCK_STREAM)
+            filler.setblocking(False)
+            self._fillers.append(filler)
+            filler.connect_ex(address)
+            poll = select.poll()
+            poll.register(filler, select.POLLOUT)
+            if not poll.poll(_FILLED_WITHIN * 1000):
+                return
+
+    def _empty(self) -> None:
+        """Takes the fillers out of the queue again; clients among them stay."""
+        own = {filler.getsockname() for filler in self._fillers}
+        for filler in self._fillers:
+            filler.close()
+        self._fillers.clear()
+        self._take(limit=_BACKLOG, own=own)
+        self._socket.listen(_BACKLOG)
+
+    # Clients
+
+    def _take(self, limit: int = _AT_ONCE, own: Collection[object] = ()) -> None:
+        for _ in range(limit):
+            try:
+                client, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            if address in own:
+                client.close()
+                continue
+            client.setblocking(False)
+            self._accepted(client, "" if isinstance(address, str) or not address else f"{address[0]}:{address[1]}")
+
+    def take_waiting(self) -> None:
+        """Accepts all who wait to be, unless a state keeps them out."""
+        if self._is_listening and not self._fillers:
+            self._take(limit=_BACKLOG)
+
+    def close(self) -> None:
+        """Lets the port go. Whoever waits to be accepted is reset by the kernel."""
+        self._read(on=False)
+        for filler in self._fillers:
+            filler.close()
+        self._socket.close()
+        if self._path is not None:
+            with suppress(FileNotFoundError):
+                Path(self._path).unlink()
+
+
+def _bound_port(host: str) -> socket.socket:
+    """A socket that is bound to a port by its number: such a one keeps it when it stops listening."""
+    family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+            found = probe.getsockname()
+        with suppress(OSError):  # somebody else was given it in between
+            return _bound(family, found)
+
+
+def _bound(family: int, address: object) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        bound.bind(address)  # type: ignore[arg-type]
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _bound_path(path: str) -> socket.socket:
+    """A Unix socket; it takes the place of one that is there, and there is no moment with none."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".") as beside:
+            first = Path(beside) / "s"
+            bound.bind(str(first))
+            first.replace(path)
+    except BaseException:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,356 @@
+"""One direction of a connection: what comes from one socket goes through the toxics into the other.
+
+Does not open or close sockets; the connection is told what to end (`Ends`). Invariants:
+1. Bytes leave in the order in which they came, none twice; none is lost unless a toxic says so or the connection ends.
+2. No more than `window` bytes are held, and what one read brings above that.
+3. There is one timer, and one delay line.
+4. With no toxic and nothing held, what comes is written at once (`is_fast`).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any, Final, Protocol, TypeAlias, final
+
+from looprig.net.proxy.course import Course
+from looprig.net.proxy.events import EventKind
+from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
+from looprig.net.toxics.flow import FlowDirection
+
+__all__ = ["Ends", "Pipe"]
+
+_HIGH: Final = 1 << 18
+"""Bytes that may wait in the buffer of a transport before its source is held back."""
+
+_STEP: Final = 1 << 20
+"""Bytes of room in the window that are worth reading on for."""
+
+_clock: Final = time.monotonic  # a loop's own clock may be behind by the time since its last round, as uvloop's is
+
+
+class Ends(Protocol):
+    """The connection, as far as a pipe may end it."""
+
+    def direction_ended(self, pipe: "Pipe", by: str) -> None:
+        """The end of a direction has gone through; `by` is the toxic that made it, if one did."""
+        ...
+
+    def close_orderly(self, by: str) -> None:
+        """Both directions are to end in good order."""
+        ...
+
+    def reset(self, by: str) -> None:
+        """Both sides are to be reset."""
+        ...
+
+    def toxic_failed(self, stage: Stage, error: BaseException) -> None:
+        """A toxic raised."""
+        ...
+
+    def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
+        """Something for the log."""
+        ...
+
+
+_Input: TypeAlias = bytes | Mark | Stage
+"""What waits to go through the toxics: bytes, an end, or a toxic that is to begin."""
+
+
+@final
+class Pipe:
+    """From `source` to `sink`, once both are there."""
+
+    __slots__ = (
+        "_course",
+        "_ends",
+        "_inbox",
+        "_inbox_bytes",
+        "_is_reading",
+        "_line",
+        "_loop",
+        "_sink",
+        "_source",
+        "_timer",
+        "_timer_at",
+        "_waiting",
+        "direction",
+        "has_ended",
+        "is_blocked",
+        "is_fast",
+        "passed",
+        "window",
+        "write",
+    )
+
+    def __init__(self, direction: FlowDirection, ends: Ends, window: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._course = Course(self)
+        self._ends = ends
+        self._inbox: deque[_Input] = deque()
+        self._inbox_bytes = 0
+        self._is_reading = True
+        self._line = DelayLine()
+        self._loop = loop
+        self._sink: asyncio.Transport | None = None
+        self._source: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._waiting: asyncio.Task[object] | None = None
+        self.direction: Final = direction
+        self.has_ended: bool = False
+        """Whether its end, or a reset, is in the line or has left it: nothing that comes later goes on."""
+        self.is_blocked: bool = False
+        """Whether the sink takes no more for now."""
+        self.is_fast: bool = False
+        self.passed: int = 0
+        """Bytes that were written to the sink."""
+        self.window: Final = window
+        self.write: Any = None  # the sink's, at hand for the fast path
+
+    def open(self, source: asyncio.Transport, sink: asyncio.Transport) -> None:
+        """Both sides are there: begins to carry."""
+        self._source, self._sink = source, sink
+        self.write = sink.write
+        high = min(_HIGH, self.window // 2)
+        sink.set_write_buffer_limits(high, high // 4)
+        self._work()
+
+    @property
+    def held(self) -> int:
+        """Bytes that were read and are not in the sink's socket yet."""
+        unsent = 0 if self._sink is None else self._sink.get_write_buffer_size()
+        return self._inbox_bytes + self._line.bytes + unsent
+
+    # What comes
+
+    def feed(self, data: bytes) -> None:
+        """Some bytes were read."""
+        if self.is_fast:
+            self.passed += len(data)
+            self.write(data)
+        elif not self.has_ended:
+            self._inbox.append(data)
+            self._inbox_bytes += len(data)
+            self._work()
+
+    def feed_end(self) -> None:
+        """The source has ended in good order."""
+        self._inbox.append(Mark.END)
+        self._work()
+
+    def feed_abort(self) -> None:
+        """The source was reset: so is the sink, after what is on its way; what had no time to begin it is lost."""
+        self._inbox.clear()
+        self._inbox_bytes = 0
+        self._course.clear()
+        self.arrive(_clock(), Mark.ABORT, (), "")
+        self._work()
+
+    # Toxics
+
+    def put_on(self, stage: Stage) -> None:
+        """One more toxic, behind those that are there."""
+        self._course.stages += (stage,)
+        if self._sink is None:
+            self._inbox.append(stage)
+        elif self._course.is_waiting:
+            self._inbox.appendleft(stage)
+        else:
+            self._course.begin(stage, _clock())
+        self._work()
+
+    def take_off(self, stage: Stage) -> None:
+        """A toxic is no more: what it held back goes on."""
+        self._course.stages = tuple(other for other in self._course.stages if other is not stage)
+        self._line.take_off(stage)
+        self._work()
+
+    # What the toxics say
+
+    def arrive(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+        """Something is through the toxics."""
+        if not self.has_ended:
+            self._line.push(due, item, delays, by)
+            self.has_ended = isinstance(item, Mark)
+
+    def abort_in(self, seconds: float, stage: Stage) -> None:
+        """The connection is to be reset, unless the toxic is taken off before."""
+
+        def abort() -> None:
+            if stage in self._course.stages:
+                self._ends.reset(stage.name)
+
+        self._loop.call_later(seconds, abort)
+
+    def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
+        """A toxic awaits something, in a task."""
+
+        async def awaited() -> object:
+            return await result
+
+        def done(task: "asyncio.Task[object]") -> None:
+            self._waiting = None
+            if task.cancelled() or self._sink is None:
+                return
+            error = task.exception()
+            if error is None:
+                self._course.resume(task.result(), _clock())
+            else:
+                self._course.fail(error)
+            self._work()
+
+        self._waiting = self._loop.create_task(awaited(), name=f"toxic {stage.name}")
+        self._waiting.add_done_callback(done)
+
+    def note(self, stage: Stage, text: str) -> None:
+        """A line for the log."""
+        self._ends.note("fault", self.direction, stage.name, text)
+
+    def fail(self, stage: Stage, error: BaseException) -> None:
+        """A toxic raised."""
+        self._ends.toxic_failed(stage, error)
+
+    # What goes
+
+    def _work(self) -> None:
+        """Does what can be done now."""
+        if self._sink is None:
+            return
+        course = self._course
+        while self._inbox and not course.is_waiting:
+            if not isinstance(self._inbox[0], Stage) and self._is_paused():
+                break
+            entry = self._inbox.popleft()
+            if isinstance(entry, bytes):
+                self._inbox_bytes -= len(entry)
+            if isinstance(entry, Stage):
+                course.begin(entry, _clock())
+            elif not self.has_ended:
+                course.send(entry, _clock())
+        self._release()
+        self._settle()
+
+    def _is_paused(self) -> bool:
+        return any(stage.paused_until and stage.paused_until > _clock() for stage in self._course.stages)
+
+    def _release(self) -> None:
+        line = self._line
+        if not line:
+            return
+        now = _clock()
+        while line and not self.is_blocked and line.due <= now and self._sink is not None:
+            item, by = line.pop()
+            if isinstance(item, bytes):
+                self.passed += len(item)
+                self._sink.write(item)
+            elif item is Mark.ABORT:
+                self._ends.reset(by)
+            elif item is Mark.CLOSE:
+                self._ends.close_orderly(by)
+            else:
+                self._ends.direction_ended(self, by)
+        if line.abort_due is not None and line.abort_due <= now:
+            self._ends.reset(line.abort_by)
+
+    def end_sink(self) -> bool:
+        """Tells the sink's peer that nothing more comes; False where that cannot be told in one direction alone."""
+        if self._sink is None or not self._sink.can_write_eof():
+            return False
+        self._sink.write_eof()
+        return True
+
+    def flush(self) -> None:
+        """Writes all that is held, due or not. What comes later is read, so that its sender can go on, and lost."""
+        self.has_ended = True
+        self.is_fast = False
+        self._course.stages = ()
+        while self._line and self._sink is not None:
+            item, _ = self._line.pop()
+            if isinstance(item, bytes):
+                self.passed += len(item)
+                self._sink.write(item)
+        self._forget()
+        self._read(on=True)
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self.has_ended = True
+        self.is_fast = False
+        self._sink = self._source = self.write = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._line.clear()
+        self._inbox.clear()
+        self._inbox_bytes = 0
+        self._course.clear()
+        if self._waiting is not None:
+            self._waiting.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Reading, the timer, the fast path
+
+    def blocked(self) -> None:
+        """The sink's buffer is full."""
+        self.is_blocked = True
+        if self.is_fast:
+            self._read(on=False)
+        else:
+            self._settle()
+
+    def unblocked(self) -> None:
+        """The sink takes more."""
+        self.is_blocked = False
+        if self.is_fast:
+            self._read(on=True)
+        else:
+            self._work()
+
+    def _settle(self) -> None:
+        """Decides what follows from what is held: whether to read, when to look again, and whether all is simple."""
+        if self._sink is None:
+            return
+        now = _clock()
+        stages = self._course.stages
+        pause = max((stage.paused_until for stage in stages), default=0.0)
+        is_idle = not (self._line or self._inbox or self._course.is_waiting)
+        self.is_fast = is_idle and not stages and not self.has_ended
+        if self.is_fast:
+            self._read(on=not self.is_blocked)
+        else:
+            room = self.window - self.held
+            enough = 1 if self._is_reading else min(_STEP, self.window // 2)
+            self._read(on=room >= enough and pause <= now)
+        self._set_timer(now, pause)
+
+    def _read(self, *, on: bool) -> None:
+        source = self._source
+        if on is not self._is_reading and source is not None and not source.is_closing():
+            self._is_reading = on
+            if on:
+                source.resume_reading()
+            else:
+                source.pause_reading()
+
+    def _set_timer(self, now: float, pause: float) -> None:
+        times = [pause] if now < pause < float("inf") else []
+        if self._line and not self.is_blocked:
+            times.append(self._line.due)
+        if self._line.abort_due is not None:
+            times.append(self._line.abort_due)
+        at = min(times, default=0.0)
+        if self._timer is not None:
+            if self._timer_at == at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if times:
+            self._timer_at = at
+            # Not less than a millisecond: loops count timers in those, and one that rings early is set again.
+            self._timer = self._loop.call_later(max(at - now, 0.001), self._rings)
+
+    def _rings(self) -> None:
+        self._timer = None
+        self._work()

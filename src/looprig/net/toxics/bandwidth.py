@@ -1,0 +1,51 @@
+"""A narrow link: so many bytes a second, and the sender is held back accordingly."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+from looprig.net.toxics.effects import Effect, End, Pause, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Bandwidth"]
+
+_SLICE: Final = 0.01
+"""Seconds of traffic that go in one piece."""
+
+_BACKLOG: Final = 0.5
+"""Seconds of traffic that are taken in ahead: then the sender is to wait, as before any narrow link."""
+
+
+@dataclass(slots=True)
+class _Line:
+    free_at: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bandwidth(Toxic):
+    """Lets `rate` bytes a second through."""
+
+    rate: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not self.rate > 0:
+            yield f"rate is {self.rate!r} bytes a second, which is not above 0: for a link that stands still use Stall"
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """One piece after the other, each once there was time for it."""
+        line = flow.state(_Line)
+        size = max(1, int(self.rate * _SLICE))
+        for at in range(0, len(data), size):
+            piece = data[at : at + size]
+            line.free_at = max(line.free_at, flow.now) + len(piece) / self.rate
+            yield Send(piece, line.free_at - flow.now)
+        backlog = line.free_at - flow.now
+        if backlog > _BACKLOG:
+            yield Pause(backlog - _BACKLOG)
+
+    def on_eof(self, flow: Flow) -> Iterable[Effect]:
+        """After the last byte."""
+        yield End(max(0.0, flow.state(_Line).free_at - flow.now))

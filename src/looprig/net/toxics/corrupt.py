@@ -1,0 +1,64 @@
+"""Flipped bits: what arrives is not what was sent."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+from looprig.net.toxics.effects import Effect, Note, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Corrupt"]
+
+_NOTED: Final = 20
+"""Flips of one direction that the log of events has; all of one megabyte would drown it."""
+
+
+@dataclass(slots=True)
+class _Aim:
+    bit: int = -1  # of the stream: which is flipped next
+    flips: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Corrupt(Toxic):
+    """Flips each bit with the probability `bit_rate`.
+
+    Which bits these are depends on the seed and on their positions in the stream, not on how it is cut into chunks.
+    No network does that to TCP, whose checksums see it: this stands for a broken peer or middlebox.
+    """
+
+    bit_rate: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not 0.0 <= self.bit_rate <= 1.0:
+            yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Flips what is due."""
+        if not self.bit_rate:
+            yield Send(data)
+            return
+        aim = flow.state(_Aim)
+        if aim.bit < 0:
+            aim.bit = self._gap(flow)
+        begin, end = flow.seen * 8, (flow.seen + len(data)) * 8
+        flipped = bytearray(data) if aim.bit < end else data
+        while aim.bit < end:
+            byte, bit = divmod(aim.bit - begin, 8)
+            flipped[byte] ^= 1 << bit  # type: ignore[index]  # then it is a bytearray
+            aim.flips += 1
+            if aim.flips <= _NOTED:
+                more = "; further ones are not listed" if aim.flips == _NOTED else ""
+                yield Note(f"flipped bit {bit} of byte {flow.seen + byte}{more}")
+            aim.bit += 1 + self._gap(flow)
+        yield Send(bytes(flipped))
+
+    def _gap(self, flow: Flow) -> int:
+        """How many bits are spared before the next one is flipped: the geometric distribution."""
+        if self.bit_rate >= 1.0:
+            return 0
+        return int(math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate))

@@ -1,0 +1,39 @@
+"""A sender that ends early: its direction closes, and the other goes on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Effect, End, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["HalfClose"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HalfClose(Toxic):
+    """Ends a direction in good order (FIN) after `after_bytes` bytes, counted from when the toxic is put on.
+
+    What the sender sends after that goes nowhere. The other direction stays open, so give a `direction`.
+    """
+
+    after_bytes: int = 0
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        yield from self.below_zero("after_bytes")
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        """With nothing to wait for, at once."""
+        if not self.after_bytes:
+            yield End()
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Lets pass what still may."""
+        left = self.after_bytes - flow.seen
+        if left > 0:
+            yield Send(data[:left])
+            if len(data) >= left:
+                yield End()

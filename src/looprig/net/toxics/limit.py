@@ -1,0 +1,42 @@
+"""A connection that closes after so many bytes, in good order."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Close, Effect, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Limit"]
+
+bytes_ = bytes  # within the class, `bytes` is a field
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limit(Toxic):
+    """Closes the connection in good order (FIN both ways) after `bytes` bytes, in each direction by itself.
+
+    Counted from when the toxic is put on. To the receiver it looks like a sender that thinks it is done: a truncated
+    answer, which a client that does not check lengths takes for a whole one.
+    """
+
+    bytes: int
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        yield from self.below_zero("bytes")
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        """With nothing to wait for, at once."""
+        if not self.bytes:
+            yield Close()
+
+    def on_data(self, data: bytes_, flow: Flow) -> Iterable[Effect]:
+        """Lets pass what still may."""
+        left = self.bytes - flow.seen
+        if left > 0:
+            yield Send(data[:left])
+            if len(data) >= left:
+                yield Close()

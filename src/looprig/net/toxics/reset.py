@@ -1,0 +1,46 @@
+"""A connection that breaks: both sides get ECONNRESET."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Abort, Effect, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Reset"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reset(Toxic):
+    """Resets the connection after `after_bytes` bytes, or `after` seconds, whichever is first; with neither, at once.
+
+    Both count from when the toxic is put on the connection; bytes count in each direction by itself. Just as many
+    bytes are sent on before the reset; a peer may still see fewer, since a reset overtakes what it has not read.
+    """
+
+    after_bytes: int | None = None
+    after: float | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        yield from self.below_zero("after_bytes", "after")
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        """Resets an idle connection too."""
+        if self.after_bytes == 0 or (self.after_bytes is None and self.after is None):
+            yield Abort(0.0)
+        elif self.after is not None:
+            yield Abort(self.after)
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Lets pass what still may."""
+        if self.after_bytes is None:
+            yield Send(data)
+            return
+        left = self.after_bytes - flow.seen
+        if left > 0:
+            yield Send(data[:left])
+            if len(data) >= left:
+                yield Abort()

@@ -1,0 +1,60 @@
+"""Small packets: what was sent at once arrives in pieces."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Effect, End, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Slice"]
+
+
+@dataclass(slots=True)
+class _Knife:
+    left: int = 0
+    free_at: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slice(Toxic):
+    """Sends pieces of `size` bytes, give or take up to `variation`, with `delay` seconds from one to the next.
+
+    Finds code that takes one read for one message. Where the stream is cut depends on the seed and the position
+    alone; a piece may still be cut by where a chunk ends.
+    """
+
+    size: int
+    variation: int = 0
+    delay: float = 0.0
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if self.size < 1:
+            yield f"size is {self.size!r} bytes, which is below 1"
+        yield from self.below_zero("variation", "delay")
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Cuts."""
+        knife = flow.state(_Knife)
+        at = 0
+        while at < len(data):
+            if not knife.left:
+                knife.left = self._size(flow)
+            piece = data[at : at + knife.left]
+            knife.left -= len(piece)
+            at += len(piece)
+            time = max(knife.free_at, flow.now)
+            knife.free_at = time + self.delay
+            yield Send(piece, time - flow.now)
+
+    def on_eof(self, flow: Flow) -> Iterable[Effect]:
+        """After the last piece."""
+        yield End(max(0.0, flow.state(_Knife).free_at - self.delay - flow.now))
+
+    def _size(self, flow: Flow) -> int:
+        if not self.variation:
+            return self.size
+        return max(1, self.size + round(flow.rng.uniform(-self.variation, self.variation)))

@@ -1,0 +1,27 @@
+"""A peer that takes its time to hang up."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Effect, End
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["SlowClose"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SlowClose(Toxic):
+    """Delays the end of a stream by `delay` seconds; its bytes are not delayed."""
+
+    delay: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        yield from self.below_zero("delay")
+
+    def on_eof(self, flow: Flow) -> Iterable[Effect]:
+        """Later."""
+        yield End(self.delay)

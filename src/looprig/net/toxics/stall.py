@@ -1,0 +1,25 @@
+"""A link that stands still: nothing moves, and nothing is lost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Effect, Pause
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Stall"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stall(Toxic):
+    """Stops reading until it is taken off: the sender's window fills, and then it has to wait.
+
+    What had been read before still goes on; all else goes on once the toxic is taken off. While it reads nothing,
+    the proxy does not see that the sender has gone.
+    """
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        """From here on."""
+        yield Pause()

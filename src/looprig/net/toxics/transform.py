@@ -1,0 +1,31 @@
+"""A peer that says something else: each chunk goes through a function."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.toxics.effects import Await, Effect, Send
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.toxic import Toxic
+
+__all__ = ["Transform"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Transform(Toxic):
+    """Sends what `fn(chunk)` gives in the place of the chunk; a coroutine function is awaited, in order.
+
+    How a stream is cut into chunks is up to the network. If `fn` raises, the connection is reset and the test fails.
+    """
+
+    fn: Callable[[bytes], bytes | Awaitable[bytes]]
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Asks the function."""
+        made = self.fn(data)
+        if inspect.isawaitable(made):
+            yield Await(made)
+        else:
+            yield Send(made)
