@@ -16,11 +16,12 @@ from typing_extensions import is_protocol
 
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
+from looprig.declare.proxy import declared_before, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
-from looprig.location import location_of
+from looprig.location import Location, location_of
 
-__all__ = ["Fixture", "Source", "find_cycle", "resolve_fields", "service_of"]
+__all__ = ["Fixture", "Source", "Through", "find_cycle", "resolve_fields", "service_of"]
 
 
 @final
@@ -33,12 +34,25 @@ class Fixture:
 
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
+class Through:
+    """Has a service, or a client of one, be reached through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
+
+    What is given is the service, but its address (`address`, `host`, `port`, `url` ...) is that of the proxy. With no
+    proxy named it is the one that `Proxy[Postgres]` means there.
+    """
+
+    proxy: type | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True, slots=True)
 class Source:
     """The field `field` takes its value from a service, or else from the fixture called `fixture`.
 
     `required` says that the field has no default, so that the fixture must exist; `config`, that it is configuration
     whatever fixtures there are; `known`, that its annotation means something at run time. `expected` is the service
-    that the annotation names where the value comes from a fixture all the same.
+    that the annotation names where the value comes from a fixture all the same. `routed` says that `service` is a
+    proxy, and the value what is behind it, seen through it.
     """
 
     field: str
@@ -48,6 +62,7 @@ class Source:
     config: bool = False
     known: bool = True
     expected: ServiceSpec | None = None
+    routed: bool = False
 
 
 def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpec]]) -> list[Source]:
@@ -67,7 +82,7 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
         if field is None:
             continue
         required = parameter.default is parameter.empty
-        if is_config(field):
+        if _is_config(spec.cls, field):
             source = Source(field.name, None, field.name, required, config=True)
         else:
             source = _resolve(spec, field.name, hints.get(field.name, UNRESOLVED), services, required=required)
@@ -77,18 +92,34 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
     return sources
 
 
+def _is_config(cls: type, field: "dataclasses.Field[Any]") -> bool:
+    """Whether a field, or the one of a base class that it overrides, is configuration."""
+    return is_config(field) or any(
+        is_config(own) for base in cls.__mro__ if (own := getattr(base, "__dataclass_fields__", {}).get(field.name))
+    )
+
+
 def _resolve(
     spec: ServiceSpec, name: str, hint: Any, services: Callable[[], Iterable[ServiceSpec]], *, required: bool
 ) -> Source:
-    base, fixture = _unwrapped(hint)
+    base, fixture, through = _unwrapped(hint)
     service = service_of(base)
     if fixture is not None:
         return Source(name, None, fixture.name, required=True, expected=service)
+    if service is None:
+        proxied = service_of(proxied_service(base))
+        service = None if proxied is None else declared_before(proxied, services(), _party(spec, name))
+    elif through is not None:
+        service = proxy_named(through.proxy, service, services(), _party(spec, name))
     if service is None and is_protocol(typing.get_origin(base) or base):
         service = _provider(spec, name, base, services())
     if service is not None:
-        return Source(name, service, service.name, required=True)
+        return Source(name, service, service.name, required=True, routed=through is not None)
     return Source(name, None, name, required, known=hint is not UNRESOLVED)
+
+
+def _party(spec: ServiceSpec, field: str) -> tuple[str, Location]:
+    return f"{spec.cls.__qualname__}.{field}", spec.location
 
 
 def service_of(annotation: Any) -> ServiceSpec | None:
@@ -96,13 +127,14 @@ def service_of(annotation: Any) -> ServiceSpec | None:
     return spec_of(typing.get_origin(annotation) or annotation)
 
 
-def _unwrapped(hint: Any) -> tuple[Any, Fixture | None]:
+def _unwrapped(hint: Any) -> tuple[Any, Fixture | None, Through | None]:
     if isinstance(hint, dataclasses.InitVar):
         hint = cast("Any", hint).type
     if typing.get_origin(hint) is typing.Annotated:
         base, *extras = typing.get_args(hint)
-        return base, next((extra for extra in extras if isinstance(extra, Fixture)), None)
-    return hint, None
+        fixture = next((extra for extra in extras if isinstance(extra, Fixture)), None)
+        return base, fixture, next((extra for extra in extras if isinstance(extra, Through)), None)
+    return hint, None, None
 
 
 def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[ServiceSpec]) -> ServiceSpec | None:

@@ -72,7 +72,7 @@ class Answering:
         own = set(_compat.fixture_functions(module))
         overriding = [definition for definition in visible if definition.func in own]
         try:
-            self._registry.add_alias(spec.name, Target(spec, client=False), node, autouse=spec.autouse)
+            self._registry.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
         except LooprigError as error:
             self.errors.append(error)
         else:
@@ -103,11 +103,15 @@ class Answering:
 
     def _answer(self, function: Any, node: Any) -> None:
         for name, annotation in self._registry.annotations.of(function):
-            target = target_of(annotation)
-            if target is None:
-                continue
             visible = _compat.visible_definitions(name, node)
-            if not visible or visible[-1] in self._implicit:
+            if visible and visible[-1] not in self._implicit:
+                continue
+            try:
+                target = target_of(annotation, self._registry.proxies(function, node))
+            except LooprigError as error:
+                self.errors.append(error)
+                continue
+            if target is not None:
                 self._imply(function, name, target, node)
 
     def _imply(self, function: Any, name: str, target: Target, node: Any) -> None:

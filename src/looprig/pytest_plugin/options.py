@@ -49,6 +49,13 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FACTORY",
         help="what makes loops: asyncio, uvloop, or module:callable (ini: loop_factory)",
     )
+    group.addoption(
+        "--proxy-seed",
+        type=int,
+        default=None,
+        metavar="NUMBER",
+        help="what the random faults of proxies come from; by default another one in each run",
+    )
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")

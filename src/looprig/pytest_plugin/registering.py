@@ -20,13 +20,15 @@ from typing import Any, Final, final
 import pytest
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
+from looprig.declare.proxy import is_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import AskError, DeclarationError, LooprigError
-from looprig.location import location_of
+from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.proxy_watch import proxy_watch_of
 from looprig.pytest_plugin.service_errors import errors_of_fixtures, errors_of_test
-from looprig.pytest_plugin.service_functions import Clients, alias_function, client_function, service_function
+from looprig.pytest_plugin.service_functions import RunningServices, alias_function, client_function, service_function
 from looprig.pytest_plugin.targets import Annotations, Target
 from looprig.scopes import Scope, ScopeName
 
@@ -41,7 +43,7 @@ class Registry:
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
-        self._clients = Clients()
+        self._running = RunningServices(lambda: proxy_watch_of(session.config))
         self._names: dict[ServiceKey, str] = {}
         self._specs: dict[str, ServiceSpec] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
@@ -51,6 +53,7 @@ class Registry:
         self._optional: dict[str, list[ServiceSpec]] = {}
         self._variants: set[tuple[str, Any]] = set()
         self._seen: set[type] = set()
+        self._implicit_proxies: dict[ServiceKey, ServiceSpec] = {}
         self.annotations: Final = Annotations()
         self.asked: dict[Callable[..., Any], dict[str, Target]] = {}
         """The services that tests and fixtures ask for by annotation, by function and parameter."""
@@ -104,7 +107,8 @@ class Registry:
             for source in self.sources(spec)
             if not source.config and (source.required or self._is_answered(source.fixture, node))
         }
-        self._register(name, service_function(spec, arguments, self._clients), node, spec.scope)
+        routed = {source.field for source in self.sources(spec) if source.routed}
+        self._register(name, service_function(spec, arguments, routed, self._running), node, spec.scope)
 
     def _is_answered(self, name: str, node: Any) -> bool:
         """Whether a suite or a plugin has such a fixture; pytest's own never answer a field that has a default."""
@@ -135,13 +139,11 @@ class Registry:
         Raises:
             DeclarationError: the service's fields cannot be resolved.
         """
-        fixture = self.fixture_of(target.spec, node)
-        if target.client:
-            function = client_function(target.spec, fixture, self._clients)
-        else:
-            function = alias_function(target.spec, fixture)
+        fixture = self.fixture_of(target.fixture, node)
+        make = client_function if target.client else alias_function
+        function = make(target, fixture, self._running)
         self._targets[function] = target
-        scope = Scope.FUNCTION if target.client else target.spec.scope
+        scope = Scope.FUNCTION if target.client else target.fixture.scope
         self._register(name, function, node, scope, autouse=autouse)
 
     @staticmethod
@@ -175,14 +177,29 @@ class Registry:
         """
         sources = self._sources.get(spec.key)
         if sources is None:
-            sources = self._sources[spec.key] = resolve_fields(spec, self._living_services)
+            sources = self._sources[spec.key] = resolve_fields(spec, self.living_services)
         return sources
 
     def services_of(self, spec: ServiceSpec) -> list[ServiceSpec]:
         """The services that a service takes."""
         return [source.service for source in self.sources(spec) if source.service is not None]
 
-    def _living_services(self) -> list[ServiceSpec]:
+    # Proxies
+
+    def proxies(self, asker: Any, node: Any) -> "Proxies":
+        """The proxies that the annotations of a function mean, collected on a node."""
+        return Proxies(self, asker, node)
+
+    def implicit_proxy(self, service: ServiceSpec) -> ServiceSpec:
+        """A proxy in front of a service for which a test sees none that is declared."""
+        spec = self._implicit_proxies.get(service.key)
+        if spec is None:
+            from looprig.services.proxy import proxy_for  # noqa: PLC0415 - asyncio, not before a proxy is asked for
+
+            spec = self._implicit_proxies[service.key] = proxy_for(service)
+        return spec
+
+    def living_services(self) -> list[ServiceSpec]:
         """All declared services whose module is still the one that is imported.
 
         Of several conftests that are in no package, `sys.modules` has the last one alone.
@@ -192,7 +209,7 @@ class Registry:
     def has_come_late(self, spec: ServiceSpec, field: str) -> bool:
         """Whether a service provides a Protocol now that none provided when its taker was resolved."""
         try:
-            now = resolve_fields(spec, self._living_services)
+            now = resolve_fields(spec, self.living_services)
         except DeclarationError:
             return False
         return any(source.field == field and source.service is not None for source in now)
@@ -201,7 +218,7 @@ class Registry:
         """Protocols whose provider was imported after a service that takes it had been made a fixture."""
         for spec in self._specs.values():
             try:
-                now = resolve_fields(spec, self._living_services)
+                now = resolve_fields(spec, self.living_services)
             except DeclarationError as error:
                 yield error
                 continue
@@ -266,6 +283,43 @@ class Registry:
                 "Ask for a class that is decorated with @service_fixture, or for a fixture by its name.",
             )
         return self.fixture_of(spec, self._session)
+
+
+@final
+class Proxies:
+    """The proxies that one function's annotations mean."""
+
+    def __init__(self, registry: Registry, asker: Any, node: Any) -> None:
+        self._asker = asker
+        self._node = node
+        self._registry = registry
+
+    def before(self, service: ServiceSpec) -> ServiceSpec:
+        """What `Proxy[service]` means: the declared proxy that is seen there, or else one for each test.
+
+        Raises:
+            DeclarationError: several are seen.
+        """
+        declared = [spec for spec in self._registry.living_services() if is_proxy(spec.cls) and self._sees(spec)]
+        found = proxy_before(service, declared, self._party())
+        return found or self._registry.implicit_proxy(service)
+
+    def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
+        """What `Through(proxy)` means for a service.
+
+        Raises:
+            DeclarationError: there is no such proxy in front of it, or one of several is to be named.
+        """
+        if proxy is None:
+            return self.before(service)
+        return proxy_named(proxy, service, (), self._party())
+
+    def _sees(self, spec: ServiceSpec) -> bool:
+        found = (self._registry.target(each) for each in _compat.visible_definitions(spec.name, self._node))
+        return any(target is not None and target.spec.key == spec.key for target in found)
+
+    def _party(self) -> tuple[str, Location]:
+        return getattr(self._asker, "__qualname__", repr(self._asker)), location_of(self._asker)
 
 
 def _is_current(cls: type) -> bool:

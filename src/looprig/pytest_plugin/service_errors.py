@@ -80,7 +80,14 @@ def _of_annotations(
         # Where it is no service, it is the suite's own fixture: what that gives is for a type checker to say.
         known = registry.target(found[-1]) if found else None
         if known is not None and not fits(known, annotation):
-            yield _mismatch(function, name, target_of(annotation) or annotation, known)
+            yield _mismatch(function, name, _wanted(registry, annotation, function, item), known)
+
+
+def _wanted(registry: "Registry", annotation: Any, function: Any, item: pytest.Function) -> Any:
+    try:
+        return target_of(annotation, registry.proxies(function, item)) or annotation
+    except DeclarationError:  # about proxies, where none is asked for by annotation
+        return annotation
 
 
 def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:

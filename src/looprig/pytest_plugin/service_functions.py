@@ -5,31 +5,46 @@ Does not register them (`registering` does). Each looks as if it were written wh
 """
 
 import inspect
+from collections.abc import Callable, Collection
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, final
 
+from looprig.declare.proxy import is_proxy
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError
 from looprig.location import Location
+from looprig.pytest_plugin.targets import Target
 
 if TYPE_CHECKING:
     import asyncio
 
     from looprig.http.connections import Connections
+    from looprig.pytest_plugin.proxy_watch import ProxyWatch
 
-__all__ = ["Clients", "alias_function", "client_function", "service_function"]
+__all__ = ["RunningServices", "alias_function", "client_function", "service_function"]
 
 
 @final
-class Clients:
-    """The connections that the clients of each running service share: opened by the first, closed by the service."""
+class RunningServices:
+    """What is kept of each running service: the connections that its clients share, and whether it is a proxy.
 
-    def __init__(self) -> None:
+    Connections are opened by the first client and closed with the service.
+    """
+
+    def __init__(self, watch: "Callable[[], ProxyWatch]") -> None:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
+        self._watch = watch
+
+    def prepare(self, service: object) -> None:
+        """A service is made, and about to start."""
+        if is_proxy(type(service)):
+            self._watch().prepare(service)
 
     def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
         """A service has started, on this loop."""
         self._running[id(service)] = (loop, None)
+        if is_proxy(type(service)):
+            self._watch().begin(service)
 
     def connections(self, service: object) -> "Connections":
         """The connections to a running service."""
@@ -44,12 +59,19 @@ class Clients:
     async def end(self, service: object) -> None:
         """A service is about to stop."""
         _, found = self._running.pop(id(service))
+        if is_proxy(type(service)):
+            self._watch().end(service)
         if found is not None:
             await found.close()
 
 
-def service_function(spec: ServiceSpec, arguments: dict[str, str], clients: Clients) -> Any:
-    """Makes, starts and stops a service; `arguments` has the fixture for each of its fields."""
+def service_function(
+    spec: ServiceSpec, arguments: dict[str, str], routed: Collection[str], running: RunningServices
+) -> Any:
+    """Makes, starts and stops a service; `arguments` has the fixture for each of its fields.
+
+    What fields among `routed` get is a proxy; they are given what is behind it.
+    """
 
     async def service(**values: Any) -> Any:
         __tracebackhide__ = True
@@ -58,43 +80,53 @@ def service_function(spec: ServiceSpec, arguments: dict[str, str], clients: Clie
         from looprig.services.lifecycle import Alive  # noqa: PLC0415 - as above
 
         fields = {field: values[name] for field, name in arguments.items()}
-        async with Alive(lambda: spec.cls(**fields), spec) as running:
-            clients.begin(running, asyncio.get_running_loop())
+        fields.update({field: fields[field].routed for field in routed})
+
+        def make() -> Any:
+            made = spec.cls(**fields)
+            running.prepare(made)
+            return made
+
+        async with Alive(make, spec) as started:
+            running.begin(started, asyncio.get_running_loop())
             try:
-                yield running
+                yield started
             finally:
-                await clients.end(running)
+                await running.end(started)
 
     return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
 
 
-def alias_function(spec: ServiceSpec, fixture: str) -> Any:
-    """Gives the service that runs under the name `fixture`."""
+def alias_function(target: Target, fixture: str, _running: RunningServices) -> Any:
+    """Gives the service that runs under the name `fixture`, or what is behind it."""
 
     def alias(**values: Any) -> Any:
-        return values[fixture]
+        found = values[fixture]
+        return found if target.through is None else found.routed
 
-    return _dressed(alias, spec, [fixture], _doc(spec.cls))
+    return _dressed(alias, target.fixture, [fixture], _doc(target.spec.cls))
 
 
-def client_function(spec: ServiceSpec, fixture: str, clients: Clients) -> Any:
-    """Opens a client of the service that runs under the name `fixture`, and closes it."""
+def client_function(target: Target, fixture: str, running: RunningServices) -> Any:
+    """Opens a client of the service that runs under the name `fixture`, or of what is behind it, and closes it."""
+    spec = target.spec
 
     def client(**values: Any) -> Any:
         __tracebackhide__ = True
         from looprig.http.client import sharing  # noqa: PLC0415 - not before a client is opened
 
-        service = values[fixture]
+        given = values[fixture]
+        service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
             raise DeclarationError(
                 f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to ask.",
                 [spec.party],
                 "Give it a `url` property, or take the service itself in the place of a client.",
             )
-        with sharing(service, clients.connections(service)) as opened:
+        with sharing(service, running.connections(given)) as opened:
             yield opened
 
-    return _dressed(client, spec, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
+    return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
 
 
 def _doc(cls: type) -> str | None:

@@ -1,4 +1,4 @@
-"""What a parameter's annotation asks for: a service, a client of one, or something else.
+"""What a parameter's annotation asks for: a service, a proxy in front of one, a client of one, or something else.
 
 Does not register anything (`registering` does) and does not look for fixtures (`answering` does).
 
@@ -9,42 +9,62 @@ import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from typing_extensions import is_protocol
 
-from looprig.declare.fields import service_of
+from looprig.declare.fields import Through, service_of
+from looprig.declare.proxy import is_proxy_class, proxied_service, stands_before
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Annotations", "Target", "asks_nothing", "fits", "target_of", "undeclared"]
+__all__ = ["Annotations", "FindsProxies", "Target", "asks_nothing", "fits", "target_of", "undeclared"]
 
 UNKNOWN_TYPE: object = object()
 
 
 @final
 class Target:
-    """A service, or a client of one."""
+    """A service (a proxy is one), or a client of one; `through` is the proxy by which it is reached."""
 
-    __slots__ = ("client", "spec")
+    __slots__ = ("client", "spec", "through")
 
-    def __init__(self, spec: ServiceSpec, *, client: bool) -> None:
+    def __init__(self, spec: ServiceSpec, *, client: bool = False, through: ServiceSpec | None = None) -> None:
         self.spec: ServiceSpec = spec
         self.client: bool = client
+        self.through: ServiceSpec | None = through
 
     @property
-    def key(self) -> tuple[ServiceKey, bool]:
+    def fixture(self) -> ServiceSpec:
+        """The service whose fixture answers it."""
+        return self.through or self.spec
+
+    @property
+    def key(self) -> tuple[ServiceKey, bool, ServiceKey | None]:
         """Equal for two annotations that ask for the same thing."""
-        return self.spec.key, self.client
+        return self.spec.key, self.client, None if self.through is None else self.through.key
 
     @property
     def party(self) -> tuple[str, Location]:
         """How errors list it."""
-        return str(self), self.spec.location
+        return str(self), self.fixture.location
 
     def __str__(self) -> str:
-        return f"TestClient[{self.spec.cls.__qualname__}]" if self.client else self.spec.cls.__qualname__
+        name = f"TestClient[{self.spec.cls.__qualname__}]" if self.client else self.spec.cls.__qualname__
+        return name if self.through is None else f"{name} through {self.through.cls.__qualname__}"
+
+
+class FindsProxies(Protocol):
+    """Finds the proxies that the annotations of one function mean."""
+
+    def before(self, service: ServiceSpec) -> ServiceSpec:
+        """What `Proxy[service]` means there, made if none is declared."""
+        ...
+
+    def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
+        """What `Through(proxy)` means there for a service."""
+        ...
 
 
 def asks_nothing(function: object) -> bool:
@@ -97,17 +117,25 @@ class Annotations:
         return self._texts[key]
 
 
-def target_of(annotation: Any) -> Target | None:
-    """What an annotation asks for, if it is about a service."""
+def target_of(annotation: Any, proxies: FindsProxies) -> Target | None:
+    """What an annotation asks for, if it is about a service.
+
+    Raises:
+        DeclarationError: it names a proxy that there is not, or one of several without saying which.
+    """
+    through: Through | None = None
     if typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    spec = service_of(annotation)
-    if spec is not None:
-        return Target(spec, client=False)
-    if not _is_client(annotation):
-        return None
-    spec = service_of(_client_service(annotation))
-    return Target(spec, client=True) if spec is not None else None
+        annotation, *extras = typing.get_args(annotation)
+        through = next((extra for extra in extras if isinstance(extra, Through)), None)
+    is_client = _is_client(annotation)
+    wanted = _client_service(annotation) if is_client else annotation
+    spec = service_of(wanted)
+    if spec is None:
+        before = service_of(proxied_service(wanted))
+        return None if before is None else Target(proxies.before(before), client=is_client)
+    if through is None:
+        return Target(spec, client=is_client)
+    return Target(spec, client=is_client, through=proxies.named(through.proxy, spec))
 
 
 def _is_client(annotation: Any) -> bool:
@@ -125,18 +153,24 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
     qualname = getattr(function, "__qualname__", repr(function))
     party = [(qualname, location_of(function))]
     cls = _client_service(annotation) if _is_client(annotation) else annotation
+    is_proxy = is_proxy_class(cls)
+    if is_proxy:
+        cls = proxied_service(cls)
     if cls is None:
+        vague = "Proxy" if is_proxy else "TestClient"
         return DeclarationError(
-            f"{qualname} declares {name}: TestClient, without saying of which service.",
+            f"{qualname} declares {name}: {vague}, without saying of which service.",
             party,
-            "Name it: TestClient[Rest].",
+            f"Name it: {vague}[Rest].",
         )
     if not isinstance(cls, type) or service_of(cls) is not None:
         return None
     base = next((spec for base in cls.__mro__[1:] if (spec := service_of(base)) is not None), None)
     if base is None and cls is annotation:
         return None
-    shown = f"TestClient[{cls.__qualname__}]" if cls is not annotation else cls.__qualname__
+    shown = cls.__qualname__
+    if cls is not annotation:
+        shown = f"{'Proxy' if is_proxy else 'TestClient'}[{shown}]"
     though = f", though {base.cls.__qualname__} is" if base is not None else ""
     return DeclarationError(
         f"{qualname} declares {name}: {shown}, but there is no fixture {name!r}, and {cls.__qualname__} is no service"
@@ -150,9 +184,13 @@ def fits(known: Target, annotation: Any) -> bool:
     """Whether what a fixture gives is what an annotation says, as far as that can be told at run time."""
     if typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
-    wanted = target_of(annotation)
-    if wanted is not None:
-        return known.client is wanted.client and _is_subclass(known.spec.cls, wanted.spec.cls)
+    is_client = _is_client(annotation)
+    wanted = _client_service(annotation) if is_client else annotation
+    if (before := service_of(proxied_service(wanted))) is not None:
+        behind = stands_before(known.spec.cls)
+        return known.client is is_client and isinstance(behind, type) and _is_subclass(behind, before.cls)
+    if (spec := service_of(wanted)) is not None:
+        return known.client is is_client and _is_subclass(known.spec.cls, spec.cls)
     if _is_client(annotation):
         service = _client_service(annotation)
         is_vague = not isinstance(service, type) or is_protocol(service)

@@ -178,14 +178,18 @@ class Rig:
     async def _start(self, spec: ServiceSpec) -> Any:
         fields: dict[str, Any] = {}
         needed: dict[str, ServiceSpec] = {}
+        routed: set[str] = set()
         for source in self._sources(spec):
             name = self._value_name(source)
             if name is not None:
                 fields[source.field] = self._values[name]
             elif source.service is not None:
                 needed[source.field] = source.service
+                if source.routed:
+                    routed.add(source.field)
         found = await asyncio.gather(*(self._get(service) for service in needed.values()))
         fields.update(zip(needed, found, strict=True))
+        fields.update({field: fields[field].routed for field in routed})
         owner = Owner(spec, fields, self._crashed)
         self._owners.append(owner)
         return await owner.started()

@@ -271,6 +271,11 @@ class ProxyControls(ABC):
         """What happened so far, the newest 100,000 of it; also after the proxy has ended."""
         return () if self._last is None else tuple(self._last.events)
 
+    @property
+    def told(self) -> int:
+        """How many events there have been so far."""
+        return 0 if self._last is None else self._last.events.told
+
     def faults(self, connection: int) -> tuple[str, ...]:
         """What toxics did to the connection of this index: the same for the same seed and the same bytes."""
         return () if self._last is None else self._last.events.faults(connection)

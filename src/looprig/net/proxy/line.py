@@ -59,11 +59,12 @@ class _Held:
 class DelayLine:
     """Bytes and marks with the times at which they are due."""
 
-    __slots__ = ("_held", "abort_by", "abort_due", "bytes")
+    __slots__ = ("_held", "abort_by", "abort_due", "size")
 
     def __init__(self) -> None:
         self._held: deque[_Held] = deque()
-        self.bytes: int = 0
+        self.size: int = 0
+        """Bytes that are held."""
         self.abort_by: str = ""
         self.abort_due: float | None = None
         """When a reset that stands in the line is due, whether or not what is before it could be written."""
@@ -80,7 +81,7 @@ class DelayLine:
         """Puts something at the end; `by` is the toxic that made a mark."""
         self._held.append(_Held(due, item, delays, by))
         if isinstance(item, bytes):
-            self.bytes += len(item)
+            self.size += len(item)
         elif item is Mark.ABORT:
             self.abort_by = by
             self._find_abort()
@@ -89,7 +90,7 @@ class DelayLine:
         """Takes the head away: what it is, and which toxic made it."""
         held = self._held.popleft()
         if isinstance(held.item, bytes):
-            self.bytes -= len(held.item)
+            self.size -= len(held.item)
         return held.item, held.by
 
     def take_off(self, stage: Stage) -> None:
@@ -106,7 +107,7 @@ class DelayLine:
     def clear(self) -> None:
         """Forgets all."""
         self._held.clear()
-        self.bytes = 0
+        self.size = 0
         self.abort_due = None
 
     def _find_abort(self) -> None:

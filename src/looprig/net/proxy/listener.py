@@ -172,7 +172,7 @@ class Listener:
                 client.close()
                 continue
             client.setblocking(False)
-            self._accepted(client, "" if isinstance(address, str) or not address else f"{address[0]}:{address[1]}")
+            self._accepted(client, f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "")
 
     def take_waiting(self) -> None:
         """Accepts all who wait to be, unless a state keeps them out."""

@@ -119,7 +119,7 @@ class Pipe:
     def held(self) -> int:
         """Bytes that were read and are not in the sink's socket yet."""
         unsent = 0 if self._sink is None else self._sink.get_write_buffer_size()
-        return self._inbox_bytes + self._line.bytes + unsent
+        return self._inbox_bytes + self._line.size + unsent
 
     # What comes
 

@@ -1,0 +1,102 @@
+"""The child that `run_proxy.py` measures: `python -m probe.proxied client JOB`.
+
+It sets up a server, a proxy and a client, has the client do its load, and prints the seconds as its last line.
+Where a job is `apart`, server and proxy are this module once more, in processes of their own with the roles
+`server` and `proxy`: each prints where it listens, and stays until it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any, Final
+
+from probe.job import Job, LoopName
+from probe.relays import program, relay
+from probe.traffic import Address, drive, serve
+
+PROGRAMS: Final = frozenset({"socat", "haproxy"})
+
+
+def loop_factory(name: LoopName) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    # By name: not every environment of type checkers has it.
+    uvloop: Any = import_module("uvloop")
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def together(job: Job) -> float:
+    """Client, proxy and server on one loop, as tests have them."""
+    server, service = await serve(job.load)
+    async with server, relay(job.proxy, service, job.delay) as address:
+        return await drive(address, job.load)
+
+
+def apart(job: Job, run: asyncio.Runner) -> float:
+    """A process for each; this one is the client."""
+    with ExitStack() as stack:
+        address = stack.enter_context(role("server", job))
+        if job.proxy in PROGRAMS:
+            address = stack.enter_context(program(job.proxy, address))
+        elif job.proxy != "direct":
+            address = stack.enter_context(role("proxy", job, address))
+        return run.run(drive(address, job.load))
+
+
+@contextmanager
+def role(name: str, job: Job, *addresses: Address) -> Iterator[Address]:
+    """This module, in a process of its own."""
+    parts = [str(part) for address in addresses for part in address]
+    command = [sys.executable, "-P", "-m", "probe.proxied", name, job.text(), *parts]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        host, port = process.stdout.readline().split()
+        yield host, int(port)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+async def stay(name: str, job: Job, addresses: list[str]) -> None:
+    """Be the server or the proxy, for as long as this process lives."""
+    if name == "server":
+        _, address = await serve(job.load)
+        print(*address, flush=True)
+        await asyncio.Event().wait()
+    async with relay(job.proxy, (addresses[0], int(addresses[1])), job.delay) as address:
+        print(*address, flush=True)
+        await asyncio.Event().wait()
+
+
+def settle_memory() -> None:
+    """Brings the C library's allocator into the state that it has in a test process.
+
+    glibc takes what is larger than 128 KiB from the kernel each time, and asyncio has 256 KiB ready for each read:
+    that makes a read three times as slow. It ends once something larger was freed, as nearly any import does. So
+    without this the figure of a contender would depend on what it happens to import.
+    """
+    del (bytearray(8 << 20))[:]
+
+
+def main() -> None:
+    settle_memory()
+    name, job = sys.argv[1], Job.read(sys.argv[2])
+    with asyncio.Runner(loop_factory=loop_factory(job.loop)) as run:
+        if name != "client":
+            run.run(stay(name, job, sys.argv[3:]))
+        elif job.apart:
+            print(apart(job, run))
+        else:
+            print(run.run(together(job)))
+
+
+if __name__ == "__main__":
+    main()

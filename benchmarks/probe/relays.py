@@ -1,0 +1,99 @@
+"""The proxies that take part, each as a context manager that gives the address to connect to.
+
+Nothing is set that would make one of them faster or slower than its users have it; `socat` alone is told of
+TCP_NODELAY, which all others set by themselves, and of a queue of clients as long as theirs.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final
+
+from probe.traffic import HOST, Address
+
+PATIENCE: Final = 10.0
+"""Seconds that a program has to listen."""
+
+HAPROXY: Final = """
+global
+    maxconn 1000
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 60s
+    timeout server 60s
+listen relay
+    bind {host}:{port}
+    server service {service_host}:{service_port}
+"""
+
+
+@asynccontextmanager
+async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Address]:
+    """A proxy on the running loop; `direct` is none."""
+    match name:
+        case "direct":
+            yield service
+        case "looprig":
+            # Each is imported where it is installed, and nowhere else.
+            from looprig.net.proxy.tcp import TcpProxy
+            from looprig.net.toxics.latency import Latency
+
+            async with TcpProxy(service) as ours:
+                with ours.apply(Latency(delay, direction="upstream")) if delay else nullcontext():
+                    yield ours.address
+        case "aiomisc":
+            # Imported by name: type checkers need not have it where the benchmarks are checked.
+            made: Any = import_module("aiomisc.pytest").TCPProxy
+            async with made(*service) as theirs:
+                theirs.set_delay(read_delay=delay)
+                yield theirs.proxy_host, theirs.proxy_port
+        case _:
+            raise ValueError(name)
+
+
+@contextmanager
+def program(name: str, service: Address) -> Iterator[Address]:
+    """A proxy that is a program; it is killed at the end."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="relay-") as folder:
+        match name:
+            case "socat":
+                listen = f"TCP-LISTEN:{port},bind={HOST},fork,reuseaddr,backlog=1024,nodelay"
+                command = ["socat", listen, f"TCP:{service[0]}:{service[1]},nodelay"]
+            case "haproxy":
+                config = Path(folder, "haproxy.cfg")
+                told = HAPROXY.format(host=HOST, port=port, service_host=service[0], service_port=service[1])
+                config.write_text(told, encoding="utf-8")
+                command = ["haproxy", "-db", "-q", "-f", str(config)]
+            case _:
+                raise ValueError(name)
+        process = subprocess.Popen(command)
+        try:
+            _wait_for((HOST, port), process)
+            yield HOST, port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(address: Address, process: subprocess.Popen[bytes]) -> None:
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(address).close()
+        except OSError:
+            if process.poll() is not None or monotonic() > deadline:
+                raise
+            sleep(0.01)
+        else:
+            return
