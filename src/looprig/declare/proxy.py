@@ -7,10 +7,10 @@ pure.
 
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 from looprig.declare.hints import hints_of
-from looprig.declare.service import START_TIMEOUT, ServiceSpec, same_class, service_fixture, spec_of
+from looprig.declare.service import ServiceSpec, same_class, service_fixture, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import ScopeName
@@ -94,7 +94,7 @@ def proxy_fixture(
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )
-        return service_fixture(scope=scope, name=name, autouse=autouse, start_timeout=START_TIMEOUT)(cls)
+        return cast("type[Any]", service_fixture(scope=scope, name=name, autouse=autouse)(cast("Any", cls)))
 
     return declare if cls is None else declare(cls)
 

@@ -8,12 +8,13 @@ import ssl
 import types
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from looprig.declare.lifecycle import lifecycle_of
 from looprig.declare.service import START_TIMEOUT, ServiceSpec
 from looprig.exceptions import LooprigError
+from looprig.location import Location
 from looprig.net.ports import url_of
 from looprig.net.proxy.controls import ProxyControls
 from looprig.net.proxy.link import SocketAddress
@@ -81,9 +82,8 @@ class Proxy(ProxyControls, Generic[S]):
 
     @property
     def client_tls(self) -> ssl.SSLContext | None:
-        """The context with which a client trusts what it meets behind `address`."""
-        context: ssl.SSLContext | None = getattr(self.service, "client_tls", None)
-        return context
+        """The context with which a client trusts what it meets at `address`: the proxy, or the service behind it."""
+        return super().client_tls or self._client_tls_of_service()
 
     async def run(self) -> AsyncIterator[None]:
         """Carries until this generator is closed or resumed; it yields once, when clients are accepted."""
@@ -93,6 +93,13 @@ class Proxy(ProxyControls, Generic[S]):
         finally:
             await self._close()
 
+    def _client_tls_of_service(self) -> ssl.SSLContext | None:
+        context: ssl.SSLContext | None = getattr(self.service, "client_tls", None)
+        return context
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        return self.upstream_tls or self._client_tls_of_service()
+
     def _upstream(self) -> SocketAddress:
         return address_of(self.service)
 
@@ -100,7 +107,11 @@ class Proxy(ProxyControls, Generic[S]):
 def proxy_for(service: ServiceSpec) -> ServiceSpec:
     """A proxy in front of a service for which none is declared: one for each test."""
     name = f"Proxy[{service.cls.__qualname__}]"
-    body = {"_declared_at": lambda _: service.location}
+
+    def declared_at(_: object) -> Location:
+        return service.location
+
+    body: dict[str, Any] = {"_declared_at": declared_at}
     cls = types.new_class(name, (Proxy[service.cls],), exec_body=lambda namespace: namespace.update(body))  # type: ignore[name-defined]  # known at run time alone
     cls.__module__ = service.cls.__module__
     cls.__doc__ = f"A proxy in front of {service.cls.__qualname__}, for one test."

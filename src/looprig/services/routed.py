@@ -24,15 +24,14 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     Raises:
         LooprigError: it has none that can be connected to.
     """
-    address: Any = getattr(service, "address", None)
+    address: object = getattr(service, "address", None)
     if isinstance(address, tuple):  # an IPv6 address has two members more
-        match address:
-            case (str(host), int(port), *_):
-                return host, port
-            case _:
-                pass
+        parts: tuple[object, ...] = (*cast("tuple[object, ...]", address), None, None)
+        host, port = parts[:2]
+        if isinstance(host, str) and isinstance(port, int):
+            return host, port
     if isinstance(address, str | os.PathLike):
-        return address
+        return cast("str | os.PathLike[str]", address)
     name = type(service).__qualname__
     raise LooprigError(
         f"{name} has the address {address!r}, so no proxy can stand in front of it.",

@@ -9,16 +9,18 @@ Invariants:
 """
 
 import secrets
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Any, Final, final
 
 from looprig.declare.fields_meta import config_field
 from looprig.exceptions import DeclarationError, LooprigError, ProxyError
 from looprig.location import Location, caller_location, location_of
 from looprig.net.address import Address
+from looprig.net.authority import Authority
 from looprig.net.ports import localhost
 from looprig.net.proxy.application import Application, checked
 from looprig.net.proxy.connection import Connection
@@ -109,6 +111,9 @@ class ProxyControls(ABC):
     - `window`: the bytes that are held in one direction of a connection before its sender has to wait.
     - `toxics`: those that are on all the time.
     - `connect_timeout`: the seconds that the service has to take a connection.
+    - `terminate_tls`: whether the proxy speaks TLS itself on both sides, so that toxics meet what is inside. Clients
+      have to trust it: `client_tls` is the context for that. Needs `looprig[tls]`. Without it, TLS is passed through.
+    - `upstream_tls`: the context with which it then trusts the service.
     """
 
     host: str = config_field(factory=localhost)
@@ -117,12 +122,19 @@ class ProxyControls(ABC):
     window: int = config_field(WINDOW)
     toxics: Sequence[Toxic] = config_field(())
     connect_timeout: float = config_field(10.0)
+    terminate_tls: bool = config_field(False)
+    upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
+    _authority: Authority | None = field(default=None, init=False)
     _link: Link | None = field(default=None, init=False)
     _last: Link | None = field(default=None, init=False)
 
     @abstractmethod
     def _upstream(self) -> SocketAddress:
         """Where the service listens."""
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        """The context with which the proxy trusts the service."""
+        return self.upstream_tls
 
     # Life
 
@@ -132,15 +144,23 @@ class ProxyControls(ABC):
             raise DeclarationError(f"{owner[0]} has window={self.window!r}, which is below 1 byte.", [owner])
         toxics = checked(Toxic, self.toxics, owner)
         seed = secrets.randbits(32) if self.seed is None else self.seed
+        upstream = self._upstream()
+        tls: dict[str, Any] = {}
+        if self.terminate_tls:
+            name = upstream[0] if isinstance(upstream, tuple) else "localhost"
+            authority = self._authority = self._authority or Authority(*dict.fromkeys((self.host, name, "localhost")))
+            trusted = self._trusted() or ssl.create_default_context()
+            tls = {"client_tls": authority.server_context(), "service_tls": trusted, "service_name": name}
         link = Link(
             Settings(
-                upstream=self._upstream(),
+                upstream=upstream,
                 host=None if self.listen_path is not None else self.host,
                 path=self.listen_path,
                 seed=seed,
                 window=self.window,
                 connect_timeout=self.connect_timeout,
                 owner=owner,
+                **tls,
             )
         )
         await link.open(toxics)
@@ -191,6 +211,11 @@ class ProxyControls(ABC):
     def port(self) -> int:
         """The port for clients to connect to."""
         return self.address.port
+
+    @property
+    def client_tls(self) -> ssl.SSLContext | None:
+        """The context with which a client trusts the proxy, where that terminates TLS."""
+        return None if self._authority is None else self._authority.client_context()
 
     # Faults of connections
 

@@ -10,7 +10,7 @@ Invariants:
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Final, Protocol, final
+from typing import Final, Protocol, cast, final
 
 from looprig.net.proxy.line import Delays, Mark, Stage
 from looprig.net.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
@@ -210,6 +210,8 @@ def _checked(effect: object, stage: Stage) -> Effect | None:
 
 
 def _as_bytes(data: object, stage: Stage) -> bytes:
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(cast("bytearray", data))
     raise TypeError(f"{stage.name} gave {data!r}, which is not bytes")

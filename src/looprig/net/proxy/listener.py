@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, Literal, cast, final
 
 from looprig.exceptions import LooprigError
 from looprig.net.ports import localhost
@@ -100,14 +100,16 @@ class Listener:
 
     def _refuse(self) -> None:
         self._is_listening = False
-        if self._path is None and sys.platform == "linux":
-            # Bound to others' exclusion: with SO_REUSEADDR somebody else who sets it could bind beside a closed one.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._path is not None:
+            self._socket.close()  # what is left in the folder refuses
             return
-        address = self._socket.getsockname()
-        self._socket.close()
-        if self._path is None:
+        # So that nobody binds beside a socket that does not listen, as who sets SO_REUSEADDR otherwise could.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # not Linux
+            address = self._socket.getsockname()
+            self._socket.close()
             self._socket = _bound(self._socket.family, address)
 
     def _listen(self) -> None:
@@ -163,7 +165,7 @@ class Listener:
     def _take(self, limit: int = _AT_ONCE, own: Collection[object] = ()) -> None:
         for _ in range(limit):
             try:
-                client, address = self._socket.accept()
+                client, address = cast("tuple[socket.socket, object]", self._socket.accept())
             except (BlockingIOError, InterruptedError):
                 return
             except ConnectionAbortedError:
@@ -172,7 +174,7 @@ class Listener:
                 client.close()
                 continue
             client.setblocking(False)
-            self._accepted(client, f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "")
+            self._accepted(client, _shown(address))
 
     def take_waiting(self) -> None:
         """Accepts all who wait to be, unless a state keeps them out."""
@@ -188,6 +190,14 @@ class Listener:
         if self._path is not None:
             with suppress(FileNotFoundError):
                 Path(self._path).unlink()
+
+
+def _shown(address: object) -> str:
+    """`host:port`; nothing for a Unix socket, whose clients have no name."""
+    if not isinstance(address, tuple):
+        return ""
+    host, port, *_ = cast("tuple[object, ...]", address)
+    return f"{host}:{port}"
 
 
 def _bound_port(host: str) -> socket.socket:
