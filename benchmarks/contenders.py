@@ -2,6 +2,9 @@
 
 Each runs in an environment of its own, with its own plugin alone in it; aiohttp, which has no plugin, is in
 all of them. `sync` is pytest alone: it runs the same tests written sync, and every figure is told against it.
+
+The proxies have environments apart from those, with uvloop in all of them. `direct` is no proxy at all; the
+programs are taken from PATH, between a client and a server of its environment.
 """
 
 from __future__ import annotations
@@ -32,4 +35,10 @@ _ALL: Final = (
     Contender("aiomisc", ("aiomisc", "aiomisc-pytest", "aiohttp")),
 )
 CONTENDERS: Final[Mapping[str, Contender]] = {contender.name: contender for contender in _ALL}
+PROXIES: Final[Mapping[str, Contender]] = {
+    "direct": Contender("proxy-direct", ("uvloop",)),
+    "looprig": Contender("proxy-looprig", ("looprig[uvloop]",), from_checkout=True),
+    "aiomisc": Contender("proxy-aiomisc", ("aiomisc", "pytest", "uvloop")),
+}
+PROGRAMS: Final = ("socat", "haproxy")
 PLOTTER: Final = Contender("plot", ("matplotlib",))

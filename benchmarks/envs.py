@@ -83,8 +83,8 @@ class Envs:
                 if stamped[:1] == [stamp]:
                     # The version does not change from one state of the checkout to the next.
                     self._install(python, "--force-reinstall", "--no-deps", str(wheel))
-                _, _, extras = contender.requirements[0].partition("[")
-                self._install(python, f"{contender.name}[{extras} @ {wheel.as_uri()}", *contender.requirements[1:])
+                name, _, extras = contender.requirements[0].partition("[")
+                self._install(python, f"{name}[{extras} @ {wheel.as_uri()}", *contender.requirements[1:])
         (folder / "stamp").write_text(f"{stamp}\n{source}\n")
         return python
 

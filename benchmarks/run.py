@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,16 +23,13 @@ from typing import TypeVar
 from contenders import CONTENDERS, PLOTTER
 from envs import HERE, Envs
 from http_suites import make_http_suite
-from measure import Child, ChildError, clean_environment, run_child, run_script
+from measure import Child, clean_environment, run_child, run_script
 from report import Figure, collection, growth, http, overhead, table
 from scenarios import FULL, QUICK, SCENARIOS, SLOW, Scenario, Sizes
 from suites import make_suite
+from turns import WrongRunError, in_turn, machine
 
 T = TypeVar("T")
-
-
-class WrongRunError(Exception):
-    """A contender did not pass every test: a figure of such a run would be of something else."""
 
 
 @dataclass(slots=True)
@@ -52,23 +47,7 @@ class Bench:
         return [name for name in scenario.contenders if not self.only or name in self.only or name == "sync"]
 
     def in_turn(self, subjects: dict[str, Callable[[], T]]) -> dict[str, list[T]]:
-        """Call each subject once to warm up, then in rounds, each round beginning with another."""
-        done: dict[str, list[T]] = {}
-        for name, subject in subjects.items():
-            try:
-                subject()
-            except (ChildError, WrongRunError) as error:
-                self.left_out[name] = str(error)
-                if name in ("sync", "bare"):
-                    raise
-            else:
-                done[name] = []
-        names = list(done)
-        for number in range(self.sizes.rounds):
-            shift = number % len(names)
-            for name in names[shift:] + names[:shift]:
-                done[name].append(subjects[name]())
-        return done
+        return in_turn(subjects, self.sizes.rounds, self.left_out, frozenset({"sync", "bare"}))
 
     def suite(self, scenario: Scenario, name: str, tests: int, arguments: Sequence[str] = ()) -> Callable[[], Child]:
         """What runs `name` once over a freshly written tree of `tests` tests."""
@@ -122,15 +101,6 @@ class Bench:
                 seconds = [value for value in done.pop("bare") if isinstance(value, float)]
                 children = {name: [c for c in rounds if isinstance(c, Child)] for name, rounds in done.items()}
                 return [*http(scenario, children, seconds)]
-
-
-def machine() -> dict[str, object]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        "load_before": os.getloadavg()[0],
-    }
 
 
 def plot(envs: Envs, results: Path) -> None:

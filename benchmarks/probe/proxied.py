@@ -79,11 +79,11 @@ async def stay(name: str, job: Job, addresses: list[str]) -> None:
 def settle_memory() -> None:
     """Brings the C library's allocator into the state that it has in a test process.
 
-    glibc takes what is larger than 128 KiB from the kernel each time, and asyncio has 256 KiB ready for each read:
-    that makes a read three times as slow. It ends once something larger was freed, as nearly any import does. So
-    without this the figure of a contender would depend on what it happens to import.
+    glibc takes what is larger than 128 KiB from the kernel anew each time, and asyncio has 256 KiB ready for each
+    read: that makes a ping three times as slow. It ends when something larger was freed once, as imports do sooner
+    or later. Without this, the figures of a contender would depend on what it happens to import.
     """
-    del (bytearray(8 << 20))[:]
+    bytearray(8 << 20).clear()
 
 
 def main() -> None:

@@ -94,7 +94,8 @@ def proxy_fixture(
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )
-        return cast("type[Any]", service_fixture(scope=scope, name=name, autouse=autouse)(cast("Any", cls)))
+        made: type[Any] = service_fixture(scope=scope, name=name, autouse=autouse)(cast("Any", cls))
+        return made
 
     return declare if cls is None else declare(cls)
 
