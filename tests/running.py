@@ -1,10 +1,28 @@
-"""Runs a service in a test without any fixture: as its owner does, in one task, from first to last."""
+"""What tests run by hand: a service, as its owner does, in one task; and a scenario, on each kind of loop."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["running"]
+import pytest
+import uvloop
+
+__all__ = ["Run", "run", "running"]
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs a scenario on a loop of its own, to its end."""
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """For a conftest to hand on."""
+
+    def run_on_loop(scenario: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(scenario)
+
+    return run_on_loop
 
 
 class Runs(Protocol):

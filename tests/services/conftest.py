@@ -1,25 +1,14 @@
 """What the tests of services share: each of them runs on every kind of loop."""
 
-import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import trustme
-import uvloop
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs a scenario on a loop of its own, to its end."""
+from tests.running import Run, run
 
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    def run_on_loop(scenario: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(scenario)
-
-    return run_on_loop
+__all__ = ["Run", "Tls", "run", "tls"]
 
 
 class Tls(NamedTuple):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from looprig.net.ports import PortFactory
+    from looprig.net.proxy.aiomisc import AiomiscProxy
     from looprig.services.entrypoint import Entrypoint
 
 __all__: list[str] = []
@@ -118,3 +119,19 @@ async def entrypoint(
     own, options = split_options(entrypoint_kwargs)
     async with Entrypoint(*services, context=default_context, options=options, **own) as running:
         yield running
+
+
+@pytest.fixture
+def tcp_proxy(pytestconfig: pytest.Config) -> "Callable[..., AiomiscProxy]":
+    """Makes TCP proxies, as aiomisc's fixture of this name does: `async with tcp_proxy(host, port) as proxy`."""
+    from looprig.net.proxy.aiomisc import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
+    from looprig.pytest_plugin.proxy_watch import proxy_watch_of  # noqa: PLC0415 - as above
+
+    def make(*args: Any, **kwargs: Any) -> AiomiscProxy:
+        proxy = AiomiscProxy(*args, **kwargs)
+        watch = proxy_watch_of(pytestconfig)
+        watch.prepare(proxy)
+        watch.begin(proxy)
+        return proxy
+
+    return make

@@ -126,6 +126,9 @@ class Side(asyncio.Protocol):
         elif not self.is_handed:
             self.sock.close()
             self.is_lost = True
+        elif self.is_tls:  # a handshake would go on for as long as its peer likes
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
 
 
 @final

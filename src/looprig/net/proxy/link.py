@@ -12,7 +12,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 from looprig.exceptions import ProxyError
 from looprig.location import Location, location_of
 from looprig.net.proxy.application import Application, rng_for
-from looprig.net.proxy.connection import Connection, Side, reset_socket
+from looprig.net.proxy.connection import Connection, Side
 from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.listener import Listener, State
@@ -93,8 +93,9 @@ class Link:
         """Ends every connection in good order; those that take longer than `grace` seconds are reset."""
         self._is_closed = True
         self.listener.close()
-        for index in self._dials:
-            self._connections[index].reset("", _AT_THE_END)
+        for connection in self.connections:
+            if connection.state == "connecting":
+                connection.reset("", _AT_THE_END)
         await self.disconnect_all(grace, _AT_THE_END)
         for connection in self.connections:
             connection.hang_up()
@@ -153,33 +154,34 @@ class Link:
             connection.finish_if_lost()
 
     async def _make(self, connection: Connection, sock: socket.socket) -> None:
-        """Makes transports of both sockets: the service's first, since the client is not to be read before."""
+        """Makes transports of both sockets: the service's first, since the client is not to be read before.
+
+        Nothing cancels that: a transport that is being made is not anybody's to close. One that is not wanted any
+        more is aborted when it is there.
+        """
         settings = self.settings
         service, client = connection.reached(sock), connection.client
+        service.is_tls, client.is_tls = settings.service_tls is not None, settings.client_tls is not None
         await self._hand_over(
             service,
-            lambda: self._loop.create_connection(
+            self._loop.create_connection(
                 lambda: service, sock=sock, ssl=settings.service_tls, server_hostname=settings.service_name
             ),
-            tls=settings.service_tls is not None,
         )
-        await self._hand_over(
-            client,
-            lambda: self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls),
-            tls=settings.client_tls is not None,
-        )
+        if not client.is_lost:
+            await self._hand_over(
+                client, self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls)
+            )
 
     @staticmethod
-    async def _hand_over(side: Side, make: Callable[[], Awaitable[object]], *, tls: bool) -> None:
+    async def _hand_over(side: Side, made: Coroutine[Any, Any, object]) -> None:
         side.is_handed = True
-        side.is_tls = tls
         try:
-            await make()
+            await made
         except BaseException:
-            if side.transport is None:
-                reset_socket(side.sock)
-                side.sock.close()
-                side.is_lost = True
+            side.is_lost = True
+            if _is_closed(side.sock):  # by uvloop, without telling the socket object, which is not to close it anew
+                side.sock.detach()
             raise
 
     async def _connect(self) -> socket.socket:
@@ -221,7 +223,7 @@ class Link:
     def given_up(self, connection: Connection) -> None:
         """A connection is not to be made any more."""
         dial = self._dials.get(connection.info.index)
-        if dial is not None and dial is not asyncio.current_task():
+        if dial is not None and connection.service is None:
             dial.cancel()
 
     def opened(self, connection: Connection) -> None:
@@ -360,6 +362,15 @@ class Link:
             self._waiters.remove(waiter)
             if not waiter[1].done():
                 waiter[1].set_result(None)
+
+
+def _is_closed(sock: socket.socket) -> bool:
+    """Whether the descriptor of a socket object is closed behind its back."""
+    try:
+        os.fstat(sock.fileno())
+    except OSError:
+        return True
+    return False
 
 
 def _shown(address: SocketAddress) -> str:

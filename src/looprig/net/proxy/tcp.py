@@ -5,7 +5,7 @@ Does not know what listens there. Invariant: it runs from the beginning of its `
 
 from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Final, Self
 
 from looprig.location import UNKNOWN, Location, caller_location
 from looprig.net.proxy.controls import ProxyControls
@@ -16,7 +16,6 @@ __all__ = ["TcpProxy"]
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
-@final
 @dataclass(eq=False, repr=False)
 class TcpProxy(ProxyControls):
     """A proxy in front of `upstream`: host and port, or the path of a Unix socket.
@@ -32,7 +31,7 @@ class TcpProxy(ProxyControls):
     _at: Location = field(default=UNKNOWN, init=False)
 
     def __post_init__(self) -> None:
-        self._at = caller_location(1)
+        self._at = caller_location(2)  # __init__ is between
 
     def _upstream(self) -> SocketAddress:
         return self.upstream

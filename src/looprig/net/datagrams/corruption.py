@@ -1,0 +1,50 @@
+"""Flipped bits in datagrams: what arrives is not what was sent."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+from looprig.net.datagrams.tally import noted
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.effects import Effect, Send
+from looprig.net.toxics.flow import Flow
+
+__all__ = ["Corruption"]
+
+_FAR: Final = 1 << 20
+"""More bits than the largest datagram has."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Corruption(DatagramToxic):
+    """Flips each bit with the probability `bit_rate`.
+
+    Which bits these are depends on the seed and the number of the datagram. The checksum of UDP is made anew, so the
+    receiver does not see that anything is wrong: a network does that where a device in it puts packets together anew.
+    """
+
+    bit_rate: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not 0.0 <= self.bit_rate <= 1.0:
+            yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Flips what is due."""
+        flipped = bytearray(data)
+        at = self._gap(flow)
+        while at < len(data) * 8:
+            byte, bit = divmod(at, 8)
+            flipped[byte] ^= 1 << bit
+            yield from noted(flow, f"flipped bit {bit} of byte {byte} of datagram {flow.seen}")
+            at += 1 + self._gap(flow)
+        yield Send(bytes(flipped))
+
+    def _gap(self, flow: Flow) -> int:
+        """How many bits are spared before the next one is flipped: the geometric distribution."""
+        if not 0.0 < self.bit_rate < 1.0:
+            return 0 if self.bit_rate else _FAR
+        return int(min(_FAR, math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate)))

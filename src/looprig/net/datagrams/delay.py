@@ -1,0 +1,33 @@
+"""A slow network: each datagram arrives later, by itself."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.effects import Effect, Send
+from looprig.net.toxics.flow import Flow
+
+__all__ = ["Delay"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Delay(DatagramToxic):
+    """Delays each datagram by `delay` seconds; give or take up to `jitter` seconds, evenly spread.
+
+    With jitter datagrams overtake one another, as they do in a network; without it they keep their order. In both
+    directions, which is the default, a round trip takes twice that.
+    """
+
+    delay: float
+    jitter: float = 0.0
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        yield from self.below_zero("delay", "jitter")
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Later."""
+        spread = flow.rng.uniform(-self.jitter, self.jitter) if self.jitter else 0.0
+        yield Send(data, max(0.0, self.delay + spread))

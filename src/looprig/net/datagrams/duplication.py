@@ -1,0 +1,35 @@
+"""A network in which datagrams arrive twice."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.datagrams.tally import noted
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.effects import Effect, Send
+from looprig.net.toxics.flow import Flow
+
+__all__ = ["Duplication"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Duplication(DatagramToxic):
+    """Sends each datagram twice with the probability `rate`, at the same time.
+
+    A toxic behind it meets both, each by itself: with `Delay(0.0, jitter=0.1)` they arrive apart.
+    """
+
+    rate: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not 0.0 <= self.rate <= 1.0:
+            yield f"rate is {self.rate!r}, which is not between 0 and 1"
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Once, and once more perhaps."""
+        yield Send(data)
+        if flow.rng.random() < self.rate:
+            yield from noted(flow, f"doubled datagram {flow.seen}")
+            yield Send(data)

@@ -1,0 +1,32 @@
+"""A network that loses datagrams."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.datagrams.tally import noted
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.effects import Effect, Send
+from looprig.net.toxics.flow import Flow
+
+__all__ = ["Loss"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Loss(DatagramToxic):
+    """Loses each datagram with the probability `rate`. Nobody is told of it, as with any network."""
+
+    rate: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not 0.0 <= self.rate <= 1.0:
+            yield f"rate is {self.rate!r}, which is not between 0 and 1"
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Gone, or not."""
+        if flow.rng.random() < self.rate:
+            yield from noted(flow, f"lost datagram {flow.seen}")
+        else:
+            yield Send(data)

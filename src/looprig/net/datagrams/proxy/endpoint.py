@@ -1,0 +1,128 @@
+"""One UDP socket on a loop: tells what came, and sends.
+
+Does not know what datagrams are for. Invariants:
+1. What has come can be taken at any time (`drain`), not only in the next round of the loop.
+2. After `close` and `wait_closed` the socket is closed, whatever happened before.
+
+The loop only reads. Sending goes to the socket itself, since transports of asyncio before Python 3.13 and of uvloop
+send no empty datagrams. `add_reader` would do for reading, but uvloop drops a reader once an ICMP error has come.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeAlias, cast, final
+
+__all__ = ["Endpoint", "Peer"]
+
+_AT_ONCE: Final = 64
+"""Datagrams that are taken in one round of the loop."""
+
+_BUFFER: Final = 4 << 20
+"""Bytes that the kernel is asked to keep for us; it may give less."""
+
+_LARGEST: Final = 1 << 16
+
+Peer: TypeAlias = tuple[Any, ...]
+"""A socket's address as the kernel tells it: with IPv6 it has four members."""
+
+
+@final
+class Endpoint(asyncio.DatagramProtocol):
+    """A bound or connected socket, which is its own from now on."""
+
+    def __init__(
+        self, sock: socket.socket, received: Callable[[bytes, Peer], None], failed: Callable[[OSError], None]
+    ) -> None:
+        sock.setblocking(False)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+        self._closed: asyncio.Future[None] | None = None
+        self._failed = failed
+        self._is_closing = False
+        self._received = received
+        self._socket = sock
+        self._transport: asyncio.BaseTransport | None = None
+
+    async def open(self) -> None:
+        """Begins to read. What is sent before goes out all the same."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
+        finally:
+            if self._transport is None:
+                self._is_closing = True
+                self._socket.close()
+
+    # What the loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._closed = asyncio.get_running_loop().create_future()
+        if self._is_closing:
+            transport.close()
+
+    def datagram_received(self, data: bytes, addr: Peer) -> None:
+        if not self._is_closing:
+            self._received(data, addr)
+            self.drain(_AT_ONCE - 1)
+
+    def error_received(self, exc: Exception) -> None:
+        if isinstance(exc, OSError) and not self._is_closing:
+            self._failed(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_closing = True
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    # Reading and sending
+
+    def drain(self, limit: int) -> None:
+        """Takes what has come; `limit` datagrams at most, since a sender may be as quick as we are."""
+        for _ in range(limit):
+            if self._is_closing:
+                return
+            try:
+                data, address = cast("tuple[bytes, Peer]", self._socket.recvfrom(_LARGEST))
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._failed(error)
+            else:
+                self._received(data, address)
+
+    def send(self, data: bytes, peer: Peer | None) -> bool:
+        """Sends, to the peer that a connected socket has if none is given; False where the kernel takes none for now.
+
+        Raises:
+            OSError: it cannot be sent.
+        """
+        for _ in range(2):
+            try:
+                if peer is None:
+                    self._socket.send(data)
+                else:
+                    self._socket.sendto(data, peer)
+            except (BlockingIOError, InterruptedError):
+                return False
+            except ConnectionRefusedError as error:  # what an earlier datagram met: this one is not sent yet
+                self._failed(error)
+            else:
+                break
+        return True
+
+    # Ending
+
+    def close(self) -> None:
+        """Reads and tells nothing more."""
+        self._is_closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    async def wait_closed(self) -> None:
+        """Waits until the socket is closed. Not before `open` has ended."""
+        if self._closed is not None:
+            await self._closed

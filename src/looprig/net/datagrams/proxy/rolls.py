@@ -1,0 +1,47 @@
+"""The random numbers of one toxic on one direction of one exchange.
+
+Does not know what they are for. Invariant: what a toxic rolls for a datagram comes from the seed, the index of the
+connection, the direction, the toxic's name and the number of the datagram. So a datagram meets the same, whatever was
+lost or doubled before it, whenever the toxic was put on, and whatever is on beside it.
+"""
+
+import random
+from typing import final
+
+from looprig.net.proxy.application import rng_for
+
+__all__ = ["Rolls"]
+
+
+@final
+class Rolls:
+    """Begins anew with each datagram; the copies that a toxic before made of it are told apart."""
+
+    __slots__ = ("_copy", "_direction", "_index", "_name", "_number", "_rng", "_seed")
+
+    def __init__(self, seed: int, index: int, direction: str, name: str) -> None:
+        self._copy = 0
+        self._direction = direction
+        self._index = index
+        self._name = name
+        self._number = 0
+        self._rng: random.Random | None = None
+        self._seed = seed
+
+    def begin(self, number: int, copy: int) -> None:
+        """Another datagram."""
+        self._number, self._copy, self._rng = number, copy, None
+
+    def random(self) -> float:
+        """A number of at least 0.0 and below 1.0."""
+        return self._of_datagram().random()
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number between two others."""
+        return self._of_datagram().uniform(a, b)
+
+    def _of_datagram(self) -> random.Random:
+        if self._rng is None:  # many toxics roll nothing, and seeding takes longer than all else
+            name = f"{self._name}/{self._number}/{self._copy}"
+            self._rng = rng_for(self._seed, self._index, self._direction, name)
+        return self._rng

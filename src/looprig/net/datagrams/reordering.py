@@ -1,0 +1,38 @@
+"""A network in which datagrams overtake one another."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from looprig.net.datagrams.tally import noted
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.effects import Effect, Send
+from looprig.net.toxics.flow import Flow
+
+__all__ = ["Reordering"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reordering(DatagramToxic):
+    """Holds each datagram back for `delay` seconds with the probability `rate`, so that later ones overtake it.
+
+    All others go on at once. One that has no later one within `delay` seconds is late, and still in order.
+    """
+
+    rate: float
+    delay: float
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong with its values."""
+        if not 0.0 <= self.rate <= 1.0:
+            yield f"rate is {self.rate!r}, which is not between 0 and 1"
+        yield from self.below_zero("delay")
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        """Later, or at once."""
+        if flow.rng.random() < self.rate:
+            yield from noted(flow, f"held back datagram {flow.seen}")
+            yield Send(data, self.delay)
+        else:
+            yield Send(data)

@@ -1,0 +1,158 @@
+"""The two ends of a proxied connection: servers, and clients that tell exactly what they met."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+from looprig import TcpProxy, Toxic
+
+__all__ = ["Echo", "Met", "Recording", "echoing", "meet", "proxied", "reset", "serving", "tasks_and_fds"]
+
+Address = tuple[str, int]
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what it gets, with back pressure, and ends when its client does."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def eof_received(self) -> bool:
+        self.transport.close()  # once all is written
+        return True
+
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
+
+@dataclass
+class Recording(asyncio.Protocol):
+    """Keeps what it gets, and how its connection ended."""
+
+    received: bytearray = field(default_factory=bytearray)
+    ended: bool = False
+    lost: "asyncio.Future[Exception | None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def eof_received(self) -> None:
+        self.ended = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(exc)
+
+
+@asynccontextmanager
+async def serving(protocol: Callable[[], asyncio.Protocol]) -> AsyncGenerator[Address, None]:
+    """A server on a port of its own; every connection it still has is aborted at the end."""
+    made: list[asyncio.Transport] = []
+
+    def make() -> asyncio.Protocol:
+        served = protocol()
+        connection_made = served.connection_made
+
+        def note(transport: asyncio.BaseTransport) -> None:
+            made.append(cast("asyncio.Transport", transport))
+            connection_made(transport)
+
+        served.connection_made = note  # type: ignore[method-assign]
+        return served
+
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, backlog=1024)
+    try:
+        host, port = server.sockets[0].getsockname()
+        yield host, port
+    finally:
+        server.close()
+        for transport in made:
+            transport.abort()
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def proxied(
+    protocol: Callable[[], asyncio.Protocol],
+    *,
+    window: int = 16 << 20,
+    seed: int | None = None,
+    toxics: tuple[Toxic, ...] = (),
+) -> AsyncGenerator[TcpProxy, None]:
+    """A proxy in front of such a server."""
+    async with (
+        serving(protocol) as address,
+        TcpProxy(address, window=window, seed=seed, toxics=toxics) as proxy,
+    ):
+        yield proxy
+
+
+@asynccontextmanager
+async def echoing(*toxics: Toxic, seed: int | None = None) -> AsyncGenerator[TcpProxy, None]:
+    """A proxy in front of an echo."""
+    async with proxied(Echo, seed=seed, toxics=toxics) as proxy:
+        yield proxy
+
+
+@dataclass
+class Met:
+    """What a client met: the bytes that came, and whether the end was a reset."""
+
+    data: bytes
+    was_reset: bool
+
+
+async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[bytes] | None = None) -> Met:
+    """Sends `payload`, ends the direction, and reads to the end."""
+    reader, writer = await asyncio.open_connection(*address)
+    received = bytearray()
+    was_reset = False
+
+    async def send() -> None:
+        try:
+            writer.write(payload)
+            if pieces is not None:
+                async for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+            writer.write_eof()
+        except OSError:
+            pass  # the reader is told as well
+
+    sending = asyncio.create_task(send())
+    try:
+        while data := await reader.read(1 << 16):
+            received += data
+    except ConnectionError:
+        was_reset = True
+    await sending
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        was_reset = True
+    return Met(bytes(received), was_reset)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Resets a connection from this side."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def tasks_and_fds() -> tuple[int, int]:
+    """How many tasks and file descriptors there are."""
+    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,185 @@
+"""A reset stays a reset: on both sides, whoever made it, and however young the connection is."""
+
+import asyncio
+import socket
+from collections import Counter
+
+import pytest
+
+from looprig import Latency, Limit, HalfClose, ProxyError, Reset, TcpProxy
+from looprig.net.ports import hold_port
+from tests.proxy.conftest import Run
+from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset
+
+TIMES = 1000
+AT_ONCE = 50
+
+
+def test_1_000_clients_that_reset_give_the_service_a_reset(run: Run) -> None:
+    async def scenario() -> None:
+        served: list[Recording] = []
+
+        def serve() -> Recording:
+            served.append(Recording())
+            return served[-1]
+
+        async with proxied(serve) as proxy:
+
+            async def client() -> None:
+                _, writer = await asyncio.open_connection(*proxy.address)
+                writer.write(b"unfinished")
+                await writer.drain()
+                await proxy.wait_connections(1)
+                reset(writer)
+
+            for _ in range(TIMES // AT_ONCE):
+                await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+                await proxy.wait_connections(0)
+            ends = Counter([type(await each.lost) for each in served])
+            assert ends == {ConnectionResetError: TIMES}
+
+    run(scenario())
+
+
+def test_1_000_services_that_reset_give_the_client_a_reset(run: Run) -> None:
+    class Resetting(Echo):
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.transport.abort()
+
+    async def scenario() -> None:
+        async with proxied(Resetting) as proxy:
+            for _ in range(TIMES // AT_ONCE):
+                met = await asyncio.gather(*(meet(proxy.address, b"question") for _ in range(AT_ONCE)))
+                assert all(each.was_reset and b"question".startswith(each.data) for each in met)
+
+    run(scenario())
+
+
+def test_1_000_clients_of_a_service_that_refuses_are_reset_and_each_is_reported(run: Run) -> None:
+    async def scenario() -> None:
+        with hold_port() as nobody:
+            async with TcpProxy((nobody.host, nobody.port)) as proxy:
+                for _ in range(TIMES // AT_ONCE):
+                    met = await asyncio.gather(*(meet(proxy.address, b"hello") for _ in range(AT_ONCE)))
+                    assert all(each.was_reset for each in met)
+                errors = proxy.take_errors()
+                assert len(errors) == TIMES
+                assert all(isinstance(error.__cause__, ConnectionRefusedError) for error in errors)
+                assert proxy.take_errors() == []
+
+    run(scenario())
+
+
+def test_a_refusal_that_nobody_takes_is_raised_when_the_proxy_ends(run: Run) -> None:
+    async def scenario() -> None:
+        with hold_port() as nobody, pytest.raises(ExceptionGroup) as raised:
+            async with TcpProxy((nobody.host, nobody.port)) as proxy:
+                assert (await meet(proxy.address)).was_reset
+        (error,) = raised.value.exceptions
+        assert isinstance(error, ProxyError)
+        assert f"{nobody.host}:{nobody.port}" in str(error)
+        assert "test_resets.py" in str(error)
+
+    run(scenario())
+
+
+def test_reset_put_on_an_idle_connection_resets_both_sides(run: Run) -> None:
+    async def scenario() -> None:
+        served = Recording()
+        async with proxied(lambda: served) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(Reset()) as applied:
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+                assert isinstance(await served.lost, ConnectionResetError)
+            assert applied.struck == (0,)
+            writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("after", [1, 100, 65_536, 200_000])
+def test_reset_lets_exactly_so_many_bytes_through(run: Run, after: int) -> None:
+    async def scenario() -> None:
+        served = Recording()
+        async with proxied(lambda: served, toxics=(Reset(after_bytes=after, direction="upstream"),)) as proxy:
+            met = await meet(proxy.address, b"x" * 300_000)
+            assert met.was_reset
+            await served.lost
+            assert len(served.received) <= after
+            (ended,) = [event for event in proxy.events if event.kind == "reset"]
+            assert (ended.toxic, ended.connection) == ("Reset", 0)
+
+    run(scenario())
+
+
+def test_reset_after_a_time_leaves_a_connection_alone_once_it_is_taken_off(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(Reset(after=0.02)):
+                pass
+            with proxy.apply(Latency(0.02, direction="upstream")):  # later than the reset would have been
+                for _ in range(3):
+                    writer.write(b"alive")
+                    assert await reader.readexactly(5) == b"alive"
+            with proxy.apply(Reset(after=0.01)), pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ticks", range(14))
+def test_reset_all_spares_no_connection_however_young(run: Run, ticks: int) -> None:
+    """The peers do not read, and much is on its way; connections may wait in the kernel, or be in the making."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with proxied(Recording) as proxy:
+            for _ in range(20):
+                client = socket.socket()
+                client.setblocking(False)
+                await loop.sock_connect(client, proxy.address)
+                client.send(b"x" * 100_000)
+                for _ in range(ticks):
+                    await asyncio.sleep(0)
+                async with asyncio.timeout(1):
+                    await proxy.reset_all()
+                assert proxy.connections == ()
+                with pytest.raises(ConnectionResetError):
+                    await loop.sock_recv(client, 1)
+                client.close()
+
+    run(scenario())
+
+
+def test_limit_ends_in_good_order_after_so_many_bytes(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing(Limit(1000, direction="downstream")) as proxy:
+            met = await meet(proxy.address, b"y" * 5000)
+            assert met.data == b"y" * 1000
+            assert not met.was_reset
+            await proxy.wait_connections(0)
+
+    run(scenario())
+
+
+def test_half_close_ends_one_direction_and_the_other_goes_on(run: Run) -> None:
+    class Answering(Recording):
+        def eof_received(self) -> None:
+            self.transport.write(b"got %d" % len(self.received))
+
+    async def scenario() -> None:
+        async with proxied(Answering, toxics=(HalfClose(10, direction="upstream"),)) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"x" * 50)
+            assert await reader.read() == b"got 10"
+            writer.close()
+
+    run(scenario())
