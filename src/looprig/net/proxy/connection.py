@@ -91,7 +91,6 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self._connection.side_made(self)
 
     def data_received(self, data: bytes) -> None:
         pipe = self.feeds
@@ -119,7 +118,7 @@ class Side(asyncio.Protocol):
         self._connection.side_flushed(self)
 
     def abort(self) -> None:
-        """Resets the peer."""
+        """Resets the peer; while the transport is being made, that waits for `Connection.begin`."""
         reset_socket(self.sock)
         if self.transport is not None:
             self.transport.abort()
@@ -169,20 +168,24 @@ class Connection:
         self.service = Side(self, "the service", sock, self.downstream, self.upstream)
         return self.service
 
-    def side_made(self, side: Side) -> None:
-        """One of the transports is there."""
-        if self.state == "closed":  # reset while it was being made
-            side.abort()
-            return
+    def begin(self) -> None:
+        """Both transports are there: carries from now on, unless it was reset meanwhile."""
         service, client = self.service, self.client
-        if service is not None and service.transport is not None and client.transport is not None:
-            self.state = "open"
-            self.note("connected", None, "")
-            self.upstream.open(client.transport, service.transport)
-            self.downstream.open(service.transport, client.transport)
-            self._owner.opened(self)
-            if self._to_close:
-                self.close_orderly("", self._to_close)
+        if self.state == "closed":
+            for side in self._sides():
+                side.abort()
+            self.finish_if_lost()
+            return
+        assert service is not None
+        assert service.transport is not None
+        assert client.transport is not None
+        self.state = "open"
+        self.note("connected", None, "")
+        self.upstream.open(client.transport, service.transport)
+        self.downstream.open(service.transport, client.transport)
+        self._owner.opened(self)
+        if self._to_close:
+            self.close_orderly("", self._to_close)
 
     # What the sockets tell
 

@@ -1,40 +1,33 @@
-"""What users do with a proxy: apply toxics, break the link, look at what happened.
+"""What users do with a TCP proxy beyond what all proxies have (`fault_controls`): break the link, reset, terminate TLS.
 
 Does not carry bytes (`link` and what is below it do), and does not say what stands behind the proxy (`tcp` and the
 service do).
-
-Invariants:
-1. A fault is a `with` block: leaving it undoes it.
-2. What went wrong in the proxy itself and nobody took (`take_errors`) is raised when it ends, or by the test before.
 """
 
-import secrets
 import ssl
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import DeclarationError, LooprigError, ProxyError
-from looprig.location import Location, caller_location, location_of
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.location import Location
 from looprig.net.address import Address
 from looprig.net.authority import Authority
-from looprig.net.ports import localhost
-from looprig.net.proxy.application import Application, checked
 from looprig.net.proxy.connection import Connection
-from looprig.net.proxy.events import ProxyEvent
+from looprig.net.proxy.fault_controls import FaultControls
 from looprig.net.proxy.link import Link, Settings, SocketAddress
 from looprig.net.toxics.toxic import Toxic
 
-__all__ = ["Applied", "ProxyConnection", "ProxyControls"]
+__all__ = ["ProxyConnection", "ProxyControls"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 WINDOW: Final = 16 << 20
-_SHOWN: Final = 200
-"""Events that a rendered log has at most."""
+_GRACE: Final = 0.5
+"""Seconds that peers have to take what is left when the proxy ends."""
 
 
 @final
@@ -85,24 +78,9 @@ class ProxyConnection:
         return f"<ProxyConnection #{self.index} from {self.client or 'a Unix socket'}>"
 
 
-@final
-class Applied:
-    """What `apply` gives: the toxics it put on, and whom they met."""
-
-    __slots__ = ("_application",)
-
-    def __init__(self, application: Application) -> None:
-        self._application = application
-
-    @property
-    def struck(self) -> tuple[int, ...]:
-        """The indexes of the connections that got at least one of the toxics, in the order in which they came."""
-        return tuple(sorted(self._application.struck))
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
-class ProxyControls(ABC):
-    """The base of proxies.
+class ProxyControls(FaultControls[Toxic, Link]):
+    """The base of TCP proxies.
 
     Configuration:
 
@@ -116,17 +94,12 @@ class ProxyControls(ABC):
     - `upstream_tls`: the context with which it then trusts the service.
     """
 
-    host: str = config_field(factory=localhost)
     listen_path: str | None = config_field(None)
-    seed: int | None = config_field(None)
     window: int = config_field(WINDOW)
-    toxics: Sequence[Toxic] = config_field(())
     connect_timeout: float = config_field(10.0)
     terminate_tls: bool = config_field(False)
     upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
     _authority: Authority | None = field(default=None, init=False)
-    _link: Link | None = field(default=None, init=False)
-    _last: Link | None = field(default=None, init=False)
 
     @abstractmethod
     def _upstream(self) -> SocketAddress:
@@ -138,12 +111,12 @@ class ProxyControls(ABC):
 
     # Life
 
-    async def _open(self) -> None:
-        owner = (self._label(), self._declared_at())
+    def _kind(self) -> type[Toxic]:
+        return Toxic
+
+    async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: tuple[str, Location]) -> Link:
         if self.window < 1:
             raise DeclarationError(f"{owner[0]} has window={self.window!r}, which is below 1 byte.", [owner])
-        toxics = checked(Toxic, self.toxics, owner)
-        seed = secrets.randbits(32) if self.seed is None else self.seed
         upstream = self._upstream()
         tls: dict[str, Any] = {}
         if self.terminate_tls:
@@ -164,30 +137,13 @@ class ProxyControls(ABC):
             )
         )
         await link.open(toxics)
-        self._link = self._last = link
+        return link
 
-    async def _close(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            await link.close(_GRACE)
-        errors = self.take_errors()
-        if errors:
-            raise ExceptionGroup(f"{self._label()} had errors that nobody took", errors)
+    async def _end(self, link: Link) -> None:
+        await link.close(_GRACE)
 
-    def _label(self) -> str:
-        return type(self).__qualname__
-
-    def _declared_at(self) -> Location:
-        return location_of(type(self))
-
-    def _running(self) -> Link:
-        if self._link is not None:
-            return self._link
-        raise LooprigError(
-            f"{self._label()} is not running, so nothing can be done with it.",
-            [(self._label(), self._declared_at())],
-            "Use it inside `async with`, or take it from its fixture.",
-        )
+    def _where(self, link: Link) -> tuple[str, int] | str:
+        return link.listener.address
 
     # Where
 
@@ -208,34 +164,9 @@ class ProxyControls(ABC):
         raise LooprigError(f"{self._label()} listens on a port: ask its `address`.")
 
     @property
-    def port(self) -> int:
-        """The port for clients to connect to."""
-        return self.address.port
-
-    @property
     def client_tls(self) -> ssl.SSLContext | None:
         """The context with which a client trusts the proxy, where that terminates TLS."""
         return None if self._authority is None else self._authority.client_context()
-
-    # Faults of connections
-
-    @contextmanager
-    def apply(self, *toxics: Toxic) -> Generator[Applied, None, None]:
-        """Puts toxics on the connections there are and on those to come, for the length of a block.
-
-            with proxy.apply(Latency(0.2), Reset(after_bytes=1000, first=1)) as applied:
-                ...
-            assert applied.struck == (0,)
-
-        Bytes pass through the toxics in this order, after those that are on already. Blocks nest. What a toxic held
-        back goes on when it is taken off; nothing is lost, doubled or put in another order.
-
-        Raises `DeclarationError` for what is no toxic.
-        """
-        link = self._running()
-        toxics_of = checked(Toxic, toxics, (f"{self._label()}.apply", caller_location(2)))
-        with link.applied(toxics_of) as application:
-            yield Applied(application)
 
     # Faults of the link
 
@@ -281,53 +212,8 @@ class ProxyControls(ABC):
 
     # What happened
 
-    async def wait_connections(self, count: int) -> None:
-        """Waits until `count` connections are open at least, or with 0 until there is none. It has no limit."""
-        await self._running().wait_connections(count)
-
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
         """Those that are not closed yet, in the order in which they came."""
         link = self._running()
         return tuple(ProxyConnection(connection, link) for connection in link.connections)
-
-    @property
-    def events(self) -> tuple[ProxyEvent, ...]:
-        """What happened so far, the newest 100,000 of it; also after the proxy has ended."""
-        return () if self._last is None else tuple(self._last.events)
-
-    @property
-    def told(self) -> int:
-        """How many events there have been so far."""
-        return 0 if self._last is None else self._last.events.told
-
-    def faults(self, connection: int) -> tuple[str, ...]:
-        """What toxics did to the connection of this index: the same for the same seed and the same bytes."""
-        return () if self._last is None else self._last.events.faults(connection)
-
-    def take_errors(self) -> list[ProxyError]:
-        """What went wrong in the proxy itself so far, and counts as seen from now on.
-
-        What nobody takes fails the test that is running, or else is raised when the proxy ends.
-        """
-        if self._last is None:
-            return []
-        errors, self._last.errors = self._last.errors, []
-        return errors
-
-    def render(self, *, since: int = 0) -> str:
-        """The log of events as text, without the first `since` of them; 200 lines at most."""
-        link = self._last
-        if link is None:
-            return f"{self._label()} was not started."
-        events = link.events.since(since)
-        cut = [f"  ... ({len(events) - _SHOWN} before)"] if len(events) > _SHOWN else []
-        lines = [f"{self._label()}, seed {link.settings.seed}:", *cut, *(f"  {each}" for each in events[-_SHOWN:])]
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return f"<{self._label()}: {'not running' if self._link is None else self._link.listener.address}>"
-
-
-_GRACE: Final = 0.5
-"""Seconds that peers have to take what is left when the proxy ends."""

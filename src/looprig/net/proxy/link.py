@@ -156,8 +156,9 @@ class Link:
     async def _make(self, connection: Connection, sock: socket.socket) -> None:
         """Makes transports of both sockets: the service's first, since the client is not to be read before.
 
-        Nothing cancels that: a transport that is being made is not anybody's to close. One that is not wanted any
-        more is aborted when it is there.
+        Nothing cancels that, and nobody aborts a transport before the loop has handed it out: uvloop closes the
+        descriptor then without telling the socket object, which closes it anew some time, when it may be another's.
+        So one that is not wanted any more is aborted when it is there.
         """
         settings = self.settings
         service, client = connection.reached(sock), connection.client
@@ -172,6 +173,7 @@ class Link:
             await self._hand_over(
                 client, self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls)
             )
+        connection.begin()
 
     @staticmethod
     async def _hand_over(side: Side, made: Coroutine[Any, Any, object]) -> None:
@@ -180,7 +182,7 @@ class Link:
             await made
         except BaseException:
             side.is_lost = True
-            if _is_closed(side.sock):  # by uvloop, without telling the socket object, which is not to close it anew
+            if _is_closed(side.sock):  # by uvloop, see above
                 side.sock.detach()
             raise
 
