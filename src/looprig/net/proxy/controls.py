@@ -98,7 +98,7 @@ class ProxyControls(FaultControls[Toxic, Link]):
     window: int = config_field(WINDOW)
     connect_timeout: float = config_field(10.0)
     terminate_tls: bool = config_field(False)
-    upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
+    upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     _authority: Authority | None = field(default=None, init=False)
 
     @abstractmethod

@@ -44,6 +44,7 @@ class Listener:
     def __init__(self, host: str | None, path: str | None, accepted: Callable[[socket.socket, str], None]) -> None:
         self._accepted = accepted
         self._fillers: list[socket.socket] = []
+        self._is_closed = False
         self._is_listening = False
         self._is_reading = False
         self._loop = asyncio.get_running_loop()
@@ -71,13 +72,14 @@ class Listener:
             yield
         finally:
             self._states.remove(state)
-            if self._socket.fileno() != -1:
+            if not self._is_closed:
                 self._apply()
 
     def _apply(self) -> None:
         is_down = "down" in self._states
         is_unreachable = "unreachable" in self._states and not is_down
-        self._read(on=not self._states)
+        if self._states:
+            self._read(on=False)
         if self._fillers and not is_unreachable:
             self._empty()
         if is_down:
@@ -88,6 +90,8 @@ class Listener:
             self._listen()
         if is_unreachable and not self._fillers:
             self._fill()
+        if not self._states:
+            self._read(on=True)
 
     def _read(self, *, on: bool) -> None:
         if on is self._is_reading:
@@ -121,7 +125,8 @@ class Listener:
             try:
                 self._socket.listen(_BACKLOG)
             except OSError:
-                # Connections of before that linger in TIME_WAIT stand in the way of a socket without SO_REUSEADDR.
+                # Connections of before, also those that linger in TIME_WAIT, stand in the way of a socket that has
+                # no SO_REUSEADDR; they have it.
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 with suppress(OSError):
                     self._socket.listen(_BACKLOG)
@@ -174,6 +179,8 @@ class Listener:
                 client.close()
                 continue
             client.setblocking(False)
+            if self._path is None:  # else it would stand in the way of listening anew, see `_listen`
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._accepted(client, _shown(address))
 
     def take_waiting(self) -> None:
@@ -183,6 +190,7 @@ class Listener:
 
     def close(self) -> None:
         """Lets the port go. Whoever waits to be accepted is reset by the kernel."""
+        self._is_closed = True
         self._read(on=False)
         for filler in self._fillers:
             filler.close()
