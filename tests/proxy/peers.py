@@ -117,7 +117,10 @@ class Met:
 
 async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[bytes] | None = None) -> Met:
     """Sends `payload`, ends the direction, and reads to the end."""
-    reader, writer = await asyncio.open_connection(*address)
+    try:
+        reader, writer = await asyncio.open_connection(*address)
+    except ConnectionResetError:  # so soon that the loop is told of it when it looks whether the connection is made
+        return Met(b"", was_reset=True)
     received = bytearray()
     was_reset = False
 

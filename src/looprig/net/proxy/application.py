@@ -9,7 +9,7 @@ Invariants:
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar, final
 
 from looprig.exceptions import DeclarationError
@@ -66,17 +66,20 @@ class Application:
         self.toxics: Final = named
         """Each with the name that it has beside all others that are applied."""
 
-    def strikes(self, connection: ConnectionInfo) -> Iterator[tuple[Rule, str]]:
-        """Those of its toxics that a connection gets. To be asked once for each connection."""
-        for number, (toxic, name) in enumerate(self.toxics):
-            if toxic.first is not None and self._counts[number] >= toxic.first:
-                continue
-            if toxic.when is not None and not toxic.when(connection):
-                continue
-            if toxic.probability < 1.0:
-                roll = rng_for(self._seed, connection.index, toxic.direction, f"{name}/probability").random()
-                if roll >= toxic.probability:
-                    continue
-            self._counts[number] += 1
-            self.struck.add(connection.index)
-            yield toxic, name
+    def strikes(self, number: int, connection: ConnectionInfo) -> bool:
+        """Whether a connection gets the toxic of this number in `toxics`. To be asked once for each connection.
+
+        Raises what the toxic's `when` raises.
+        """
+        toxic, name = self.toxics[number]
+        if toxic.first is not None and self._counts[number] >= toxic.first:
+            return False
+        if toxic.when is not None and not toxic.when(connection):
+            return False
+        if toxic.probability < 1.0:
+            roll = rng_for(self._seed, connection.index, toxic.direction, f"{name}/probability").random()
+            if roll >= toxic.probability:
+                return False
+        self._counts[number] += 1
+        self.struck.add(connection.index)
+        return True

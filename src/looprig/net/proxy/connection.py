@@ -185,7 +185,7 @@ class Connection:
         self.downstream.open(service.transport, client.transport)
         self._owner.opened(self)
         if self._to_close:
-            self.close_orderly("", self._to_close)
+            self.close_orderly("", why=self._to_close)
 
     # What the sockets tell
 
@@ -221,15 +221,15 @@ class Connection:
                 if side.transport is not None:
                     side.transport.close()
         elif not pipe.end_sink():  # TLS cannot end one direction alone
-            self.close_orderly(by)
+            self.close_orderly(by, pipe.direction)
 
-    def close_orderly(self, by: str, why: str = "both directions") -> None:
+    def close_orderly(self, by: str, direction: FlowDirection | None = None, why: str = "") -> None:
         """Writes what is held, then ends both directions; what peers still send is not carried."""
         if self.state == "connecting":
             self._to_close = why  # in good order, so not before it is made
         if self.state != "open":
             return
-        self.note("ended", None, by, why)
+        self.note("disconnected", direction, by, why)
         self.state = "closing"
         for pipe in self.pipes:
             pipe.flush()
@@ -266,11 +266,11 @@ class Connection:
                 side.transport.abort()
         self.finish_if_lost()
 
-    def reset(self, by: str, why: str = "") -> None:
+    def reset(self, by: str, direction: FlowDirection | None = None, why: str = "") -> None:
         """Resets both sides, whatever is held."""
         if self.state == "closed":
             return
-        self.note("reset", None, by, why)
+        self.note("reset", direction, by, why)
         if self.state == "connecting":
             self._owner.given_up(self)
         self.state = "closed"
@@ -298,7 +298,7 @@ class Connection:
     def take_off(self, stage: Stage) -> None:
         """A toxic is no more. What it held back goes on; where it lost something, the connection is reset."""
         if stage.has_dropped:
-            self.reset(stage.name, "since bytes are missing")
+            self.reset(stage.name, why="since bytes are missing")
         else:
             self._pipe(stage).take_off(stage)
 

@@ -72,7 +72,7 @@ class ProxyConnection:
 
     def reset(self) -> None:
         """Resets it on both sides."""
-        self._connection.reset("", "by the test")
+        self._connection.reset("", why="by the test")
 
     def __repr__(self) -> str:
         return f"<ProxyConnection #{self.index} from {self.client or 'a Unix socket'}>"

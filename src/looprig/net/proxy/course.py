@@ -23,6 +23,9 @@ _EFFECTS: Final = (Send, End, Abort, Close, Pause, Drop, Await, Note)
 class Outlet(Protocol):
     """What the pipe does for its course."""
 
+    has_ended: bool
+    """Whether nothing that arrives goes on any more: then no toxic is asked further."""
+
     def arrive(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
         """Something is through: it is to leave at `due`; `by` is the toxic that made a mark."""
         ...
@@ -48,9 +51,10 @@ class Outlet(Protocol):
 class _Question:
     """What one toxic says of one thing that came, as far as it has been heard."""
 
-    __slots__ = ("delays", "effects", "index", "length", "now", "stages")
+    __slots__ = ("by", "delays", "effects", "index", "length", "now", "stages")
 
     def __init__(self, stages: tuple[Stage, ...], index: int, now: float, delays: Delays) -> None:
+        self.by = stages[index].name  # who makes an end, if one is made
         self.delays = delays
         self.effects: Iterator[Effect] = iter(())
         self.index = index
@@ -137,6 +141,7 @@ class Course:
             question.length = len(item)
             self._ask(question, lambda: toxic.on_data(item, flow))
         else:
+            question.by = by
             self._ask(question, lambda: toxic.on_eof(flow))
 
     def _ask(self, question: _Question, ask: Callable[[], Iterable[Effect]]) -> None:
@@ -149,6 +154,9 @@ class Course:
 
     def _run(self) -> None:
         while self._asked and not self.is_waiting:
+            if self._outlet.has_ended:
+                self._asked.clear()
+                return
             question = self._asked[-1]
             stage = question.stage
             try:
@@ -171,8 +179,7 @@ class Course:
         if after > 0:
             delays = (*delays, (question.stage, after))
             now += after
-        by = question.stage.name if item is Mark.END else ""
-        self._pass(question.stages, question.index + 1, now, item, delays, by)
+        self._pass(question.stages, question.index + 1, now, item, delays, question.by if item is Mark.END else "")
 
     def _carry_out(
         self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage

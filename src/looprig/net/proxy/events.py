@@ -25,8 +25,9 @@ EventKind = Literal[
     "fault",  # what a toxic then did
     "toxic off",  # it is taken off
     "ended",  # one direction ended in good order
-    "reset",
-    "closed",
+    "disconnected",  # both did, since a toxic or the test said so
+    "reset",  # both broke off
+    "closed",  # nothing is left of it
     "error",  # a toxic raised
     "link",  # the link as a whole: down, up, unreachable ...
 ]
@@ -83,11 +84,14 @@ class EventLog:
         return list(self._events)[len(self._events) - count :]
 
     def faults(self, connection: int) -> tuple[str, ...]:
-        """What toxics did to one connection: of both directions by itself, in the order in which they did it."""
+        """What toxics did to one connection: which it had, then what they did to each direction, in order.
+
+        Where a toxic ended the connection, what happened to other directions than its own is left out: how far those
+        had come by then is a matter of time.
+        """
         own = [event for event in self._events if event.connection == connection and event.toxic]
-        return tuple(
-            event.fault
-            for direction in ("upstream", "downstream", None)
-            for event in own
-            if event.direction == direction
-        )
+        end = next((event for event in own if event.kind in {"reset", "disconnected"}), None)
+        if end is not None:
+            own = [event for event in own if event.kind == "toxic" or event.direction == end.direction]
+        own.sort(key=lambda event: (event.kind != "toxic", ("upstream", "downstream", None).index(event.direction)))
+        return tuple(event.fault for event in own)

@@ -95,7 +95,7 @@ class Link:
         self.listener.close()
         for connection in self.connections:
             if connection.state == "connecting":
-                connection.reset("", _AT_THE_END)
+                connection.reset("", why=_AT_THE_END)
         await self.disconnect_all(grace, _AT_THE_END)
         for connection in self.connections:
             connection.hang_up()
@@ -143,12 +143,13 @@ class Link:
                 return
             await self._make(connection, sock)
         except Exception as error:  # noqa: BLE001 - TLS has many; the test is told
-            told = f"{type(error).__name__}: {error}"
-            self.note("error", connection, None, "", told)
-            self._report(f"Connection #{connection.info.index} could not be made: {told}", (), error)
-            connection.reset("", "since it could not be made")
+            if connection.state != "closed":  # else that is how it was made to end
+                told = f"{type(error).__name__}: {error}"
+                self.note("error", connection, None, "", told)
+                self._report(f"Connection #{connection.info.index} could not be made: {told}", (), error)
+                connection.reset("", why="since it could not be made")
         except asyncio.CancelledError:
-            connection.reset("", "while it was being made")
+            connection.reset("", why="while it was being made")
             raise
         finally:
             connection.finish_if_lost()
@@ -207,7 +208,7 @@ class Link:
     def _refused(self, connection: Connection, error: OSError) -> None:
         why = str(error) or f"no answer within {self.settings.connect_timeout:g} s"
         self.note("refused", connection, None, "", why)
-        connection.reset("", "since the service could not be reached")
+        connection.reset("", why="since the service could not be reached")
         where = _shown(self.settings.upstream)
         self._report(f"Connection #{connection.info.index} could not be made to {where}: {why}", (), error)
 
@@ -245,11 +246,16 @@ class Link:
 
     def toxic_failed(self, connection: Connection, stage: Stage, error: BaseException) -> None:
         """A toxic raised."""
-        told = f"{type(error).__name__}: {error}"
-        self.note("error", connection, stage.flow.direction, stage.name, told)
         function = getattr(stage.toxic, "fn", type(stage.toxic))
+        self._toxic_failed(connection, stage.flow.direction, stage.name, function, error)
+
+    def _toxic_failed(
+        self, connection: Connection, direction: FlowDirection | None, name: str, function: object, error: BaseException
+    ) -> None:
+        told = f"{type(error).__name__}: {error}"
+        self.note("error", connection, direction, name, told)
         party = (getattr(function, "__qualname__", repr(function)), location_of(function))
-        self._report(f"{stage.name} raised on connection #{connection.info.index}: {told}", (party,), error)
+        self._report(f"{name} raised on connection #{connection.info.index}: {told}", (party,), error)
 
     def _report(self, what: str, parties: Sequence[tuple[str, Location]], cause: BaseException) -> None:
         error = ProxyError(
@@ -284,16 +290,23 @@ class Link:
 
     def _strike(self, application: Application, connection: Connection) -> None:
         stages = self._stages[application].setdefault(connection.info.index, [])
-        directions: tuple[FlowDirection, ...] = ("upstream", "downstream")
-        for rule, name in application.strikes(connection.info):
+        for number, (rule, name) in enumerate(application.toxics):
             toxic = cast("Toxic", rule)
-            self.note("toxic", connection, None if toxic.direction == "both" else toxic.direction, name, "is on")
-            for direction in directions:
-                if toxic.direction in {direction, "both"}:
-                    rng = rng_for(self.settings.seed, connection.info.index, direction, name)
-                    stage = Stage(toxic, Flow(connection.info, direction, rng), name)
-                    stages.append(stage)
-                    connection.put_on(stage)
+            try:
+                strikes = application.strikes(number, connection.info)
+            except Exception as error:  # noqa: BLE001 - a predicate of the suite's own: the test is told
+                self._toxic_failed(connection, None, name, toxic.when, error)
+                connection.reset(name)
+                return
+            if strikes:
+                self.note("toxic", connection, None if toxic.direction == "both" else toxic.direction, name, "is on")
+                stages += [self._stage(connection, toxic, name, direction) for direction in _directions(toxic)]
+
+    def _stage(self, connection: Connection, toxic: Toxic, name: str, direction: FlowDirection) -> Stage:
+        rng = rng_for(self.settings.seed, connection.info.index, direction, name)
+        stage = Stage(toxic, Flow(connection.info, direction, rng), name)
+        connection.put_on(stage)
+        return stage
 
     def _take_off(self, application: Application) -> None:
         self._applications.remove(application)
@@ -321,7 +334,7 @@ class Link:
         self.listener.take_waiting()
         connections = self.connections
         for connection in connections:
-            connection.reset("", why)
+            connection.reset("", why=why)
         return connections
 
     async def reset_all(self, why: str) -> None:
@@ -335,14 +348,14 @@ class Link:
             self.listener.take_waiting()
         connections = self.connections
         for connection in connections:
-            connection.close_orderly("", why)
+            connection.close_orderly("", why=why)
         try:
             async with asyncio.timeout(grace):
                 await self._wait(lambda: all(connection.is_flushed for connection in connections))
         except TimeoutError:
             for connection in connections:
                 if not connection.is_flushed:
-                    connection.reset("", "since a peer did not read")
+                    connection.reset("", why="since a peer did not read")
 
     async def wait_connections(self, count: int) -> None:
         """Waits until so many connections are open at least; with 0, until there is none."""
@@ -364,6 +377,10 @@ class Link:
             self._waiters.remove(waiter)
             if not waiter[1].done():
                 waiter[1].set_result(None)
+
+
+def _directions(toxic: Toxic) -> tuple[FlowDirection, ...]:
+    return ("upstream", "downstream") if toxic.direction == "both" else (toxic.direction,)
 
 
 def _is_closed(sock: socket.socket) -> bool:

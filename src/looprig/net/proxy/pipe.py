@@ -36,12 +36,12 @@ class Ends(Protocol):
         """The end of a direction has gone through; `by` is the toxic that made it, if one did."""
         ...
 
-    def close_orderly(self, by: str) -> None:
-        """Both directions are to end in good order."""
+    def close_orderly(self, by: str, direction: FlowDirection | None = None) -> None:
+        """Both directions are to end in good order, for what came in one of them."""
         ...
 
-    def reset(self, by: str) -> None:
-        """Both sides are to be reset."""
+    def reset(self, by: str, direction: FlowDirection | None = None) -> None:
+        """Both sides are to be reset, for what came in one direction if it was that."""
         ...
 
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
@@ -244,13 +244,13 @@ class Pipe:
                 self.passed += len(item)
                 self._sink.write(item)
             elif item is Mark.ABORT:
-                self._ends.reset(by)
+                self._ends.reset(by, self.direction)
             elif item is Mark.CLOSE:
-                self._ends.close_orderly(by)
+                self._ends.close_orderly(by, self.direction)
             else:
                 self._ends.direction_ended(self, by)
         if line.abort_due is not None and line.abort_due <= now:
-            self._ends.reset(line.abort_by)
+            self._ends.reset(line.abort_by, self.direction)
 
     def end_sink(self) -> bool:
         """Tells the sink's peer that nothing more comes; False where that cannot be told in one direction alone."""

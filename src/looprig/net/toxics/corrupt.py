@@ -45,17 +45,22 @@ class Corrupt(Toxic):
         aim = flow.state(_Aim)
         if aim.bit < 0:
             aim.bit = self._gap(flow)
-        begin, end = flow.seen * 8, (flow.seen + len(data)) * 8
-        flipped = bytearray(data) if aim.bit < end else data
-        while aim.bit < end:
-            byte, bit = divmod(aim.bit - begin, 8)
-            flipped[byte] ^= 1 << bit  # type: ignore[index]  # then it is a bytearray
+        left = bytearray(data)
+        at = flow.seen
+        while aim.bit < (at + len(left)) * 8:
+            byte, bit = divmod(aim.bit - at * 8, 8)
             aim.flips += 1
-            if aim.flips <= _NOTED:
-                more = "; further ones are not listed" if aim.flips == _NOTED else ""
-                yield Note(f"flipped bit {bit} of byte {flow.seen + byte}{more}")
             aim.bit += 1 + self._gap(flow)
-        yield Send(bytes(flipped))
+            if aim.flips <= _NOTED:
+                # What comes before goes first: if it ends the connection, this flip never was.
+                yield Send(bytes(left[:byte]))
+                at += byte
+                del left[:byte]
+                byte = 0
+                more = "; further ones are not listed" if aim.flips == _NOTED else ""
+                yield Note(f"flipped bit {bit} of byte {at}{more}")
+            left[byte] ^= 1 << bit
+        yield Send(bytes(left))
 
     def _gap(self, flow: Flow) -> int:
         """How many bits are spared before the next one is flipped: the geometric distribution."""

@@ -1,0 +1,130 @@
+"""What goes wrong in a proxy itself: the connection is reset, and somebody is told, once."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+from looprig import Effect, Flow, Latency, ProxyError, Send, TcpProxy, Toxic, Transform
+from tests.proxy.conftest import Run
+from tests.proxy.peers import echoing, meet
+
+
+@dataclass(frozen=True, slots=True)
+class Broken(Toxic):
+    """Raises, or says what is no effect."""
+
+    says: object = None
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        yield Send(data[:2])
+        if self.says is None:
+            raise ValueError("out of order")
+        yield self.says  # type: ignore[misc]
+
+
+def fail(chunk: bytes) -> bytes:
+    raise ValueError(f"cannot read {chunk!r}")
+
+
+async def fail_later(chunk: bytes) -> bytes:
+    await asyncio.sleep(0)
+    return fail(chunk)
+
+
+@pytest.mark.parametrize(
+    ("toxic", "told"),
+    [
+        (Transform(fail, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read b'hello'"),
+        (Transform(fail_later, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read"),
+        (Transform(lambda _: "text", direction="upstream"), "TypeError: Transform gave 'text', which is not bytes"),  # type: ignore[arg-type, return-value]
+        (Broken(direction="upstream"), "Broken raised on connection #0: ValueError: out of order"),
+        (Broken(b"bytes", direction="upstream"), "Broken gave b'bytes', which is no effect: to send bytes on, yield"),
+    ],
+)
+def test_a_toxic_that_raises_resets_the_connection_and_is_reported_once(run: Run, toxic: Toxic, told: str) -> None:
+    async def scenario() -> None:
+        async with echoing(toxic) as proxy:
+            met = await meet(proxy.address, b"hello")
+            assert met.was_reset
+            (error,) = proxy.take_errors()
+            assert told in str(error)
+            assert "test_errors.py:" in str(error)
+            assert proxy.take_errors() == []
+            assert [event.toxic for event in proxy.events if event.kind == "error"] == [
+                toxic.name or type(toxic).__name__
+            ]
+
+    run(scenario())
+
+
+def test_a_predicate_that_raises_is_reported_too(run: Run) -> None:
+    def when(_: object) -> bool:
+        raise LookupError("no such connection")
+
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            with proxy.apply(Latency(0, when=when)):
+                assert (await meet(proxy.address, b"hello")).was_reset
+            (error,) = proxy.take_errors()
+            assert "Latency raised on connection #0: LookupError: no such connection" in str(error)
+            assert "test_errors.py:" in str(error)
+
+    run(scenario())
+
+
+def test_errors_that_nobody_took_are_raised_together_at_the_end(run: Run) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ExceptionGroup) as raised:
+            async with echoing(Transform(fail)) as proxy:
+                for _ in range(2):
+                    await meet(proxy.address, b"hello")
+        assert [type(error) for error in raised.value.exceptions] == [ProxyError, ProxyError]
+
+    run(scenario())
+
+
+def test_a_service_that_does_not_answer_in_time_is_reported(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as behind, TcpProxy(behind.address, connect_timeout=0.05) as proxy:
+            with behind.unreachable():
+                assert (await meet(proxy.address)).was_reset
+            (error,) = proxy.take_errors()
+            assert "no answer within 0.05 s" in str(error)
+
+    run(scenario())
+
+
+def test_nothing_is_logged_or_left_to_the_loop(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        caplog.set_level(logging.WARNING)
+        async with echoing(Transform(fail_later)) as proxy:
+            await meet(proxy.address, b"hello")
+            proxy.take_errors()
+        assert caplog.records == []
+
+    run(scenario())
+
+
+def test_the_log_of_events_can_be_read(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing(seed=4) as proxy:
+            with proxy.apply(Latency(0.001)):
+                await meet(proxy.address, b"hello")
+                await proxy.wait_connections(0)
+            first, *lines = proxy.render().splitlines()
+        assert first == "TcpProxy, seed 4:"
+        assert [line.partition(" s ")[2].split(maxsplit=1)[1].partition(" from ")[0] for line in lines] == [
+            "toxic Latency: Latency(delay=0.001)",
+            "accepted",
+            "toxic Latency is on",
+            "connected",
+            "upstream ended after 5 bytes",
+            "downstream ended after 5 bytes",
+            "closed",
+            "toxic off Latency",
+        ]
+
+    run(scenario())
