@@ -45,11 +45,11 @@ class Rule:
     - `name`: what it is called in the log, and what its random numbers depend on; by default the class's name.
     """
 
-    direction: Direction = field(default="both", kw_only=True)
-    probability: float = field(default=1.0, kw_only=True)
-    when: Callable[[ConnectionInfo], bool] | None = field(default=None, kw_only=True)
-    first: int | None = field(default=None, kw_only=True)
-    name: str = field(default="", kw_only=True)
+    direction: Direction = field(default="both", kw_only=True, repr=False)
+    probability: float = field(default=1.0, kw_only=True, repr=False)
+    when: Callable[[ConnectionInfo], bool] | None = field(default=None, kw_only=True, repr=False)
+    first: int | None = field(default=None, kw_only=True, repr=False)
+    name: str = field(default="", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         complaints = [*self._complaints(), *self.complaints()]
@@ -80,7 +80,7 @@ class Rule:
     def __str__(self) -> str:
         """What differs from the defaults, as one would write it."""
         shown: list[str] = []
-        for each in dataclasses.fields(self):
+        for each in sorted(dataclasses.fields(self), key=lambda each: each.kw_only):
             value = getattr(self, each.name)
             if each.default is not dataclasses.MISSING and value == each.default:
                 continue
