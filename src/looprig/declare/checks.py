@@ -50,6 +50,13 @@ def checked_class(cls: type, location: Location) -> None:
             party,
             "Write @dataclass(kw_only=True) below @service_fixture(...), next to the class.",
         )
+    if (ineffective := _ineffective(cls)) is not None:
+        name, base = ineffective
+        raise DeclarationError(
+            f"{cls.__qualname__} sets {name}, a field of {base.__qualname__}, in a way that has no effect.",
+            party,
+            "Annotate it, and write @dataclass(kw_only=True) next to the class.",
+        )
     if abstract := sorted(getattr(cls, "__abstractmethods__", ())):
         raise DeclarationError(
             f"{cls.__qualname__} is abstract: {', '.join(abstract)} is not written.",
@@ -70,6 +77,24 @@ def checked_class(cls: type, location: Location) -> None:
             party,
             "Write @dataclass(kw_only=True) below @service_fixture(...), and declare as fields what it needs.",
         )
+
+
+def _ineffective(cls: type) -> tuple[str, type] | None:
+    """A field of a base class that a class sets, so that it looks as if it had another default, and whose it is.
+
+    The constructor, which is made by @dataclass from annotations, would set it back to the one of the base class.
+    """
+    is_made_here = "__dataclass_fields__" in vars(cls)
+    annotated: set[str] = set(inspect.get_annotations(cls)) if is_made_here else set()
+    for name, value in vars(cls).items():
+        if name in annotated or hasattr(value, "__get__"):
+            continue
+        for base in cls.__mro__[1:]:
+            field = vars(base).get("__dataclass_fields__", {}).get(name)
+            if field is not None and field.init:
+                # A dataclass has the defaults of all its fields as attributes of its own, where those have slots.
+                return None if is_made_here and value is field.default else (name, base)
+    return None
 
 
 def _own_fields(cls: type) -> set[str]:

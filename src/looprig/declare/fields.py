@@ -16,7 +16,7 @@ from typing_extensions import is_protocol
 
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
-from looprig.declare.proxy import declared_before, proxied_service, proxy_named
+from looprig.declare.proxy import declared_before, kind_of_proxy, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
@@ -38,7 +38,7 @@ class Through:
     """Has a service, or a client of one, be reached through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
 
     What is given is the service, but its address (`address`, `host`, `port`, `url` ...) is that of the proxy. With no
-    proxy named it is the one that `Proxy[Postgres]` means there.
+    proxy named it is the one that `Proxy[Postgres]` means there; `Through(UdpProxy)` is `UdpProxy[Postgres]`.
     """
 
     proxy: type | None = None
@@ -107,8 +107,9 @@ def _resolve(
     if fixture is not None:
         return Source(name, None, fixture.name, required=True, expected=service)
     if service is None:
-        proxied = service_of(proxied_service(base))
-        service = None if proxied is None else declared_before(proxied, services(), _party(spec, name))
+        proxied, kind = service_of(proxied_service(base)), kind_of_proxy(base)
+        if proxied is not None and kind is not None:
+            service = declared_before(proxied, services(), _party(spec, name), kind)
     elif through is not None:
         service = proxy_named(through.proxy, service, services(), _party(spec, name))
     if service is None and is_protocol(typing.get_origin(base) or base):

@@ -1,13 +1,17 @@
-"""`proxy_fixture`: declares a proxy in front of a service, and finds the one that `Proxy[Rest]` means.
+"""`proxy_fixture`: declares a proxy in front of a service, and finds the one that `Proxy[Rest]` or `UdpProxy[Dns]` is.
 
 A proxy is a service like any other, with a lifecycle and a scope, that takes the service it stands before as its
-field `service`. Does not run it: the class `Proxy` does, which is known here by its name alone, so that this stays
-pure.
+field `service`. Does not run it: the classes `Proxy` and `UdpProxy` do, which are known here by their names alone, so
+that this stays pure.
+
+Invariant: a proxy of one kind never stands for one of the other, though both be in front of one service.
 """
 
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, Literal, TypeVar, cast, overload
+
+from typing_extensions import is_protocol
 
 from looprig.declare.hints import hints_of
 from looprig.declare.service import ServiceSpec, same_class, service_fixture, spec_of
@@ -16,9 +20,11 @@ from looprig.location import Location, location_of
 from looprig.scopes import ScopeName
 
 __all__ = [
+    "ProxyKind",
     "declared_before",
     "is_proxy",
     "is_proxy_class",
+    "kind_of_proxy",
     "proxied_service",
     "proxy_before",
     "proxy_fixture",
@@ -26,24 +32,36 @@ __all__ = [
     "stands_before",
 ]
 
-_PROXIES: Final = frozenset({"Proxy", "UdpProxy"})
+ProxyKind = Literal["Proxy", "UdpProxy"]
+_KINDS: Final[tuple[ProxyKind, ...]] = ("Proxy", "UdpProxy")
 
 P = TypeVar("P", bound=Any)
 
 
-def is_proxy_class(annotation: Any) -> bool:
-    """Whether something is the class `Proxy` itself, or `Proxy[Rest]`."""
+def kind_of_proxy(annotation: Any) -> ProxyKind | None:
+    """Of which kind a proxy is: `Proxy` or `UdpProxy` itself, `Proxy[Rest]`, or a class that is one."""
     named = typing.get_origin(annotation) or annotation
-    return isinstance(named, type) and named.__module__.startswith("looprig") and named.__qualname__ in _PROXIES
+    bases: tuple[type, ...] = named.__mro__ if isinstance(named, type) else ()
+    return next((kind for base in bases for kind in _KINDS if _is_called(base, kind)), None)
+
+
+def _is_called(cls: type, kind: ProxyKind) -> bool:
+    return cls.__qualname__ == kind and cls.__module__.startswith("looprig")
+
+
+def is_proxy_class(annotation: Any) -> bool:
+    """Whether something is the class `Proxy` or `UdpProxy` itself, or `Proxy[Rest]`."""
+    named = typing.get_origin(annotation) or annotation
+    return isinstance(named, type) and any(_is_called(named, kind) for kind in _KINDS)
 
 
 def is_proxy(cls: type) -> bool:
     """Whether a class is a proxy in front of a service."""
-    return any(is_proxy_class(base) for base in cls.__mro__)
+    return kind_of_proxy(cls) is not None
 
 
 def proxied_service(annotation: Any) -> Any:
-    """`Rest` of `Proxy[Rest]`; `None` for all else."""
+    """`Rest` of `Proxy[Rest]` or `UdpProxy[Rest]`; `None` for all else."""
     return next(iter(typing.get_args(annotation)), None) if is_proxy_class(annotation) else None
 
 
@@ -87,10 +105,12 @@ def proxy_fixture(
             )
         service = stands_before(cls)
         if spec_of(typing.get_origin(service) or service) is None:
-            shown = getattr(service, "__qualname__", repr(service))
-            found = [(shown, location_of(service))] if isinstance(service, type) else []
+            # A Protocol is what the type variable of `Proxy` is bound to: nothing was put in its place.
+            is_named = isinstance(service, type) and not is_protocol(service)
+            found = [(service.__qualname__, location_of(service))] if is_named else []
+            why = f": {service.__qualname__} is none" if is_named else ""
             raise DeclarationError(
-                f"{party[0]} does not say of which service it is a proxy: {shown} is none.",
+                f"{party[0]} does not say of which service it is a proxy{why}.",
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )
@@ -101,51 +121,53 @@ def proxy_fixture(
 
 
 def proxy_before(
-    service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location]
+    service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location], kind: ProxyKind
 ) -> ServiceSpec | None:
-    """The proxy that stands in front of a service by declaration, if one does.
+    """The proxy of a kind that stands in front of a service by declaration, if one does.
 
     Raises:
         DeclarationError: several do.
     """
-    found = [spec for spec in declared if _is_before(spec, service)]
+    found = [spec for spec in declared if kind_of_proxy(spec.cls) == kind and _is_before(spec, service)]
     name = service.cls.__qualname__
     if len(found) > 1:
         raise DeclarationError(
-            f"{asker[0]} takes a Proxy[{name}], and {len(found)} proxies stand in front of {name}.",
+            f"{asker[0]} takes a {kind}[{name}], and {len(found)} proxies stand in front of {name}.",
             [asker, *(spec.party for spec in found)],
             f"Name the one you mean: {found[0].cls.__qualname__}.",
         )
     return found[0] if found else None
 
 
-def declared_before(service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location]) -> ServiceSpec:
+def declared_before(
+    service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location], kind: ProxyKind
+) -> ServiceSpec:
     """The proxy that `Proxy[service]` means in a service, which cannot have one of each test's own.
 
     Raises:
         DeclarationError: there is none, or several.
     """
-    found = proxy_before(service, declared, asker)
+    found = proxy_before(service, declared, asker, kind)
     if found is not None:
         return found
     name = service.cls.__qualname__
     raise DeclarationError(
-        f"{asker[0]} takes a Proxy[{name}], and none is declared.",
+        f"{asker[0]} takes a {kind}[{name}], and none is declared.",
         [asker, service.party],
-        f"Declare one: @proxy_fixture(scope=...) on `class {name}Proxy(Proxy[{name}])`.",
+        f"Declare one: @proxy_fixture(scope=...) on `class {name}Proxy({kind}[{name}])`.",
     )
 
 
 def proxy_named(
     proxy: Any, service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location]
 ) -> ServiceSpec:
-    """The proxy that `Through(proxy)` means for a service.
+    """The proxy that `Through(proxy)` means for a service; `Through()` means a `Proxy`.
 
     Raises:
         DeclarationError: it is no declared proxy, or one in front of something else.
     """
-    if proxy is None:
-        return declared_before(service, declared, asker)
+    if proxy is None or is_proxy_class(proxy):
+        return declared_before(service, declared, asker, kind_of_proxy(proxy) or "Proxy")
     spec = spec_of(proxy)
     name = service.cls.__qualname__
     shown = getattr(proxy, "__qualname__", repr(proxy))

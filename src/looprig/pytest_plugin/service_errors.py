@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from looprig.declare.fields import Source
-from looprig.declare.service import ServiceSpec, same_class
+from looprig.declare.proxy import is_proxy, stands_before
+from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
@@ -118,6 +119,9 @@ def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Funct
                 f"Take {service} itself in {definition.argname}, and open a client there: "
                 f"`async with TestClient(...) as {name}`."
             )
+        if is_proxy(target.spec.cls) and spec_of(target.spec.cls) is None:
+            before = stands_before(target.spec.cls).__qualname__
+            fix = f'Declare a proxy that lives as long: @proxy_fixture(scope="{own}") on `class {before}Proxy({service})`.'
         yield DeclarationError(
             f'{definition.argname} (scope "{own}") needs {target} (scope "{narrow}"), which ends first.',
             [(definition.argname, location_of(definition.func)), target.party],
