@@ -1,17 +1,17 @@
 """The two ends of a proxied connection: servers, and clients that tell exactly what they met."""
 
 import asyncio
-import os
 import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from looprig import TcpProxy, Toxic
 
-__all__ = ["Echo", "Met", "Recording", "echoing", "meet", "proxied", "reset", "serving", "tasks_and_fds"]
+__all__ = ["Echo", "Met", "Recording", "echoing", "meet", "proxied", "reset", "serving", "tasks_and_fds", "until"]
 
 Address = tuple[str, int]
 
@@ -150,6 +150,12 @@ async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[
     return Met(bytes(received), was_reset)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what nothing tells by itself; the caller's time limit is that of the suite."""
+    while not condition():  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.001)
+
+
 def reset(writer: asyncio.StreamWriter) -> None:
     """Resets a connection from this side."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -158,4 +164,4 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 def tasks_and_fds() -> tuple[int, int]:
     """How many tasks and file descriptors there are."""
-    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    return len(asyncio.all_tasks()), sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -77,10 +77,13 @@ def test_a_predicate_that_raises_is_reported_too(run: Run) -> None:
 
 def test_errors_that_nobody_took_are_raised_together_at_the_end(run: Run) -> None:
     async def scenario() -> None:
-        with pytest.raises(ExceptionGroup) as raised:
+        async def two() -> None:
             async with echoing(Transform(fail)) as proxy:
                 for _ in range(2):
                     await meet(proxy.address, b"hello")
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await two()
         assert [type(error) for error in raised.value.exceptions] == [ProxyError, ProxyError]
 
     run(scenario())

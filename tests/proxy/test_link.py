@@ -11,7 +11,7 @@ import pytest
 
 from looprig import LooprigError, TcpProxy
 from tests.proxy.conftest import Run
-from tests.proxy.peers import Recording, echoing, meet, proxied, serving, Echo
+from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, serving, until
 
 TAKER = """
 import socket, sys
@@ -30,6 +30,11 @@ while not sys.stdin.closed:
 """
 
 
+async def read_all(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
+    while await loop.sock_recv(client, 1 << 20):
+        pass
+
+
 async def refused(proxy: TcpProxy) -> bool:
     try:
         _, writer = await asyncio.open_connection(*proxy.address)
@@ -44,7 +49,7 @@ def test_down_refuses_and_the_port_stays_ours_while_8_processes_try_to_take_it(r
         async with echoing() as proxy:
             port = proxy.port
             takers = [
-                subprocess.Popen(
+                subprocess.Popen(  # noqa: ASYNC220 - they are to run beside the loop
                     [sys.executable, "-c", TAKER, str(port)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -173,15 +178,13 @@ def test_disconnect_all_ends_in_good_order_after_what_was_held(run: Run) -> None
             await proxy.wait_connections(5)
             for _, writer in clients:
                 writer.write(b"last words")
-            while sum(connection.sent_upstream for connection in proxy.connections) < 50:
-                await asyncio.sleep(0.001)
+            await until(lambda: sum(connection.sent_upstream for connection in proxy.connections) == 50)
             await proxy.disconnect_all()
             for reader, writer in clients:
                 assert await reader.read() == b""
                 writer.close()
+            await until(lambda: all(each.ended for each in served))
             for each in served:
-                while not each.ended:
-                    await asyncio.sleep(0.001)
                 assert each.received == b"last words"
                 each.transport.close()
             await proxy.wait_connections(0)
@@ -220,8 +223,7 @@ def test_disconnect_all_resets_who_does_not_read(run: Run) -> None:
                 await asyncio.sleep(0.1)
             await proxy.disconnect_all(grace=0.05)
             with pytest.raises(ConnectionResetError):
-                while await loop.sock_recv(client, 1 << 20):
-                    pass
+                await read_all(loop, client)
             sending.cancel()
             await asyncio.wait([sending])
             client.close()
@@ -312,5 +314,22 @@ def test_a_proxy_that_ends_leaves_no_client_without_an_end(run: Run) -> None:
                 await asyncio.open_connection(*where)
             with pytest.raises(LooprigError, match="not running"):
                 proxy.address  # noqa: B018 - asking is what fails
+
+    run(scenario())
+
+
+def test_disconnect_all_and_the_end_meet_clients_whose_reset_nobody_has_read_yet(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            for _ in range(20):
+                _, writer = await asyncio.open_connection(*proxy.address)
+                await proxy.wait_connections(1)
+                with socket.socket(fileno=writer.get_extra_info("socket").fileno()) as own:
+                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    writer.transport.abort()
+                    own.detach()
+                await asyncio.sleep(0)
+                await proxy.disconnect_all()
+                await proxy.wait_connections(0)
 
     run(scenario())

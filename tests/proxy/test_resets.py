@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from looprig import Latency, Limit, HalfClose, ProxyError, Reset, TcpProxy
+from looprig import HalfClose, Latency, Limit, ProxyError, Reset, TcpProxy
 from looprig.net.ports import hold_port
 from tests.proxy.conftest import Run
-from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset
+from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset, until
 
 TIMES = 1000
 AT_ONCE = 50
@@ -37,6 +37,34 @@ def test_1_000_clients_that_reset_give_the_service_a_reset(run: Run) -> None:
                 await proxy.wait_connections(0)
             ends = Counter([type(await each.lost) for each in served])
             assert ends == {ConnectionResetError: TIMES}
+
+    run(scenario())
+
+
+def test_a_client_that_ended_and_then_reset_gives_the_service_that_answers_a_reset(run: Run) -> None:
+    class Patient(Recording):
+        """Waits with its answer."""
+
+        def eof_received(self) -> bool:  # type: ignore[override]
+            self.ended = True
+            return True
+
+    async def scenario() -> None:
+        served = Patient()
+        async with proxied(lambda: served) as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            writer.write_eof()
+            await until(lambda: served.ended)
+            reset(writer)
+
+            def answers_in_vain() -> bool:  # a loop does not look at a socket that has ended, unless it writes to it
+                if not served.transport.is_closing():
+                    served.transport.write(b"too late")
+                return served.lost.done()
+
+            await until(answers_in_vain)
+            assert isinstance(served.lost.result(), ConnectionResetError | BrokenPipeError)
+            await proxy.wait_connections(0)
 
     run(scenario())
 

@@ -22,6 +22,7 @@ from looprig import (
     TcpProxy,
     Toxic,
 )
+from looprig.net.toxics.rule import Direction
 from tests.proxy.conftest import Run
 from tests.proxy.peers import echoing, meet
 
@@ -106,8 +107,9 @@ def test_when_and_first_choose_connections(run: Run) -> None:
 
 def test_a_direction_is_the_only_one_that_has_the_fault(run: Run) -> None:
     async def scenario() -> None:
-        for direction in ("upstream", "downstream", "both"):
-            async with echoing(Corrupt(1.0, direction=direction)) as proxy:  # type: ignore[arg-type]
+        directions: tuple[Direction, ...] = ("upstream", "downstream", "both")
+        for direction in directions:
+            async with echoing(Corrupt(1.0, direction=direction)) as proxy:
                 met = await meet(proxy.address, b"\x00\xff")
                 assert met.data == (b"\x00\xff" if direction == "both" else b"\xff\x00")
 

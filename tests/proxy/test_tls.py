@@ -9,6 +9,7 @@ import pytest
 
 from looprig import Effect, Flow, Reset, Send, TcpProxy, Toxic, Transform
 from tests.proxy.conftest import Run
+from tests.proxy.peers import until
 from tests.services.conftest import Tls, tls
 
 __all__ = ["tls"]
@@ -100,10 +101,11 @@ def test_a_reset_goes_through_terminated_tls(run: Run, tls: Tls) -> None:
         server = await asyncio.start_server(shout, "127.0.0.1", 0, ssl=tls.server)
         address = server.sockets[0].getsockname()
         async with TcpProxy(address, terminate_tls=True, upstream_tls=tls.client) as proxy:
-            with proxy.apply(Reset(after_bytes=3, direction="downstream")), pytest.raises(ConnectionResetError):
+            with proxy.apply(Reset(after_bytes=3, direction="downstream")):
                 reader, writer = await asyncio.open_connection(*proxy.address, ssl=proxy.client_tls)
                 writer.write(b"secret\n")
-                await reader.read()
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
             writer.close()
             with pytest.raises((ConnectionError, ssl.SSLError)):
                 await writer.wait_closed()
@@ -120,8 +122,7 @@ def test_a_client_that_never_shakes_hands_does_not_keep_the_proxy_from_ending(ru
         async with asyncio.timeout(5):
             async with TcpProxy(address, terminate_tls=True, upstream_tls=tls.client) as proxy:
                 _, writer = await asyncio.open_connection(*proxy.address)
-                while not any(side.is_handed for side in (proxy._running().connections[0].client,)):
-                    await asyncio.sleep(0.001)
+                await until(lambda: proxy._running().connections[0].client.is_handed)
         proxy.take_errors()
         writer.close()
         server.close()

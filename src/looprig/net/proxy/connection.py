@@ -238,9 +238,7 @@ class Connection:
             if transport is None or transport.is_closing():
                 continue
             transport.set_write_buffer_limits(0)  # so that it tells when all is written
-            if transport.can_write_eof():
-                transport.write_eof()
-            else:
+            if not side.fed_by.end_sink():
                 transport.close()
         self._close_those_that_ended()
         self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from looprig.net.proxy.course import Course
@@ -118,7 +119,7 @@ class Pipe:
     @property
     def held(self) -> int:
         """Bytes that were read and are not in the sink's socket yet."""
-        unsent = 0 if self._sink is None else self._sink.get_write_buffer_size()
+        unsent = 0 if self._sink is None or self._sink.is_closing() else self._sink.get_write_buffer_size()
         return self._inbox_bytes + self._line.size + unsent
 
     # What comes
@@ -143,7 +144,9 @@ class Pipe:
         self._inbox.clear()
         self._inbox_bytes = 0
         self._course.clear()
-        self.arrive(_clock(), Mark.ABORT, (), "")
+        # After an end too: who has ended, and then is gone, takes no answer any more.
+        self._line.push(_clock(), Mark.ABORT)
+        self.has_ended = True
         self._work()
 
     # Toxics
@@ -256,7 +259,8 @@ class Pipe:
         """Tells the sink's peer that nothing more comes; False where that cannot be told in one direction alone."""
         if self._sink is None or not self._sink.can_write_eof():
             return False
-        self._sink.write_eof()
+        with suppress(OSError):  # reset by its peer, which the loop will tell in its next round
+            self._sink.write_eof()
         return True
 
     def flush(self) -> None:
