@@ -164,4 +164,3 @@ def test_settings_hold_until_they_are_set_anew_and_errors_are_told(pytester: pyt
     assert "looprig.ProxyError: read raised on connection #0: ValueError: lost with aiomisc" in text
     assert re.search(r"test_it\.py:\d+: AiomiscProxy", text)
     assert "- Network faults -" in text
-

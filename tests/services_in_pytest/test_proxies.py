@@ -172,6 +172,27 @@ def test_a_declared_proxy_is_what_dependents_get(pytester: pytest.Pytester) -> N
     result.assert_outcomes(passed=3)
 
 
+def test_what_a_proxy_is_configured_with_is_never_a_fixture(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + DECLARED
+        + """
+    @pytest.fixture
+    def seed(): return 1
+    @pytest.fixture
+    def window(): return 1
+    @pytest.fixture
+    def host(): return "elsewhere"
+
+    async def test_it(slow_db: SlowDb):
+        assert (slow_db.seed, slow_db.window) == (7, 1 << 20)
+        assert await ask(slow_db.address) == "row"
+    """,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_the_plan_joins_a_proxy_with_its_service_and_its_dependents(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
@@ -237,7 +258,14 @@ def test_a_declared_proxy_is_meant_only_where_it_is_seen(pytester: pytest.Pytest
         },
     )
     result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-Werror", "--disable-plugin-autoload", "-p", "looprig.pytest_plugin", "-o", "pythonpath=."
+        "-p",
+        "no:cacheprovider",
+        "-Werror",
+        "--disable-plugin-autoload",
+        "-p",
+        "looprig.pytest_plugin",
+        "-o",
+        "pythonpath=.",
     )
     result.assert_outcomes(passed=2)
 

@@ -1,0 +1,7 @@
+"""What the tests of the UDP proxy share: each of them runs on every kind of loop."""
+
+import looprig.services.proxy  # pyright: ignore[reportUnusedImport]
+import looprig.services.udp_proxy  # pyright: ignore[reportUnusedImport]  # pytester forgets what a run imported
+from tests.running import Run, run
+
+__all__ = ["Run", "looprig", "run"]
