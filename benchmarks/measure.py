@@ -106,9 +106,24 @@ def run_child(
 def run_script(python: Path, root: Path, arguments: Sequence[str], *, timeout: float = 900) -> tuple[float, float]:
     """Run a script that prints, as its last line, the wall and the processor seconds that it took."""
     command = [str(python), *arguments]
-    text, _, _ = spawn(command, root, environment=clean_environment(), timeout=timeout)
+    wall, processor = _last_line(command, root, clean_environment(), timeout, 2)
+    return wall, processor
+
+
+def run_figure(command: Sequence[str], *, environment: dict[str, str], timeout: float) -> float:
+    """Run a command that prints one number as its last line, and give that."""
+    (figure,) = _last_line(command, Path(), environment, timeout, 1)
+    return figure
+
+
+def _last_line(
+    command: Sequence[str], root: Path, environment: dict[str, str], timeout: float, count: int
+) -> list[float]:
+    text, _, _ = spawn(command, root, environment=environment, timeout=timeout)
     try:
-        wall, processor = text.strip().splitlines()[-1].split()
-        return float(wall), float(processor)
+        figures = [float(word) for word in text.strip().splitlines()[-1].split()]
     except (IndexError, ValueError):
-        raise ChildError(f"{' '.join(command)}: no figure\n{text[-3000:]}") from None
+        figures = []
+    if len(figures) != count:
+        raise ChildError(f"{' '.join(command)}: no figure\n{text[-3000:]}")
+    return figures

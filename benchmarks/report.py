@@ -21,7 +21,10 @@ Runs: TypeAlias = Mapping[str, Sequence[Child]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of the table: its value in each round, its unit, and the figure to reach, if there is one."""
+    """One number of the table: its value in each round, its unit, and the figure to reach, if there is one.
+
+    A target is the most that the figure may be, or with `at_least` the least.
+    """
 
     contender: str
     what: str
@@ -29,6 +32,7 @@ class Figure:
     rounds: tuple[float, ...]
     target: float | None = None
     when_set: float | None = None
+    at_least: bool = False
 
     @property
     def middle(self) -> float:
@@ -36,7 +40,9 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        return None if self.target is None else self.middle <= self.target
+        if self.target is None:
+            return None
+        return self.middle >= self.target if self.at_least else self.middle <= self.target
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -121,7 +127,7 @@ def table(title: str, figures: Sequence[Figure], left_out: Mapping[str, str]) ->
     for figure in figures:
         reach = ""
         if figure.target is not None:
-            reach = f"{figure.target:g}: {'met' if figure.met else 'NOT met'}"
+            reach = f"{'at least ' * figure.at_least}{figure.target:g}: {'met' if figure.met else 'NOT met'}"
         elif figure.when_set is not None:
             reach = f"({figure.when_set:g} when set)"
         span = f"{_number(min(figure.rounds))} .. {_number(max(figure.rounds))}"

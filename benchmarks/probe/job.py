@@ -18,6 +18,9 @@ LoopName: TypeAlias = Literal["asyncio", "uvloop"]
 class Load:
     """What a client does on each of its connections: first `warm_up` times, then `timed` times.
 
+    All that is done `repeats` times, with new connections, and the median counts: how fast the kernel moves much
+    data differs from one connection to the next.
+
     `stream`: sends `size` bytes, and waits for one byte that says that all have arrived.
     `echo`: sends `size` bytes, and waits until all have come back.
     """
@@ -27,6 +30,7 @@ class Load:
     timed: int
     warm_up: int
     connections: int = 1
+    repeats: int = 3
 
     def rate(self, seconds: float) -> float:
         """MiB a second, one way."""

@@ -36,9 +36,17 @@ from looprig.location import Location as Location
 if TYPE_CHECKING:
     from looprig.http.client import TestClient as TestClient
     from looprig.http.response import Response as Response
-    from looprig.net.proxy.controls import Applied as Applied
+    from looprig.net.datagrams.corruption import Corruption as Corruption
+    from looprig.net.datagrams.delay import Delay as Delay
+    from looprig.net.datagrams.duplication import Duplication as Duplication
+    from looprig.net.datagrams.loss import Loss as Loss
+    from looprig.net.datagrams.proxy.by_hand import DatagramProxy as DatagramProxy
+    from looprig.net.datagrams.proxy.controls import DatagramConnection as DatagramConnection
+    from looprig.net.datagrams.reordering import Reordering as Reordering
+    from looprig.net.datagrams.toxic import DatagramToxic as DatagramToxic
     from looprig.net.proxy.controls import ProxyConnection as ProxyConnection
     from looprig.net.proxy.events import ProxyEvent as ProxyEvent
+    from looprig.net.proxy.fault_controls import Applied as Applied
     from looprig.net.proxy.tcp import TcpProxy as TcpProxy
     from looprig.net.toxics.bandwidth import Bandwidth as Bandwidth
     from looprig.net.toxics.corrupt import Corrupt as Corrupt
@@ -77,6 +85,7 @@ if TYPE_CHECKING:
     from looprig.services.rig import Rig as Rig
     from looprig.services.rig import rig as rig
     from looprig.services.tcp import TcpService as TcpService
+    from looprig.services.udp_proxy import UdpProxy as UdpProxy
 
 __all__ = [
     "Abort",
@@ -91,9 +100,15 @@ __all__ = [
     "ConnectionInfo",
     "Context",
     "Corrupt",
+    "Corruption",
+    "DatagramConnection",
+    "DatagramProxy",
+    "DatagramToxic",
     "DeclarationError",
+    "Delay",
     "Discard",
     "Drop",
+    "Duplication",
     "Effect",
     "End",
     "EntersItself",
@@ -112,6 +127,7 @@ __all__ = [
     "LoopExceptionsError",
     "LoopPlanError",
     "LooprigError",
+    "Loss",
     "Note",
     "Pause",
     "ProcessService",
@@ -119,6 +135,7 @@ __all__ = [
     "ProxyConnection",
     "ProxyError",
     "ProxyEvent",
+    "Reordering",
     "Reset",
     "Response",
     "Rig",
@@ -137,6 +154,7 @@ __all__ = [
     "TimeoutExpiredError",
     "Toxic",
     "Transform",
+    "UdpProxy",
     "UnexpectedResponseError",
     "__version__",
     "ask",
@@ -151,7 +169,7 @@ __all__ = [
 _LAZY = {
     "Abort": "looprig.net.toxics.effects",
     "AiohttpService": "looprig.services.aiohttp",
-    "Applied": "looprig.net.proxy.controls",
+    "Applied": "looprig.net.proxy.fault_controls",
     "AsgiApp": "looprig.services.asgi",
     "AsgiService": "looprig.services.asgi",
     "Await": "looprig.net.toxics.effects",
@@ -160,8 +178,14 @@ _LAZY = {
     "ConnectionInfo": "looprig.net.toxics.rule",
     "Context": "looprig.services.context",
     "Corrupt": "looprig.net.toxics.corrupt",
+    "Corruption": "looprig.net.datagrams.corruption",
+    "DatagramConnection": "looprig.net.datagrams.proxy.controls",
+    "DatagramProxy": "looprig.net.datagrams.proxy.by_hand",
+    "DatagramToxic": "looprig.net.datagrams.toxic",
+    "Delay": "looprig.net.datagrams.delay",
     "Discard": "looprig.net.toxics.discard",
     "Drop": "looprig.net.toxics.effects",
+    "Duplication": "looprig.net.datagrams.duplication",
     "Effect": "looprig.net.toxics.effects",
     "End": "looprig.net.toxics.effects",
     "Entrypoint": "looprig.services.entrypoint",
@@ -170,12 +194,14 @@ _LAZY = {
     "Key": "looprig.services.context",
     "Latency": "looprig.net.toxics.latency",
     "Limit": "looprig.net.toxics.limit",
+    "Loss": "looprig.net.datagrams.loss",
     "Note": "looprig.net.toxics.effects",
     "Pause": "looprig.net.toxics.effects",
     "ProcessService": "looprig.services.process",
     "Proxy": "looprig.services.proxy",
     "ProxyConnection": "looprig.net.proxy.controls",
     "ProxyEvent": "looprig.net.proxy.events",
+    "Reordering": "looprig.net.datagrams.reordering",
     "Reset": "looprig.net.toxics.reset",
     "Response": "looprig.http.response",
     "Rig": "looprig.services.rig",
@@ -188,6 +214,7 @@ _LAZY = {
     "TestClient": "looprig.http.client",
     "Toxic": "looprig.net.toxics.toxic",
     "Transform": "looprig.net.toxics.transform",
+    "UdpProxy": "looprig.services.udp_proxy",
     "ask": "looprig.runtime.ask",
     "current_context": "looprig.services.context",
     "rig": "looprig.services.rig",

@@ -214,6 +214,17 @@ class Lossy(Proxy[Db]): ...
             """,
             id="answered by name with something else",
         ),
+        pytest.param(
+            "async def test_it(db: Annotated[Db, Through()]): ...",
+            """
+            test_it declares db: Db through Proxy[Db], but fixture 'db' provides Db.
+              test_it.py:15: test_it
+              test_it.py:9: Db
+              test_it.py:9: Db through Proxy[Db]
+            Annotate it as Db, or give the parameter a name that no fixture has.
+            """,
+            id="answered by name, past the proxy",
+        ),
     ],
 )
 def test_declarations_that_do_not_go_together(pytester: pytest.Pytester, suite: str, expected: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from looprig import HalfClose, Latency, Limit, ProxyError, Reset, TcpProxy
 from looprig.net.ports import hold_port
+from looprig.net.toxics.rule import Direction
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset, until
 
@@ -194,6 +195,20 @@ def test_limit_ends_in_good_order_after_so_many_bytes(run: Run) -> None:
             assert met.data == b"y" * 1000
             assert not met.was_reset
             await proxy.wait_connections(0)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("direction", ["upstream", "downstream", "both"])
+def test_limit_of_nothing_ends_each_new_connection_in_good_order(run: Run, direction: Direction) -> None:
+    """The client has sent something by then, which is read, so that it does not turn the end into a reset."""
+
+    async def scenario() -> None:
+        async with echoing(Limit(0, direction=direction)) as proxy:
+            for _ in range(20):
+                met = await meet(proxy.address, b"unanswered")
+                assert met.data == b""
+                assert not met.was_reset
 
     run(scenario())
 

@@ -55,7 +55,7 @@ HEAD = """
             return self.address.port
         @property
         def url(self) -> str:
-            return f"dns://me@127.0.0.1:{self.port}/zone"
+            return f"dns://me@127.0.0.1:{self.transport.get_extra_info('sockname')[1]}/zone"
 """
 
 DECLARED = """

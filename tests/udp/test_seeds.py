@@ -4,7 +4,7 @@ import pytest
 
 from looprig import Corruption, DatagramToxic, Delay, Duplication, Loss, Reordering
 from tests.udp.conftest import Run
-from tests.udp.peers import SEED, numbered, proxied
+from tests.udp.peers import MANY, SEED, Client, numbered, proxied
 
 EVERYTHING = (Loss(0.2), Duplication(0.2), Reordering(0.2, 0.001), Corruption(0.002), Delay(0.0, jitter=0.0001))
 
@@ -70,15 +70,20 @@ def test_when_a_toxic_is_put_on_changes_nothing_for_a_datagram(run: Run) -> None
 
 def test_each_direction_and_each_connection_has_random_numbers_of_its_own(run: Run) -> None:
     async def scenario() -> None:
-        async with proxied(Loss(0.3), echoes=True) as (proxy, _, client):
-            client.send(*numbered())
-            with proxy.apply():
-                pass
-            lost = {
-                direction: [fault.split()[-1] for fault in proxy.faults(0) if fault.startswith(f"{direction} fault")]
+        async with proxied(Reordering(0.3, 0.0), echoes=True) as (proxy, _, client):
+            with Client(proxy.address) as other:
+                client.send(*numbered())
+                await client.has(MANY)
+                other.send(*numbered())
+                await other.has(MANY)
+            rolled = {
+                (index, direction): tuple(
+                    fault.split()[-1] for fault in proxy.faults(index) if fault.startswith(f"{direction} fault")
+                )
+                for index in (0, 1)
                 for direction in ("upstream", "downstream")
             }
-            assert lost["upstream"]
-            assert lost["upstream"] != lost["downstream"]
+            assert all(rolled.values())
+            assert len(set(rolled.values())) == 4
 
     run(scenario())

@@ -7,6 +7,7 @@ that this stays pure.
 Invariant: a proxy of one kind never stands for one of the other, though both be in front of one service.
 """
 
+import inspect
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TypeVar, cast, overload
@@ -114,10 +115,20 @@ def proxy_fixture(
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )
+        _be_itself(cls)
         made: type[Any] = service_fixture(scope=scope, name=name, autouse=autouse)(cast("Any", cls))
         return made
 
     return declare if cls is None else declare(cls)
+
+
+def _be_itself(cls: type) -> None:
+    """Takes back what @dataclass makes of a class beside its constructor: two proxies are never equal."""
+    for name in ("__repr__", "__eq__", "__hash__"):
+        made = vars(cls).get(name, cls)
+        code = getattr(inspect.unwrap(made) if callable(made) else made, "__code__", None)
+        if made is None or (code is not None and code.co_filename == "<string>"):
+            delattr(cls, name)
 
 
 def proxy_before(

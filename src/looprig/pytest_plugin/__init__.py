@@ -14,6 +14,7 @@ from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options
 from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
+from looprig.pytest_plugin.proxy_watch import ProxyWatch
 from looprig.pytest_plugin.state import state_of
 
 __all__: list[str] = []
@@ -44,6 +45,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.pluginmanager.register(collecting, "looprig.collecting")
+    session.config.add_cleanup(ProxyWatch(session.config).close)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -121,17 +121,9 @@ async def entrypoint(
         yield running
 
 
-@pytest.fixture
-def tcp_proxy(pytestconfig: pytest.Config) -> "Callable[..., AiomiscProxy]":
-    """Makes TCP proxies, as aiomisc's fixture of this name does: `async with tcp_proxy(host, port) as proxy`."""
+@pytest.fixture(scope="session")
+def tcp_proxy() -> "type[AiomiscProxy]":
+    """The class of proxies that aiomisc's fixture of this name gives, to be used as `tcp_proxy(host, port)`."""
     from looprig.net.proxy.aiomisc import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
-    from looprig.pytest_plugin.proxy_watch import proxy_watch_of  # noqa: PLC0415 - as above
 
-    def make(*args: Any, **kwargs: Any) -> AiomiscProxy:
-        proxy = AiomiscProxy(*args, **kwargs)
-        watch = proxy_watch_of(pytestconfig)
-        watch.prepare(proxy)
-        watch.begin(proxy)
-        return proxy
-
-    return make
+    return AiomiscProxy

@@ -1,6 +1,6 @@
 """Watches the proxies of a run: gives them their seed, fails tests for their errors, and shows their log.
 
-Registered when the first proxy starts: a run without one pays nothing. Does not start or stop proxies.
+Its hooks are registered when the first proxy starts: a run without one pays nothing. Does not start or stop proxies.
 
 Invariants:
 1. An error of a proxy that nobody took fails the test that is running, once; if that fails anyhow, it is shown beside.
@@ -10,30 +10,22 @@ Invariants:
 import hashlib
 import secrets
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin.state import state_of
+from looprig.net.proxy.watch import current_watch
 
 if TYPE_CHECKING:
     from looprig.exceptions import ProxyError
-    from looprig.net.proxy.controls import ProxyControls
+    from looprig.net.proxy.fault_controls import FaultControls
 
-__all__ = ["ProxyWatch", "proxy_watch_of"]
+__all__ = ["ProxyWatch"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 _SEEDS: Final = 1 << 32
-
-
-def proxy_watch_of(config: pytest.Config) -> "ProxyWatch":
-    """The watch of a run, registered now if it is not yet."""
-    state = state_of(config)
-    if state.proxy_watch is None:
-        state.proxy_watch = ProxyWatch(_seed_of(config))
-        config.pluginmanager.register(state.proxy_watch, "looprig.proxy_watch")
-    return state.proxy_watch
 
 
 def _seed_of(config: pytest.Config) -> int:
@@ -51,27 +43,38 @@ def _seed_of(config: pytest.Config) -> int:
 class ProxyWatch:
     """The proxies of one run."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         # Those that are open, with how many events each had told when the test in hand began; then those that ended
         # during it.
-        self._open: dict[int, tuple[ProxyControls, int]] = {}
-        self._ended: list[tuple[ProxyControls, int]] = []
-        self.seed: Final = seed
-        """What random faults come from, where a proxy does not declare it."""
+        self._open: dict[int, tuple[FaultControls[Any, Any], int]] = {}
+        self._ended: list[tuple[FaultControls[Any, Any], int]] = []
+        self._seed: int | None = None
+        self._token = current_watch.set(self)
+
+    def close(self) -> None:
+        """The run is over."""
+        with suppress(ValueError):  # ended in another context than it began in
+            current_watch.reset(self._token)
 
     # What proxies tell
 
-    def prepare(self, proxy: Any) -> None:
-        """A proxy is about to start: one that has no seed of its own gets the run's."""
-        if proxy.seed is None:
-            proxy.seed = self.seed
+    @property
+    def seed(self) -> int:
+        """What random faults come from, where a proxy does not declare it."""
+        if self._seed is None:
+            self._seed = _seed_of(self._config)
+        return self._seed
 
-    def begin(self, proxy: Any) -> None:
-        """A proxy has started."""
+    def begin(self, proxy: "FaultControls[Any, Any]") -> None:
+        """A proxy is open."""
+        manager = self._config.pluginmanager
+        if not manager.is_registered(self):
+            manager.register(self, "looprig.proxy_watch")
         self._open[id(proxy)] = (proxy, 0)
 
-    def end(self, proxy: Any) -> None:
-        """A proxy is about to end, and raises by itself what nobody takes until then."""
+    def end(self, proxy: "FaultControls[Any, Any]") -> None:
+        """A proxy is about to close, and raises by itself what nobody takes until then."""
         found = self._open.pop(id(proxy), None)
         if found is not None:
             self._ended.append(found)
@@ -118,7 +121,7 @@ class ProxyWatch:
     def _take(self) -> "list[ProxyError]":
         return [error for proxy, _ in self._all() for error in proxy.take_errors()]
 
-    def _all(self) -> "list[tuple[ProxyControls, int]]":
+    def _all(self) -> "list[tuple[FaultControls[Any, Any], int]]":
         return [*self._open.values(), *self._ended]
 
     @pytest.hookimpl(wrapper=True)
@@ -128,7 +131,12 @@ class ProxyWatch:
         active = [(proxy, told) for proxy, told in self._all() if proxy.told > told]
         if report.failed and active:
             shown = [proxy.render(since=told) for proxy, told in active]
-            if any(proxy.seed == self.seed for proxy, _ in active):
-                shown.append(f"The same faults again: pytest '{item.nodeid}' --proxy-seed={self.seed}")
+            if any(proxy.seed == self._seed and _has_toxics(proxy, told) for proxy, told in active):
+                shown.append(f"The same faults again: pytest '{item.nodeid}' --proxy-seed={self._seed}")
             report.sections.append(("Network faults", "\n".join(shown)))
         return report
+
+
+def _has_toxics(proxy: "FaultControls[Any, Any]", told: int) -> bool:
+    recent = proxy.events[max(0, len(proxy.events) - (proxy.told - told)) :]
+    return any(event.kind == "toxic" for event in recent)

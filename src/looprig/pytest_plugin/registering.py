@@ -20,13 +20,12 @@ from typing import Any, Final, final
 import pytest
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
-from looprig.declare.proxy import is_proxy, proxy_before, proxy_named
+from looprig.declare.proxy import ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import AskError, DeclarationError, LooprigError
 from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.proxy_watch import proxy_watch_of
 from looprig.pytest_plugin.service_errors import errors_of_fixtures, errors_of_test
 from looprig.pytest_plugin.service_functions import RunningServices, alias_function, client_function, service_function
 from looprig.pytest_plugin.targets import Annotations, Target
@@ -43,7 +42,7 @@ class Registry:
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
-        self._running = RunningServices(lambda: proxy_watch_of(session.config))
+        self._running = RunningServices()
         self._names: dict[ServiceKey, str] = {}
         self._specs: dict[str, ServiceSpec] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
@@ -53,7 +52,7 @@ class Registry:
         self._optional: dict[str, list[ServiceSpec]] = {}
         self._variants: set[tuple[str, Any]] = set()
         self._seen: set[type] = set()
-        self._implicit_proxies: dict[ServiceKey, ServiceSpec] = {}
+        self._implicit_proxies: dict[tuple[ServiceKey, ProxyKind], ServiceSpec] = {}
         self.annotations: Final = Annotations()
         self.asked: dict[Callable[..., Any], dict[str, Target]] = {}
         """The services that tests and fixtures ask for by annotation, by function and parameter."""
@@ -190,13 +189,16 @@ class Registry:
         """The proxies that the annotations of a function mean, collected on a node."""
         return Proxies(self, asker, node)
 
-    def implicit_proxy(self, service: ServiceSpec) -> ServiceSpec:
-        """A proxy in front of a service for which a test sees none that is declared."""
-        spec = self._implicit_proxies.get(service.key)
+    def implicit_proxy(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
+        """A proxy in front of a service for which a test sees none of its kind that is declared."""
+        spec = self._implicit_proxies.get((service.key, kind))
         if spec is None:
-            from looprig.services.proxy import proxy_for  # noqa: PLC0415 - asyncio, not before a proxy is asked for
+            # Not before a proxy is asked for, since that loads asyncio.
+            from looprig.services.proxy import Proxy, proxy_for  # noqa: PLC0415
+            from looprig.services.udp_proxy import UdpProxy  # noqa: PLC0415
 
-            spec = self._implicit_proxies[service.key] = proxy_for(service)
+            spec = proxy_for(service, UdpProxy if kind == "UdpProxy" else Proxy)
+            self._implicit_proxies[service.key, kind] = spec
         return spec
 
     def living_services(self) -> list[ServiceSpec]:
@@ -294,15 +296,15 @@ class Proxies:
         self._node = node
         self._registry = registry
 
-    def before(self, service: ServiceSpec) -> ServiceSpec:
+    def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
         """What `Proxy[service]` means: the declared proxy that is seen there, or else one for each test.
 
         Raises:
             DeclarationError: several are seen.
         """
         declared = [spec for spec in self._registry.living_services() if is_proxy(spec.cls) and self._sees(spec)]
-        found = proxy_before(service, declared, self._party())
-        return found or self._registry.implicit_proxy(service)
+        found = proxy_before(service, declared, self._party(), kind)
+        return found or self._registry.implicit_proxy(service, kind)
 
     def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
         """What `Through(proxy)` means for a service.
@@ -310,8 +312,8 @@ class Proxies:
         Raises:
             DeclarationError: there is no such proxy in front of it, or one of several is to be named.
         """
-        if proxy is None:
-            return self.before(service)
+        if proxy is None or is_proxy_class(proxy):
+            return self.before(service, kind_of_proxy(proxy) or "Proxy")
         return proxy_named(proxy, service, (), self._party())
 
     def _sees(self, spec: ServiceSpec) -> bool:

@@ -121,7 +121,10 @@ def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Funct
             )
         if is_proxy(target.spec.cls) and spec_of(target.spec.cls) is None:
             before = stands_before(target.spec.cls).__qualname__
-            fix = f'Declare a proxy that lives as long: @proxy_fixture(scope="{own}") on `class {before}Proxy({service})`.'
+            fix = (
+                f'Declare a proxy that lives as long: @proxy_fixture(scope="{own}") on '
+                f"`class {before}Proxy({service})`."
+            )
         yield DeclarationError(
             f'{definition.argname} (scope "{own}") needs {target} (scope "{narrow}"), which ends first.',
             [(definition.argname, location_of(definition.func)), target.party],

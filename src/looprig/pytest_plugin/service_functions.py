@@ -5,11 +5,10 @@ Does not register them (`registering` does). Each looks as if it were written wh
 """
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, final
 
-from looprig.declare.proxy import is_proxy
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError
 from looprig.location import Location
@@ -19,32 +18,20 @@ if TYPE_CHECKING:
     import asyncio
 
     from looprig.http.connections import Connections
-    from looprig.pytest_plugin.proxy_watch import ProxyWatch
 
 __all__ = ["RunningServices", "alias_function", "client_function", "service_function"]
 
 
 @final
 class RunningServices:
-    """What is kept of each running service: the connections that its clients share, and whether it is a proxy.
+    """The connections that the clients of each running service share: opened by the first, closed by the service."""
 
-    Connections are opened by the first client and closed with the service.
-    """
-
-    def __init__(self, watch: "Callable[[], ProxyWatch]") -> None:
+    def __init__(self) -> None:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
-        self._watch = watch
-
-    def prepare(self, service: object) -> None:
-        """A service is made, and about to start."""
-        if is_proxy(type(service)):
-            self._watch().prepare(service)
 
     def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
         """A service has started, on this loop."""
         self._running[id(service)] = (loop, None)
-        if is_proxy(type(service)):
-            self._watch().begin(service)
 
     def connections(self, service: object) -> "Connections":
         """The connections to a running service."""
@@ -59,8 +46,6 @@ class RunningServices:
     async def end(self, service: object) -> None:
         """A service is about to stop."""
         _, found = self._running.pop(id(service))
-        if is_proxy(type(service)):
-            self._watch().end(service)
         if found is not None:
             await found.close()
 
@@ -81,13 +66,7 @@ def service_function(
 
         fields = {field: values[name] for field, name in arguments.items()}
         fields.update({field: fields[field].routed for field in routed})
-
-        def make() -> Any:
-            made = spec.cls(**fields)
-            running.prepare(made)
-            return made
-
-        async with Alive(make, spec) as started:
+        async with Alive(lambda: spec.cls(**fields), spec) as started:
             running.begin(started, asyncio.get_running_loop())
             try:
                 yield started

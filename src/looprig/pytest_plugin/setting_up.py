@@ -36,9 +36,6 @@ __all__ = ["Record", "SettingUp"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
-_CLEAN: Final[ContextVar[Context]] = ContextVar("looprig.clean_context")
-"""What contexts were like outside of all fixtures: where a fixture asks for another, that one starts from here."""
-
 
 @final
 class Record:
@@ -97,6 +94,9 @@ class SettingUp:
         self._owners = owners
         self._is_alone = not owners
         self._registry = registry
+        # What contexts were like outside of all fixtures of this run: where a fixture asks for another, that one starts
+        # from here.
+        self._clean: ContextVar[Context] = ContextVar("looprig.clean_context")
         self._ambient: tuple[pytest.Function | None, Sequence[Definition]] = (None, ())  # of the latest test
         self._facts: dict[Definition, _Facts] = {}
         self._records: dict[Definition, Record] = {}
@@ -113,10 +113,14 @@ class SettingUp:
     def ground_of_test(self, item: pytest.Function, owner: object) -> tuple[Context, frozenset[object]]:
         """A context in which all is set that the item's fixtures set, and the live async ones that it stands on."""
         definitions = _compat.resolved_definitions(item)
-        clean = _clean_context()
+        clean = self._clean_context()
         context = context_with(clean, self._carried(definitions), owner)
-        context.run(_CLEAN.set, clean)  # what it asks for while it runs sees nothing of it
+        context.run(self._clean.set, clean)  # what it asks for while it runs sees nothing of it
         return context, self._live_of(definitions)
+
+    def _clean_context(self) -> Context:
+        clean = self._clean.get(None)  # which may well be empty, and an empty context is false
+        return copy_context() if clean is None else clean
 
     @contextmanager
     def carrying_requests(self, request: pytest.FixtureRequest, known: list[Definition]) -> Generator[None, None, None]:
@@ -254,7 +258,7 @@ class SettingUp:
         carried = self._carried(needed)
         live = LiveFixture(host, facts.label, facts.location, self._live_of(needed))
         live.on_crash = partial(self._crashed, definition, live)
-        context = context_with(_clean_context(), carried, live)
+        context = context_with(self._clean_context(), carried, live)
         live.begin(function, kwargs, context)
         return live, carried, context
 
@@ -314,9 +318,9 @@ class SettingUp:
         def set_up_fixture(**kwargs: Any) -> Any:
             needed = self._needed(definition, facts, request)
             carried = self._carried(needed)
-            clean = _clean_context()
+            clean = self._clean_context()
             context = context_with(clean, carried, definition)
-            context.run(_CLEAN.set, clean)
+            context.run(self._clean.set, clean)
             before = context.copy()
             if facts.may_start_tasks or any(d in self._records for d in needed):
                 host = self._hosts.open_host(_compat.item_of(request))
@@ -389,9 +393,3 @@ def _end_tasks_of(definition: Definition, host: Host) -> None:
     """Ends the tasks that a sync fixture started and left."""
     if not host.loop.is_closed():
         host.end_tasks_of(definition)
-
-
-def _clean_context() -> Context:
-    """The context outside of all fixtures."""
-    clean = _CLEAN.get(None)  # which may well be empty, and an empty context is false
-    return copy_context() if clean is None else clean

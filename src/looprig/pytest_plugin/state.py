@@ -12,19 +12,17 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.collecting import Collecting
     from looprig.pytest_plugin.hosts import Hosts
     from looprig.pytest_plugin.planning import Planning
-    from looprig.pytest_plugin.proxy_watch import ProxyWatch
 
 __all__ = ["RunState", "state_of"]
 
 
 @dataclass(slots=True)
 class RunState:
-    """One run: who watches the collection, then the plan, then the open loops and the proxies."""
+    """One run: who watches the collection, then the plan, then the open loops."""
 
     collecting: "Collecting | None" = None
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
-    proxy_watch: "ProxyWatch | None" = None
 
 
 KEY: Final = pytest.StashKey[RunState]()

@@ -14,7 +14,7 @@ from typing import Any, Protocol, final
 from typing_extensions import is_protocol
 
 from looprig.declare.fields import Through, service_of
-from looprig.declare.proxy import is_proxy_class, proxied_service, stands_before
+from looprig.declare.proxy import ProxyKind, is_proxy_class, kind_of_proxy, proxied_service, stands_before
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
@@ -58,7 +58,7 @@ class Target:
 class FindsProxies(Protocol):
     """Finds the proxies that the annotations of one function mean."""
 
-    def before(self, service: ServiceSpec) -> ServiceSpec:
+    def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
         """What `Proxy[service]` means there, made if none is declared."""
         ...
 
@@ -123,19 +123,23 @@ def target_of(annotation: Any, proxies: FindsProxies) -> Target | None:
     Raises:
         DeclarationError: it names a proxy that there is not, or one of several without saying which.
     """
-    through: Through | None = None
-    if typing.get_origin(annotation) is typing.Annotated:
-        annotation, *extras = typing.get_args(annotation)
-        through = next((extra for extra in extras if isinstance(extra, Through)), None)
+    annotation, through = _unwrapped(annotation)
     is_client = _is_client(annotation)
     wanted = _client_service(annotation) if is_client else annotation
     spec = service_of(wanted)
     if spec is None:
-        before = service_of(proxied_service(wanted))
-        return None if before is None else Target(proxies.before(before), client=is_client)
+        before, kind = service_of(proxied_service(wanted)), kind_of_proxy(wanted)
+        return None if before is None or kind is None else Target(proxies.before(before, kind), client=is_client)
     if through is None:
         return Target(spec, client=is_client)
     return Target(spec, client=is_client, through=proxies.named(through.proxy, spec))
+
+
+def _unwrapped(annotation: Any) -> tuple[Any, Through | None]:
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return annotation, None
+    annotation, *extras = typing.get_args(annotation)
+    return annotation, next((extra for extra in extras if isinstance(extra, Through)), None)
 
 
 def _is_client(annotation: Any) -> bool:
@@ -153,11 +157,11 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
     qualname = getattr(function, "__qualname__", repr(function))
     party = [(qualname, location_of(function))]
     cls = _client_service(annotation) if _is_client(annotation) else annotation
-    is_proxy = is_proxy_class(cls)
-    if is_proxy:
+    kind = kind_of_proxy(cls) if is_proxy_class(cls) else None
+    if kind is not None:
         cls = proxied_service(cls)
     if cls is None:
-        vague = "Proxy" if is_proxy else "TestClient"
+        vague = kind or "TestClient"
         return DeclarationError(
             f"{qualname} declares {name}: {vague}, without saying of which service.",
             party,
@@ -170,7 +174,7 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
         return None
     shown = cls.__qualname__
     if cls is not annotation:
-        shown = f"{'Proxy' if is_proxy else 'TestClient'}[{shown}]"
+        shown = f"{kind or 'TestClient'}[{shown}]"
     though = f", though {base.cls.__qualname__} is" if base is not None else ""
     return DeclarationError(
         f"{qualname} declares {name}: {shown}, but there is no fixture {name!r}, and {cls.__qualname__} is no service"
@@ -182,13 +186,20 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
 
 def fits(known: Target, annotation: Any) -> bool:
     """Whether what a fixture gives is what an annotation says, as far as that can be told at run time."""
-    if typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
+    annotation, through = _unwrapped(annotation)
+    # Else it gives the service itself, past the proxy.
+    return (through is None or known.through is not None) and _fits_itself(known, annotation)
+
+
+def _fits_itself(known: Target, annotation: Any) -> bool:
     is_client = _is_client(annotation)
     wanted = _client_service(annotation) if is_client else annotation
     if (before := service_of(proxied_service(wanted))) is not None:
         behind = stands_before(known.spec.cls)
-        return known.client is is_client and isinstance(behind, type) and _is_subclass(behind, before.cls)
+        is_of_kind = kind_of_proxy(known.spec.cls) == kind_of_proxy(wanted)
+        return (
+            known.client is is_client and is_of_kind and isinstance(behind, type) and _is_subclass(behind, before.cls)
+        )
     if (spec := service_of(wanted)) is not None:
         return known.client is is_client and _is_subclass(known.spec.cls, spec.cls)
     if _is_client(annotation):

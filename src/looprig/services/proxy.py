@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from looprig.declare.lifecycle import lifecycle_of
-from looprig.declare.service import START_TIMEOUT, ServiceSpec
+from looprig.declare.service import START_TIMEOUT, ServiceSpec, snake_case
 from looprig.exceptions import LooprigError
 from looprig.location import Location
 from looprig.net.ports import url_of
@@ -21,7 +21,7 @@ from looprig.net.proxy.link import SocketAddress
 from looprig.scopes import Scope
 from looprig.services.routed import address_of, routed
 
-__all__ = ["HasAddress", "Proxy", "proxy_for"]
+__all__ = ["HasAddress", "Proxy", "proxy_for", "url_at"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
@@ -75,10 +75,7 @@ class Proxy(ProxyControls, Generic[S]):
         if not isinstance(url, str):
             name = type(self.service).__qualname__
             raise LooprigError(f"{name} has no url, so its proxy has none: ask `address`.")
-        parts = urlsplit(url)
-        netloc = url_of("", *self.address).removeprefix("://")
-        user, at, _ = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{user}{at}{netloc}"))
+        return url_at(url, *self.address)
 
     @property
     def client_tls(self) -> ssl.SSLContext | None:
@@ -104,20 +101,27 @@ class Proxy(ProxyControls, Generic[S]):
         return address_of(self.service)
 
 
-def proxy_for(service: ServiceSpec) -> ServiceSpec:
-    """A proxy in front of a service for which none is declared: one for each test."""
-    name = f"Proxy[{service.cls.__qualname__}]"
+def url_at(url: str, host: str, port: int) -> str:
+    """A URL with another host and port."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{url_of('', host, port).removeprefix('://')}"))
+
+
+def proxy_for(service: ServiceSpec, kind: Any) -> ServiceSpec:
+    """A proxy in front of a service for which none of its kind is declared: one for each test."""
+    name = f"{kind.__name__}[{service.cls.__qualname__}]"
 
     def declared_at(_: object) -> Location:
         return service.location
 
     body: dict[str, Any] = {"_declared_at": declared_at}
-    cls = types.new_class(name, (Proxy[service.cls],), exec_body=lambda namespace: namespace.update(body))  # type: ignore[name-defined]  # known at run time alone
+    cls = types.new_class(name, (kind[service.cls],), exec_body=lambda namespace: namespace.update(body))
     cls.__module__ = service.cls.__module__
     cls.__doc__ = f"A proxy in front of {service.cls.__qualname__}, for one test."
     return ServiceSpec(
         cls=cls,
-        name=f"{service.name}_proxy",
+        name=f"{service.name}_{snake_case(kind.__name__)}",
         scope=Scope.FUNCTION,
         provides=(),
         autouse=False,

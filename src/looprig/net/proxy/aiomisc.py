@@ -36,7 +36,7 @@ class AiomiscProxy(TcpProxy):
     ) -> None:
         """`buffered` is taken and has no effect: what is held is limited by the proxy's window."""
         super().__init__((target_host, target_port), host=listen_host)
-        self._at: Location = caller_location(2)  # the fixture is between
+        self._at: Location = caller_location()
         self._delays: AbstractContextManager[object] | None = None
         self._processors: AbstractContextManager[object] | None = None
         self.proxy_host: str = listen_host
@@ -53,6 +53,20 @@ class AiomiscProxy(TcpProxy):
     async def create_client(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection through the proxy."""
         return await asyncio.open_connection(self.proxy_host, self.proxy_port)
+
+    def disconnect_all(self, *, grace: float = 5.0) -> "asyncio.Task[None]":  # type: ignore[override]
+        """Ends every connection in good order; begins at once, and can be awaited."""
+        return asyncio.ensure_future(super().disconnect_all(grace=grace))
+
+    async def start(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
+        """Begins, as `async with` does, within so many seconds."""
+        async with asyncio.timeout(timeout):
+            await self._open()
+
+    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        """Ends, as leaving `async with` does, within so many seconds."""
+        async with asyncio.timeout(timeout):
+            await self._close()
 
     def set_delay(self, read_delay: float, write_delay: float = 0.0) -> None:
         """Delays what comes from clients by `read_delay` seconds, and what goes to them by `write_delay`."""

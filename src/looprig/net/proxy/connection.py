@@ -183,6 +183,8 @@ class Connection:
         self.note("connected", None, "")
         self.upstream.open(client.transport, service.transport)
         self.downstream.open(service.transport, client.transport)
+        for pipe in self.pipes:
+            pipe.start()
         self._owner.opened(self)
         if self._to_close:
             self.close_orderly("", why=self._to_close)

@@ -48,6 +48,8 @@ class ProxyEvent:
     @property
     def fault(self) -> str:
         """What happened, without the time and the connection."""
+        if self.kind == "link":
+            return self.detail
         return " ".join(filter(None, (self.direction or "", self.kind, self.toxic, self.detail)))
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from looprig.net.address import Address
 from looprig.net.ports import localhost
 from looprig.net.proxy.application import Application, checked
 from looprig.net.proxy.events import EventLog, ProxyEvent
+from looprig.net.proxy.watch import Watch, current_watch
 from looprig.net.toxics.rule import Rule
 
 __all__ = ["Applied", "FaultControls", "FaultLink"]
@@ -82,7 +83,7 @@ class FaultControls(ABC, Generic[T, L]):
     toxics: Sequence[T] = config_field(())
     _last: L | None = field(default=None, init=False)
     _link: L | None = field(default=None, init=False)
-    _seed: int = field(default=0, init=False)
+    _watch: Watch | None = field(default=None, init=False)
 
     # What a kind of proxy says of itself
 
@@ -112,10 +113,18 @@ class FaultControls(ABC, Generic[T, L]):
     async def _open(self) -> None:
         owner = (self._label(), self._declared_at())
         toxics = checked(self._kind(), self.toxics, owner)
-        self._seed = secrets.randbits(32) if self.seed is None else self.seed
-        self._link = self._last = await self._begin(toxics, self._seed, owner)
+        watch = current_watch.get(None)
+        if self.seed is None:
+            self.seed = secrets.randbits(32) if watch is None else watch.seed
+        self._link = self._last = await self._begin(toxics, self.seed, owner)
+        if watch is not None:
+            self._watch = watch
+            watch.begin(self)
 
     async def _close(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end(self)
         link, self._link = self._link, None
         if link is not None:
             await self._end(link)
@@ -200,7 +209,7 @@ class FaultControls(ABC, Generic[T, L]):
             return f"{self._label()} was not started."
         events = self._last.events.since(since)
         cut = [f"  ... ({len(events) - _SHOWN} before)"] if len(events) > _SHOWN else []
-        lines = [f"{self._label()}, seed {self._seed}:", *cut, *(f"  {each}" for each in events[-_SHOWN:])]
+        lines = [f"{self._label()}, seed {self.seed}:", *cut, *(f"  {each}" for each in events[-_SHOWN:])]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

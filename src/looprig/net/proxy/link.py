@@ -309,6 +309,8 @@ class Link:
         return stage
 
     def _take_off(self, application: Application) -> None:
+        if application not in self._applications:
+            return  # the proxy has ended before the block
         self._applications.remove(application)
         for _, name in application.toxics:
             self.note("toxic off", None, None, "", name)

@@ -109,11 +109,14 @@ class Pipe:
         self.write: Any = None  # the sink's, at hand for the fast path
 
     def open(self, source: asyncio.Transport, sink: asyncio.Transport) -> None:
-        """Both sides are there: begins to carry."""
+        """Both sides are there: `start` may follow."""
         self._source, self._sink = source, sink
         self.write = sink.write
         high = min(_HIGH, self.window // 2)
         sink.set_write_buffer_limits(high, high // 4)
+
+    def start(self) -> None:
+        """Begins to carry, unless the toxics of the other direction have ended the connection already."""
         self._work()
 
     @property

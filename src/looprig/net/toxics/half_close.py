@@ -1,11 +1,12 @@
 """A sender that ends early: its direction closes, and the other goes on."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from looprig.net.toxics.effects import Effect, End, Send
 from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.rule import Direction
 from looprig.net.toxics.toxic import Toxic
 
 __all__ = ["HalfClose"]
@@ -16,10 +17,12 @@ __all__ = ["HalfClose"]
 class HalfClose(Toxic):
     """Ends a direction in good order (FIN) after `after_bytes` bytes, counted from when the toxic is put on.
 
-    What the sender sends after that goes nowhere. The other direction stays open, so give a `direction`.
+    What the sender sends after that goes nowhere. The other direction stays open. By default it is the service that
+    ends early.
     """
 
     after_bytes: int = 0
+    direction: Direction = field(default="downstream", kw_only=True, repr=False)
 
     def complaints(self) -> Iterator[str]:
         """What is wrong with its values."""

@@ -80,7 +80,7 @@ class Rule:
     def __str__(self) -> str:
         """What differs from the defaults, as one would write it."""
         shown: list[str] = []
-        for each in sorted(dataclasses.fields(self), key=lambda each: each.kw_only):
+        for each in sorted(dataclasses.fields(self), key=lambda each: each.kw_only is True):
             value = getattr(self, each.name)
             if each.default is not dataclasses.MISSING and value == each.default:
                 continue

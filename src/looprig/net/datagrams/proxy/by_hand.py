@@ -31,7 +31,7 @@ class DatagramProxy(DatagramControls):
     _at: Location = field(default=UNKNOWN, init=False)
 
     def __post_init__(self) -> None:
-        self._at = caller_location(1)
+        self._at = caller_location(2)  # __init__ is between
 
     def _upstream(self) -> tuple[str, int]:
         return self.upstream

@@ -5,6 +5,7 @@ There is no `down` and no reset, as there is none in UDP: who is sent a datagram
 ours.
 """
 
+from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,13 +90,11 @@ class DatagramControls(FaultControls[DatagramToxic, DatagramLink]):
     def _kind(self) -> type[DatagramToxic]:
         return DatagramToxic
 
+    @abstractmethod
     def _upstream(self) -> tuple[str, int]:
         """Where the service listens."""
-        raise NotImplementedError
 
-    async def _begin(
-        self, toxics: Sequence[DatagramToxic], seed: int, owner: tuple[str, Location]
-    ) -> DatagramLink:
+    async def _begin(self, toxics: Sequence[DatagramToxic], seed: int, owner: tuple[str, Location]) -> DatagramLink:
         if not self.idle_timeout > 0:
             raise DeclarationError(f"{owner[0]} has idle_timeout={self.idle_timeout!r}, which is not above 0.", [owner])
         link = DatagramLink(
@@ -109,7 +108,7 @@ class DatagramControls(FaultControls[DatagramToxic, DatagramLink]):
     async def _end(self, link: DatagramLink) -> None:
         await link.close()
 
-    def _address_of(self, link: DatagramLink) -> Address:
+    def _where(self, link: DatagramLink) -> Address:
         return link.address
 
     @property

@@ -82,9 +82,12 @@ def _checked(effect: Effect, stage: Stage) -> Send | Note:
         return effect
     if not isinstance(effect, Send):
         raise TypeError(f"{stage.name} gave {effect!r}: of a datagram only Send(...) and Note(...) can be said")
-    data: object = effect.data
-    if type(data) is bytes:
-        return effect
-    if isinstance(data, bytes | bytearray | memoryview):
-        return Send(bytes(cast("bytearray", data)), effect.after)
+    return Send(_as_bytes(effect.data, stage), effect.after)
+
+
+def _as_bytes(data: object, stage: Stage) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(cast("bytearray", data))
     raise TypeError(f"{stage.name} gave {data!r}, which is not bytes")

@@ -62,7 +62,9 @@ class Departures:
             if not self._send(held.first.way, held.first.data):
                 self._set(clock() + _LEAST)
                 return
-            held.pop().way.held -= 1
+            way = held.pop().way
+            way.held -= 1
+            way.exchange.active_at = clock()
         if held:
             self._set(held.first.due)
         else:

@@ -2,7 +2,8 @@
 
 Does not know what datagrams are for. Invariants:
 1. What has come can be taken at any time (`drain`), not only in the next round of the loop.
-2. After `close` and `wait_closed` the socket is closed, whatever happened before.
+2. Nobody else can bind the port for as long as the socket is open.
+3. After `close` and `wait_closed` the socket is closed, whatever happened before.
 
 The loop only reads. Sending goes to the socket itself, since transports of asyncio before Python 3.13 and of uvloop
 send no empty datagrams. `add_reader` would do for reading, but uvloop drops a reader once an ICMP error has come.
@@ -23,6 +24,7 @@ _BUFFER: Final = 4 << 20
 """Bytes that the kernel is asked to keep for us; it may give less."""
 
 _LARGEST: Final = 1 << 16
+_SHARING: Final = (socket.SO_REUSEADDR, *((socket.SO_REUSEPORT,) if hasattr(socket, "SO_REUSEPORT") else ()))
 
 Peer: TypeAlias = tuple[Any, ...]
 """A socket's address as the kernel tells it: with IPv6 it has four members."""
@@ -42,6 +44,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self._closed: asyncio.Future[None] | None = None
         self._failed = failed
         self._is_closing = False
+        self._is_opened = False
         self._received = received
         self._socket = sock
         self._transport: asyncio.BaseTransport | None = None
@@ -51,29 +54,38 @@ class Endpoint(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         try:
             await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
-        finally:
+        except BaseException:
+            self._is_closing = True
             if self._transport is None:
-                self._is_closing = True
                 self._socket.close()
+            raise
+        finally:
+            self._is_opened = True
+            if self._is_closing:
+                self.close()
 
     # What the loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It reads from now on."""
         self._transport = transport
         self._closed = asyncio.get_running_loop().create_future()
-        if self._is_closing:
-            transport.close()
+        for option in _SHARING:  # libuv sets it, and then others may bind the port beside us
+            self._socket.setsockopt(socket.SOL_SOCKET, option, 0)
 
     def datagram_received(self, data: bytes, addr: Peer) -> None:
+        """A datagram came, and others with it perhaps: loops tell of one in each round."""
         if not self._is_closing:
             self._received(data, addr)
             self.drain(_AT_ONCE - 1)
 
     def error_received(self, exc: Exception) -> None:
+        """An ICMP error came."""
         if isinstance(exc, OSError) and not self._is_closing:
             self._failed(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
         self._is_closing = True
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -117,12 +129,14 @@ class Endpoint(asyncio.DatagramProtocol):
     # Ending
 
     def close(self) -> None:
-        """Reads and tells nothing more."""
+        """Reads and tells nothing more. While it is being opened its socket stays: the loop works on it."""
         self._is_closing = True
-        if self._transport is not None:
+        if self._is_opened and self._transport is not None:
             self._transport.close()
 
     async def wait_closed(self) -> None:
-        """Waits until the socket is closed. Not before `open` has ended."""
+        """Waits until the socket is closed. Not before `open` has ended, or was cancelled before it began."""
         if self._closed is not None:
             await self._closed
+        elif not self._is_opened:
+            self._socket.close()

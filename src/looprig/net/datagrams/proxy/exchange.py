@@ -61,7 +61,7 @@ class Exchange:
 
     def __init__(self, info: ConnectionInfo, client: Peer, port: Endpoint, service: Endpoint) -> None:
         self.active_at: float = 0.0
-        """When a datagram last came."""
+        """When a datagram last came, or was sent on."""
         self.client: Final = client
         self.downstream: Final = Way(self, "downstream", port, client)
         self.endpoint: Final = service

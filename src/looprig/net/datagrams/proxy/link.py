@@ -11,9 +11,9 @@ Invariants:
 
 import asyncio
 import socket
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast, final
@@ -57,10 +57,10 @@ class DatagramLink:
     def __init__(self, settings: DatagramSettings) -> None:
         self._applications: dict[Application, dict[int, list[tuple[Way, Stage]]]] = {}
         self._black_holes = 0
+        self._context = copy_context()
         self._log: Final = DatagramLog(settings.owner, settings.upstream)
         self._departures = Departures(self._log.not_sent)
-        # The one from which nothing came for longest is first.
-        self._exchanges: OrderedDict[Peer, Exchange] = OrderedDict()
+        self._exchanges: dict[Peer, Exchange] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -75,12 +75,13 @@ class DatagramLink:
         """Finds the service's address, and begins to carry; `toxics` are on from the first datagram on."""
         host, port = self.settings.upstream
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-        self._family, _, _, _, self._target = found[0]
+        family, _, _, _, target = found[0]
+        self._service = family, target
         if toxics:
             self._put_on(Application(toxics, self.settings.seed, ()))
         held = hold_port(self.settings.host, kind=socket.SOCK_DGRAM)
-        self.address: Final = Address(held.host, held.port)
-        self._port: Final = Endpoint(held.socket, self._from_client, self._log.port_failed)
+        self.address: Address = Address(held.host, held.port)
+        self._port: Endpoint = Endpoint(held.socket, self._from_client, self._log.port_failed)
         await self._port.open()
 
     async def close(self) -> None:
@@ -120,9 +121,7 @@ class DatagramLink:
 
     def _carry(self, way: Way, data: bytes) -> None:
         now = clock()
-        exchange = way.exchange
-        exchange.active_at = now
-        self._exchanges.move_to_end(exchange.client)
+        way.exchange.active_at = now
         number, way.came = way.came, way.came + 1
         if way.stages:
             try:
@@ -148,17 +147,17 @@ class DatagramLink:
         info = ConnectionInfo(self.accepted, f"{client[0]}:{client[1]}")
         self.accepted += 1
         try:
-            sock = _connected(self._family, self._target)
+            sock = _connected(*self._service)
         except OSError as error:
             self._log.not_made(info.index, error)
             return None
-        endpoint = Endpoint(
-            sock,
-            lambda data, _: self._from_service(exchange, data),
-            lambda error: self._log.refused(exchange, error),
-        )
+
+        def received(data: bytes, _: Peer) -> None:
+            self._from_service(exchange, data)
+
+        endpoint = Endpoint(sock, received, lambda error: self._log.refused(exchange, error))
         exchange = Exchange(info, client, self._port, endpoint)
-        exchange.opening = self._loop.create_task(self._open(exchange), name=f"proxy connection {info.index}")
+        exchange.opening = self._spawn(self._open(exchange))
         self._exchanges[client] = exchange
         self._log.tell("accepted", info.index, f"from {info.client}")
         for application in self._applications:
@@ -173,21 +172,23 @@ class DatagramLink:
         except OSError as error:
             self._log.not_made(exchange.info.index, error)
 
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """A task that is the proxy's own: one of the test that is running would be ended with the test."""
+        return self._context.copy().run(self._loop.create_task, coroutine)
+
     def _forget_idle(self) -> None:
         """Ends exchanges in which nothing came for too long, as a router forgets them."""
         self._idle_timer = None
-        timeout = self.settings.idle_timeout
-        while self._exchanges:
-            exchange = next(iter(self._exchanges.values()))
-            left = exchange.active_at + timeout - clock()
-            if left > 0:
-                self._idle_timer = self._loop.call_later(max(left, 0.001), self._forget_idle)
-                return
+        now = clock()
+        for exchange in list(self._exchanges.values()):
             if exchange.held:
-                exchange.active_at = clock()
-                self._exchanges.move_to_end(exchange.client)
-            else:
+                exchange.active_at = now
+            elif exchange.active_at + self.settings.idle_timeout <= now:
                 self._end(exchange)
+        if self._exchanges:
+            earliest = min(exchange.active_at for exchange in self._exchanges.values())
+            left = earliest + self.settings.idle_timeout - now
+            self._idle_timer = self._loop.call_later(max(left, 0.001), self._forget_idle)
 
     def _end(self, exchange: Exchange) -> None:
         del self._exchanges[exchange.client]
@@ -195,7 +196,7 @@ class DatagramLink:
             struck.pop(exchange.info.index, None)
         self._log.tell("closed", exchange.info.index, "")
         exchange.is_open = False
-        ending = self._loop.create_task(exchange.close(), name=f"proxy connection {exchange.info.index}")
+        ending = self._spawn(exchange.close())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         if not self._exchanges and self._idle_timer is not None:
@@ -228,7 +229,7 @@ class DatagramLink:
     def _strike(self, application: Application, exchange: Exchange) -> None:
         struck = self._applications[application].setdefault(exchange.info.index, [])
         try:
-            rules = list(application.strikes(exchange.info))
+            rules = [each for n, each in enumerate(application.toxics) if application.strikes(n, exchange.info)]
         except Exception as error:  # noqa: BLE001 - `when` is the suite's own: the test is told
             self._log.when_failed(exchange.info.index, error)
             return

@@ -91,9 +91,7 @@ class DatagramLog:
     def _note(self, kind: EventKind, way: Way, toxic: str, detail: str) -> None:
         self.tell(kind, way.exchange.info.index, detail, toxic=toxic, direction=way.direction)
 
-    def _report(
-        self, what: str, cause: BaseException | None, parties: Sequence[tuple[str, Location]] = ()
-    ) -> None:
+    def _report(self, what: str, cause: BaseException | None, parties: Sequence[tuple[str, Location]] = ()) -> None:
         error = ProxyError(
             f"{what}.",
             (*parties, self._owner),

@@ -5,7 +5,7 @@ connection, the direction, the toxic's name and the number of the datagram. So a
 lost or doubled before it, whenever the toxic was put on, and whatever is on beside it.
 """
 
-import random
+from random import Random
 from typing import final
 
 from looprig.net.proxy.application import rng_for
@@ -25,7 +25,7 @@ class Rolls:
         self._index = index
         self._name = name
         self._number = 0
-        self._rng: random.Random | None = None
+        self._rng: Random | None = None
         self._seed = seed
 
     def begin(self, number: int, copy: int) -> None:
@@ -40,7 +40,7 @@ class Rolls:
         """A number between two others."""
         return self._of_datagram().uniform(a, b)
 
-    def _of_datagram(self) -> random.Random:
+    def _of_datagram(self) -> Random:
         if self._rng is None:  # many toxics roll nothing, and seeding takes longer than all else
             name = f"{self._name}/{self._number}/{self._copy}"
             self._rng = rng_for(self._seed, self._index, self._direction, name)

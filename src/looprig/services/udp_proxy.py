@@ -1,0 +1,75 @@
+"""A UDP proxy in front of a declared service: what `UdpProxy[Dns]` gives.
+
+Does not carry datagrams (`looprig.net.datagrams.proxy` does). Invariant: it starts after its service and ends before
+it.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from looprig.exceptions import LooprigError
+from looprig.location import location_of
+from looprig.net.datagrams.proxy.controls import DatagramControls
+from looprig.services.proxy import url_at
+from looprig.services.routed import address_of, routed
+
+__all__ = ["HasUdpAddress", "UdpProxy"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+
+class HasUdpAddress(Protocol):
+    """What a service needs for a UDP proxy to stand in front of it: where it listens, known once it has started."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        ...
+
+
+S = TypeVar("S", bound=HasUdpAddress)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class UdpProxy(DatagramControls, Generic[S]):
+    """A UDP proxy in front of a service, to break the network between it and its clients.
+
+        async def test_asks_again(proxy: UdpProxy[Dns]) -> None:
+            with proxy.apply(Loss(0.5)):
+                ...
+
+    A test that asks for `UdpProxy[Dns]` gets the one that is declared with `proxy_fixture`, or else one of its own.
+    `service` is the service, reached directly; `routed` is the same, reached through the proxy.
+    """
+
+    service: S
+
+    @property
+    def routed(self) -> S:
+        """The service as clients are to see it: with the address of the proxy, and all else its own."""
+        address = self.address
+        instead: dict[str, object] = {"address": address, "host": address.host, "port": address.port}
+        url: object = getattr(self.service, "url", None)
+        if isinstance(url, str):
+            instead["url"] = url_at(url, *address)
+        return routed(self.service, instead)
+
+    async def run(self) -> AsyncIterator[None]:
+        """Carries until this generator is closed or resumed; it yields once, when datagrams are taken."""
+        await self._open()
+        try:
+            yield
+        finally:
+            await self._close()
+
+    def _upstream(self) -> tuple[str, int]:
+        address = address_of(self.service)
+        if isinstance(address, tuple):
+            return address
+        name = type(self.service).__qualname__
+        raise LooprigError(
+            f"{name} has the address {address!r}, and no UDP proxy can stand in front of a path.",
+            [(name, location_of(type(self.service)))],
+            "Give it a property `address` that is (host, port).",
+        )

@@ -1,0 +1,106 @@
+"""The parts of the proxy by themselves, where a whole one meets what they are for by chance alone."""
+
+import asyncio
+import socket
+from typing import Any
+
+from looprig import Delay
+from looprig.net.datagrams.proxy.course import Stage
+from looprig.net.datagrams.proxy.departures import Departures, clock
+from looprig.net.datagrams.proxy.endpoint import Endpoint
+from looprig.net.datagrams.proxy.held import Held
+from looprig.net.datagrams.proxy.rolls import Rolls
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.rule import ConnectionInfo
+from tests.udp.conftest import Run
+from tests.udp.peers import Service
+
+
+def _stage() -> Stage:
+    rolls = Rolls(1, 0, "upstream", "Delay")
+    return Stage(Delay(1.0), Flow(ConnectionInfo(0, ""), "upstream", rolls), rolls, "Delay")
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def _popped(held: Held[None]) -> list[bytes]:
+    popped: list[bytes] = []
+    while held:
+        popped.append(held.pop().data)
+    return popped
+
+
+def test_what_is_due_at_the_same_time_keeps_its_order() -> None:
+    held: Held[None] = Held()
+    for number in range(10):
+        held.push(b"%d" % number, 5.0, (), None)
+    assert _popped(held) == [b"%d" % number for number in range(10)]
+
+
+def test_what_came_at_the_same_time_is_in_its_order_again_when_delays_go() -> None:
+    """Adding a delay and taking it back would leave a difference, of rounding."""
+    held: Held[None] = Held()
+    stage = _stage()
+    for number in range(10):
+        held.push(b"%d" % number, 0.1, ((stage, 0.7 - number / 17),), None)
+    held.take_off({stage})
+    assert _popped(held) == [b"%d" % number for number in range(10)]
+
+
+def test_a_datagram_is_sent_though_the_kernel_tells_of_an_earlier_one_in_its_place(run: Run) -> None:
+    async def scenario() -> None:
+        with Service() as gone:
+            address = gone.address
+        errors: list[OSError] = []
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect(address)
+        endpoint = Endpoint(sock, _ignore, errors.append)
+        assert endpoint.send(b"into the void", None)
+        with Service(*address) as service:
+            assert endpoint.send(b"here", None)
+            assert await service.has(1) == [b"here"]
+        assert [type(error) for error in errors] == [ConnectionRefusedError]
+        await endpoint.wait_closed()
+        assert sock.fileno() == -1
+
+    run(scenario())
+
+
+def test_what_the_kernel_takes_none_of_for_now_is_sent_later_in_its_order(run: Run) -> None:
+    """As loopback never has it: with a way that is full at first."""
+
+    class Way:
+        def __init__(self) -> None:
+            self.exchange = self
+            self.is_open = True
+            self.held = 0
+            self.refusals = 3
+            self.sent: list[bytes] = []
+            self.has_all = asyncio.Event()
+
+        def send(self, data: bytes) -> bool:
+            if self.refusals:
+                self.refusals -= 1
+                return False
+            self.sent.append(data)
+            if len(self.sent) == 3:
+                self.has_all.set()
+            return True
+
+    def failed(*_: object) -> None:
+        raise AssertionError
+
+    async def scenario() -> None:
+        departures = Departures(failed)
+        way: Any = Way()
+        for data in (b"1", b"2", b"3"):
+            departures.add(data, clock(), (), way)
+            departures.release()
+        async with asyncio.timeout(20):
+            await way.has_all.wait()
+        assert way.sent == [b"1", b"2", b"3"]
+        assert way.held == 0
+
+    run(scenario())
