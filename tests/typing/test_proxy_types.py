@@ -30,7 +30,7 @@ from looprig import (
 )
 
 
-@service_fixture
+@service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Db(TcpService):
     """Asked."""
@@ -48,7 +48,7 @@ class SlowDb(Proxy[Db]):
     toxics: Sequence[Toxic] = (Latency(0.1),)
 
 
-@service_fixture
+@service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Rest(AiohttpService):
     """Asks."""
