@@ -140,6 +140,26 @@ NEXT: Final = """
     def fail(chunk):
         raise ValueError("lost with aiomisc")
 
+    @pytest.fixture(scope="module")
+    async def wide(tcp_proxy, localhost):
+        async with tcp_proxy(localhost, 1) as proxy:
+            yield proxy
+
+    async def test_a_wide_fixture_of_ones_own(wide):
+        wide.set_delay(1)
+        task = wide.disconnect_all()
+        await task
+        assert task.done()
+
+    async def test_by_its_methods(tcp_proxy, localhost, server_port):
+        proxy = tcp_proxy(localhost, server_port)
+        await proxy.start(timeout=5)
+        reader, writer = await proxy.create_client()
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()
+        await proxy.close(timeout=5)
+
     async def test_a_processor_that_raises(proxy):
         proxy.set_content_processors(fail, None)
         reader, writer = await proxy.create_client()
@@ -159,7 +179,7 @@ def test_the_examples_pass_as_they_stand(pytester: pytest.Pytester, loop: str) -
 
 def test_settings_hold_until_they_are_set_anew_and_errors_are_told(pytester: pytest.Pytester) -> None:
     result = run_apart(pytester, SETTING + NEXT)
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=3, failed=1)
     text = output(result)
     assert "looprig.ProxyError: read raised on connection #0: ValueError: lost with aiomisc" in text
     assert re.search(r"test_it\.py:\d+: AiomiscProxy", text)

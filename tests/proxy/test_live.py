@@ -291,3 +291,13 @@ def test_slice_cuts_what_was_sent_at_once(run: Run) -> None:
             assert sum(chunks) == 100
 
     run(scenario())
+
+
+def test_a_block_may_outlive_its_proxy(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            block = proxy.apply(Latency(0.1))
+            block.__enter__()
+        block.__exit__(None, None, None)
+
+    run(scenario())

@@ -352,6 +352,50 @@ def test_the_log_has_what_came_since_the_test_began(pytester: pytest.Pytester) -
     assert "--proxy-seed" not in text
 
 
+def test_a_proxy_made_by_hand_has_the_seed_and_the_log_too(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    from looprig import TcpProxy
+
+    @pytest.fixture(scope="module")
+    async def by_hand(db: Db):
+        async with TcpProxy(db.address) as proxy:
+            yield proxy
+
+    def boom(chunk): raise ValueError("boom")
+
+    async def test_fails(by_hand):
+        assert by_hand.seed == 7
+        with by_hand.apply(Transform(boom, direction="upstream")):
+            with pytest.raises(ConnectionResetError):
+                await ask(by_hand.address)
+
+    async def test_passes(by_hand): assert await ask(by_hand.address) == "row"
+    """,
+        "--proxy-seed=7",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    text = output(result)
+    assert "TcpProxy, seed 7:" in text
+    assert "The same faults again: pytest 'test_it.py::test_fails' --proxy-seed=7" in text
+
+
+def test_declared_proxies_are_equal_to_themselves_alone_and_short_to_show(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + DECLARED
+        + """
+    async def test_it(slow_db, db):
+        assert slow_db != SlowDb(service=db) and {slow_db: 1}[slow_db] == 1
+        assert repr(slow_db) == f"<SlowDb: 127.0.0.1:{slow_db.port}>"
+    """,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_on_uvloop_too(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

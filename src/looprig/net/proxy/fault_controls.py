@@ -213,4 +213,9 @@ class FaultControls(ABC, Generic[T, L]):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<{self._label()}: {'not running' if self._link is None else self._where(self._link)}>"
+        if self._link is None:
+            return f"<{self._label()}: not running>"
+        where = self._where(self._link)
+        return (
+            f"<{self._label()}: {where[0]}:{where[1]}>" if isinstance(where, tuple) else f"<{self._label()}: {where}>"
+        )
