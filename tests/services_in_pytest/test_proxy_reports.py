@@ -1,0 +1,120 @@
+"""What of a proxy fails a test, and what the report of a failed test shows of it."""
+
+import re
+
+import pytest
+
+from tests.plugin.suite import output, run
+from tests.services_in_pytest.proxy_suites import DECLARED, HEAD
+
+
+def test_an_error_that_nobody_takes_fails_the_test_that_runs_and_no_other(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + DECLARED
+        + """
+    def boom(chunk): raise ValueError("boom")
+
+    async def provoke(proxy):
+        with proxy.apply(Transform(boom, direction="upstream")):
+            assert await ask(proxy.address) == "" if False else True
+            with pytest.raises(ConnectionResetError):
+                await ask(proxy.address)
+
+    async def test_fails(slow_db): await provoke(slow_db)
+    async def test_passes(slow_db): assert await ask(slow_db.address) == "row"
+    async def test_takes_it(slow_db):
+        await provoke(slow_db)
+        assert len(slow_db.take_errors()) == 1
+    async def test_fails_anyhow(slow_db):
+        await provoke(slow_db)
+        assert 0
+    async def test_own_proxy_fails_too(own: Annotated[Proxy[Db], Fixture("slow_db")], slow_db): await provoke(slow_db)
+    """,
+    )
+    result.assert_outcomes(passed=2, failed=3)
+    text = output(result)
+    assert len(re.findall(r"^E +looprig\.ProxyError: Transform raised on connection #", text, re.MULTILINE)) == 2
+    assert "Besides, in a proxy: Transform raised on connection #" in text
+    assert re.search(r"test_it\.py:\d+: boom\n", text)
+
+
+def test_the_report_of_a_failed_test_has_its_events_the_seed_and_how_to_run_it_again(pytester: pytest.Pytester) -> None:
+    tests = (
+        HEAD
+        + """
+    async def test_earlier(proxy: Proxy[Db]): assert await ask(proxy.address) == "row"
+
+    async def test_fails(proxy: Proxy[Db]):
+        with proxy.apply(Limit(0, probability=0.5)) as applied:
+            answers = [await ask(proxy.address) for _ in range(20)]
+        print("struck", applied.struck)
+        assert answers == []
+    """
+    )
+    result = run(pytester, tests)
+    result.assert_outcomes(passed=1, failed=1)
+    text = output(result)
+    seed = re.search(r"The same faults again: pytest 'test_it\.py::test_fails' --proxy-seed=(\d+)", text)
+    assert seed is not None
+    assert text.count("- Network faults -") == 1
+    assert f"Proxy[Db], seed {seed[1]}:" in text
+    assert re.search(r"\d\.\d{4} s +#0  accepted from 127\.0\.0\.1:\d+", text)
+    struck = re.search(r"struck \(.*\)", text)
+    assert struck is not None
+    again = output(run(pytester, tests, f"--proxy-seed={seed[1]}"))
+    assert struck[0] in again
+    assert struck[0] not in output(run(pytester, tests, f"--proxy-seed={int(seed[1]) + 1}"))
+
+
+def test_the_log_has_what_came_since_the_test_began(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + DECLARED
+        + """
+    async def test_earlier(slow_db): assert await ask(slow_db.address) == "row"
+    async def test_fails(slow_db):
+        assert await ask(slow_db.address) == "row"
+        assert 0
+    async def test_fails_without_it(): assert 0
+    """,
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    text = output(result)
+    assert text.count("- Network faults -") == 1
+    assert "#0  accepted" not in text
+    assert "#1  accepted" in text
+    assert "SlowDb, seed 7:" in text
+    assert "--proxy-seed" not in text
+
+
+def test_a_proxy_made_by_hand_has_the_seed_and_the_log_too(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    from looprig import TcpProxy
+
+    @pytest.fixture(scope="module")
+    async def by_hand(db: Db):
+        async with TcpProxy(db.address) as proxy:
+            yield proxy
+
+    def boom(chunk): raise ValueError("boom")
+
+    async def test_fails(by_hand):
+        assert by_hand.seed == 7
+        with by_hand.apply(Transform(boom, direction="upstream")):
+            with pytest.raises(ConnectionResetError):
+                await ask(by_hand.address)
+
+    async def test_passes(by_hand): assert await ask(by_hand.address) == "row"
+    """,
+        "--proxy-seed=7",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    text = output(result)
+    assert "TcpProxy, seed 7:" in text
+    assert "The same faults again: pytest 'test_it.py::test_fails' --proxy-seed=7" in text
