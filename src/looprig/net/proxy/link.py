@@ -12,7 +12,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 from looprig.exceptions import ProxyError
 from looprig.location import Location, location_of
 from looprig.net.proxy.application import Application, rng_for
-from looprig.net.proxy.connection import Connection, Side
+from looprig.net.proxy.connection import Connection
+from looprig.net.proxy.dialling import connect, hand_over
 from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.listener import Listener, State
@@ -137,7 +138,7 @@ class Link:
         try:
             try:
                 async with asyncio.timeout(settings.connect_timeout):
-                    sock = await self._connect()
+                    sock = await connect(self._loop, self._targets)
             except OSError as error:  # a TimeoutError is one
                 self._refused(connection, error)
                 return
@@ -157,53 +158,23 @@ class Link:
     async def _make(self, connection: Connection, sock: socket.socket) -> None:
         """Makes transports of both sockets: the service's first, since the client is not to be read before.
 
-        Nothing cancels that, and nobody aborts a transport before the loop has handed it out: uvloop closes the
-        descriptor then without telling the socket object, which closes it anew some time, when it may be another's.
-        So one that is not wanted any more is aborted when it is there.
+        Nothing cancels that, and nobody aborts a transport before the loop has handed it out (see `dialling`). One that
+        is not wanted any more is aborted when it is there.
         """
         settings = self.settings
         service, client = connection.reached(sock), connection.client
         service.is_tls, client.is_tls = settings.service_tls is not None, settings.client_tls is not None
-        await self._hand_over(
+        await hand_over(
             service,
             self._loop.create_connection(
                 lambda: service, sock=sock, ssl=settings.service_tls, server_hostname=settings.service_name
             ),
         )
         if not client.is_lost:
-            await self._hand_over(
+            await hand_over(
                 client, self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls)
             )
         connection.begin()
-
-    @staticmethod
-    async def _hand_over(side: Side, made: Coroutine[Any, Any, object]) -> None:
-        side.is_handed = True
-        try:
-            await made
-        except BaseException:
-            side.is_lost = True
-            if _is_closed(side.sock):  # by uvloop, see above
-                side.sock.detach()
-            raise
-
-    async def _connect(self) -> socket.socket:
-        failure: OSError | None = None
-        for family, address in self._targets:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                sock.setblocking(False)
-                await self._loop.sock_connect(sock, address)
-            except OSError as error:
-                sock.close()
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        assert failure is not None
-        raise failure
 
     def _refused(self, connection: Connection, error: OSError) -> None:
         why = str(error) or f"no answer within {self.settings.connect_timeout:g} s"
@@ -383,15 +354,6 @@ class Link:
 
 def _directions(toxic: Toxic) -> tuple[FlowDirection, ...]:
     return ("upstream", "downstream") if toxic.direction == "both" else (toxic.direction,)
-
-
-def _is_closed(sock: socket.socket) -> bool:
-    """Whether the descriptor of a socket object is closed behind its back."""
-    try:
-        os.fstat(sock.fileno())
-    except OSError:
-        return True
-    return False
 
 
 def _shown(address: SocketAddress) -> str:
