@@ -80,7 +80,8 @@ async def serving(protocol: Callable[[], asyncio.Protocol]) -> AsyncGenerator[Ad
     finally:
         server.close()
         for transport in made:
-            transport.abort()
+            if not transport.is_closing():
+                transport.abort()
         await asyncio.sleep(0)
 
 

@@ -208,25 +208,26 @@ def test_disconnect_all_meets_a_connection_in_the_making_too(run: Run) -> None:
 
 
 def test_disconnect_all_resets_who_does_not_read(run: Run) -> None:
+    class Pouring(Recording):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.transport.write(bytes(40 << 20))
+
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        async with echoing() as proxy:
-            client = socket.socket()
-            client.setblocking(False)
-            await loop.sock_connect(client, proxy.address)
-            sending = asyncio.create_task(loop.sock_sendall(client, bytes(40 << 20)))
-            await proxy.wait_connections(1)
-            (connection,) = proxy.connections
-            last = -1
-            while connection.sent_downstream != last:  # until nothing moves
-                last = connection.sent_downstream
-                await asyncio.sleep(0.1)
-            await proxy.disconnect_all(grace=0.05)
-            with pytest.raises(ConnectionResetError):
-                await read_all(loop, client)
-            sending.cancel()
-            await asyncio.wait([sending])
-            client.close()
+        async with proxied(Pouring) as proxy:
+            with socket.socket() as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, proxy.address)
+                await proxy.wait_connections(1)
+                (connection,) = proxy.connections
+                last = -1
+                while connection.held < 1 << 18 or connection.sent_downstream != last:  # until nothing moves
+                    last = connection.sent_downstream
+                    await asyncio.sleep(0.1)
+                await proxy.disconnect_all(grace=0.05)
+                with pytest.raises(ConnectionResetError):
+                    await read_all(loop, client)
             await proxy.wait_connections(0)
 
     run(scenario())

@@ -25,16 +25,13 @@ def test_1_000_clients_that_reset_give_the_service_a_reset(run: Run) -> None:
             return served[-1]
 
         async with proxied(serve) as proxy:
-
-            async def client() -> None:
-                _, writer = await asyncio.open_connection(*proxy.address)
-                writer.write(b"unfinished")
-                await writer.drain()
-                await proxy.wait_connections(1)
-                reset(writer)
-
             for _ in range(TIMES // AT_ONCE):
-                await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+                clients = [await asyncio.open_connection(*proxy.address) for _ in range(AT_ONCE)]
+                await proxy.wait_connections(AT_ONCE)
+                for _, writer in clients:
+                    writer.write(b"unfinished")
+                for _, writer in clients:
+                    reset(writer)
                 await proxy.wait_connections(0)
             ends = Counter([type(await each.lost) for each in served])
             assert ends == {ConnectionResetError: TIMES}

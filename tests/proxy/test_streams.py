@@ -186,6 +186,22 @@ def test_an_end_waits_for_the_bytes_before_it(run: Run) -> None:
     run(scenario())
 
 
+def test_both_sockets_of_a_connection_send_at_once(run: Run) -> None:
+    """Nagle's algorithm would hold a second small write back until the first is acknowledged, up to 40 ms."""
+
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            connection = proxy._running().connections[0]
+            assert connection.service is not None
+            for side in (connection.client, connection.service):
+                assert side.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+
+    run(scenario())
+
+
 def test_a_service_that_speaks_first_is_heard(run: Run) -> None:
     class Greeting(Recording):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:

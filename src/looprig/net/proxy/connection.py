@@ -119,6 +119,8 @@ class Side(asyncio.Protocol):
 
     def abort(self) -> None:
         """Resets the peer; while the transport is being made, that waits for `Connection.begin`."""
+        if self.is_lost:
+            return  # to abort what is gone is an error in asyncio, if it was closed with bytes unsent
         reset_socket(self.sock)
         if self.transport is not None:
             self.transport.abort()
@@ -262,7 +264,7 @@ class Connection:
         for pipe in self.pipes:
             pipe.close()
         for side in self._sides():
-            if side.transport is not None:
+            if side.transport is not None and not side.is_lost:
                 side.transport.abort()
         self.finish_if_lost()
 

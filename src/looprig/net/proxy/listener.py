@@ -22,6 +22,7 @@ from typing import Final, Literal, cast, final
 
 from looprig.exceptions import LooprigError
 from looprig.net.ports import localhost
+from looprig.net.proxy.dialling import tune
 
 __all__ = ["Listener"]
 
@@ -179,6 +180,7 @@ class Listener:
                 client.close()
                 continue
             client.setblocking(False)
+            tune(client)
             if self._path is None:  # else it would stand in the way of listening anew, see `_listen`
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._accepted(client, _shown(address))
@@ -223,6 +225,7 @@ def _bound(family: int, address: object) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setblocking(False)
+        tune(bound)
         bound.bind(address)  # type: ignore[arg-type]
     except BaseException:
         bound.close()
