@@ -1,6 +1,7 @@
 """The sockets of a proxy: whose answers are whose, what goes wrong, and that nothing is left."""
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -256,6 +257,16 @@ def test_a_client_is_forgotten_only_when_what_was_held_for_it_is_long_gone(run: 
             assert await service.has(1) == [b"?"]
             await proxy.wait_connections(0)
             assert time.monotonic() - began >= 0.18
+
+    run(scenario())
+
+
+def test_without_an_end_to_its_patience_a_proxy_forgets_nobody(run: Run) -> None:
+    async def scenario() -> None:
+        async with proxied(echoes=True, idle_timeout=math.inf) as (proxy, _, client):
+            client.send(b"?")
+            assert await client.has(1) == [b"?"]
+            assert proxy.connections[0].is_open
 
     run(scenario())
 

@@ -210,7 +210,7 @@ def test_a_toxic_of_ones_own(run: Run) -> None:
 def test_a_proxy_that_does_not_run_says_so(run: Run) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, _, _):
-            assert repr(proxy) == f"<DatagramProxy: {proxy.address}>"
+            assert repr(proxy) == f"<DatagramProxy: 127.0.0.1:{proxy.port}>"
         with pytest.raises(LooprigError, match="DatagramProxy is not running"), proxy.apply(Loss(0.1)):
             pass
         with pytest.raises(LooprigError, match="DatagramProxy is not running"):

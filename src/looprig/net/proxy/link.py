@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
@@ -66,6 +67,7 @@ class Link:
         self._applications: list[Application] = []
         self._began = time.monotonic()
         self._connections: dict[int, Connection] = {}
+        self._context = copy_context()
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
@@ -125,7 +127,9 @@ class Link:
         for application in self._applications:
             self._strike(application, connection)
         if connection.state == "connecting":
-            dial = self._loop.create_task(self._dial(connection), name=f"proxy connection {info.index}")
+            name = f"proxy connection {info.index}"
+            # In the context of whoever opened the link: a test that resets all is not to take the task with it.
+            dial = self._loop.create_task(self._dial(connection), name=name, context=self._context)
             self._dials[info.index] = dial
             dial.add_done_callback(lambda _: self._dialled(info.index))
 
