@@ -193,9 +193,15 @@ def test_a_direction_has_the_fault_alone(run: Run) -> None:
     [
         (lambda: Loss(1.5), "rate is 1.5, which is not between 0 and 1"),
         (lambda: Duplication(-0.1), "rate is -0.1, which is not between 0 and 1"),
-        (lambda: Reordering(2, -1), "rate is 2, which is not between 0 and 1; delay is -1, which is not 0 or more"),
+        (
+            lambda: Reordering(2, -1),
+            "rate is 2, which is not between 0 and 1; delay is -1, which is no number of 0 or more that has an end",
+        ),
         (lambda: Corruption(float("nan")), "bit_rate is nan, which is not between 0 and 1"),
-        (lambda: Delay(-1.0, jitter=-2.0), "delay is -1.0, which is not 0 or more; jitter is -2.0"),
+        (
+            lambda: Delay(-1.0, jitter=-2.0),
+            "delay is -1.0, which is no number of 0 or more that has an end; jitter is -2.0",
+        ),
     ],
 )
 def test_values_that_make_no_sense_are_refused_where_they_are_written(make: object, told: str) -> None:

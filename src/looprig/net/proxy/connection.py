@@ -12,8 +12,9 @@ Invariants:
 import asyncio
 import socket
 import struct
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final, Literal, Protocol, cast, final
+from typing import Any, Final, Literal, Protocol, cast, final
 
 from looprig.net.proxy.events import EventKind
 from looprig.net.proxy.line import Stage
@@ -52,6 +53,10 @@ class Owner(Protocol):
 
     def toxic_failed(self, connection: "Connection", stage: Stage, error: BaseException) -> None:
         """A toxic on it raised."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
+        """A task that ends with the link at the latest."""
         ...
 
     def note(
@@ -160,7 +165,9 @@ class Connection:
     def is_flushed(self) -> bool:
         """Whether it is over, or about to be and all that it is to send has gone."""
         if self.state == "closing":
-            return not any(side.fed_by.is_blocked for side in self._sides() if not side.is_lost)
+            return all(
+                side.is_lost or (side.fed_by.has_finished and not side.fed_by.is_blocked) for side in self._sides()
+            )
         return self.state == "closed"
 
     # Beginning
@@ -215,13 +222,15 @@ class Connection:
 
     # What the pipes and their toxics say
 
-    def direction_ended(self, pipe: Pipe, by: str) -> None:
+    def direction_ended(self, direction: FlowDirection, by: str) -> None:
         """The end of a direction has gone through its pipe."""
+        pipe = self._pipe(direction)
         self.note("ended", pipe.direction, by, f"after {pipe.passed} bytes")
         self._ended += 1
         if self._ended == len(self.pipes):
             self.state = "closing"
             for side in self._sides():
+                side.fed_by.finish()
                 if side.transport is not None:
                     side.transport.close()
         elif not pipe.end_sink():  # TLS cannot end one direction alone
@@ -235,25 +244,32 @@ class Connection:
             return
         self.note("disconnected", direction, by, why)
         self.state = "closing"
+        self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
         for pipe in self.pipes:
-            pipe.flush()
+            pipe.finish()
+
+    def drained(self, direction: FlowDirection) -> None:
+        """A direction has written what it held: its sink is told that nothing more comes."""
+        pipe = self._pipe(direction)
         for side in self._sides():
             transport = side.transport
-            if transport is None or transport.is_closing():
-                continue
-            transport.set_write_buffer_limits(0)  # so that it tells when all is written
-            if not side.fed_by.end_sink():
-                transport.close()
+            if side.fed_by is pipe and transport is not None and not transport.is_closing():
+                transport.set_write_buffer_limits(0)  # so that it tells when all is written
+                if not pipe.end_sink():
+                    transport.close()
         self._close_those_that_ended()
-        self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
+        self._owner.flushed(self)
 
     def _close_those_that_ended(self) -> None:
         """Of a peer that has ended too nothing is left unread, so that closing sends no reset."""
         for side in self._sides():
-            if side.has_ended and side.transport is not None:
+            if side.has_ended and side.fed_by.has_finished and side.transport is not None:
                 side.transport.close()
 
     def _hear_last_words(self) -> None:
+        if not all(pipe.has_finished for pipe in self.pipes):  # a toxic is still awaiting something
+            self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
+            return
         for side in self._sides():
             if side.transport is not None:
                 side.transport.close()  # which still writes what a slow peer has to read
@@ -287,6 +303,10 @@ class Connection:
         self._owner.toxic_failed(self, stage, error)
         self.reset(stage.name)
 
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
+        """A task for what a toxic awaits."""
+        return self._owner.spawn(work, name)
+
     def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
         """For the log."""
         self._owner.note(kind, self, direction, toxic, detail)
@@ -295,17 +315,17 @@ class Connection:
 
     def put_on(self, stage: Stage) -> None:
         """One more toxic on the direction that the stage is for."""
-        self._pipe(stage).put_on(stage)
+        self._pipe(stage.flow.direction).put_on(stage)
 
     def take_off(self, stage: Stage) -> None:
         """A toxic is no more. What it held back goes on; where it lost something, the connection is reset."""
         if stage.has_dropped:
             self.reset(stage.name, why="since bytes are missing")
         else:
-            self._pipe(stage).take_off(stage)
+            self._pipe(stage.flow.direction).take_off(stage)
 
-    def _pipe(self, stage: Stage) -> Pipe:
-        return self.upstream if stage.flow.direction == "upstream" else self.downstream
+    def _pipe(self, direction: FlowDirection) -> Pipe:
+        return self.upstream if direction == "upstream" else self.downstream
 
     def _sides(self) -> list[Side]:
         return [self.client] if self.service is None else [self.client, self.service]

@@ -9,15 +9,15 @@ Invariants:
 4. What a toxic raises is told once, and ends the way of the chunk.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Final, Protocol, cast, final
+from typing import Protocol, final
 
-from looprig.net.proxy.line import Delays, Mark, Stage
+from looprig.net.proxy.line import Delays, Mark, Stage, time_of
+from looprig.net.toxics.checked import as_bytes, check_seconds
 from looprig.net.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
 
 __all__ = ["Course", "Outlet"]
-
-_EFFECTS: Final = (Send, End, Abort, Close, Pause, Drop, Await, Note)
 
 
 class Outlet(Protocol):
@@ -26,8 +26,8 @@ class Outlet(Protocol):
     has_ended: bool
     """Whether nothing that arrives goes on any more: then no toxic is asked further."""
 
-    def arrive(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Something is through: it is to leave at `due`; `by` is the toxic that made a mark."""
+    def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+        """Something is through that came at a time; `by` is the toxic that made a mark."""
         ...
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
@@ -35,7 +35,7 @@ class Outlet(Protocol):
         ...
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
-        """`resume` is to be called with what this gives."""
+        """`resume` is to be called with what this gives, or `fail` with what it raises."""
         ...
 
     def note(self, stage: Stage, text: str) -> None:
@@ -51,15 +51,15 @@ class Outlet(Protocol):
 class _Question:
     """What one toxic says of one thing that came, as far as it has been heard."""
 
-    __slots__ = ("by", "delays", "effects", "index", "length", "now", "stages")
+    __slots__ = ("by", "came", "delays", "effects", "index", "length", "stages")
 
-    def __init__(self, stages: tuple[Stage, ...], index: int, now: float, delays: Delays) -> None:
+    def __init__(self, stages: tuple[Stage, ...], index: int, came: float, delays: Delays) -> None:
         self.by = stages[index].name  # who makes an end, if one is made
+        self.came = came
         self.delays = delays
         self.effects: Iterator[Effect] = iter(())
         self.index = index
         self.length = 0
-        self.now = now
         self.stages = stages
 
     @property
@@ -80,6 +80,11 @@ class Course:
         self.is_waiting: bool = False
         """Whether a toxic awaits something: then nothing may be sent in."""
         self.stages: tuple[Stage, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Bytes of the chunk for which something is awaited."""
+        return self._asked[0].length if self.is_waiting and self._asked else 0
 
     # What comes; `now` is the time
 
@@ -105,9 +110,9 @@ class Course:
             return
         self._now = now
         question = self._asked[-1]
-        question.now = max(question.now, now)
+        question.came += max(0.0, now - time_of(question.came, question.delays))
         try:
-            sent = _as_bytes(data, question.stage)
+            sent = as_bytes(data, question.stage.name)
         except TypeError as error:
             self._fail(question.stage, error)
             return
@@ -122,21 +127,21 @@ class Course:
 
     def clear(self) -> None:
         """Forgets what is under way."""
+        self.is_waiting = False
         self._asked.clear()
 
     # Asking
 
     def _pass(  # noqa: PLR0917 - the state of one thing on its way
-        self, stages: tuple[Stage, ...], index: int, now: float, item: bytes | Mark, delays: Delays, by: str
+        self, stages: tuple[Stage, ...], index: int, came: float, item: bytes | Mark, delays: Delays, by: str
     ) -> None:
         """Something has come as far as one toxic, or through all of them."""
         if index == len(stages):
-            self._outlet.arrive(now, item, delays, by)
+            self._outlet.arrive(came, item, delays, by)
             return
         stage = stages[index]
         flow, toxic = stage.flow, stage.toxic
-        flow.now = now = max(now, flow.now)
-        question = _Question(stages, index, now, delays)
+        question = _Question(stages, index, came, stage.receive(came, delays))
         if isinstance(item, bytes):
             question.length = len(item)
             self._ask(question, lambda: toxic.on_data(item, flow))
@@ -174,12 +179,9 @@ class Course:
                 self._carry_out(effect, question, stage)
 
     def _go_on(self, question: _Question, item: bytes | Mark, after: float) -> None:
-        delays = question.delays
-        now = question.now
-        if after > 0:
-            delays = (*delays, (question.stage, after))
-            now += after
-        self._pass(question.stages, question.index + 1, now, item, delays, question.by if item is Mark.END else "")
+        delays = (*question.delays, (question.stage, after)) if after > 0 else question.delays
+        by = question.by if item is Mark.END else ""
+        self._pass(question.stages, question.index + 1, question.came, item, delays, by)
 
     def _carry_out(
         self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage
@@ -187,11 +189,11 @@ class Course:
         match effect:
             case Abort(after):
                 if after is None:
-                    self._outlet.arrive(question.now, Mark.ABORT, question.delays, stage.name)
+                    self._outlet.arrive(question.came, Mark.ABORT, question.delays, stage.name)
                 else:
                     self._outlet.abort_in(after, stage)
             case Close():
-                self._outlet.arrive(question.now, Mark.CLOSE, question.delays, stage.name)
+                self._outlet.arrive(question.came, Mark.CLOSE, question.delays, stage.name)
             case Pause(seconds):
                 stage.paused_until = max(stage.paused_until, self._now + seconds)
             case Drop():
@@ -209,16 +211,17 @@ class Course:
 
 def _checked(effect: object, stage: Stage) -> Effect | None:
     """What a toxic says, whatever its types say."""
-    if isinstance(effect, Send):
-        return effect if type(effect.data) is bytes else Send(_as_bytes(effect.data, stage), effect.after)
-    if effect is None or isinstance(effect, _EFFECTS):
-        return effect
-    raise TypeError(f"{stage.name} gave {effect!r}, which is no effect: to send bytes on, yield Send(...)")
-
-
-def _as_bytes(data: object, stage: Stage) -> bytes:
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, bytearray | memoryview):
-        return bytes(cast("bytearray", data))
-    raise TypeError(f"{stage.name} gave {data!r}, which is not bytes")
+    match effect:
+        case None | Close() | Drop() | Await() | Note() | Abort(after=None):
+            return effect
+        case Send(data, after):
+            check_seconds(after, effect, stage.name)
+            return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)
+        case End(after) | Abort(after):
+            check_seconds(after, effect, stage.name)
+            return effect
+        case Pause(seconds):
+            check_seconds(0.0 if seconds == math.inf else seconds, effect, stage.name)
+            return effect
+        case _:
+            raise TypeError(f"{stage.name} gave {effect!r}, which is no effect: to send bytes on, yield Send(...)")

@@ -4,36 +4,106 @@ Does not know the time, and writes to nobody. Pure.
 
 Invariants:
 1. First in, first out. What is due early still waits for what is before it.
-2. A delay belongs to the stage that asked for it, and goes with it.
+2. A delay belongs to the toxic that asked for it, and goes with it. No time is kept that has delays in it.
 """
 
 import enum
 from collections import deque
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 from looprig.net.toxics.flow import Flow
 from looprig.net.toxics.toxic import Toxic
 
-__all__ = ["DelayLine", "Delays", "Mark", "Stage"]
+__all__ = ["DelayLine", "Delays", "Mark", "Stage", "time_of"]
+
+
+class Alarm(Protocol):
+    """Something that is to happen at some time."""
+
+    def cancel(self) -> None:
+        """It is not to happen."""
+        ...
+
+
+Delays: TypeAlias = "tuple[tuple[Stage, float], ...]"
+"""Who delays something by how many seconds."""
 
 
 @final
 class Stage:
-    """One toxic, at work on one direction of one connection."""
+    """One toxic, at work on one direction of one connection.
 
-    __slots__ = ("flow", "has_dropped", "name", "paused_until", "toxic")
+    The time that it is told (`flow.now`) never goes back. It is its own: where a toxic before it is taken off, later
+    chunks come earlier than those before them would have it, and its clock is put forward by as much.
+    """
+
+    __slots__ = ("_ahead", "_latest", "alarms", "flow", "has_dropped", "is_off", "name", "paused_until", "toxic")
 
     def __init__(self, toxic: Toxic, flow: Flow, name: str) -> None:
-        self.toxic: Final = toxic
+        self._ahead = 0.0
+        self._latest: Delays = ()
+        self.alarms: Final[list[Alarm]] = []
         self.flow: Final = flow
-        self.name: Final = name
         self.has_dropped: bool = False
         """Whether bytes were lost by it."""
+        self.is_off: bool = False
+        self.name: Final = name
         self.paused_until: float = 0.0
         """Until when nothing is to be read because of it."""
+        self.toxic: Final = toxic
+
+    def receive(self, came: float, delays: Delays) -> Delays:
+        """Something has come as far as this; gives its delays, with what it has to wait for what is before it.
+
+        Such a wait belongs to the toxics that delayed the earlier more than the later: it goes with them.
+        """
+        delays = living(delays)
+        now = time_of(came, delays) + self._ahead
+        wait = self.flow.now - now
+        if wait > 0:
+            delays += self._blame(wait, delays)
+        else:
+            self.flow.now = now
+        self._latest = delays
+        return delays
+
+    def _blame(self, wait: float, delays: Delays) -> Delays:
+        blamed: list[tuple[Stage, float]] = []
+        for stage in dict.fromkeys(stage for stage, _ in self._latest):
+            part = min(wait, _of(stage, self._latest) - _of(stage, delays))
+            if part > 0:
+                blamed.append((stage, part))
+                wait -= part
+        return tuple(blamed)
+
+    def go_on_without(self, stage: "Stage") -> None:
+        """A toxic before this one is no more."""
+        self._ahead += _of(stage, self._latest)
+        self._latest = tuple(delay for delay in self._latest if delay[0] is not stage)
+
+    def take_off(self) -> None:
+        """This one is no more."""
+        self.is_off = True
+        self.silence()
+
+    def silence(self) -> None:
+        """What it has planned does not happen."""
+        while self.alarms:
+            self.alarms.pop().cancel()
 
 
-Delays: TypeAlias = tuple[tuple[Stage, float], ...]
+def time_of(came: float, delays: Delays) -> float:
+    """When something that came at a time is due."""
+    return came + sum(seconds for _, seconds in delays)
+
+
+def living(delays: Delays) -> Delays:
+    """The delays of the toxics that are still on."""
+    return tuple(delay for delay in delays if not delay[0].is_off) if delays else delays
+
+
+def _of(stage: Stage, delays: Delays) -> float:
+    return sum(seconds for by, seconds in delays if by is stage)
 
 
 class Mark(enum.Enum):
@@ -46,13 +116,14 @@ class Mark(enum.Enum):
 
 @final
 class _Held:
-    __slots__ = ("by", "delays", "due", "item")
+    __slots__ = ("by", "came", "delays", "due", "item")
 
-    def __init__(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        self.due = due
-        self.item = item
-        self.delays = delays
+    def __init__(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
         self.by = by
+        self.came = came
+        self.delays = delays
+        self.due = time_of(came, delays)
+        self.item = item
 
 
 @final
@@ -77,9 +148,9 @@ class DelayLine:
         """When the head of the line, which must not be empty, is due."""
         return self._held[0].due
 
-    def push(self, due: float, item: bytes | Mark, delays: Delays = (), by: str = "") -> None:
-        """Puts something at the end; `by` is the toxic that made a mark."""
-        self._held.append(_Held(due, item, delays, by))
+    def push(self, came: float, item: bytes | Mark, delays: Delays = (), by: str = "") -> None:
+        """Puts something at the end that came at a time; `by` is the toxic that made a mark."""
+        self._held.append(_Held(came, item, living(delays), by))
         if isinstance(item, bytes):
             self.size += len(item)
         elif item is Mark.ABORT:
@@ -93,14 +164,11 @@ class DelayLine:
             self.size -= len(held.item)
         return held.item, held.by
 
-    def take_off(self, stage: Stage) -> None:
-        """Takes back the delays that a stage asked for."""
+    def refresh(self) -> None:
+        """Takes back the delays of toxics that are off."""
         for held in self._held:
-            if held.delays:
-                for by, seconds in held.delays:
-                    if by is stage:
-                        held.due -= seconds
-                held.delays = tuple(delay for delay in held.delays if delay[0] is not stage)
+            held.delays = living(held.delays)
+            held.due = time_of(held.came, held.delays)
         if self.abort_due is not None:
             self._find_abort()
 

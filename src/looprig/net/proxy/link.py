@@ -12,11 +12,11 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, final
 
 from looprig.exceptions import ProxyError
 from looprig.location import Location, location_of
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Link", "Settings", "SocketAddress"]
 
 _AT_THE_END: Final = "by the end of the proxy"
+
+T = TypeVar("T")
 
 SocketAddress: TypeAlias = tuple[str, int] | str | os.PathLike[str]
 """Host and port, or the path of a Unix socket."""
@@ -73,6 +75,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._stages: dict[Application, dict[int, list[Stage]]] = {}
         self._targets: Sequence[tuple[int, Any]] = ()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.accepted: int = 0
         self.errors: list[ProxyError] = []
@@ -103,6 +106,11 @@ class Link:
         for connection in self.connections:
             connection.hang_up()
         await self._wait(lambda: not self._connections and not self._dials)
+        try:
+            async with asyncio.timeout(grace):
+                await self._wait(lambda: not self._tasks)
+        except TimeoutError as error:
+            self._report(f"{len(self._tasks)} of its toxics await something that does not end", (), error)
         self._applications.clear()
         self._stages.clear()
 
@@ -127,11 +135,13 @@ class Link:
         for application in self._applications:
             self._strike(application, connection)
         if connection.state == "connecting":
-            name = f"proxy connection {info.index}"
-            # In the context of whoever opened the link: a test that resets all is not to take the task with it.
-            dial = self._loop.create_task(self._dial(connection), name=name, context=self._context)
+            dial = self._create_task(self._dial(connection), f"proxy connection {info.index}")
             self._dials[info.index] = dial
             dial.add_done_callback(lambda _: self._dialled(info.index))
+
+    def _create_task(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
+        """In the context of whoever opened the link: what a test does to the link is not to be the test's own task."""
+        return self._loop.create_task(work, name=name, context=self._context)
 
     def _dialled(self, index: int) -> None:
         del self._dials[index]
@@ -212,6 +222,18 @@ class Link:
         """A connection that is to end has written all."""
         self._changed()
 
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
+        """A task for what a toxic awaits; `close` waits for it."""
+
+        def done(task: "asyncio.Task[object]") -> None:
+            self._tasks.discard(task)
+            self._changed()
+
+        task = self._create_task(work, name)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+        return task
+
     def note(
         self, kind: EventKind, connection: Connection | None, direction: FlowDirection | None, toxic: str, detail: str
     ) -> None:
@@ -248,8 +270,8 @@ class Link:
         """Puts toxics on the connections there are and those to come, for the length of a block."""
         taken = [name for application in self._applications for _, name in application.toxics]
         application = Application(toxics, self.settings.seed, taken)
-        self._put_on(application)
         try:
+            self._put_on(application)
             yield application
         finally:
             self._take_off(application)
@@ -332,7 +354,7 @@ class Link:
         except TimeoutError:
             for connection in connections:
                 if not connection.is_flushed:
-                    connection.reset("", why="since a peer did not read")
+                    connection.reset("", why="since a peer did not read, or a toxic still waited")
 
     async def wait_connections(self, count: int) -> None:
         """Waits until so many connections are open at least; with 0, until there is none."""

@@ -48,6 +48,8 @@ class Listener:
         self._is_closed = False
         self._is_listening = False
         self._is_reading = False
+        self._kept: list[tuple[socket.socket, str]] = []
+        """Clients that had to be taken from the queue though nobody is to be served."""
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._socket = _bound_path(path) if path is not None else _bound_port(host or localhost())
@@ -68,8 +70,8 @@ class Listener:
                 "Use down() for a service that refuses, or accept_paused() for one that does not answer.",
             )
         self._states.append(state)
-        self._apply()
         try:
+            self._apply()
             yield
         finally:
             self._states.remove(state)
@@ -86,13 +88,15 @@ class Listener:
         if is_down:
             if self._is_listening:
                 self._refuse()
-            return
-        if not self._is_listening:
-            self._listen()
-        if is_unreachable and not self._fillers:
-            self._fill()
-        if not self._states:
-            self._read(on=True)
+        else:
+            if not self._is_listening:
+                self._listen()
+            if is_unreachable and not self._fillers:
+                self._fill()
+            if not self._states:
+                self._read(on=True)
+        if "paused" not in self._states:
+            self._hand_on()
 
     def _read(self, *, on: bool) -> None:
         if on is self._is_reading:
@@ -104,6 +108,7 @@ class Listener:
             self._loop.remove_reader(self._socket)
 
     def _refuse(self) -> None:
+        self._take(limit=_BACKLOG)  # those whose connection is made are not to be refused
         self._is_listening = False
         if self._path is not None:
             self._socket.close()  # what is left in the folder refuses
@@ -173,7 +178,7 @@ class Listener:
             try:
                 client, address = cast("tuple[socket.socket, object]", self._socket.accept())
             except (BlockingIOError, InterruptedError):
-                return
+                break
             except ConnectionAbortedError:
                 continue
             if address in own:
@@ -183,19 +188,27 @@ class Listener:
             tune(client)
             if self._path is None:  # else it would stand in the way of listening anew, see `_listen`
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._accepted(client, _shown(address))
+            self._kept.append((client, _shown(address)))
+        if "paused" not in self._states:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        kept, self._kept = self._kept, []
+        for client, shown in kept:
+            self._accepted(client, shown)
 
     def take_waiting(self) -> None:
-        """Accepts all who wait to be, unless a state keeps them out."""
+        """Accepts all who wait to be, even while they are not to be served."""
         if self._is_listening and not self._fillers:
             self._take(limit=_BACKLOG)
+        self._hand_on()
 
     def close(self) -> None:
         """Lets the port go. Whoever waits to be accepted is reset by the kernel."""
         self._is_closed = True
         self._read(on=False)
-        for filler in self._fillers:
-            filler.close()
+        for waiting in (*self._fillers, *(client for client, _ in self._kept)):
+            waiting.close()
         self._socket.close()
         if self._path is not None:
             with suppress(FileNotFoundError):

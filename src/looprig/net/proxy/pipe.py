@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 from looprig.net.proxy.course import Course
-from looprig.net.proxy.events import EventKind
+from looprig.net.proxy.ends import Ends
 from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
 from looprig.net.toxics.flow import FlowDirection
 
-__all__ = ["Ends", "Pipe"]
+__all__ = ["Pipe"]
 
 _HIGH: Final = 1 << 18
 """Bytes that may wait in the buffer of a transport before its source is held back."""
@@ -28,30 +28,6 @@ _STEP: Final = 1 << 20
 """Bytes of room in the window that are worth reading on for."""
 
 _clock: Final = time.monotonic  # a loop's own clock may be behind by the time since its last round, as uvloop's is
-
-
-class Ends(Protocol):
-    """The connection, as far as a pipe may end it."""
-
-    def direction_ended(self, pipe: "Pipe", by: str) -> None:
-        """The end of a direction has gone through; `by` is the toxic that made it, if one did."""
-        ...
-
-    def close_orderly(self, by: str, direction: FlowDirection | None = None) -> None:
-        """Both directions are to end in good order, for what came in one of them."""
-        ...
-
-    def reset(self, by: str, direction: FlowDirection | None = None) -> None:
-        """Both sides are to be reset, for what came in one direction if it was that."""
-        ...
-
-    def toxic_failed(self, stage: Stage, error: BaseException) -> None:
-        """A toxic raised."""
-        ...
-
-    def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
-        """Something for the log."""
-        ...
 
 
 _Input: TypeAlias = bytes | Mark | Stage
@@ -77,8 +53,10 @@ class Pipe:
         "_waiting",
         "direction",
         "has_ended",
+        "has_finished",
         "is_blocked",
         "is_fast",
+        "is_finishing",
         "passed",
         "window",
         "write",
@@ -100,9 +78,12 @@ class Pipe:
         self.direction: Final = direction
         self.has_ended: bool = False
         """Whether its end, or a reset, is in the line or has left it: nothing that comes later goes on."""
+        self.has_finished: bool = False
+        """Whether all that was held when it was to `finish` is with its sink."""
         self.is_blocked: bool = False
         """Whether the sink takes no more for now."""
         self.is_fast: bool = False
+        self.is_finishing: bool = False
         self.passed: int = 0
         """Bytes that were written to the sink."""
         self.window: Final = window
@@ -123,7 +104,7 @@ class Pipe:
     def held(self) -> int:
         """Bytes that were read and are not in the sink's socket yet."""
         unsent = 0 if self._sink is None or self._sink.is_closing() else self._sink.get_write_buffer_size()
-        return self._inbox_bytes + self._line.size + unsent
+        return self._inbox_bytes + self._course.held + self._line.size + unsent
 
     # What comes
 
@@ -132,7 +113,7 @@ class Pipe:
         if self.is_fast:
             self.passed += len(data)
             self.write(data)
-        elif not self.has_ended:
+        elif not (self.has_ended or self.is_finishing):
             self._inbox.append(data)
             self._inbox_bytes += len(data)
             self._work()
@@ -146,7 +127,7 @@ class Pipe:
         """The source was reset: so is the sink, after what is on its way; what had no time to begin it is lost."""
         self._inbox.clear()
         self._inbox_bytes = 0
-        self._course.clear()
+        self._give_up()
         # After an end too: who has ended, and then is gone, takes no answer any more.
         self._line.push(_clock(), Mark.ABORT)
         self.has_ended = True
@@ -167,26 +148,26 @@ class Pipe:
 
     def take_off(self, stage: Stage) -> None:
         """A toxic is no more: what it held back goes on."""
-        self._course.stages = tuple(other for other in self._course.stages if other is not stage)
-        self._line.take_off(stage)
+        stages = self._course.stages
+        stage.take_off()
+        if stage in stages:
+            for later in stages[stages.index(stage) + 1 :]:
+                later.go_on_without(stage)
+        self._course.stages = tuple(other for other in stages if other is not stage)
+        self._line.refresh()
         self._work()
 
     # What the toxics say
 
-    def arrive(self, due: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+    def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
         """Something is through the toxics."""
         if not self.has_ended:
-            self._line.push(due, item, delays, by)
+            self._line.push(came, item, delays, by)
             self.has_ended = isinstance(item, Mark)
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
         """The connection is to be reset, unless the toxic is taken off before."""
-
-        def abort() -> None:
-            if stage in self._course.stages:
-                self._ends.reset(stage.name)
-
-        self._loop.call_later(seconds, abort)
+        stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
         """A toxic awaits something, in a task."""
@@ -195,18 +176,27 @@ class Pipe:
             return await result
 
         def done(task: "asyncio.Task[object]") -> None:
-            self._waiting = None
-            if task.cancelled() or self._sink is None:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if task is not self._waiting:  # given up by us, and so cancelled
+                if error is not None and not task.cancelled():
+                    self._ends.toxic_failed(stage, error)
                 return
-            error = task.exception()
+            self._waiting = None
             if error is None:
                 self._course.resume(task.result(), _clock())
             else:
                 self._course.fail(error)
             self._work()
 
-        self._waiting = self._loop.create_task(awaited(), name=f"toxic {stage.name}")
+        self._waiting = self._ends.spawn(awaited(), f"toxic {stage.name}")
         self._waiting.add_done_callback(done)
+
+    def _give_up(self) -> None:
+        """Nothing is awaited any more, and nothing comes of it."""
+        self._course.clear()
+        task, self._waiting = self._waiting, None
+        if task is not None:
+            task.cancel()
 
     def note(self, stage: Stage, text: str) -> None:
         """A line for the log."""
@@ -224,7 +214,7 @@ class Pipe:
             return
         course = self._course
         while self._inbox and not course.is_waiting:
-            if not isinstance(self._inbox[0], Stage) and self._is_paused():
+            if not (isinstance(self._inbox[0], Stage) or self.is_finishing) and self._is_paused():
                 break
             entry = self._inbox.popleft()
             if isinstance(entry, bytes):
@@ -233,6 +223,9 @@ class Pipe:
                 course.begin(entry, _clock())
             elif not self.has_ended:
                 course.send(entry, _clock())
+        if self.is_finishing and not course.is_waiting:
+            self._finish()
+            return
         self._release()
         self._settle()
 
@@ -254,7 +247,7 @@ class Pipe:
             elif item is Mark.CLOSE:
                 self._ends.close_orderly(by, self.direction)
             else:
-                self._ends.direction_ended(self, by)
+                self._ends.direction_ended(self.direction, by)
         if line.abort_due is not None and line.abort_due <= now:
             self._ends.reset(line.abort_by, self.direction)
 
@@ -266,11 +259,20 @@ class Pipe:
             self._sink.write_eof()
         return True
 
-    def flush(self) -> None:
-        """Writes all that is held, due or not. What comes later is read, so that its sender can go on, and lost."""
-        self.has_ended = True
+    def finish(self) -> None:
+        """Writes all that is held, due or not; `Ends.drained` is told when that is done.
+
+        It is done at once, but for what a toxic awaits. What comes later is read, so that its sender can go on, and
+        lost.
+        """
+        self.is_finishing = True
         self.is_fast = False
-        self._course.stages = ()
+        self._work()
+
+    def _finish(self) -> None:
+        if self.has_finished:
+            return
+        self.has_finished = self.has_ended = True
         while self._line and self._sink is not None:
             item, _ = self._line.pop()
             if isinstance(item, bytes):
@@ -278,21 +280,23 @@ class Pipe:
                 self._sink.write(item)
         self._forget()
         self._read(on=True)
+        self._ends.drained(self.direction)
 
     def close(self) -> None:
         """Lets go of everything."""
-        self.has_ended = True
+        self.has_finished = self.has_ended = True
         self.is_fast = False
         self._sink = self._source = self.write = None
         self._forget()
 
     def _forget(self) -> None:
+        for stage in self._course.stages:
+            stage.silence()
+        self._course.stages = ()
         self._line.clear()
         self._inbox.clear()
         self._inbox_bytes = 0
-        self._course.clear()
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._give_up()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,15 +1,15 @@
 """A proxy in front of an address, made by hand. For one in front of a declared service see `services.proxy`.
 
-Does not know what listens there. Invariant: it runs from the beginning of its `async with` block to the end.
+Does not know what listens there, and does not begin or end by itself (`by_hand` has it do so).
 """
 
-from dataclasses import KW_ONLY, dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final
 
-from looprig.location import UNKNOWN, Location, caller_location
+from looprig.net.proxy.by_hand import MadeByHand
 from looprig.net.proxy.controls import ProxyControls
-from looprig.net.proxy.link import SocketAddress
+from looprig.net.proxy.link import Link, SocketAddress
+from looprig.net.toxics.toxic import Toxic
 
 __all__ = ["TcpProxy"]
 
@@ -17,7 +17,7 @@ __tracebackhide__: Final = True  # what goes wrong in here is told by its messag
 
 
 @dataclass(eq=False, repr=False)
-class TcpProxy(ProxyControls):
+class TcpProxy(MadeByHand[Toxic, Link], ProxyControls):
     """A proxy in front of `upstream`: host and port, or the path of a Unix socket.
 
         async with TcpProxy(("127.0.0.1", 5432), toxics=[Latency(0.1)]) as proxy:
@@ -27,23 +27,6 @@ class TcpProxy(ProxyControls):
     """
 
     upstream: SocketAddress
-    _: KW_ONLY
-    _at: Location = field(default=UNKNOWN, init=False)
-
-    def __post_init__(self) -> None:
-        self._at = caller_location(2)  # __init__ is between
 
     def _upstream(self) -> SocketAddress:
         return self.upstream
-
-    def _declared_at(self) -> Location:
-        return self._at
-
-    async def __aenter__(self) -> Self:
-        await self._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()

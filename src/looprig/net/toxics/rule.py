@@ -6,6 +6,7 @@ Invariant: a rule that can be made is valid: what is wrong with its values is to
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, final
@@ -71,11 +72,11 @@ class Rule:
         yield from ()
 
     def below_zero(self, *names: str) -> Iterator[str]:
-        """Complaints about those of the fields that are less than 0."""
+        """Complaints about those of the fields that are less than 0, or without an end."""
         for name in names:
             value = getattr(self, name)
-            if value is not None and not value >= 0:
-                yield f"{name} is {value!r}, which is not 0 or more"
+            if value is not None and not 0 <= value < math.inf:
+                yield f"{name} is {value!r}, which is no number of 0 or more that has an end"
 
     def __str__(self) -> str:
         """What differs from the defaults, as one would write it."""

@@ -1,14 +1,15 @@
 """A UDP proxy in front of an address, made by hand. For one in front of a declared service see `services.udp_proxy`.
 
-Does not know what listens there. Invariant: it runs from the beginning of its `async with` block to the end.
+Does not know what listens there, and does not begin or end by itself (`net.proxy.by_hand` has it do so).
 """
 
-from dataclasses import KW_ONLY, dataclass, field
-from types import TracebackType
-from typing import Final, Self, final
+from dataclasses import dataclass
+from typing import Final, final
 
-from looprig.location import UNKNOWN, Location, caller_location
 from looprig.net.datagrams.proxy.controls import DatagramControls
+from looprig.net.datagrams.proxy.link import DatagramLink
+from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.proxy.by_hand import MadeByHand
 
 __all__ = ["DatagramProxy"]
 
@@ -17,7 +18,7 @@ __tracebackhide__: Final = True  # what goes wrong in here is told by its messag
 
 @final
 @dataclass(eq=False, repr=False)
-class DatagramProxy(DatagramControls):
+class DatagramProxy(MadeByHand[DatagramToxic, DatagramLink], DatagramControls):
     """A UDP proxy in front of `upstream`, a host and a port.
 
         async with DatagramProxy(("127.0.0.1", 5353), toxics=[Loss(0.1)]) as proxy:
@@ -27,23 +28,6 @@ class DatagramProxy(DatagramControls):
     """
 
     upstream: tuple[str, int]
-    _: KW_ONLY
-    _at: Location = field(default=UNKNOWN, init=False)
-
-    def __post_init__(self) -> None:
-        self._at = caller_location(2)  # __init__ is between
 
     def _upstream(self) -> tuple[str, int]:
         return self.upstream
-
-    def _declared_at(self) -> Location:
-        return self._at
-
-    async def __aenter__(self) -> Self:
-        await self._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()

@@ -8,10 +8,11 @@ Invariants:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias, cast, final
+from typing import Final, TypeAlias, final
 
 from looprig.net.datagrams.proxy.rolls import Rolls
 from looprig.net.datagrams.toxic import DatagramToxic
+from looprig.net.toxics.checked import as_bytes, check_seconds
 from looprig.net.toxics.effects import Effect, Note, Send
 from looprig.net.toxics.flow import Flow
 
@@ -82,12 +83,5 @@ def _checked(effect: Effect, stage: Stage) -> Send | Note:
         return effect
     if not isinstance(effect, Send):
         raise TypeError(f"{stage.name} gave {effect!r}: of a datagram only Send(...) and Note(...) can be said")
-    return Send(_as_bytes(effect.data, stage), effect.after)
-
-
-def _as_bytes(data: object, stage: Stage) -> bytes:
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, bytearray | memoryview):
-        return bytes(cast("bytearray", data))
-    raise TypeError(f"{stage.name} gave {data!r}, which is not bytes")
+    check_seconds(effect.after, effect, stage.name)
+    return Send(as_bytes(effect.data, stage.name), effect.after)
