@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
 
-from looprig import Effect, Flow, Latency, ProxyError, Send, TcpProxy, Toxic, Transform
+from looprig import Abort, Effect, Flow, Latency, Pause, ProxyError, Send, TcpProxy, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import echoing, meet
 
@@ -41,6 +42,10 @@ async def fail_later(chunk: bytes) -> bytes:
         (Transform(fail_later, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read"),
         (Transform(lambda _: "text", direction="upstream"), "TypeError: Transform gave 'text', which is not bytes"),  # type: ignore[arg-type, return-value]
         (Broken(direction="upstream"), "Broken raised on connection #0: ValueError: out of order"),
+        (Broken(Send(b"x", None), direction="upstream"), "ValueError: Broken gave Send(data=b'x', after=None): give a"),  # type: ignore[arg-type]
+        (Broken(Send(b"x", math.inf), direction="upstream"), "after=inf): give a number of seconds, 0 or more"),
+        (Broken(Abort("1"), direction="upstream"), "ValueError: Broken gave Abort(after='1'): give a number"),  # type: ignore[arg-type]
+        (Broken(Pause(-1.0), direction="upstream"), "ValueError: Broken gave Pause(seconds=-1.0): give a number"),
         (Broken(b"bytes", direction="upstream"), "Broken gave b'bytes', which is no effect: to send bytes on, yield"),
     ],
 )

@@ -165,6 +165,57 @@ def test_states_of_the_link_nest(run: Run) -> None:
     run(scenario())
 
 
+def test_down_that_keeps_connections_keeps_those_that_nobody_has_accepted_yet(run: Run) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with echoing() as proxy:
+            clients = [socket.create_connection(proxy.address) for _ in range(3)]  # blocking: the loop sees none of it
+            with proxy.down(reset=False):
+                for client in clients:
+                    client.setblocking(False)
+                    await loop.sock_sendall(client, b"kept")
+                    assert await loop.sock_recv(client, 4) == b"kept"
+                    client.close()
+
+    run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_who_waits_in_a_pause_is_not_served_by_another_state_within_it(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            with proxy.accept_paused():
+                reader, writer = await asyncio.open_connection(*proxy.address)
+                writer.write(b"later")
+                with proxy.unreachable():
+                    pass
+                with proxy.down(reset=False):
+                    pass
+                await asyncio.sleep(0.02)
+                assert proxy.events[-1].kind == "link"
+                assert proxy.connections == ()
+            assert await reader.readexactly(5) == b"later"
+            writer.close()
+
+    run(scenario())
+
+
+def test_reset_all_meets_who_waits_in_a_pause(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing() as proxy:
+            with proxy.accept_paused(), proxy.down(reset=False):
+                pass
+            with proxy.accept_paused():
+                reader, writer = await asyncio.open_connection(*proxy.address)
+                with proxy.down(reset=False):
+                    await proxy.reset_all()
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+                writer.close()
+
+    run(scenario())
+
+
 def test_disconnect_all_ends_in_good_order_after_what_was_held(run: Run) -> None:
     async def scenario() -> None:
         served: list[Recording] = []
@@ -298,6 +349,34 @@ def test_a_proxy_over_ipv6(run: Run) -> None:
             with proxy.down():
                 assert await refused(proxy)
         server.close()
+
+    run(scenario())
+
+
+def test_the_end_of_a_proxy_cuts_nobody_short_without_a_reset(run: Run) -> None:
+    """Both directions have ended, and the client has still to read what is in the buffers."""
+
+    class Pouring(Recording):
+        def eof_received(self) -> bool:  # type: ignore[override]
+            self.transport.write(bytes(40 << 20))
+            self.transport.close()
+            return True
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setblocking(False)
+            async with proxied(Pouring) as proxy:
+                await loop.sock_connect(client, proxy.address)
+                client.shutdown(socket.SHUT_WR)
+                await proxy.wait_connections(1)
+                (connection,) = proxy.connections
+                last = -1
+                while not connection.held or connection.sent_downstream != last:  # until nothing moves
+                    last = connection.sent_downstream
+                    await asyncio.sleep(0.1)
+            with pytest.raises(ConnectionResetError):
+                await read_all(loop, client)
 
     run(scenario())
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,37 @@ def test_reset_all_spares_no_connection_however_young(run: Run, ticks: int) -> N
                 client.close()
 
     run(scenario())
+
+
+def test_a_reset_that_was_planned_is_forgotten_with_its_toxic_and_with_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is planned holds on to the connection, for an hour here."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        planned: list[asyncio.TimerHandle] = []
+        call_later = loop.call_later
+
+        def noting(delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+            handle = call_later(delay, *args, **kwargs)
+            if delay == 3600:
+                planned.append(handle)
+            return handle
+
+        monkeypatch.setattr(loop, "call_later", noting)
+        async with echoing() as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(Reset(after=3600, direction="upstream")):
+                assert [handle.cancelled() for handle in planned] == [False]
+            assert [handle.cancelled() for handle in planned] == [True]
+            with proxy.apply(Reset(after=3600, direction="upstream")):
+                writer.close()
+                await proxy.wait_connections(0)
+                assert [handle.cancelled() for handle in planned] == [True, True]
+
+    asyncio.run(scenario())
 
 
 def test_limit_ends_in_good_order_after_so_many_bytes(run: Run) -> None:

@@ -162,6 +162,7 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
     ("make", "complaint"),
     [
         (lambda: Latency(-1), "Latency: delay is -1, which is no number of 0 or more that has an end"),
+        (lambda: Latency(float("inf")), "Latency: delay is inf, which is no number of 0 or more that has an end"),
         (lambda: Latency(float("nan")), "Latency: delay is nan"),
         (lambda: Slice(0), "Slice: size is 0 bytes"),
         (lambda: Corrupt(2), "Corrupt: bit_rate is 2, which is not between 0 and 1"),

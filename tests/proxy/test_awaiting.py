@@ -1,0 +1,204 @@
+"""Toxics that await, and what becomes of that when something else happens meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+
+from looprig import Await, Effect, Flow, Limit, ProxyError, Toxic, Transform
+from tests.proxy.conftest import Run
+from tests.proxy.peers import echoing, meet, until
+
+
+class Gate:
+    """An async function that lets chunks through once it is opened."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.opened = asyncio.Event()
+
+    async def __call__(self, chunk: bytes) -> bytes:
+        self.entered += 1
+        await self.opened.wait()
+        return chunk
+
+
+def test_disconnect_all_waits_for_what_is_awaited_and_for_what_is_behind_it(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        async with echoing(Transform(gate, direction="downstream")) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"awaited, ")
+            await until(lambda: gate.entered == 1)
+            writer.write(b"and behind it")
+            (connection,) = proxy.connections
+            await until(lambda: connection.held == len(b"awaited, and behind it"))
+            disconnecting = asyncio.create_task(proxy.disconnect_all())
+            await asyncio.sleep(0.01)
+            assert not disconnecting.done()
+            gate.opened.set()
+            await disconnecting
+            assert await reader.read() == b"awaited, and behind it"
+            writer.close()
+
+    run(scenario())
+
+
+def test_disconnect_all_resets_where_what_is_awaited_does_not_come(run: Run) -> None:
+    """An end in good order would say that there was nothing more."""
+
+    async def scenario() -> None:
+        gate = Gate()
+        async with echoing(Transform(gate, direction="downstream")) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"awaited")
+            await until(lambda: gate.entered == 1)
+            await proxy.disconnect_all(grace=0.02)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+
+    run(scenario())
+
+
+def test_a_limit_in_one_direction_lets_the_other_finish(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        async with echoing(Transform(gate, direction="downstream"), Limit(20, direction="upstream")) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"ten bytes.")
+            await until(lambda: gate.entered == 1)
+            writer.write(b"ten more..")
+            await until(lambda: any(event.kind == "disconnected" for event in proxy.events))
+            gate.opened.set()
+            assert await reader.read() == b"ten bytes."
+            writer.close()
+
+    run(scenario())
+
+
+def cancels_itself(chunk: bytes) -> Awaitable[bytes]:
+    async def cancelled() -> bytes:
+        raise asyncio.CancelledError
+
+    return cancelled()
+
+
+def is_cancelled(chunk: bytes) -> Awaitable[bytes]:
+    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future
+
+
+@pytest.mark.parametrize("fn", [cancels_itself, is_cancelled])
+def test_what_is_awaited_and_cancelled_is_an_error_like_others(
+    run: Run, fn: Callable[[bytes], Awaitable[bytes]]
+) -> None:
+    async def scenario() -> None:
+        async with echoing(Transform(fn, direction="upstream")) as proxy:
+            assert (await meet(proxy.address, b"hello")).was_reset
+            (error,) = proxy.take_errors()
+            assert "Transform raised on connection #0: CancelledError" in str(error)
+
+    run(scenario())
+
+
+def test_what_is_awaited_goes_on_when_its_toxic_is_taken_off_and_what_follows_waits_for_it(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        async with echoing() as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(Transform(gate, direction="upstream")):
+                writer.write(b"one ")
+                await until(lambda: gate.entered == 1)
+            writer.write(b"two")
+            gate.opened.set()
+            assert await reader.readexactly(7) == b"one two"
+            assert gate.entered == 1
+            writer.close()
+
+    run(scenario())
+
+
+def test_the_end_of_the_proxy_waits_for_the_end_of_what_is_awaited_and_tells_what_it_raises(run: Run) -> None:
+    ended = False
+
+    async def awaits(chunk: bytes) -> bytes:
+        nonlocal ended
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.01)
+            ended = True
+            raise LookupError("in its cleanup")
+
+    async def begins_and_ends() -> None:
+        async with echoing(Transform(awaits, direction="upstream")) as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"x")
+            await until(lambda: any(connection.held == 1 for connection in proxy.connections))
+            proxy.connections[0].reset()
+            writer.close()
+
+    async def scenario() -> None:
+        with pytest.raises(ExceptionGroup) as raised:
+            await begins_and_ends()
+        assert ended
+        (error,) = raised.value.exceptions
+        assert "LookupError: in its cleanup" in str(error)
+
+    run(scenario())
+
+
+def test_what_does_not_end_is_told_and_does_not_hang_the_end_of_the_proxy(run: Run) -> None:
+    async def stubborn(chunk: bytes) -> bytes:
+        while not released:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        return chunk
+
+    released = False
+
+    async def ends() -> None:
+        async with echoing(Transform(stubborn, direction="upstream")) as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"x")
+            await proxy.wait_connections(1)
+            (connection,) = proxy.connections
+            await until(lambda: connection.held == 1)
+            writer.close()
+
+    async def scenario() -> None:
+        nonlocal released
+        with pytest.raises(ExceptionGroup) as raised:
+            await ends()
+        (error,) = raised.value.exceptions
+        assert isinstance(error, ProxyError)
+        assert "1 of its toxics await something that does not end" in str(error)
+        released = True
+        await asyncio.sleep(0.05)
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting(Toxic):
+    """Says something first, which it has to wait for."""
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        async def greeting() -> bytes:
+            await asyncio.sleep(0)
+            return b"welcome "
+
+        yield Await(greeting())
+
+
+def test_a_toxic_may_await_as_it_is_put_on(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing(Greeting(direction="downstream")) as proxy:
+            assert (await meet(proxy.address, b"back")).data == b"welcome back"
+
+    run(scenario())

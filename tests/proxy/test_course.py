@@ -1,0 +1,155 @@
+"""The way through the toxics and the delay line, by themselves: whose a delay is, and that it goes with its toxic."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from looprig import Bandwidth, Latency, Slice, Toxic
+from looprig.net.proxy.course import Course
+from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
+from looprig.net.toxics.flow import Flow
+from looprig.net.toxics.rule import ConnectionInfo
+
+
+@dataclass
+class Line:
+    """A direction without sockets: a course that ends in a delay line."""
+
+    line: DelayLine = field(default_factory=DelayLine)
+    has_ended: bool = False
+
+    def __post_init__(self) -> None:
+        self.course = Course(self)
+
+    def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+        self.line.push(came, item, delays, by)
+
+    def abort_in(self, seconds: float, stage: Stage) -> None:
+        raise AssertionError
+
+    def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
+        raise AssertionError
+
+    def note(self, stage: Stage, text: str) -> None: ...
+
+    def fail(self, stage: Stage, error: BaseException) -> None:
+        raise error
+
+    def put_on(self, toxic: Toxic, now: float) -> Stage:
+        flow = Flow(ConnectionInfo(0, ""), "upstream", Random(len(self.course.stages)))
+        stage = Stage(toxic, flow, type(toxic).__name__)
+        self.course.stages += (stage,)
+        self.course.begin(stage, now)
+        return stage
+
+    def take_off(self, stage: Stage) -> None:
+        stages = self.course.stages
+        stage.take_off()
+        for later in stages[stages.index(stage) + 1 :]:
+            later.go_on_without(stage)
+        self.course.stages = tuple(other for other in stages if other is not stage)
+        self.line.refresh()
+
+    def leaving(self) -> list[tuple[float, bytes]]:
+        """What is held, each with the time at which it can leave: not before what is before it."""
+        left: list[tuple[float, bytes]] = []
+        latest = 0.0
+        while self.line:
+            latest = max(latest, self.line.due)
+            item, _ = self.line.pop()
+            assert isinstance(item, bytes)
+            left.append((latest, item))
+        return left
+
+
+def close_to(value: float, expected: float) -> bool:
+    return abs(value - expected) < 1e-6
+
+
+def test_a_later_toxic_does_not_keep_the_time_of_an_earlier_one_that_is_off() -> None:
+    line = Line()
+    slow = line.put_on(Latency(1.0), 0.0)
+    line.put_on(Slice(1000), 0.0)
+    line.course.send(b"a", 0.0)
+    line.take_off(slow)
+    line.course.send(b"b", 0.1)
+    assert line.leaving() == [(0.0, b"a"), (0.1, b"b")]
+
+
+def test_what_has_to_wait_for_what_is_before_it_waits_for_the_same_toxic() -> None:
+    line = Line()
+    fickle = line.put_on(Latency(1.0, jitter=1.0), 0.0)
+    line.put_on(Slice(1000), 0.0)
+    for number in range(10):
+        line.course.send(bytes([number]), number / 100)
+    line.take_off(fickle)
+    assert [time for time, _ in line.leaving()] == [number / 100 for number in range(10)]
+
+
+def test_a_narrow_link_after_a_slow_one_keeps_its_pace_when_the_slow_one_is_off() -> None:
+    line = Line()
+    slow = line.put_on(Latency(1.0), 0.0)
+    line.put_on(Bandwidth(100.0), 0.0)
+    line.course.send(b"a", 0.0)
+    line.take_off(slow)
+    line.course.send(b"b", 0.005)
+    first, second = (time for time, _ in line.leaving())
+    assert close_to(first, 0.01)
+    assert close_to(second, 0.02)
+
+
+toxics = st.one_of(
+    st.builds(Latency, st.floats(0, 5), st.floats(0, 3)),
+    st.builds(Slice, st.integers(1, 3), st.integers(0, 2), st.floats(0, 1)),
+    st.builds(Bandwidth, st.floats(1, 1000)),
+)
+
+
+@given(st.lists(toxics, max_size=4), st.lists(st.tuples(st.floats(0, 2), st.integers(0, 5)), max_size=30))
+def test_with_all_toxics_off_nothing_is_held_and_all_is_there_in_order(
+    on: list[Toxic], steps: list[tuple[float, int]]
+) -> None:
+    line = Line()
+    stages = [line.put_on(toxic, 0.0) for toxic in on]
+    now, sent = 0.0, b""
+    for wait, choice in steps:
+        now += wait
+        if choice < len(stages):
+            line.take_off(stages.pop(choice))
+        chunk = b"%d;" % len(sent)
+        sent += chunk
+        line.course.send(chunk, now)
+    while stages:
+        line.take_off(stages.pop())
+    left = line.leaving()
+    assert b"".join(item for _, item in left) == sent
+    assert all(time <= now + 1e-6 for time, _ in left)
+
+
+@given(
+    st.lists(st.floats(0, 5), min_size=1, max_size=4),
+    st.lists(st.tuples(st.floats(0.001, 2), st.integers(0, 5)), max_size=20),
+)
+def test_of_fixed_delays_each_chunk_has_those_that_are_still_on(
+    delays: list[float], steps: list[tuple[float, int]]
+) -> None:
+    line = Line()
+    on = [(delay, line.put_on(Latency(delay), 0.0)) for delay in delays]
+    now = 0.0
+    came: list[tuple[float, list[Stage]]] = []
+    for wait, choice in steps:
+        now += wait
+        line.course.send(b"x", now)
+        came.append((now, [stage for _, stage in on]))
+        if choice < len(on):
+            line.take_off(on.pop(choice)[1])
+    still = {stage: delay for delay, stage in on}
+    expected: list[float] = []
+    latest = 0.0
+    for time, stages in came:
+        latest = max(latest, time + sum(still.get(stage, 0.0) for stage in stages))
+        expected.append(latest)
+    assert all(close_to(time, due) for (time, _), due in zip(line.leaving(), expected, strict=True))
