@@ -1,13 +1,15 @@
 """The way through the toxics and the delay line, by themselves: whose a delay is, and that it goes with its toxic."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looprig import Bandwidth, Latency, Slice, Toxic
+from looprig import Bandwidth, Effect, Latency, Send, Slice, Toxic, Transform
 from looprig.net.proxy.course import Course
 from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
 from looprig.net.toxics.flow import Flow
@@ -31,7 +33,7 @@ class Line:
         raise AssertionError
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
-        raise AssertionError
+        cast("Coroutine[Any, Any, object]", result).close()  # the test resumes
 
     def note(self, stage: Stage, text: str) -> None: ...
 
@@ -99,6 +101,56 @@ def test_a_narrow_link_after_a_slow_one_keeps_its_pace_when_the_slow_one_is_off(
     first, second = (time for time, _ in line.leaving())
     assert close_to(first, 0.01)
     assert close_to(second, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Fickle(Toxic):
+    """Delays each chunk by the next of some numbers."""
+
+    seconds: tuple[float, ...] = ()
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        yield Send(data, self.seconds[flow.seen])
+
+
+def times(line: Line) -> list[float]:
+    return [round(time, 6) for time, _ in line.leaving()]
+
+
+def test_a_narrow_link_keeps_its_pace_behind_one_that_is_late_with_one_chunk_and_not_with_the_next() -> None:
+    for is_off in (False, True):
+        line = Line()
+        fickle = line.put_on(Fickle((1.0, 0.0)), 0.0)
+        line.put_on(Bandwidth(100.0), 0.0)
+        line.course.send(b"a", 0.0)
+        line.course.send(b"b", 0.0)
+        if is_off:
+            line.take_off(fickle)
+        assert times(line) == ([0.01, 0.02] if is_off else [1.01, 1.02])
+
+
+def test_a_wait_is_never_blamed_on_a_toxic_that_is_off() -> None:
+    line = Line()
+    off = line.put_on(Latency(5.0), 0.0)
+    line.put_on(Fickle((1.0, 0.0)), 0.0)
+    line.put_on(Bandwidth(100.0), 0.0)
+    line.course.send(b"a", 0.0)
+    line.take_off(off)
+    line.course.send(b"b", 0.0)
+    assert times(line) == [1.01, 1.02]
+
+
+def test_a_delay_of_a_toxic_that_went_while_something_was_awaited_is_gone() -> None:
+    line = Line()
+    slow = line.put_on(Latency(60.0), 0.0)
+    line.put_on(Transform(lambda _: asyncio.sleep(0, b"made")), 0.0)
+    line.course.send(b"x", 0.0)
+    assert line.course.held == 1
+    line.take_off(slow)
+    line.course.resume(b"made", 0.5)
+    ((time, item),) = line.leaving()
+    assert time <= 0.5
+    assert item == b"made"
 
 
 toxics = st.one_of(

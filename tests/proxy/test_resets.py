@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from looprig import HalfClose, Latency, Limit, ProxyError, Reset, TcpProxy
+from looprig import HalfClose, Latency, Limit, ProxyError, Reset, Slice, TcpProxy
 from looprig.net.ports import hold_port
 from looprig.net.toxics.rule import Direction
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset, until
 
 TIMES = 1000
+
+
+async def read_all(sock: socket.socket) -> None:
+    while await asyncio.get_running_loop().sock_recv(sock, 1 << 20):
+        pass
+
+
 AT_ONCE = 50
 
 
@@ -170,9 +177,8 @@ def test_reset_all_spares_no_connection_however_young(run: Run, ticks: int) -> N
         loop = asyncio.get_running_loop()
         async with proxied(Recording) as proxy:
             for _ in range(20):
-                client = socket.socket()
+                client = socket.create_connection(proxy.address)  # blocking, so that the loop has seen nothing of it
                 client.setblocking(False)
-                await loop.sock_connect(client, proxy.address)
                 client.send(b"x" * 100_000)
                 for _ in range(ticks):
                     await asyncio.sleep(0)
@@ -215,6 +221,60 @@ def test_a_reset_that_was_planned_is_forgotten_with_its_toxic_and_with_its_conne
                 assert [handle.cancelled() for handle in planned] == [True, True]
 
     asyncio.run(scenario())
+
+
+def test_a_reset_reaches_a_peer_that_does_not_read(run: Run) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            # With a toxic on, the proxy reads on while the service takes nothing, and so meets the client's reset.
+            async with TcpProxy(server.getsockname(), toxics=[Slice(1 << 20)]) as proxy:
+                with socket.socket() as client:
+                    client.setblocking(False)
+                    await loop.sock_connect(client, proxy.address)
+                    service, _ = await loop.sock_accept(server)
+                    (connection,) = proxy.connections
+                    while connection.held < 1 << 20:
+                        await loop.sock_sendall(client, bytes(1 << 20))
+                        await asyncio.sleep(0.01)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                await proxy.wait_connections(0)
+                with pytest.raises(ConnectionResetError):
+                    await read_all(service)
+                service.close()
+
+    run(scenario())
+
+
+def test_reset_all_of_a_connection_that_is_half_gone(run: Run) -> None:
+    """Both directions have ended; the service has taken the rest of its bytes, and the client has still to."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        size = 16 << 20
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+            server.setblocking(False)
+            client.setblocking(False)
+            async with TcpProxy(server.getsockname()) as proxy:
+                await loop.sock_connect(client, proxy.address)
+                service, _ = await loop.sock_accept(server)
+                connection = proxy._running().connections[0]
+                with proxy.apply(Slice(1 << 20)):  # so that the proxy takes all of it in
+                    sending = [asyncio.create_task(loop.sock_sendall(each, bytes(size))) for each in (client, service)]
+                    await asyncio.wait(sending)
+                    for each in (client, service):
+                        each.shutdown(socket.SHUT_WR)
+                read = 0
+                while read < size:
+                    read += len(await loop.sock_recv(service, 1 << 20))
+                assert connection.service is not None
+                await asyncio.sleep(0.01)
+                await proxy.reset_all()
+                assert proxy.connections == ()
+                service.close()
+
+    run(scenario())
 
 
 def test_limit_ends_in_good_order_after_so_many_bytes(run: Run) -> None:

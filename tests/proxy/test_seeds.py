@@ -69,6 +69,66 @@ def test_another_toxic_changes_nothing_for_those_that_are_there(run: Run) -> Non
     run(scenario())
 
 
+def test_faults_do_not_depend_on_how_the_stream_is_cut(run: Run) -> None:
+    """Flips that a toxic made beyond the byte at which the connection was reset never were."""
+
+    async def scenario() -> None:
+        logs: list[tuple[str, ...]] = []
+        for size in (100, 777, 10_000):
+            toxics = (Corrupt(0.001, direction="upstream"), Reset(after_bytes=3000, direction="upstream"))
+            async with echoing(*toxics, seed=8) as proxy:
+                _, writer = await asyncio.open_connection(*proxy.address)
+                await proxy.wait_connections(1)
+                for at in range(0, 10_000, size):
+                    if not writer.is_closing():
+                        writer.write(bytes(10_000)[at : at + size])
+                    await asyncio.sleep(0.001)
+                await proxy.wait_connections(0)
+                writer.close()
+                logs.append(proxy.faults(0))
+        assert logs[0] == logs[1] == logs[2]
+        assert 5 < len(logs[0]) < 40
+        assert logs[0][-1] == "upstream reset Reset"
+
+    run(scenario())
+
+
+def test_what_one_direction_had_come_to_when_the_other_was_reset_is_no_fault_of_the_seed(run: Run) -> None:
+    async def scenario() -> None:
+        toxics = (Corrupt(0.01, direction="downstream"), Reset(after_bytes=2000, direction="upstream"))
+        async with echoing(*toxics, seed=8) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(bytes(1000))
+            await reader.readexactly(1000)
+            writer.write(bytes(1000))
+            await proxy.wait_connections(0)
+            writer.close()
+            assert any(event.kind == "fault" and event.direction == "downstream" for event in proxy.events)
+            assert proxy.faults(0) == (
+                "upstream toxic Reset is on",
+                "downstream toxic Corrupt is on",
+                "upstream reset Reset",
+            )
+
+    run(scenario())
+
+
+def test_toxics_of_two_names_roll_by_themselves(run: Run) -> None:
+    async def scenario() -> None:
+        async with echoing(seed=3) as proxy:
+            writers = [(await asyncio.open_connection(*proxy.address))[1] for _ in range(MANY)]
+            await proxy.wait_connections(MANY)
+            with proxy.apply(Latency(0.0, probability=0.5, name="one")) as one:
+                pass
+            with proxy.apply(Latency(0.0, probability=0.5, name="other")) as other:
+                pass
+            assert one.struck != other.struck
+            for writer in writers:
+                writer.close()
+
+    run(scenario())
+
+
 def test_probability_is_rolled_once_for_each_connection(run: Run) -> None:
     async def scenario() -> None:
         async with echoing(seed=3) as proxy:

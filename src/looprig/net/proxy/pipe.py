@@ -306,18 +306,12 @@ class Pipe:
     def blocked(self) -> None:
         """The sink's buffer is full."""
         self.is_blocked = True
-        if self.is_fast:
-            self._read(on=False)
-        else:
-            self._settle()
+        self._settle()
 
     def unblocked(self) -> None:
         """The sink takes more."""
         self.is_blocked = False
-        if self.is_fast:
-            self._read(on=True)
-        else:
-            self._work()
+        self._work()
 
     def _settle(self) -> None:
         """Decides what follows from what is held: whether to read, when to look again, and whether all is simple."""
