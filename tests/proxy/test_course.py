@@ -43,16 +43,12 @@ class Line:
     def put_on(self, toxic: Toxic, now: float) -> Stage:
         flow = Flow(ConnectionInfo(0, ""), "upstream", Random(len(self.course.stages)))
         stage = Stage(toxic, flow, type(toxic).__name__)
-        self.course.stages += (stage,)
+        self.course.put_on(stage)
         self.course.begin(stage, now)
         return stage
 
     def take_off(self, stage: Stage) -> None:
-        stages = self.course.stages
-        stage.take_off()
-        for later in stages[stages.index(stage) + 1 :]:
-            later.go_on_without(stage)
-        self.course.stages = tuple(other for other in stages if other is not stage)
+        self.course.take_off(stage)
         self.line.refresh()
 
     def leaving(self) -> list[tuple[float, bytes]]:

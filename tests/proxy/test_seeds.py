@@ -75,7 +75,7 @@ def test_faults_do_not_depend_on_how_the_stream_is_cut(run: Run) -> None:
     async def scenario() -> None:
         logs: list[tuple[str, ...]] = []
         for size in (100, 777, 10_000):
-            toxics = (Corrupt(0.001, direction="upstream"), Reset(after_bytes=3000, direction="upstream"))
+            toxics = (Corrupt(0.0002, direction="upstream"), Reset(after_bytes=3000, direction="upstream"))
             async with echoing(*toxics, seed=8) as proxy:
                 _, writer = await asyncio.open_connection(*proxy.address)
                 await proxy.wait_connections(1)
@@ -87,7 +87,7 @@ def test_faults_do_not_depend_on_how_the_stream_is_cut(run: Run) -> None:
                 writer.close()
                 logs.append(proxy.faults(0))
         assert logs[0] == logs[1] == logs[2]
-        assert 5 < len(logs[0]) < 40
+        assert 5 <= len(logs[0]) < 12
         assert logs[0][-1] == "upstream reset Reset"
 
     run(scenario())

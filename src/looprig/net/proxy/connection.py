@@ -230,7 +230,6 @@ class Connection:
         if self._ended == len(self.pipes):
             self.state = "closing"
             for side in self._sides():
-                side.fed_by.finish()
                 if side.transport is not None:
                     side.transport.close()
         elif not pipe.end_sink():  # TLS cannot end one direction alone

@@ -86,6 +86,21 @@ class Course:
         """Bytes of the chunk for which something is awaited."""
         return self._asked[0].length if self.is_waiting and self._asked else 0
 
+    # The toxics
+
+    def put_on(self, stage: Stage) -> None:
+        """One more, behind those that are there; `begin` may follow."""
+        self.stages += (stage,)
+
+    def take_off(self, stage: Stage) -> None:
+        """One is no more: those behind it go on as if what it held back had never been."""
+        stage.take_off()
+        stages = self.stages
+        if stage in stages:
+            for later in stages[stages.index(stage) + 1 :]:
+                later.go_on_without(stage)
+            self.stages = tuple(other for other in stages if other is not stage)
+
     # What comes; `now` is the time
 
     def send(self, item: bytes | Mark, now: float) -> None:

@@ -137,7 +137,7 @@ class Pipe:
 
     def put_on(self, stage: Stage) -> None:
         """One more toxic, behind those that are there."""
-        self._course.stages += (stage,)
+        self._course.put_on(stage)
         if self._sink is None:
             self._inbox.append(stage)
         elif self._course.is_waiting:
@@ -148,12 +148,7 @@ class Pipe:
 
     def take_off(self, stage: Stage) -> None:
         """A toxic is no more: what it held back goes on."""
-        stages = self._course.stages
-        stage.take_off()
-        if stage in stages:
-            for later in stages[stages.index(stage) + 1 :]:
-                later.go_on_without(stage)
-        self._course.stages = tuple(other for other in stages if other is not stage)
+        self._course.take_off(stage)
         self._line.refresh()
         self._work()
 
