@@ -7,8 +7,6 @@ Invariants:
 2. The report of a failed test has the events of its own time, of each proxy that it uses.
 """
 
-import hashlib
-import secrets
 from collections.abc import Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, final
@@ -35,7 +33,11 @@ def _seed_of(config: pytest.Config) -> int:
         return given
     run: str | None = getattr(config, "workerinput", {}).get("testrunuid")
     if run is None:
+        import secrets  # noqa: PLC0415 - not before a proxy is opened
+
         return secrets.randbelow(_SEEDS)
+    import hashlib  # noqa: PLC0415 - as above
+
     return int.from_bytes(hashlib.sha256(run.encode()).digest()[:4], "big")
 
 

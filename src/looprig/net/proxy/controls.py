@@ -34,11 +34,10 @@ _GRACE: Final = 0.5
 class ProxyConnection:
     """A client's connection through a proxy."""
 
-    __slots__ = ("_connection", "_link")
+    __slots__ = ("_connection",)
 
-    def __init__(self, connection: Connection, link: Link) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._link = link
 
     @property
     def index(self) -> int:
@@ -204,9 +203,9 @@ class ProxyControls(FaultControls[Toxic, Link]):
         await self._running().reset_all("by reset_all()")
 
     async def disconnect_all(self, *, grace: float = 5.0) -> None:
-        """Ends every connection in good order (FIN), what is held being written first.
+        """Ends every connection in good order (FIN). What is held is written first, and what a toxic awaits.
 
-        One that has not taken it all after `grace` seconds is reset.
+        One whose peer has not taken it all after `grace` seconds, or whose toxics still await something, is reset.
         """
         await self._running().disconnect_all(grace, "by disconnect_all()")
 
@@ -215,5 +214,4 @@ class ProxyControls(FaultControls[Toxic, Link]):
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
         """Those that are not closed yet, in the order in which they came."""
-        link = self._running()
-        return tuple(ProxyConnection(connection, link) for connection in link.connections)
+        return tuple(ProxyConnection(connection) for connection in self._running().connections)

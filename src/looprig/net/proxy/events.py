@@ -7,13 +7,15 @@ Does not decide anything. Invariants:
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
+from looprig.exceptions import ProxyError
+from looprig.location import Location
 from looprig.net.toxics.flow import FlowDirection
 
-__all__ = ["KEPT", "EventKind", "EventLog", "ProxyEvent"]
+__all__ = ["KEPT", "EventKind", "EventLog", "ProxyEvent", "proxy_error"]
 
 KEPT: Final = 100_000
 
@@ -97,3 +99,11 @@ class EventLog:
             own = [event for event in own if event.kind == "toxic" or event.direction == end.direction]
         own.sort(key=lambda event: (event.kind != "toxic", ("upstream", "downstream", None).index(event.direction)))
         return tuple(event.fault for event in own)
+
+
+def proxy_error(what: str, parties: Sequence[tuple[str, Location]], cause: BaseException | None) -> ProxyError:
+    """An error of a proxy itself, which a test may take."""
+    fix = "If the test expects that, let it take the error: proxy.take_errors()."
+    error = ProxyError(f"{what}.", parties, fix)
+    error.__cause__ = cause
+    return error

@@ -12,7 +12,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ from looprig.location import Location, location_of
 from looprig.net.proxy.application import Application, rng_for
 from looprig.net.proxy.connection import Connection
 from looprig.net.proxy.dialling import connect, hand_over
-from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent
+from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent, proxy_error
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.listener import Listener, State
+from looprig.net.proxy.waiting import Waiting
 from looprig.net.toxics.flow import Flow, FlowDirection
 from looprig.net.toxics.rule import ConnectionInfo
 from looprig.net.toxics.toxic import Toxic
@@ -76,7 +77,7 @@ class Link:
         self._stages: dict[Application, dict[int, list[Stage]]] = {}
         self._targets: Sequence[tuple[int, Any]] = ()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._waiting = Waiting()
         self.accepted: int = 0
         self.errors: list[ProxyError] = []
         self.events: Final = EventLog()
@@ -105,10 +106,10 @@ class Link:
         await self.disconnect_all(grace, _AT_THE_END)
         for connection in self.connections:
             connection.hang_up()
-        await self._wait(lambda: not self._connections and not self._dials)
+        await self._waiting.until(lambda: not self._connections and not self._dials)
         try:
             async with asyncio.timeout(grace):
-                await self._wait(lambda: not self._tasks)
+                await self._waiting.until(lambda: not self._tasks)
         except TimeoutError as error:
             self._report(f"{len(self._tasks)} of its toxics await something that does not end", (), error)
         self._applications.clear()
@@ -145,7 +146,7 @@ class Link:
 
     def _dialled(self, index: int) -> None:
         del self._dials[index]
-        self._changed()
+        self._waiting.changed()
 
     async def _dial(self, connection: Connection) -> None:
         settings = self.settings
@@ -206,7 +207,7 @@ class Link:
             self.note("closed", connection, None, "", "")
             for stages in self._stages.values():
                 stages.pop(index, None)
-            self._changed()
+            self._waiting.changed()
 
     def given_up(self, connection: Connection) -> None:
         """A connection is not to be made any more."""
@@ -216,18 +217,18 @@ class Link:
 
     def opened(self, connection: Connection) -> None:
         """A connection is made on both sides."""
-        self._changed()
+        self._waiting.changed()
 
     def flushed(self, connection: Connection) -> None:
         """A connection that is to end has written all."""
-        self._changed()
+        self._waiting.changed()
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
         """A task for what a toxic awaits; `close` waits for it."""
 
         def done(task: "asyncio.Task[object]") -> None:
             self._tasks.discard(task)
-            self._changed()
+            self._waiting.changed()
 
         task = self._create_task(work, name)
         self._tasks.add(task)
@@ -255,13 +256,7 @@ class Link:
         self._report(f"{name} raised on connection #{connection.info.index}: {told}", (party,), error)
 
     def _report(self, what: str, parties: Sequence[tuple[str, Location]], cause: BaseException) -> None:
-        error = ProxyError(
-            f"{what}.",
-            (*parties, self.settings.owner),
-            "If the test expects that, let it take the error: proxy.take_errors().",
-        )
-        error.__cause__ = cause
-        self.errors.append(error)
+        self.errors.append(proxy_error(what, (*parties, self.settings.owner), cause))
 
     # Toxics
 
@@ -339,7 +334,7 @@ class Link:
     async def reset_all(self, why: str) -> None:
         """As `reset_now`, and waits until their sockets are closed."""
         gone = {connection.info.index for connection in self.reset_now(why)}
-        await self._wait(lambda: gone.isdisjoint(self._connections))
+        await self._waiting.until(lambda: gone.isdisjoint(self._connections))
 
     async def disconnect_all(self, grace: float, why: str) -> None:
         """Ends all connections in good order; those whose peers take nothing for `grace` seconds are reset."""
@@ -350,7 +345,7 @@ class Link:
             connection.close_orderly("", why=why)
         try:
             async with asyncio.timeout(grace):
-                await self._wait(lambda: all(connection.is_flushed for connection in connections))
+                await self._waiting.until(lambda: all(connection.is_flushed for connection in connections))
         except TimeoutError:
             for connection in connections:
                 if not connection.is_flushed:
@@ -358,24 +353,7 @@ class Link:
 
     async def wait_connections(self, count: int) -> None:
         """Waits until so many connections are open at least; with 0, until there is none."""
-        await self._wait(lambda: self.live >= count if count else not self._connections)
-
-    async def _wait(self, condition: Callable[[], bool]) -> None:
-        if condition():
-            return
-        waiter = (condition, self._loop.create_future())
-        self._waiters.append(waiter)
-        try:
-            await waiter[1]
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-
-    def _changed(self) -> None:
-        for waiter in [waiter for waiter in self._waiters if waiter[0]()]:
-            self._waiters.remove(waiter)
-            if not waiter[1].done():
-                waiter[1].set_result(None)
+        await self._waiting.until(lambda: self.live >= count if count else not self._connections)
 
 
 def _directions(toxic: Toxic) -> tuple[FlowDirection, ...]:

@@ -67,7 +67,10 @@ class Drop:
 @final
 @dataclass(frozen=True, slots=True)
 class Await:
-    """What comes of this goes on. What follows it in this direction waits for it."""
+    """What comes of this goes on. What follows it in this direction waits for it, also when the toxic is taken off.
+
+    If it raises, or is cancelled, the connection is reset and the test is told.
+    """
 
     result: Awaitable[bytes]
 

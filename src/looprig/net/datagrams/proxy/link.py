@@ -11,7 +11,7 @@ Invariants:
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from looprig.net.datagrams.proxy.rolls import Rolls
 from looprig.net.datagrams.toxic import DatagramToxic
 from looprig.net.ports import hold_port
 from looprig.net.proxy.application import Application
+from looprig.net.proxy.waiting import Waiting
 from looprig.net.toxics.flow import Flow
 from looprig.net.toxics.rule import ConnectionInfo
 
@@ -65,7 +66,7 @@ class DatagramLink:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._swallowed = 0
-        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._waiting = Waiting()
         self.accepted: int = 0
         self.errors: Final = self._log.errors
         self.events: Final = self._log.events
@@ -111,7 +112,7 @@ class DatagramLink:
             self._carry(exchange.upstream, data)
         elif (exchange := self._accept(client)) is not None:
             self._carry(exchange.upstream, data)
-            self._changed()
+            self._waiting.changed()
 
     def _from_service(self, exchange: Exchange, data: bytes) -> None:
         if self._black_holes:
@@ -202,7 +203,7 @@ class DatagramLink:
         if not self._exchanges and self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-        self._changed()
+        self._waiting.changed()
 
     # Toxics
 
@@ -276,19 +277,7 @@ class DatagramLink:
         def is_so() -> bool:
             return len(self._exchanges) >= count if count else not self._exchanges
 
-        if is_so():
-            return
-        waiter = (is_so, self._loop.create_future())
-        self._waiters.append(waiter)
-        try:
-            await waiter[1]
-        finally:
-            self._waiters.remove(waiter)
-
-    def _changed(self) -> None:
-        for is_so, waiter in self._waiters:
-            if is_so() and not waiter.done():
-                waiter.set_result(None)
+        await self._waiting.until(is_so)
 
 
 def _connected(family: int, target: Any) -> socket.socket:

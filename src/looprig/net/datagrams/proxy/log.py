@@ -11,7 +11,7 @@ from looprig.exceptions import ProxyError
 from looprig.location import Location, location_of
 from looprig.net.datagrams.proxy.course import Stage, ToxicRaisedError
 from looprig.net.datagrams.proxy.exchange import Exchange, Way
-from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent
+from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent, proxy_error
 from looprig.net.toxics.flow import FlowDirection
 
 __all__ = ["DatagramLog"]
@@ -92,10 +92,4 @@ class DatagramLog:
         self.tell(kind, way.exchange.info.index, detail, toxic=toxic, direction=way.direction)
 
     def _report(self, what: str, cause: BaseException | None, parties: Sequence[tuple[str, Location]] = ()) -> None:
-        error = ProxyError(
-            f"{what}.",
-            (*parties, self._owner),
-            "If the test expects that, let it take the error: proxy.take_errors().",
-        )
-        error.__cause__ = cause
-        self.errors.append(error)
+        self.errors.append(proxy_error(what, (*parties, self._owner), cause))
