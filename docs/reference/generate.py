@@ -72,11 +72,12 @@ class _Options:
     def getgroup(self, *_: str) -> "_Options":
         return self
 
-    def addoption(self, name: str, *, help: str, metavar: str = "", **_: Any) -> None:  # noqa: A002 - pytest's name
-        self.options.append((f"{name}={metavar}" if metavar else name, re.sub(r" \(ini: \w+\)", "", help)))
+    def addoption(self, name: str, *, help: str, metavar: str = "", nargs: str = "", **_: Any) -> None:  # noqa: A002 - pytest's name
+        value = f"={metavar}" if metavar else ""
+        self.options.append((f"{name}[{value}]" if nargs else f"{name}{value}", re.sub(r" \(ini: \w+\)", "", help)))
 
     def addini(self, name: str, help: str, *, default: object = None, **_: Any) -> None:  # noqa: A002 - as above
-        self.inis.append((name, help, "" if default in {None, ""} else str(default).lower()))
+        self.inis.append((name, help, "" if default in (None, "", []) else str(default).lower()))
 
 
 def _pytest_page() -> Iterator[str]:

@@ -14,6 +14,7 @@ from looprig.location import Location
 
 __all__ = [
     "AskError",
+    "CheckerError",
     "DeclarationError",
     "ExtraMissingError",
     "FixtureCrashedError",
@@ -49,8 +50,30 @@ class LooprigError(Exception):
 
 
 @final
+class CheckerError(LooprigError):
+    """A type checker that was to check fixtures is not installed, or did not come to an end."""
+
+
+@final
 class DeclarationError(LooprigError):
-    """A service, field or loop declaration is wrong; told at import or at collection."""
+    """A service, field, parameter or loop declaration is wrong; told at import or at collection.
+
+    `code` is what `--check-fixtures` calls it; `parameter` is the parameter of the first party that it is about, if it
+    is about one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        parties: Sequence[tuple[str, Location]] = (),
+        fix: str = "",
+        code: str = "declaration",
+        parameter: str = "",
+    ) -> None:
+        super().__init__(what, parties, fix)
+        self.args: tuple[object, ...] = (*self.args, code, parameter)  # which is what pickle makes it of
+        self.code: str = code
+        self.parameter: str = parameter
 
 
 @final

@@ -87,7 +87,7 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
         else:
             source = _resolve(spec, field.name, hints.get(field.name, UNRESOLVED), services, required=required)
         if source.service is not None:
-            _check_scope(spec, source.service)
+            _check_scope(spec, source.service, source.field)
         sources.append(source)
     return sources
 
@@ -160,13 +160,15 @@ def _is_same(given: Any, wanted: Any) -> bool:
     return given in origins or wanted in origins or typing.get_args(given) == typing.get_args(wanted)
 
 
-def _check_scope(spec: ServiceSpec, needed: ServiceSpec) -> None:
+def _check_scope(spec: ServiceSpec, needed: ServiceSpec, field: str) -> None:
     if needed.scope < spec.scope:
         raise DeclarationError(
             f"{spec.label} needs {needed.label}, which ends first.",
             [spec.party, needed.party],
             f'Widen {needed.cls.__qualname__} to scope="{spec.scope}", or narrow {spec.cls.__qualname__} to '
             f'scope="{needed.scope}".',
+            "fixture-scope",
+            field,
         )
 
 

@@ -15,7 +15,7 @@ import typing
 from types import FunctionType
 from typing import Any, Final, ForwardRef, TypeVar
 
-__all__ = ["UNRESOLVED", "hints_of"]
+__all__ = ["UNRESOLVED", "hints_of", "namespace_of"]
 
 UNRESOLVED: Final = object()
 """Stands for the type of a field whose annotation names something that does not exist at run time."""
@@ -40,7 +40,7 @@ def _evaluated(hint: Any, base: type) -> Any:
             break
         try:
             # The user's own annotation, evaluated as typing.get_type_hints does.
-            hint = eval(hint, _namespace(base), dict(vars(base)))  # noqa: S307
+            hint = eval(hint, namespace_of(base), dict(vars(base)))  # noqa: S307
         except Exception:  # noqa: BLE001 - a name for checkers only, or no type at all
             return UNRESOLVED
     if typing.get_origin(hint) is typing.Annotated:
@@ -50,7 +50,8 @@ def _evaluated(hint: Any, base: type) -> Any:
     return hint
 
 
-def _namespace(base: type) -> dict[str, Any]:
+def namespace_of(base: type) -> dict[str, Any]:
+    """The globals of the module that a class was written in."""
     for value in vars(base).values():
         if isinstance(value, FunctionType) and value.__globals__.get("__name__") == base.__module__:
             return value.__globals__

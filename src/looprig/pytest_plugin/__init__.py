@@ -11,7 +11,7 @@ from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
-from looprig.pytest_plugin.options import Options, add_options
+from looprig.pytest_plugin.options import Options, add_options, wants_check
 from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
@@ -45,6 +45,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.pluginmanager.register(collecting, "looprig.collecting")
+    if wants_check(session.config):
+        from looprig.pytest_plugin.checking import Checking  # noqa: PLC0415 - only when asked
+
+        state_of(session.config).checking = checking = Checking(session, collecting)
+        session.config.pluginmanager.register(checking, "looprig.checking")
     session.config.add_cleanup(ProxyWatch(session.config).close)
 
 
@@ -54,7 +59,11 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     state = state_of(config)
     assert state.collecting is not None
     planning = state.planning = Planning(session, items, state.collecting)
-    if errors := planning.errors():
+    errors = [*planning.errors(), *state.collecting.existence.errors(items)]
+    if state.checking is not None:
+        state.checking.note(errors)
+        return
+    if errors:
         _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))
         items.clear()
     if config.getoption("collectonly"):

@@ -40,6 +40,8 @@ class Answering:
         self._ambiguous: set[str] = set()
         self._entrypoints: set[Any] = set()
         self.errors: list[LooprigError] = []
+        self.broken: set[str] = set()
+        """The names that have no fixture because of one of the errors."""
 
     # Seeing
 
@@ -75,6 +77,7 @@ class Answering:
             self._registry.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
         except LooprigError as error:
             self.errors.append(error)
+            self.broken.add(spec.name)
         else:
             self._registry.put_above(overriding, node)
 
@@ -110,6 +113,7 @@ class Answering:
                 target = target_of(annotation, self._registry.proxies(function, node))
             except LooprigError as error:
                 self.errors.append(error)
+                self.broken.add(name)
                 continue
             if target is not None:
                 self._imply(function, name, target, node)
@@ -130,6 +134,7 @@ class Answering:
             self._registry.add_alias(name, target, node)
         except LooprigError as error:
             self.errors.append(error)
+            self.broken.add(name)
         else:
             self._implicit.add(_compat.visible_definitions(name, node)[-1])
 

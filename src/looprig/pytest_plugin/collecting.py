@@ -17,9 +17,11 @@ import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin.answering import Answering
+from looprig.pytest_plugin.existence import Existence
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.registering import Registry
+from looprig.pytest_plugin.state import state_of
 
 __all__ = ["Collecting"]
 
@@ -33,6 +35,7 @@ class Collecting:
         self.registry: Registry = Registry(session)
         self.settings: Settings = Settings(session, self.owners)
         self._answering = Answering(self.registry)
+        self.existence: Existence = Existence(self.registry, self._answering.broken)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}
         self._classes: set[object] = set()
@@ -93,6 +96,9 @@ class Collecting:
             result = yield
         except pytest.UsageError as error:
             raise pytest.UsageError(self._told(str(error))) from None
+        if (checking := state_of(config).checking) is not None:
+            checking.note(self._errors())
+            return result
         if not (told := self._told()):
             return result
         if not hasattr(config, "workerinput"):
@@ -102,6 +108,8 @@ class Collecting:
         items.clear()
         return result
 
+    def _errors(self) -> list[LooprigError]:
+        return [*self._answering.errors, *self.registry.late_errors()]
+
     def _told(self, *others: str) -> str:
-        errors: list[LooprigError] = [*self._answering.errors, *self.registry.late_errors()]
-        return "\n\n".join(dict.fromkeys([*(str(error) for error in errors), *others]))
+        return "\n\n".join(dict.fromkeys([*(str(error) for error in self._errors()), *others]))

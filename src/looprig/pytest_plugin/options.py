@@ -3,6 +3,7 @@
 Does not import a loop factory before the first loop is opened.
 """
 
+import argparse
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, final
@@ -14,9 +15,11 @@ from looprig._extras import import_extra
 if TYPE_CHECKING:
     from looprig.runtime.host import LoopFactory
 
-__all__ = ["Options", "add_options"]
+__all__ = ["Options", "add_options", "wants_check"]
 
 _GROUP: Final = "looprig"
+CHECKER_NAMES: Final = ("mypy", "pyright", "ty", "pyrefly")
+OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -56,10 +59,58 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NUMBER",
         help="what the random faults of proxies come from; by default another one in each run",
     )
+    _add_check_options(parser)
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")
     parser.addini("loop_factory", "what makes loops: asyncio, uvloop, or module:callable", default="asyncio")
+
+
+def _add_check_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("looprig-check", "looprig: fixture types")
+    group.addoption(
+        "--check-fixtures",
+        nargs="?",
+        const="",
+        default=None,
+        type=_checker,
+        metavar="CHECKER",
+        help="run no test; have mypy, pyright, ty or pyrefly check what fixtures give against what tests and fixtures "
+        "say they take (default: the one that the project configures)",
+    )
+    group.addoption(
+        "--check-overrides",
+        action="store_true",
+        default=False,
+        help="with --check-fixtures: tell overriding fixtures that give something else than what they override",
+    )
+    group.addoption(
+        "--check-untyped",
+        action="store_true",
+        default=False,
+        help="with --check-fixtures: tell fixtures that do not say what they give",
+    )
+    group.addoption(
+        "--output-format",
+        choices=OUTPUT_FORMATS,
+        default="text",
+        help="of what --check-fixtures finds: text (default), json, github or sarif",
+    )
+    parser.addini("fixture_stubs", "folders with types of other plugins' fixtures", type="paths", default=[])
+
+
+def _checker(text: str) -> str:
+    if text not in CHECKER_NAMES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no type checker: give {', '.join(CHECKER_NAMES)}. Write paths before the option, or name "
+            f"the checker with =: --check-fixtures=mypy {text}"
+        )
+    return text
+
+
+def wants_check(config: pytest.Config) -> bool:
+    """Whether fixtures are to be checked, and no test to be run."""
+    return config.getoption("check_fixtures") is not None
 
 
 @final

@@ -129,6 +129,8 @@ def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Funct
             f'{definition.argname} (scope "{own}") needs {target} (scope "{narrow}"), which ends first.',
             [(definition.argname, location_of(definition.func)), target.party],
             fix,
+            "fixture-scope",
+            name,
         )
 
 
@@ -152,7 +154,11 @@ def _of_source(
         if not source.required:
             fix += f"\nField {source.field} has a default, but a fixture of its name goes before it."
         yield DeclarationError(
-            f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.', [spec.party, party], fix
+            f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.',
+            [spec.party, party],
+            fix,
+            "fixture-scope",
+            source.field,
         )
     expected = source.expected
     if known is not None and expected is not None:
@@ -163,6 +169,8 @@ def _of_source(
                 f"{known}.",
                 [spec.party, known.party, expected.party],
                 f"Annotate it as {given.__qualname__}, or name another fixture.",
+                "fixture-type",
+                source.field,
             )
 
 
@@ -177,6 +185,8 @@ def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> Declarati
         f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
         list(dict.fromkeys(parties)),
         f"Annotate it as {known}, or give the parameter a name that no fixture has.",
+        "fixture-type",
+        name,
     )
 
 
@@ -192,4 +202,5 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
     else:
         what += ", and its annotation names what does not exist at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
-    return DeclarationError(f"{what}.", [spec.party, (item.name, location_of(item.obj))], fix)
+    parties = [spec.party, (item.name, location_of(item.obj))]
+    return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from looprig.pytest_plugin.checking import Checking
     from looprig.pytest_plugin.collecting import Collecting
     from looprig.pytest_plugin.hosts import Hosts
     from looprig.pytest_plugin.planning import Planning
@@ -23,6 +24,7 @@ class RunState:
     collecting: "Collecting | None" = None
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
+    checking: "Checking | None" = None
 
 
 KEY: Final = pytest.StashKey[RunState]()

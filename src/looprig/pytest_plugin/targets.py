@@ -166,6 +166,8 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
             f"{qualname} declares {name}: {vague}, without saying of which service.",
             party,
             f"Name it: {vague}[Rest].",
+            "fixture-missing",
+            name,
         )
     if not isinstance(cls, type) or service_of(cls) is not None:
         return None
@@ -181,6 +183,8 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
         f"{though}.",
         [*party, (cls.__qualname__, location_of(cls)), *([base.party] if base is not None else [])],
         f"Decorate {cls.__qualname__} with @service_fixture(...).",
+        "fixture-missing",
+        name,
     )
 
 

@@ -1,0 +1,75 @@
+"""pyright. It is given a configuration that extends the project's own, since it takes either that or files.
+
+Rules as of pyright 1.1.400 to 1.1.414 (its configuration documentation).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, final
+
+from looprig.check.checkers.base import Command, Diagnostic, Job, program, toml_table
+
+__all__ = ["Pyright"]
+
+_MISMATCHES: Final = ("reportReturnType", "reportArgumentType", "reportAssignmentType")
+_INVALID: Final = (
+    "reportAttributeAccessIssue",
+    "reportGeneralTypeIssues",
+    "reportInvalidTypeForm",
+    "reportUndefinedVariable",
+)
+
+
+@final
+class Pyright:
+    """See `Checker`."""
+
+    @property
+    def name(self) -> str:
+        """As `Checker` says."""
+        return "pyright"
+
+    def is_configured(self, root: Path) -> bool:
+        """As `Checker` says."""
+        return self._configuration(root) is not None
+
+    def command(self, job: Job) -> Command | None:
+        """As `Checker` says."""
+        found = program("pyright")
+        if found is None:
+            return None
+        settings: dict[str, Any] = {"include": [job.file.name], "exclude": [], "ignore": [], "strict": []}
+        settings |= dict.fromkeys((*_MISMATCHES, *_INVALID), "error")
+        if (own := self._configuration(job.root)) is not None:
+            settings["extends"] = str(own)
+        configuration = job.folder / "pyrightconfig.json"
+        configuration.write_text(json.dumps(settings), "utf-8")
+        path = [*map(str, job.search_path), os.environ.get("PYTHONPATH", "")]
+        return Command(
+            (*found, "--project", str(configuration), "--outputjson", "--pythonpath", sys.executable),
+            {
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+                "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+                "PYRIGHT_PYTHON_FORCE_VERSION": os.environ.get("PYRIGHT_PYTHON_FORCE_VERSION", ""),
+            },
+        )
+
+    def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
+        """As `Checker` says."""
+        found: dict[str, Any] = json.loads(output[output.find("{") :])
+        for said in found["generalDiagnostics"]:
+            if said["severity"] == "error" and Path(said["file"]).resolve() == job.file:
+                line: int = said["range"]["start"]["line"] + 1
+                if said.get("rule") in _MISMATCHES:
+                    yield Diagnostic(line, "mismatch")
+                elif said.get("rule") in _INVALID:
+                    yield Diagnostic(line, "invalid")
+
+    @staticmethod
+    def _configuration(root: Path) -> Path | None:
+        if (own := root / "pyrightconfig.json").is_file():
+            return own
+        return root / "pyproject.toml" if any(True for _ in toml_table(root, "pyright")) else None

@@ -1,0 +1,90 @@
+"""Where the checker finds the suite's files, and which of them it has to be given under another name.
+
+Several files may be called `conftest`, each in a folder that is no package. pytest copes with that, and checkers do
+not: mypy stops at "Duplicate module named conftest". So where a name means several files, each is copied for the
+checker under a name of its own.
+
+Does not write anything.
+"""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+__all__ = ["Layout", "is_foreign", "lay_out"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`search_path` is where modules are looked for, the first first; `copies` has a module name for each such file."""
+
+    search_path: tuple[Path, ...]
+    copies: Mapping[str, str]
+
+
+def lay_out(root: Path, files: Mapping[str, str], modules: Iterable[tuple[str, str]]) -> Layout:
+    """How a checker finds the modules of `files` (path to name).
+
+    `modules` has (path, name) of every file of the suite that is known: the folders that they are imported from are
+    looked through as well.
+    """
+    # Checkers look in the project's own folder first, whatever they are told.
+    bases = dict.fromkeys([root, *_run_time_path(root)])
+    for path, name in modules:
+        if not is_foreign(path) and (base := base_of(path, name)) is not None:
+            bases.setdefault(base)
+    search_path = tuple(bases)
+    copies: dict[str, str] = {}
+    for path, name in files.items():
+        if not is_foreign(path) and _found(name, search_path) != Path(path):
+            copies[path] = f"looprig_copy_{len(copies) + 1}"
+    return Layout(search_path, copies)
+
+
+def base_of(path: str, name: str) -> Path | None:
+    """The folder from which a file is imported by a name; `None` where the two do not agree."""
+    file = Path(path)
+    parts = name.split(".")
+    if file.stem == "__init__":
+        file = file.parent
+    if [*file.parts[-len(parts) : -1], file.stem] != parts:
+        return None
+    return file.parents[len(parts) - 1]
+
+
+def _run_time_path(root: Path) -> Iterator[Path]:
+    """What of `sys.path` belongs to the project: installed packages are for the checker to find."""
+    for entry in sys.path:
+        folder = Path(entry or os.curdir).resolve()
+        if folder.is_relative_to(root) and not is_foreign(str(folder)):
+            yield folder
+
+
+def _found(name: str, search_path: Iterable[Path]) -> Path | None:
+    parts = name.split(".")
+    for base in search_path:
+        at = base.joinpath(*parts)
+        for candidate in (at / "__init__.pyi", at / "__init__.py", at.with_name(f"{at.name}.pyi")):
+            if candidate.is_file():
+                return candidate
+        if (candidate := at.with_name(f"{at.name}.py")).is_file():
+            return candidate
+        if (base / parts[0]).is_dir() and (base / parts[0] / "__init__.py").is_file():
+            return None  # a package of that name, without such a module
+    return None
+
+
+_FOREIGN: Final = tuple({
+    os.path.realpath(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+})  # fmt: skip
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a file is one of an installed package or of the standard library."""
+    real = os.path.realpath(path)
+    return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _FOREIGN)

@@ -1,0 +1,107 @@
+"""The generated module: each edge is one line of it, which a type checker finds wrong where the edge is.
+
+Does not run a checker (`run` does).
+
+Invariants:
+1. Edges of the same types share one line.
+2. Each name that an edge rests on has a line too, a probe, which must be wrong: a checker that finds nothing wrong
+   with it takes the name for `Any`, and so cannot judge the edge.
+3. Whatever cannot be written is kept, with the reason.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from looprig.check.edges import Edge
+from looprig.check.names import UnresolvedError
+from looprig.check.typetext import InexpressibleError, Text, Writer
+from looprig.check.values import Value
+
+__all__ = ["MODULE", "Generated", "Unread", "generate"]
+
+MODULE: Final = "looprig_fixture_edges"
+_HEAD: Final = '''\
+# mypy: ignore-errors=False, allow-any-generics, allow-any-unimported, allow-any-decorated
+# mypy: no-warn-return-any, enable-error-code="return-value, arg-type, list-item, dict-item"
+# pyright: basic
+"""Made by looprig for one run of a type checker."""
+from collections.abc import AsyncIterable as _AsyncIterable, Callable as _Callable, Iterable as _Iterable
+from typing import TypeVar as _TypeVar
+_T = _TypeVar("_T")
+class _Nothing: _secret: int = 0
+def _yielded(value: _Iterable[_T]) -> _T: raise NotImplementedError
+def _async_yielded(value: _AsyncIterable[_T]) -> _T: raise NotImplementedError
+def _takes(value: _T) -> _Callable[[_T], None]: raise NotImplementedError
+def _instance(cls: type[_T]) -> _T: raise NotImplementedError
+'''
+_UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_async_yielded({})"}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An edge that was not put to the checker. `name` is what no file binds; without one, the reason is harmless."""
+
+    edge: Edge
+    reason: str
+    name: str = ""
+
+
+@final
+@dataclass(slots=True)
+class Generated:
+    """The module, and what its lines stand for; lines count from 1."""
+
+    text: str = ""
+    edges: dict[int, list[Edge]] = field(default_factory=dict[int, list[Edge]])
+    atoms: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict[int, tuple[tuple[str, str], ...]])
+    probes: dict[str, int] = field(default_factory=dict[str, int])
+    unread: list[Unread] = field(default_factory=list[Unread])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Line:
+    code: str
+    atoms: tuple[tuple[str, str], ...]
+
+
+def generate(edges: Iterable[Edge], writer: Writer, copies: Mapping[str, str] | None = None) -> Generated:
+    """Writes the module. `copies` has other names for the modules of some files."""
+    found = Generated()
+    lines: dict[_Line, list[Edge]] = {}
+    for edge in edges:
+        try:
+            lines.setdefault(_written(edge, writer), []).append(edge)
+        except UnresolvedError as error:
+            found.unread.append(Unread(edge, "", str(error)))
+        except InexpressibleError as error:
+            found.unread.append(Unread(edge, str(error)))
+    atoms = dict.fromkeys(code for line in lines for code, _ in line.atoms)
+    text = [*_HEAD.splitlines(), *writer.names.imports(dict(copies or {}))]
+    for number, code in enumerate(atoms):
+        text.append(f"def p{number}(v: {code}) -> _Nothing: return v")
+        found.probes[code] = len(text)
+    for number, (line, its_edges) in enumerate(lines.items()):
+        text.append(line.code.replace("?", f"e{number}", 1))
+        found.edges[len(text)] = its_edges
+        found.atoms[len(text)] = line.atoms
+    found.text = "\n".join(text) + "\n"
+    return found
+
+
+def _written(edge: Edge, writer: Writer) -> _Line:
+    declared, provided = edge.declared.render(writer), edge.provided.render(writer)
+    if isinstance(edge.provided, Value):
+        return _Line(f"def ?() -> {declared.code}: return {provided.code}", declared.atoms)
+    if edge.code == "override-type":
+        given, taken = _UNWRAPPING[edge.unwrap].format("v"), _UNWRAPPING[edge.declared_unwrap].format("w")
+        code = f"def ?(v: {provided.code}, w: {declared.code}) -> None: _takes({taken})({given})"
+        return _Line(code, tuple(_atoms(declared, provided)))
+    code = f"def ?(v: {provided.code}) -> {declared.code}: return {_UNWRAPPING[edge.unwrap].format('v')}"
+    return _Line(code, tuple(_atoms(declared, provided)))
+
+
+def _atoms(*texts: Text) -> Iterator[tuple[str, str]]:
+    yield from dict.fromkeys(atom for text in texts for atom in text.atoms)

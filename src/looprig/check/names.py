@@ -1,0 +1,123 @@
+"""Where the names in an annotation come from, and what the generated module calls them.
+
+Does not write the module (`module` does).
+
+Invariants:
+1. A name is imported as its own file imports it. So a checker need not read that file, and finds what only checkers
+   import.
+2. A name that a file defines, or binds in several ways, is imported from that file.
+3. What no file binds is an error, never an `Any`.
+"""
+
+import builtins
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final, final
+
+from looprig.check.source import Binding, Source
+
+__all__ = ["Names", "Origin", "UnresolvedError", "nearest", "origin_of"]
+
+_BUILTINS: Final = frozenset(vars(builtins))
+
+
+class UnresolvedError(Exception):
+    """No file binds the name."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`from module import name`, or the module itself. `path` is its file, where that is one of the suite's."""
+
+    module: str
+    name: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}" if self.name else self.module
+
+
+def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) -> tuple[Origin | None, tuple[str, ...]]:
+    """Where a dotted name comes from, and what of it is looked up there; no origin for a builtin.
+
+    Raises:
+        UnresolvedError: nothing binds it.
+    """
+    head = parts[0]
+    if scope and head in source.names_of_class(scope):
+        return Origin(source.module, scope[0], source.path), (*scope[1:], *parts)
+    for length in range(len(parts), 0, -1):
+        dotted = ".".join(parts[:length])
+        bindings = source.bindings.get(dotted, [])
+        if bindings:
+            return _chosen(dotted, bindings, source), parts[length:]
+    if any(name.startswith(f"{head}.") for name in source.bindings):  # import a.b, and then a.c
+        return Origin(head), parts[1:]
+    for star in source.stars:
+        if hasattr(sys.modules.get(star), head):
+            return Origin(star, head), parts[1:]
+    if head in _BUILTINS:
+        return None, parts
+    if source.stars:
+        return Origin(source.module, head, source.path), parts[1:]
+    raise UnresolvedError(head)
+
+
+def _chosen(name: str, bindings: list[Binding], source: Source) -> Origin:
+    imports = [each for each in bindings if each.module is not None]
+    distinct = set(imports)
+    if len(imports) != len(bindings) or not imports:
+        return Origin(source.module, name, source.path)
+    if len(distinct) == 1:
+        found = imports[0]
+    else:
+        found = next((each for each in imports if each.for_checkers), None) or next(
+            (each for each in imports if _is_at_run_time(each, source.namespace.get(name))), imports[0]
+        )
+    assert found.module is not None
+    return Origin(found.module, found.name)
+
+
+def _is_at_run_time(binding: Binding, value: Any) -> bool:
+    module = sys.modules.get(binding.module or "")
+    found = getattr(module, binding.name, None) if binding.name else module
+    return value is not None and found is value
+
+
+@final
+class Names:
+    """What the generated module calls things: each has one name in it, whoever uses it."""
+
+    def __init__(self) -> None:
+        self._names: dict[Origin, str] = {}
+
+    def name(self, origin: Origin) -> str:
+        """Its name."""
+        return self._names.setdefault(origin, f"_{len(self._names) + 1}")
+
+    def imports(self, copies: dict[str, str]) -> Iterator[str]:
+        """The import statements; `copies` has other names for the modules of some files."""
+        for origin, name in self._names.items():
+            module = copies.get(origin.path, origin.module)
+            if origin.name:
+                yield f"from {module} import {origin.name} as {name}"
+            else:
+                yield f"import {module} as {name}"
+
+    def paths(self) -> dict[str, str]:
+        """The files that it imports from by their own names, with these."""
+        return {origin.path: origin.module for origin in self._names if origin.path}
+
+
+def nearest(candidates: Sequence[Source], source: Source) -> Source:
+    """Of several files of one module name, the one that stands nearest around another file."""
+    here = PurePath(source.path).parent
+
+    def distance(other: Source) -> tuple[bool, int]:
+        folder = PurePath(other.path).parent
+        return not here.is_relative_to(folder), -len(folder.parts)
+
+    return min(candidates, key=distance)

@@ -1,0 +1,150 @@
+"""Puts edges to a type checker and makes findings of what it says.
+
+Invariants:
+1. Nothing is written in the project but the checker's cache, in the folder that pytest keeps for such things; where
+   that cannot be written, in none that stays.
+2. A checker that did not come to an end is an error, never "nothing found".
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from looprig.check.checkers import CHECKERS
+from looprig.check.checkers.base import Checker, Command, Job
+from looprig.check.edges import Edge, Finding
+from looprig.check.layout import lay_out
+from looprig.check.module import MODULE, Generated, Unread, generate
+from looprig.check.source import Sources
+from looprig.check.typetext import Writer
+from looprig.check.values import Value
+from looprig.exceptions import CheckerError, ExtraMissingError
+
+__all__ = ["Judged", "choose", "judge"]
+
+
+@final
+@dataclass(slots=True)
+class Judged:
+    """What came of a check. `unread` are the edges of which nothing could be asked."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    unread: list[Unread] = field(default_factory=list[Unread])
+    checked: int = 0
+
+
+def choose(name: str | None, root: Path) -> Checker:
+    """The checker of this name, or else the one that the project configures, or else one that is installed.
+
+    Raises:
+        ExtraMissingError: there is none.
+    """
+    if name is not None:
+        return next(each for each in CHECKERS if each.name == name)
+    probe = Job(root, Path(tempfile.gettempdir()), MODULE, (), Path(tempfile.gettempdir()))
+    for each in (*(each for each in CHECKERS if each.is_configured(root)), *CHECKERS):
+        if each.is_configured(root) or _is_installed(each, probe):
+            return each
+    raise ExtraMissingError(
+        "--check-fixtures needs a type checker, and none is installed.", (), "pip install 'looprig[check]'"
+    )
+
+
+def _is_installed(checker: Checker, probe: Job) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        return checker.command(Job(probe.root, Path(folder), MODULE, (), probe.cache)) is not None
+
+
+def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path, cache: Path) -> Judged:
+    """Asks `checker`, whose cache is the folder `cache`, about all edges.
+
+    Raises:
+        CheckerError: it is not installed, or did not come to an end.
+    """
+    edges = list(edges)
+    writer = Writer(sources)
+    generate(edges, writer)  # the first time for the names, which say what has to be copied
+    files = writer.names.paths()
+    layout = lay_out(root, files, [(source.path, source.module) for source in sources])
+    made = generate(edges, writer, layout.copies)
+    with tempfile.TemporaryDirectory(prefix="looprig-") as name:
+        folder = Path(name).resolve()
+        job = Job(root, folder, MODULE, (folder, *layout.search_path), cache)
+        job.file.write_text(made.text, "utf-8")
+        for path, module in layout.copies.items():
+            (folder / f"{module}.py").write_bytes(Path(path).read_bytes())
+        said = _asked(checker, job) if made.edges else {}
+    return _judged(made, said)
+
+
+def _asked(checker: Checker, job: Job) -> dict[int, set[str]]:
+    command = checker.command(job)
+    if command is None:
+        raise CheckerError(
+            f"--check-fixtures={checker.name}: {checker.name} is not installed.", (), f"pip install {checker.name}"
+        )
+    ran = _run(command, job.root)
+    try:
+        return _read(checker, ran, job)
+    except (ValueError, KeyError) as error:
+        words = "\n".join(filter(None, (ran.stdout.strip(), ran.stderr.strip()))) or "nothing"
+        raise CheckerError(
+            f"{checker.name} ended with status {ran.returncode} and did not check the fixtures. It said:\n{words}",
+            (),
+            f"See that `{checker.name}` runs in this project by itself.",
+        ) from error
+
+
+def _read(checker: Checker, ran: "subprocess.CompletedProcess[str]", job: Job) -> dict[int, set[str]]:
+    if ran.returncode not in {0, 1}:
+        raise ValueError(ran.returncode)
+    said: dict[int, set[str]] = {}
+    for diagnostic in checker.read(ran.stdout, job):
+        said.setdefault(diagnostic.line, set()).add(diagnostic.kind)
+    return said
+
+
+def _run(command: Command, root: Path) -> "subprocess.CompletedProcess[str]":
+    # What has to be read must not depend on how a terminal likes it.
+    environment = {key: value for key, value in os.environ.items() if key not in {"FORCE_COLOR", "PY_COLORS"}}
+    return subprocess.run(
+        command.arguments,
+        cwd=root,
+        env=environment | {"NO_COLOR": "1", **command.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
+    known = {code for code, line in made.probes.items() if "mismatch" in said.get(line, ())}
+    judged = Judged()
+    for line, edges in made.edges.items():
+        unknown = [name for code, name in made.atoms[line] if code not in known]
+        kinds = said.get(line, set())
+        for edge in edges:
+            judged.findings += _of_edge(edge, unknown, kinds)
+            judged.checked += not unknown
+    for unread in made.unread:
+        if unread.name:
+            judged.findings.append(Finding(unread.edge.spot, "fixture-unchecked", unread.edge.unchecked(unread.name)))
+        else:
+            judged.unread.append(unread)
+    return judged
+
+
+def _of_edge(edge: Edge, unknown: list[str], kinds: set[str]) -> Iterator[Finding]:
+    if unknown:
+        yield Finding(edge.spot, "fixture-unchecked", edge.unchecked(unknown[0]))
+    elif "mismatch" in kinds:
+        yield Finding(edge.spot, edge.code, edge.mismatch())
+    elif "invalid" in kinds and not isinstance(edge.provided, Value):
+        yield Finding(edge.spot, "fixture-unchecked", edge.unchecked(edge.declared.shown()))

@@ -1,0 +1,238 @@
+"""A source file as it is written: its functions and classes, and where each name in it comes from.
+
+Does not run anything and does not judge: what is read here is text. It is read because annotations may name what
+exists for type checkers only.
+
+Invariants:
+1. A file is read once for a run.
+2. Lines and columns count from 1, columns in characters.
+"""
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+__all__ = ["Binding", "Function", "Source", "Sources", "Spot"]
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class Spot:
+    """A place in a file; `line` and `column` count from 1."""
+
+    path: str
+    line: int
+    column: int = 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What binds a name: `from module import name`, `import module` (no `name`), or else a definition of the file."""
+
+    module: str | None = None
+    name: str = ""
+    for_checkers: bool = False  # under `if TYPE_CHECKING`
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it is written. `scope` has the classes around it, or is `None` within a function."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    scope: tuple[str, ...] | None
+
+    def parameter(self, name: str) -> ast.arg | None:
+        """A parameter that a fixture can answer."""
+        arguments = self.node.args
+        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        return next((each for each in every if each.arg == name), None)
+
+
+@final
+@dataclass(slots=True)
+class Source:
+    """One file. `module` is the name by which it is imported, `namespace` what it has at run time."""
+
+    path: str
+    module: str
+    text: str
+    tree: ast.Module
+    namespace: Mapping[str, Any]
+    functions: dict[int, Function] = field(default_factory=dict[int, Function])
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict[str, ast.ClassDef])
+    bindings: dict[str, list[Binding]] = field(default_factory=dict[str, list[Binding]])
+    stars: list[str] = field(default_factory=list[str])
+    _scopes: dict[tuple[str, ...], dict[str, list[Binding]]] = field(
+        default_factory=dict[tuple[str, ...], dict[str, list[Binding]]]
+    )
+
+    def __post_init__(self) -> None:
+        for node, scope in _definitions(self.tree, ()):
+            if isinstance(node, ast.ClassDef):
+                if scope is not None:
+                    self.classes.setdefault(".".join((*scope, node.name)), node)
+            else:
+                self.functions[_first_line(node)] = Function(node, scope)
+        for name, binding in _bindings(self.tree.body, self.package):
+            if name == "*":
+                self.stars.append(binding.module or "")
+            else:
+                self.bindings.setdefault(name, []).append(binding)
+
+    @property
+    def package(self) -> str:
+        """What relative imports in it begin at."""
+        found = self.namespace.get("__package__")
+        return found if isinstance(found, str) else self.module.rpartition(".")[0]
+
+    def names_of_class(self, scope: tuple[str, ...]) -> dict[str, list[Binding]]:
+        """What is bound in the body of a class."""
+        if scope not in self._scopes:
+            node = self.classes.get(".".join(scope))
+            found: dict[str, list[Binding]] = {}
+            for name, binding in _bindings(node.body if node is not None else [], self.package):
+                found.setdefault(name, []).append(binding)
+            self._scopes[scope] = found
+        return self._scopes[scope]
+
+    def spot(self, node: ast.AST) -> Spot:
+        """Where a node stands."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        # The parser counts bytes.
+        text = self.line(line).encode()[:column].decode(errors="replace")
+        return Spot(self.path, line, len(text) + 1)
+
+    def line(self, number: int) -> str:
+        """A line, without its end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def spot_of_parameter(self, line: int, name: str) -> Spot | None:
+        """Where what begins on a line, decorators included, takes a parameter, or has a field, of this name.
+
+        Something else that it says it uses stands in a string: in a decorator, or in a mark of its module.
+        """
+        function = self.functions.get(line)
+        if function is not None:
+            argument = function.parameter(name)
+            decorators = (self.spot_of_text(each, name) for each in function.node.decorator_list)
+            found = next(filter(None, decorators), None) or self.spot_of_text(self.tree, name)
+            return found if argument is None else self.spot(argument)
+        for node in self.classes.values():
+            if _first_line(node) == line:
+                fields = (each for each in node.body if isinstance(each, ast.AnnAssign))
+                return next((self.spot(each) for each in fields if ast.unparse(each.target) == name), None)
+        return None
+
+    def spot_of_text(self, node: ast.AST, text: str) -> Spot | None:
+        """Where a string of exactly this text stands within a node."""
+        for each in ast.walk(node):
+            if isinstance(each, ast.Constant) and each.value == text:
+                return self.spot(each)
+        return None
+
+
+@final
+class Sources:
+    """The files of a run."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, Source | None] = {}
+
+    def read(self, path: str, module: str, namespace: Mapping[str, Any] | None = None) -> Source | None:
+        """A file; `None` where it cannot be read or is no Python."""
+        if path not in self._files:
+            self._files[path] = _read(path, module, namespace or {})
+        return self._files[path]
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter([source for source in self._files.values() if source is not None])
+
+
+def _read(path: str, module: str, namespace: Mapping[str, Any]) -> Source | None:
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+        return Source(path, module, text, ast.parse(text), namespace)
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _definitions(
+    node: ast.AST, scope: tuple[str, ...] | None
+) -> Iterator[tuple[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, tuple[str, ...] | None]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield child, scope
+            yield from _definitions(child, None if scope is None else (*scope, child.name))
+        elif isinstance(child, _FUNCTIONS):
+            yield child, scope
+            yield from _definitions(child, None)
+        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _definitions(child, scope)
+
+
+def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False) -> Iterator[tuple[str, Binding]]:
+    """What statements bind, those within `if`, `try` and the like too."""
+    for node in body:
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    # `import a.b` binds a, through which a.b is reached: that is for whoever resolves a.b.
+                    yield alias.asname or alias.name, Binding(alias.name, "", for_checkers)
+            case ast.ImportFrom():
+                module = _absolute(node, package)
+                for alias in node.names:
+                    yield alias.asname or alias.name, Binding(module, alias.name, for_checkers)
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield node.name, Binding()
+            case _:
+                yield from ((name, Binding()) for name in _assigned(node))
+                for inner, is_for_checkers in _inner(node):
+                    yield from _bindings(inner, package, for_checkers=for_checkers or is_for_checkers)
+
+
+def _inner(node: ast.stmt) -> Iterator[tuple[list[ast.stmt], bool]]:
+    """The blocks of a compound statement, and whether they are for checkers only."""
+    is_for_checkers = isinstance(node, ast.If) and _is_for_checkers(node.test)
+    yield getattr(node, "body", []), is_for_checkers
+    yield from ((getattr(node, part, []), False) for part in ("orelse", "finalbody"))
+    yield from ((handler.body, False) for handler in getattr(node, "handlers", []))
+    yield from ((case.body, False) for case in getattr(node, "cases", []))
+
+
+def _first_line(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return min([node.lineno, *(each.lineno for each in node.decorator_list)])
+
+
+def _assigned(node: ast.stmt) -> Iterator[str]:
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.For):
+        targets = [node.target]
+    elif isinstance(getattr(node, "name", None), ast.Name):  # type X = ..., from Python 3.12 on
+        targets = [node.name]  # type: ignore[attr-defined]
+    for target in targets:
+        for each in ast.walk(target):
+            if isinstance(each, ast.Name):
+                yield each.id
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".") if package else []
+    base = parts[: len(parts) - (node.level - 1)]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _is_for_checkers(test: ast.expr) -> bool:
+    return re.fullmatch(r"(\w+\.)?TYPE_CHECKING", ast.unparse(test)) is not None

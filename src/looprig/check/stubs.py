@@ -1,0 +1,46 @@
+"""Fixture stubs: what fixtures of plugins give, where the plugins do not say it.
+
+`stubs/pytest_benchmark/plugin.pyi` has the fixtures of the module `pytest_benchmark.plugin`, each as a function with
+the fixture's name and a return type. looprig's own come with it; a suite can name folders of its own, which go first.
+
+Does not know whether a plugin is installed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import looprig
+from looprig.check.source import Sources
+from looprig.check.typetext import Written
+
+__all__ = ["Stubs", "own_stubs"]
+
+
+def own_stubs() -> Path:
+    """The folder of the stubs that come with looprig: in the package, or beside the sources."""
+    package = Path(looprig.__file__).parent
+    inside = package / "stubs"
+    return inside if inside.is_dir() else package.parent.parent / "stubs"
+
+
+@final
+class Stubs:
+    """The stubs of a run, from several folders."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = (*folders, own_stubs())
+        self._sources = Sources()
+
+    def find(self, module: str, fixture: str) -> Written | None:
+        """What a fixture of a module gives; `None` where no stub says it."""
+        for folder in self._folders:
+            at = folder.joinpath(*module.split("."))
+            for path in (at.with_name(f"{at.name}.pyi"), at / "__init__.pyi"):
+                source = self._sources.read(str(path), module) if path.is_file() else None
+                if source is None:
+                    continue
+                for function in source.functions.values():
+                    if function.node.name == fixture and function.node.returns is not None:
+                        return Written(source, function.node.returns)
+        return None

@@ -1,0 +1,55 @@
+"""`# looprig: ignore[fixture-type]`: a comment that takes one finding on its line away.
+
+Invariants:
+1. Each code in a comment takes away one finding: two mistakes on a line need two codes.
+2. A code that takes nothing away is a finding itself, `unused-ignore`, which nothing takes away.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from looprig.check.edges import CODES, Code, Finding
+from looprig.check.source import Source, Spot
+
+__all__ = ["suppressed"]
+
+_COMMENT: Final = re.compile(r"#\s*looprig:\s*ignore(?:\[(?P<codes>[^\]]*)\])?")
+
+
+def suppressed(findings: Iterable[Finding], sources: Iterable[Source]) -> list[Finding]:
+    """The findings that are left, and those about comments, in order."""
+    left: dict[tuple[str, int], list[Finding]] = {}
+    for finding in sorted(set(findings)):
+        left.setdefault((finding.spot.path, finding.spot.line), []).append(finding)
+    told: list[Finding] = []
+    for source in sources:
+        for spot, codes in _comments(source):
+            here = left.get((spot.path, spot.line), [])
+            for code in codes:
+                found = next((finding for finding in here if finding.code == code), None)
+                if found is not None:
+                    here.remove(found)
+                else:
+                    told.append(Finding(spot, "unused-ignore", _unused(code)))
+            if not codes:
+                told.append(Finding(spot, "unused-ignore", "a comment has to name what it ignores: ignore[code]"))
+    return sorted([*told, *(finding for findings in left.values() for finding in findings)])
+
+
+def _unused(code: str) -> str:
+    if code not in CODES:
+        return f'"looprig: ignore[{code}]" ignores nothing: there is no such code'
+    return f'"looprig: ignore[{code}]" ignores nothing: there is no such finding on this line'
+
+
+def _comments(source: Source) -> Iterator[tuple[Spot, list[Code | str]]]:
+    if "looprig:" not in source.text:
+        return
+    for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+        if token.type == tokenize.COMMENT and (found := _COMMENT.search(token.string)) is not None:
+            codes = [code for each in (found["codes"] or "").split(",") if (code := each.strip())]
+            line, column = token.start
+            yield Spot(source.path, line, column + 1), codes

@@ -1,0 +1,250 @@
+"""What is declared and what is provided, as text that a type checker reads.
+
+Does not know fixtures. `Written` is an annotation in a file, `Known` a class that exists at run time, `Value` a value
+that does.
+
+Invariants:
+1. Text that cannot stand at the top level of a module of its own raises `InexpressibleError`, with the reason: it is
+   counted, and not guessed at.
+2. `Annotated` and `InitVar` are taken off: what they wrap is the type.
+"""
+
+import ast
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, final
+
+from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
+from looprig.check.source import Source
+
+__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written"]
+
+_TYPING: Final = ("typing", "typing_extensions", "collections.abc", "builtins", "types")
+_VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
+_WRAPPERS: Final = {("typing", "Annotated"), ("typing_extensions", "Annotated"), ("dataclasses", "InitVar")}
+_YIELDING: Final = frozenset({
+    "Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator",
+})  # fmt: skip
+
+
+class InexpressibleError(Exception):
+    """It has no meaning outside of the function or class where it stands."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written)."""
+
+    code: str
+    atoms: tuple[tuple[str, str], ...] = ()
+
+
+class TypeText(Protocol):
+    """A type that can be written down."""
+
+    def render(self, writer: "Writer") -> Text:
+        """It, for the generated module.
+
+        Raises:
+            InexpressibleError: it has no meaning there.
+            UnresolvedError: a name in it is bound by nothing.
+        """
+        ...
+
+    def shown(self) -> str:
+        """It, for people."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A class, found by its module and name."""
+
+    module: str
+    qualname: str
+    path: str = ""
+
+    def render(self, writer: "Writer") -> Text:
+        """As `TypeText` says."""
+        if "<locals>" in self.qualname:
+            raise InexpressibleError(f"{self.shown()} is defined in a function")
+        first, *rest = self.qualname.split(".")
+        code = ".".join([writer.names.name(Origin(self.module, first, self.path)), *rest])
+        return Text(code, ((code, self.shown()),))
+
+    def shown(self) -> str:
+        """As `TypeText` says."""
+        return self.qualname.rpartition("<locals>.")[2]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An annotation. `scope` has the classes around it; `variables`, the names of type parameters around it.
+
+    `yields` says that a generator is annotated with it, so that the type is what that yields; `is_local`, that it
+    stands in a function within a function, which may have names of its own.
+    """
+
+    source: Source
+    node: ast.expr
+    scope: tuple[str, ...] = ()
+    variables: frozenset[str] = frozenset()
+    yields: bool = False
+    is_local: bool = False
+
+    def render(self, writer: "Writer") -> Text:
+        """As `TypeText` says."""
+        found = _Rendering(self, writer)
+        try:
+            code = ast.unparse(found.type(self.node))
+        except UnresolvedError as error:
+            if not self.is_local:
+                raise
+            raise InexpressibleError(f"{error} is defined in a function") from None
+        return Text(code, tuple(dict.fromkeys(found.atoms)))
+
+    def shown(self) -> str:
+        """As `TypeText` says."""
+        node = _unquoted(self.node)
+        if self.yields and isinstance(node, ast.Subscript) and _last(node.value) in _YIELDING:
+            inner = node.slice
+            node = _unquoted(inner.elts[0] if isinstance(inner, ast.Tuple) else inner)
+        return ast.unparse(_Unquoting().visit(node))
+
+
+@final
+class Writer:
+    """What rendering needs: the names of the generated module, and the files of the suite."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self.names: Final = Names()
+        self._by_module: dict[str, list[Source]] = {}
+        for source in sources:
+            self._by_module.setdefault(source.module, []).append(source)
+
+    def settled(self, origin: Origin, name: str, user: Source) -> Origin:
+        """An origin with the file that it means: of several files of one module name, the one that the user sees."""
+        files = self._by_module.get(origin.module, ())
+        if origin.path or not files:
+            return origin
+        value = user.namespace.get(name)
+        same = [file for file in files if value is not None and file.namespace.get(origin.name) is value]
+        return replace(origin, path=nearest(same or files, user).path)
+
+
+@final
+class _Rendering:
+    def __init__(self, written: Written, writer: Writer) -> None:
+        self._written = written
+        self._writer = writer
+        self.atoms: list[tuple[str, str]] = []
+
+    def type(self, node: ast.expr) -> ast.expr:
+        node = _unquoted(node)
+        match node:
+            case ast.Name() | ast.Attribute():
+                found = self._named(node)
+            case ast.Subscript():
+                found = self._subscript(node)
+            case ast.Tuple():
+                found = ast.Tuple([self.type(each) for each in node.elts], ast.Load())
+            case ast.List():  # the parameters of a Callable
+                found = ast.List([self.type(each) for each in node.elts], ast.Load())
+            case ast.Starred():
+                found = ast.Starred(self.type(node.value), ast.Load())
+            case ast.BinOp(op=ast.BitOr()):
+                found = ast.BinOp(self.type(node.left), ast.BitOr(), self.type(node.right))
+            case ast.Constant() if node.value is None or node.value is ...:
+                found = node
+            case _:
+                raise InexpressibleError(f"{ast.unparse(node)} is no type")
+        return found
+
+    def _subscript(self, node: ast.Subscript) -> ast.expr:
+        head = self._origin(node.value)
+        if head in _WRAPPERS:
+            return self.type(node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice)
+        value = self._named(node.value)
+        if head in {("typing", "Literal"), ("typing_extensions", "Literal")}:
+            return ast.Subscript(value, self._literal(node.slice), ast.Load())
+        return ast.Subscript(value, self.type(node.slice), ast.Load())
+
+    def _literal(self, node: ast.expr) -> ast.expr:
+        match node:
+            case ast.Tuple():
+                return ast.Tuple([self._literal(each) for each in node.elts], ast.Load())
+            case ast.Attribute() | ast.Name() | ast.Subscript():
+                return self.type(node)
+            case _:
+                return node
+
+    def _origin(self, node: ast.expr) -> tuple[str, str] | None:
+        parts = _parts(node)
+        if parts is None:
+            return None
+        origin, rest = origin_of(parts, self._written.source, self._written.scope)
+        if origin is None:
+            return None
+        return origin.module, ".".join([*([origin.name] if origin.name else []), *rest])
+
+    def _named(self, node: ast.expr) -> ast.expr:
+        parts = _parts(node)
+        if parts is None:
+            raise InexpressibleError(f"{ast.unparse(node)} is no type")
+        written = self._written
+        if parts[0] in written.variables or isinstance(written.source.namespace.get(parts[0]), _VARIABLES):
+            raise InexpressibleError(f"{parts[0]} is a type variable")
+        origin, rest = origin_of(parts, written.source, written.scope)
+        if origin is None:
+            return _dotted(rest)
+        if origin.module in _TYPING and (origin.name or rest[-1:]) in {"Self", ("Self",)}:
+            raise InexpressibleError("Self has no meaning outside of its class")
+        origin = self._writer.settled(origin, parts[0], written.source)
+        found = _dotted((self._writer.names.name(origin), *rest))
+        if origin.module not in _TYPING and written.source.namespace.get(".".join(parts)) is not Any:
+            self.atoms.append((ast.unparse(found), ".".join(parts)))
+        return found
+
+
+@final
+class _Unquoting(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return _unquoted(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return node if _last(node.value) in {"Literal", "Annotated"} else self.generic_visit(node)  # type: ignore[return-value]
+
+
+def _unquoted(node: ast.expr) -> ast.expr:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return node
+    try:
+        inner = ast.parse(node.value.strip(), mode="eval").body
+    except SyntaxError:
+        raise InexpressibleError(f"{node.value!r} is no type") from None
+    return _unquoted(inner)
+
+
+def _parts(node: ast.expr) -> tuple[str, ...] | None:
+    node = _unquoted(node)
+    if isinstance(node, ast.Name):
+        return (node.id,)
+    if isinstance(node, ast.Attribute) and (before := _parts(node.value)) is not None:
+        return (*before, node.attr)
+    return None
+
+
+def _last(node: ast.expr) -> str:
+    parts = _parts(node)
+    return parts[-1] if parts else ""
+
+
+def _dotted(parts: tuple[str, ...]) -> ast.expr:
+    found: ast.expr = ast.Name(parts[0], ast.Load())
+    for part in parts[1:]:
+        found = ast.Attribute(found, part, ast.Load())
+    return found

@@ -1,0 +1,146 @@
+"""The values of a parametrization, as expressions of which a type checker sees the types.
+
+Does not run user code, not even `repr`: what is not a plain value is known by its class.
+
+Invariants:
+1. What a value is built of is written as a display, `[1, 2]`, so that a checker judges it as it would judge the
+   suite's own text.
+2. A value of which the class cannot be named is inexpressible, and not guessed at.
+"""
+
+import enum
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, Final, final
+
+from looprig.check.typetext import InexpressibleError, Known, Text, Writer
+
+__all__ = ["Value", "holds_new_types"]
+
+_PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
+_LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
+_INSTANCE: Final = "_instance"
+_DEEPEST: Final = 6
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value. `shown` is not its `repr` where that would run a suite's code."""
+
+    value: Any
+
+    def render(self, writer: Writer) -> Text:
+        """An expression.
+
+        Raises:
+            InexpressibleError: there is none for it.
+        """
+        atoms: list[tuple[str, str]] = []
+        return Text(_expression(self.value, writer, atoms, 0), tuple(dict.fromkeys(atoms)))
+
+    def shown(self) -> str:
+        """What people call it."""
+        kind = _kind(self.value)
+        if kind in _PLAIN:
+            text = repr(self.value)
+            return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - a message fits on a line
+        if isinstance(self.value, enum.Enum):
+            return f"{kind.__qualname__}.{self.value.name}"
+        return kind.__qualname__
+
+
+def _expression(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: int) -> str:
+    kind = _kind(value)
+    if depth > _DEEPEST:
+        raise InexpressibleError("it is nested too deeply")
+    if kind in _PLAIN:
+        return _plain(value)
+    if issubclass(kind, enum.Enum) and value.name.isidentifier():
+        return f"{_class(kind, writer, atoms)}.{value.name}"
+    if isinstance(value, type):
+        return _class(value, writer, atoms)
+    if kind in {list, tuple, set, frozenset, dict} and len(value) <= _LONGEST:
+        return _display(value, writer, atoms, depth)
+    if isinstance(value, FunctionType | BuiltinFunctionType | ModuleType):
+        return _global(value, writer, atoms)
+    return f"{_INSTANCE}({_class(kind, writer, atoms)})"
+
+
+def _kind(value: object) -> type[object]:
+    return type(value)
+
+
+def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items()  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str | bytes) and len(value) > _LONGEST:
+        return f"{type(value).__name__}()"
+    if isinstance(value, float | complex):  # inf and nan have no literal
+        return f"{type(value).__name__}()"
+    return "..." if value is ... else repr(value)
+
+
+def _display(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: int) -> str:
+    def write(item: Any) -> str:
+        return _expression(item, writer, atoms, depth + 1)
+
+    if isinstance(value, dict):
+        pairs = _pairs(value)
+        return "{" + ", ".join(f"{write(key)}: {write(item)}" for key, item in pairs) + "}"
+    items = [write(item) for item in value]
+    if isinstance(value, list):
+        return f"[{', '.join(items)}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    inner = f"{{{', '.join(items)}}}" if items else "set()"
+    return inner if isinstance(value, set) else f"frozenset({inner if items else ''})"
+
+
+def _class(cls: type, writer: Writer, atoms: list[tuple[str, str]]) -> str:
+    # Private classes of the standard library are seen as what they are a kind of. With others that would say too
+    # little: a class may fulfil a Protocol that its bases do not.
+    is_private = cls.__module__.partition(".")[0] in sys.stdlib_module_names
+    for base in cls.__mro__[:-1] if is_private and cls is not object else (cls,):
+        if (module := _home(base)) is not None:
+            text = Known(module, base.__qualname__).render(writer)
+            atoms.extend(text.atoms)
+            return text.code
+    raise InexpressibleError(f"{cls.__qualname__} cannot be imported")
+
+
+def _home(value: Any) -> str | None:
+    """The module that has a thing under its own name, or a package around it."""
+    module: str = getattr(value, "__module__", None) or ""
+    if module == "builtins":
+        return module
+    while module:
+        found: Any = sys.modules.get(module)
+        for part in value.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is value:
+            return module
+        module = module.rpartition(".")[0]
+    return None
+
+
+def _global(value: Any, writer: Writer, atoms: list[tuple[str, str]]) -> str:
+    if isinstance(value, ModuleType):
+        raise InexpressibleError("it is a module")
+    if (module := _home(value)) is None:
+        raise InexpressibleError(f"{value.__qualname__} cannot be imported")
+    text = Known(module, value.__qualname__).render(writer)
+    del atoms  # a function is no type: whether it is one of Any is not for us to ask
+    return text.code
+
+
+def holds_new_types(annotation: Any, depth: int = 0) -> bool:
+    """Whether an annotation is about a NewType, of which a value at run time keeps no trace."""
+    if hasattr(annotation, "__supertype__"):
+        return True
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    return depth < _DEEPEST and any(holds_new_types(each, depth + 1) for each in arguments)
