@@ -56,7 +56,7 @@ class AiomiscProxy(TcpProxy):
 
     def disconnect_all(self, *, grace: float = 5.0) -> "asyncio.Task[None]":  # type: ignore[override]
         """Ends every connection in good order; begins at once, and can be awaited."""
-        return asyncio.ensure_future(super().disconnect_all(grace=grace))
+        return asyncio.ensure_future(self._running().disconnect_all(grace, "by disconnect_all()"))
 
     async def start(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
         """Begins, as `async with` does, within so many seconds."""

@@ -38,4 +38,4 @@ class MadeByHand(FaultControls[T, L]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        await self._close(error)

@@ -11,23 +11,26 @@ Invariants:
 
 import asyncio
 import socket
-import struct
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, Protocol, cast, final
 
 from looprig.net.proxy.events import EventKind
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.pipe import Pipe
+from looprig.net.proxy.sockets import reset_socket, unsent_bytes
 from looprig.net.toxics.flow import FlowDirection
 from looprig.net.toxics.rule import ConnectionInfo
 
-__all__ = ["Connection", "Owner", "reset_socket"]
-
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+__all__ = ["Connection", "Owner"]
 
 _LAST_WORDS: Final = 1.0
-"""Seconds that a peer has to close its side after it was told that the connection is over."""
+"""Seconds that a peer has to close its side after all was sent, and it was told that the connection is over."""
+
+_LOOK_AGAIN: Final = 0.01
+"""Seconds between two looks at what the kernel still has to send: it tells nobody."""
+
+_LAST_LOOKS: Final = round(_LAST_WORDS / _LOOK_AGAIN)
 
 State = Literal["connecting", "open", "closing", "closed"]
 
@@ -69,12 +72,6 @@ class Owner(Protocol):
     ) -> None:
         """Something for the log."""
         ...
-
-
-def reset_socket(sock: socket.socket) -> None:
-    """Has the kernel send RST, and not FIN, when this socket is closed. Nothing happens if it is closed already."""
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 @final
@@ -122,6 +119,26 @@ class Side(asyncio.Protocol):
         self.fed_by.unblocked()
         self._connection.side_flushed(self)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that its peer's kernel has not taken yet; only those in the transport, where that cannot be known."""
+        if self.is_lost or self.transport is None:
+            return 0
+        buffered = self.transport.get_write_buffer_size()
+        return buffered + (0 if self.sock.family == socket.AF_UNIX else unsent_bytes(self.transport))
+
+    def hold_back(self) -> None:
+        """Reads nothing until the pipe is opened."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+            self.feeds.is_held_back()
+
+    def close(self) -> None:
+        """Ends it in good order, with what is still to be written."""
+        # Once: asyncio's TLS forgets its protocol when it is closed again, and can then not even be aborted.
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+
     def abort(self) -> None:
         """Resets the peer; while the transport is being made, that waits for `Connection.begin`."""
         if self.is_lost:
@@ -145,7 +162,8 @@ class Connection:
         self, owner: Owner, info: ConnectionInfo, client: socket.socket, window: int, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._ended = 0
-        self._last_words: asyncio.TimerHandle | None = None
+        self._last_look: asyncio.TimerHandle | None = None
+        self._last_words = 0
         self._loop = loop
         self._owner = owner
         self._to_close = ""
@@ -165,9 +183,7 @@ class Connection:
     def is_flushed(self) -> bool:
         """Whether it is over, or about to be and all that it is to send has gone."""
         if self.state == "closing":
-            return all(
-                side.is_lost or (side.fed_by.has_finished and not side.fed_by.is_blocked) for side in self._sides()
-            )
+            return all(side.is_lost or (side.fed_by.has_finished and not side.unsent) for side in self._sides())
         return self.state == "closed"
 
     # Beginning
@@ -228,10 +244,7 @@ class Connection:
         self.note("ended", pipe.direction, by, f"after {pipe.passed} bytes")
         self._ended += 1
         if self._ended == len(self.pipes):
-            self.state = "closing"
-            for side in self._sides():
-                if side.transport is not None:
-                    side.transport.close()
+            self._begin_to_close()
         elif not pipe.end_sink():  # TLS cannot end one direction alone
             self.close_orderly(by, pipe.direction)
 
@@ -242,8 +255,11 @@ class Connection:
         if self.state != "open":
             return
         self.note("disconnected", direction, by, why)
+        self._begin_to_close()
+
+    def _begin_to_close(self) -> None:
         self.state = "closing"
-        self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
+        self._last_look = self._loop.call_later(_LOOK_AGAIN, self._look)
         for pipe in self.pipes:
             pipe.finish()
 
@@ -252,26 +268,33 @@ class Connection:
         pipe = self._pipe(direction)
         for side in self._sides():
             transport = side.transport
-            if side.fed_by is pipe and transport is not None and not transport.is_closing():
-                transport.set_write_buffer_limits(0)  # so that it tells when all is written
-                if not pipe.end_sink():
-                    transport.close()
+            if side.fed_by is pipe and transport is not None and not transport.is_closing() and not pipe.end_sink():
+                transport.close()
         self._close_those_that_ended()
         self._owner.flushed(self)
 
     def _close_those_that_ended(self) -> None:
         """Of a peer that has ended too nothing is left unread, so that closing sends no reset."""
         for side in self._sides():
-            if side.has_ended and side.fed_by.has_finished and side.transport is not None:
-                side.transport.close()
+            if side.has_ended and side.fed_by.has_finished:
+                side.close()
 
-    def _hear_last_words(self) -> None:
-        if not all(pipe.has_finished for pipe in self.pipes):  # a toxic is still awaiting something
-            self._last_words = self._loop.call_later(_LAST_WORDS, self._hear_last_words)
+    def _look(self) -> None:
+        """Sees how far it has come. To close a socket of which something is unsent would lose that, if its peer sends.
+
+        Nothing limits how long a peer may take to read: who wants the connection gone resets it (`disconnect_all`).
+        """
+        self._last_look = self._loop.call_later(_LOOK_AGAIN, self._look)
+        if not self.is_flushed:
+            self._last_words = 0
             return
-        for side in self._sides():
-            if side.transport is not None:
-                side.transport.close()  # which still writes what a slow peer has to read
+        self._owner.flushed(self)
+        self._last_words += 1
+        if self._last_words == _LAST_LOOKS:
+            for side in self._sides():
+                side.close()
+        elif self._last_words > 2 * _LAST_LOOKS:  # TLS waits for its peer to agree
+            self.hang_up()
 
     def hang_up(self) -> None:
         """Closes both sockets now. What peers have sent meanwhile, they may be told by a reset that it was too late."""
@@ -302,6 +325,10 @@ class Connection:
         self._owner.toxic_failed(self, stage, error)
         self.reset(stage.name)
 
+    def lost_bytes(self, stage: Stage) -> None:
+        """A stream with a gap is no stream."""
+        self.reset(stage.name, why="since bytes are missing")
+
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
         """A task for what a toxic awaits."""
         return self._owner.spawn(work, name)
@@ -316,12 +343,14 @@ class Connection:
         """One more toxic on the direction that the stage is for."""
         self._pipe(stage.flow.direction).put_on(stage)
 
-    def take_off(self, stage: Stage) -> None:
-        """A toxic is no more. What it held back goes on; where it lost something, the connection is reset."""
-        if stage.has_dropped:
-            self.reset(stage.name, why="since bytes are missing")
-        else:
-            self._pipe(stage.flow.direction).take_off(stage)
+    def take_off(self, stages: Sequence[Stage]) -> None:
+        """Toxics are no more. What they held back goes on; where one lost something, the connection is reset."""
+        lossy = next((stage for stage in stages if stage.has_dropped), None)
+        if lossy is not None:
+            self.lost_bytes(lossy)
+            return
+        for pipe in self.pipes:
+            pipe.take_off([stage for stage in stages if stage.flow.direction == pipe.direction])
 
     def _pipe(self, direction: FlowDirection) -> Pipe:
         return self.upstream if direction == "upstream" else self.downstream
@@ -334,9 +363,9 @@ class Connection:
         if not all(side.is_lost for side in self._sides()) or self.state == "connecting":
             return
         self.state = "closed"
-        if self._last_words is not None:
-            self._last_words.cancel()
-            self._last_words = None
+        if self._last_look is not None:
+            self._last_look.cancel()
+            self._last_look = None
         for pipe in self.pipes:
             pipe.close()
         self._owner.finished(self)

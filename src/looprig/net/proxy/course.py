@@ -4,14 +4,17 @@ Does not know time, sockets or tasks: the times are handed in, and what is to ha
 
 Invariants:
 1. Depth first: what one toxic sends is through all the others before that toxic is asked for more. So order is kept.
-2. A chunk goes the whole way with the toxics that were on when it came.
+2. A chunk goes the whole way with the toxics that were on when it began its way, and are still on when it comes to
+   them.
 3. While something is awaited nothing moves; `resume` goes on from there.
-4. What a toxic raises is told once, and ends the way of the chunk.
+4. What a toxic raises is told once, and ends the way of the chunk: also what is no `Exception`, as `pytest.fail`.
+5. It is not entered twice: what the suite's own code in a toxic does to the proxy is done after that (the pipe sees to
+   it), but for a reset, after which nothing is asked any more.
 """
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 from looprig.net.proxy.line import Delays, Mark, Stage, time_of
 from looprig.net.toxics.checked import as_bytes, check_seconds
@@ -45,6 +48,18 @@ class Outlet(Protocol):
     def fail(self, stage: Stage, error: BaseException) -> None:
         """A toxic raised."""
         ...
+
+    def lose(self, stage: Stage) -> None:
+        """A toxic has dropped bytes after it was taken off."""
+        ...
+
+
+@final
+class _Done:
+    """Stands for nothing more."""
+
+
+_DONE: Final = _Done()
 
 
 @final
@@ -88,10 +103,6 @@ class Course:
 
     # The toxics
 
-    def put_on(self, stage: Stage) -> None:
-        """One more, behind those that are there; `begin` may follow."""
-        self.stages += (stage,)
-
     def take_off(self, stage: Stage) -> None:
         """One is no more: those behind it go on as if what it held back had never been."""
         stage.take_off()
@@ -110,13 +121,13 @@ class Course:
         self._run()
 
     def begin(self, stage: Stage, now: float) -> None:
-        """A toxic that was just put on may do something at once."""
+        """One more toxic, behind those that are there. It may do something at once."""
         self._now = now
-        if stage in self.stages:
-            question = _Question(self.stages, self.stages.index(stage), now, ())
-            stage.flow.now = now
-            self._ask(question, lambda: stage.toxic.on_start(stage.flow))
-            self._run()
+        self.stages += (stage,)
+        question = _Question(self.stages, len(self.stages) - 1, now, ())
+        stage.flow.now = now
+        self._ask(question, lambda: stage.toxic.on_start(stage.flow))
+        self._run()
 
     def resume(self, data: object, now: float) -> None:
         """What was awaited is there."""
@@ -124,14 +135,16 @@ class Course:
         if not self._asked:
             return
         self._now = now
+        for question in self._asked:  # what is still to come of the same chunk has waited as well
+            question.came += max(0.0, now - time_of(question.came, question.delays))
         question = self._asked[-1]
-        question.came += max(0.0, now - time_of(question.came, question.delays))
         try:
             sent = as_bytes(data, question.stage.name)
         except TypeError as error:
             self._fail(question.stage, error)
             return
-        self._go_on(question, sent, 0.0)
+        if sent:
+            self._go_on(question, sent, 0.0)
         self._run()
 
     def fail(self, error: BaseException) -> None:
@@ -151,6 +164,8 @@ class Course:
         self, stages: tuple[Stage, ...], index: int, came: float, item: bytes | Mark, delays: Delays, by: str
     ) -> None:
         """Something has come as far as one toxic, or through all of them."""
+        while index < len(stages) and stages[index].is_off:
+            index += 1
         if index == len(stages):
             self._outlet.arrive(came, item, delays, by)
             return
@@ -167,7 +182,9 @@ class Course:
     def _ask(self, question: _Question, ask: Callable[[], Iterable[Effect]]) -> None:
         try:
             question.effects = iter(ask())
-        except Exception as error:  # noqa: BLE001 - a toxic may be the suite's own: the test is told
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a toxic may be the suite's own: the test is told
             self._fail(question.stage, error)
         else:
             self._asked.append(question)
@@ -180,11 +197,15 @@ class Course:
             question = self._asked[-1]
             stage = question.stage
             try:
-                effect = _checked(next(question.effects, None), stage)
-            except Exception as error:  # noqa: BLE001 - as above
+                effect = _checked(next(question.effects, _DONE), stage)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as above
                 self._fail(stage, error)
                 return
-            if effect is None:
+            if not self._asked or self._asked[-1] is not question:
+                return  # it has ended its own connection
+            if isinstance(effect, _Done):
                 self._asked.pop()
                 stage.flow.seen += question.length
             elif isinstance(effect, Send | End):
@@ -213,6 +234,8 @@ class Course:
                 stage.paused_until = max(stage.paused_until, self._now + seconds)
             case Drop():
                 stage.has_dropped = True
+                if stage.is_off:
+                    self._outlet.lose(stage)
             case Note(text):
                 self._outlet.note(stage, text)
             case Await(result):
@@ -224,10 +247,10 @@ class Course:
         self._outlet.fail(stage, error)
 
 
-def _checked(effect: object, stage: Stage) -> Effect | None:
+def _checked(effect: object, stage: Stage) -> Effect | _Done:
     """What a toxic says, whatever its types say."""
     match effect:
-        case None | Close() | Drop() | Await() | Note() | Abort(after=None):
+        case _Done() | Close() | Drop() | Await() | Note(text=str()) | Abort(after=None):
             return effect
         case Send(data, after):
             check_seconds(after, effect, stage.name)

@@ -12,25 +12,12 @@ import asyncio
 import os
 import socket
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 from looprig.net.proxy.connection import Side
+from looprig.net.proxy.sockets import tune
 
-__all__ = ["connect", "hand_over", "tune"]
-
-_RECEIVE_BUFFER: Final = 1 << 18
-"""Bytes: what asyncio reads at once. More of them in the kernel were measured to be slower, and would hide a stall."""
-
-
-def tune(sock: socket.socket) -> None:
-    """Has a TCP socket send at once and hold little. To be done before it is connected, or listens for those that are.
-
-    asyncio turns Nagle's algorithm off only for sockets that were made with the number of the protocol, which accepted
-    ones do not have.
-    """
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+__all__ = ["connect", "hand_over"]
 
 
 async def connect(loop: asyncio.AbstractEventLoop, targets: Sequence[tuple[int, Any]]) -> socket.socket:

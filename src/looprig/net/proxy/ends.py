@@ -33,6 +33,10 @@ class Ends(Protocol):
         """A toxic raised."""
         ...
 
+    def lost_bytes(self, stage: Stage) -> None:
+        """A toxic has made a gap that its being taken off cannot undo."""
+        ...
+
     def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
         """Something for the log."""
         ...

@@ -111,6 +111,8 @@ class FaultControls(ABC, Generic[T, L]):
     # Life
 
     async def _open(self) -> None:
+        if self._link is not None:
+            raise LooprigError(f"{self._label()} is running already.", [(self._label(), self._declared_at())])
         owner = (self._label(), self._declared_at())
         toxics = checked(self._kind(), self.toxics, owner)
         watch = current_watch.get(None)
@@ -121,13 +123,19 @@ class FaultControls(ABC, Generic[T, L]):
             self._watch = watch
             watch.begin(self)
 
-    async def _close(self) -> None:
+    async def _close(self, failure: BaseException | None = None) -> None:
+        """Ends it; `failure` is what it ends because of, if that is something."""
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.end(self)
         link, self._link = self._link, None
         if link is not None:
             await self._end(link)
+        if failure is not None and not isinstance(failure, Exception):
+            # A cancellation has to stay one. The errors are left for the test, or where there is none, noted.
+            for error in self.take_errors() if watch is None else ():
+                failure.add_note(f"Besides, in a proxy: {error}")
+            return
         errors = self.take_errors()
         if errors:
             raise ExceptionGroup(f"{self._label()} had errors that nobody took", errors)

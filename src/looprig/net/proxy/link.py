@@ -18,7 +18,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, final
 
-from looprig.exceptions import ProxyError
+from looprig.exceptions import LooprigError, ProxyError
 from looprig.location import Location, location_of
 from looprig.net.proxy.application import Application, rng_for
 from looprig.net.proxy.connection import Connection
@@ -100,20 +100,30 @@ class Link:
         """Ends every connection in good order; those that take longer than `grace` seconds are reset."""
         self._is_closed = True
         self.listener.close()
-        for connection in self.connections:
-            if connection.state == "connecting":
-                connection.reset("", why=_AT_THE_END)
-        await self.disconnect_all(grace, _AT_THE_END)
+        self._waiting.changed()  # there is nothing to wait for any more
+        try:
+            for connection in self.connections:
+                if connection.state == "connecting":
+                    connection.reset("", why=_AT_THE_END)
+            await self.disconnect_all(grace, _AT_THE_END)
+            self._hang_up()
+            await self._waiting.until(lambda: not self._connections and not self._dials)
+            try:
+                async with asyncio.timeout(grace):
+                    await self._waiting.until(lambda: not self._tasks)
+            except TimeoutError as error:
+                self._report(f"{len(self._tasks)} of its toxics await something that does not end", (), error)
+        finally:
+            # Nothing is left to do but for who was cancelled meanwhile: then all goes at once.
+            self._hang_up()
+            for task in (*self._tasks, *self._dials.values()):
+                task.cancel()
+            self._applications.clear()
+            self._stages.clear()
+
+    def _hang_up(self) -> None:
         for connection in self.connections:
             connection.hang_up()
-        await self._waiting.until(lambda: not self._connections and not self._dials)
-        try:
-            async with asyncio.timeout(grace):
-                await self._waiting.until(lambda: not self._tasks)
-        except TimeoutError as error:
-            self._report(f"{len(self._tasks)} of its toxics await something that does not end", (), error)
-        self._applications.clear()
-        self._stages.clear()
 
     @property
     def connections(self) -> list[Connection]:
@@ -133,7 +143,7 @@ class Link:
         connection = Connection(self, info, client, self.settings.window, self._loop)
         self._connections[info.index] = connection
         self.note("accepted", connection, None, "", f"from {address}" if address else "")
-        for application in self._applications:
+        for application in tuple(self._applications):
             self._strike(application, connection)
         if connection.state == "connecting":
             dial = self._create_task(self._dial(connection), f"proxy connection {info.index}")
@@ -142,7 +152,7 @@ class Link:
 
     def _create_task(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
         """In the context of whoever opened the link: what a test does to the link is not to be the test's own task."""
-        return self._loop.create_task(work, name=name, context=self._context)
+        return self._loop.create_task(work, name=name, context=self._context.copy())
 
     def _dialled(self, index: int) -> None:
         del self._dials[index]
@@ -182,9 +192,15 @@ class Link:
         await hand_over(
             service,
             self._loop.create_connection(
-                lambda: service, sock=sock, ssl=settings.service_tls, server_hostname=settings.service_name
+                lambda: service,
+                sock=sock,
+                ssl=settings.service_tls,
+                server_hostname=settings.service_name,
+                ssl_handshake_timeout=settings.connect_timeout if service.is_tls else None,
             ),
         )
+        if client.is_tls:  # a client that takes its time to shake hands holds nobody's bytes here
+            service.hold_back()
         if not client.is_lost:
             await hand_over(
                 client, self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls)
@@ -277,22 +293,33 @@ class Link:
         self._applications.append(application)
         self._stages[application] = {}
         for connection in self.connections:
-            if connection.state in {"connecting", "open"}:
-                self._strike(application, connection)
+            self._strike(application, connection)
 
     def _strike(self, application: Application, connection: Connection) -> None:
-        stages = self._stages[application].setdefault(connection.info.index, [])
+        """Puts the toxics of an application on a connection, unless a `when` among them ends either of the two."""
+        index = connection.info.index
         for number, (rule, name) in enumerate(application.toxics):
             toxic = cast("Toxic", rule)
-            try:
-                strikes = application.strikes(number, connection.info)
-            except Exception as error:  # noqa: BLE001 - a predicate of the suite's own: the test is told
-                self._toxic_failed(connection, None, name, toxic.when, error)
-                connection.reset(name)
+            strikes = self._strikes(application, number, connection)
+            if application not in self._stages or connection.state not in {"connecting", "open"}:
                 return
             if strikes:
+                stages = self._stages[application].setdefault(index, [])
                 self.note("toxic", connection, None if toxic.direction == "both" else toxic.direction, name, "is on")
                 stages += [self._stage(connection, toxic, name, direction) for direction in _directions(toxic)]
+
+    def _strikes(self, application: Application, number: int, connection: Connection) -> bool:
+        if application not in self._stages or connection.state not in {"connecting", "open"}:
+            return False
+        rule, name = application.toxics[number]
+        try:
+            return application.strikes(number, connection.info)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a predicate of the suite's own: the test is told
+            self._toxic_failed(connection, None, name, rule.when, error)
+            connection.reset(name)
+            return False
 
     def _stage(self, connection: Connection, toxic: Toxic, name: str, direction: FlowDirection) -> Stage:
         rng = rng_for(self.settings.seed, connection.info.index, direction, name)
@@ -307,9 +334,8 @@ class Link:
         for _, name in application.toxics:
             self.note("toxic off", None, None, "", name)
         for index, stages in self._stages.pop(application).items():
-            connection = self._connections.get(index)
-            for stage in stages if connection is not None else ():
-                connection.take_off(stage)  # type: ignore[union-attr]  # seen above
+            if (connection := self._connections.get(index)) is not None:
+                connection.take_off(stages)
 
     # The whole link
 
@@ -353,7 +379,13 @@ class Link:
 
     async def wait_connections(self, count: int) -> None:
         """Waits until so many connections are open at least; with 0, until there is none."""
-        await self._waiting.until(lambda: self.live >= count if count else not self._connections)
+
+        def are_there() -> bool:
+            return self.live >= count if count else not self._connections
+
+        await self._waiting.until(lambda: are_there() or self._is_closed)
+        if not are_there():
+            raise LooprigError(f"The proxy ended while {count} connections were waited for.", [self.settings.owner])
 
 
 def _directions(toxic: Toxic) -> tuple[FlowDirection, ...]:

@@ -10,6 +10,7 @@ Invariants:
 """
 
 import asyncio
+import errno
 import select
 import socket
 import sys
@@ -22,7 +23,7 @@ from typing import Final, Literal, cast, final
 
 from looprig.exceptions import LooprigError
 from looprig.net.ports import localhost
-from looprig.net.proxy.dialling import tune
+from looprig.net.proxy.sockets import reset_socket, tune
 
 __all__ = ["Listener"]
 
@@ -30,6 +31,9 @@ _AT_ONCE: Final = 64
 """Clients that are taken in one round of the loop."""
 
 _BACKLOG: Final = 1024
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_REST: Final = 1.0
+"""Seconds without accepting, once there was no room for another client; asyncio's servers wait as long."""
 _FILLED_WITHIN: Final = 0.05
 """Seconds after which a connection over loopback that is not there yet was not taken."""
 _PORT_WAIT: Final = 5.0
@@ -52,6 +56,7 @@ class Listener:
         """Clients that had to be taken from the queue though nobody is to be served."""
         self._loop = asyncio.get_running_loop()
         self._path = path
+        self._rest: asyncio.TimerHandle | None = None
         self._socket = _bound_path(path) if path is not None else _bound_port(host or localhost())
         self._states: list[State] = []
         name = self._socket.getsockname()
@@ -102,6 +107,9 @@ class Listener:
         if on is self._is_reading:
             return
         self._is_reading = on
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         if on:
             self._loop.add_reader(self._socket, self._take)
         else:
@@ -181,6 +189,11 @@ class Listener:
                 break
             except ConnectionAbortedError:
                 continue
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._take_a_rest(error)
+                break
             if address in own:
                 client.close()
                 continue
@@ -193,9 +206,22 @@ class Listener:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        kept, self._kept = self._kept, []
-        for client, shown in kept:
-            self._accepted(client, shown)
+        while self._kept:
+            self._accepted(*self._kept.pop(0))
+
+    def _take_a_rest(self, error: OSError) -> None:
+        """The process, or the system, has no room for another client now: those who knock wait."""
+        self._loop.call_exception_handler({
+            "message": f"a proxy cannot accept clients for now: {error}", "exception": error
+        })  # fmt: skip
+        if self._is_reading:
+            self._loop.remove_reader(self._socket)
+            self._rest = self._loop.call_later(_REST, self._go_on)
+
+    def _go_on(self) -> None:
+        self._rest = None
+        if self._is_reading:
+            self._loop.add_reader(self._socket, self._take)
 
     def take_waiting(self) -> None:
         """Accepts all who wait to be, even while they are not to be served."""
@@ -207,6 +233,8 @@ class Listener:
         """Lets the port go. Whoever waits to be accepted is reset by the kernel."""
         self._is_closed = True
         self._read(on=False)
+        for client, _ in self._kept:
+            reset_socket(client)  # as the kernel does with those that it kept waiting
         for waiting in (*self._fillers, *(client for client, _ in self._kept)):
             waiting.close()
         self._socket.close()

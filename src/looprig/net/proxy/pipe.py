@@ -4,15 +4,16 @@ Does not open or close sockets; the connection is told what to end (`Ends`). Inv
 1. Bytes leave in the order in which they came, none twice; none is lost unless a toxic says so or the connection ends.
 2. No more than `window` bytes are held, and what one read brings above that.
 3. There is one timer, and one delay line.
+5. It is not entered twice: what a toxic's own code does to it is done when that code has come to its end.
 4. With no toxic and nothing held, what comes is written at once (`is_fast`).
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
 from looprig.net.proxy.course import Course
 from looprig.net.proxy.ends import Ends
@@ -24,14 +25,17 @@ __all__ = ["Pipe"]
 _HIGH: Final = 1 << 18
 """Bytes that may wait in the buffer of a transport before its source is held back."""
 
+_RECORD: Final = 1 << 14
+"""Bytes of a TLS record."""
+
 _STEP: Final = 1 << 20
 """Bytes of room in the window that are worth reading on for."""
 
 _clock: Final = time.monotonic  # a loop's own clock may be behind by the time since its last round, as uvloop's is
 
 
-_Input: TypeAlias = bytes | Mark | Stage
-"""What waits to go through the toxics: bytes, an end, or a toxic that is to begin."""
+_Input: TypeAlias = bytes | Mark
+"""What waits to go through the toxics: bytes, or an end."""
 
 
 @final
@@ -44,10 +48,12 @@ class Pipe:
         "_inbox",
         "_inbox_bytes",
         "_is_reading",
+        "_is_working",
         "_line",
         "_loop",
         "_sink",
         "_source",
+        "_starts",
         "_timer",
         "_timer_at",
         "_waiting",
@@ -68,10 +74,13 @@ class Pipe:
         self._inbox: deque[_Input] = deque()
         self._inbox_bytes = 0
         self._is_reading = True
+        self._is_working = False
         self._line = DelayLine()
         self._loop = loop
         self._sink: asyncio.Transport | None = None
         self._source: asyncio.Transport | None = None
+        self._starts: deque[Stage] = deque()
+        """Toxics that are to begin: before anything that has not begun its way."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._waiting: asyncio.Task[object] | None = None
@@ -94,7 +103,13 @@ class Pipe:
         self._source, self._sink = source, sink
         self.write = sink.write
         high = min(_HIGH, self.window // 2)
+        if sink.get_extra_info("ssl_object") is not None:
+            high = max(high, _RECORD)  # with less, TLS of asyncio and uvloop finds that even nothing is too much
         sink.set_write_buffer_limits(high, high // 4)
+
+    def is_held_back(self) -> None:
+        """Its source is not read for now; once it is open, it decides that itself."""
+        self._is_reading = False
 
     def start(self) -> None:
         """Begins to carry, unless the toxics of the other direction have ended the connection already."""
@@ -137,18 +152,16 @@ class Pipe:
 
     def put_on(self, stage: Stage) -> None:
         """One more toxic, behind those that are there."""
-        self._course.put_on(stage)
-        if self._sink is None:
-            self._inbox.append(stage)
-        elif self._course.is_waiting:
-            self._inbox.appendleft(stage)
-        else:
-            self._course.begin(stage, _clock())
+        self.is_fast = False
+        self._starts.append(stage)
         self._work()
 
-    def take_off(self, stage: Stage) -> None:
-        """A toxic is no more: what it held back goes on."""
-        self._course.take_off(stage)
+    def take_off(self, stages: Iterable[Stage]) -> None:
+        """Toxics are no more, all at once: what they held back goes on."""
+        for stage in stages:
+            if stage in self._starts:
+                self._starts.remove(stage)
+            self._course.take_off(stage)
         self._line.refresh()
         self._work()
 
@@ -162,13 +175,17 @@ class Pipe:
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
         """The connection is to be reset, unless the toxic is taken off before."""
-        stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
+        if not stage.is_off:
+            stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
         """A toxic awaits something, in a task."""
 
         async def awaited() -> object:
             return await result
+
+        # A coroutine is run as it is: cancelled before its first step, it would else be one that nobody awaited.
+        work = cast("Coroutine[Any, Any, object]", result) if asyncio.iscoroutine(result) else awaited()
 
         def done(task: "asyncio.Task[object]") -> None:
             error = asyncio.CancelledError() if task.cancelled() else task.exception()
@@ -177,13 +194,17 @@ class Pipe:
                     self._ends.toxic_failed(stage, error)
                 return
             self._waiting = None
-            if error is None:
-                self._course.resume(task.result(), _clock())
-            else:
-                self._course.fail(error)
+            self._is_working = True
+            try:
+                if error is None:
+                    self._course.resume(task.result(), _clock())
+                else:
+                    self._course.fail(error)
+            finally:
+                self._is_working = False
             self._work()
 
-        self._waiting = self._ends.spawn(awaited(), f"toxic {stage.name}")
+        self._waiting = self._ends.spawn(work, f"toxic {stage.name}")
         self._waiting.add_done_callback(done)
 
     def _give_up(self) -> None:
@@ -201,28 +222,44 @@ class Pipe:
         """A toxic raised."""
         self._ends.toxic_failed(stage, error)
 
+    def lose(self, stage: Stage) -> None:
+        """A toxic has dropped bytes after it was taken off: what comes now is not the stream that was sent."""
+        self._ends.lost_bytes(stage)
+
     # What goes
 
     def _work(self) -> None:
         """Does what can be done now."""
-        if self._sink is None:
+        if self._sink is None or self._is_working:
             return
-        course = self._course
-        while self._inbox and not course.is_waiting:
-            if not (isinstance(self._inbox[0], Stage) or self.is_finishing) and self._is_paused():
-                break
-            entry = self._inbox.popleft()
-            if isinstance(entry, bytes):
-                self._inbox_bytes -= len(entry)
-            if isinstance(entry, Stage):
-                course.begin(entry, _clock())
-            elif not self.has_ended:
-                course.send(entry, _clock())
-        if self.is_finishing and not course.is_waiting:
-            self._finish()
-            return
-        self._release()
+        self._is_working = True
+        try:
+            while self._step():
+                pass
+            if not self.is_finishing:
+                self._release()
+            if self.is_finishing and not self._course.is_waiting:
+                self._finish()
+        finally:
+            self._is_working = False
         self._settle()
+
+    def _step(self) -> bool:
+        """Sends the next thing on its way; whether there was one that may go."""
+        course = self._course
+        if course.is_waiting:
+            return False
+        if self._starts:
+            course.begin(self._starts.popleft(), _clock())
+            return True
+        if not self._inbox or (self._is_paused() and not self.is_finishing):
+            return False
+        entry = self._inbox.popleft()
+        if isinstance(entry, bytes):
+            self._inbox_bytes -= len(entry)
+        if not self.has_ended:
+            course.send(entry, _clock())
+        return True
 
     def _is_paused(self) -> bool:
         return any(stage.paused_until and stage.paused_until > _clock() for stage in self._course.stages)
@@ -288,6 +325,7 @@ class Pipe:
         for stage in self._course.stages:
             stage.silence()
         self._course.stages = ()
+        self._starts.clear()
         self._line.clear()
         self._inbox.clear()
         self._inbox_bytes = 0
@@ -310,12 +348,12 @@ class Pipe:
 
     def _settle(self) -> None:
         """Decides what follows from what is held: whether to read, when to look again, and whether all is simple."""
-        if self._sink is None:
+        if self._sink is None or self._is_working or self.has_finished:
             return
         now = _clock()
         stages = self._course.stages
         pause = max((stage.paused_until for stage in stages), default=0.0)
-        is_idle = not (self._line or self._inbox or self._course.is_waiting)
+        is_idle = not (self._line or self._inbox or self._starts or self._course.is_waiting)
         self.is_fast = is_idle and not stages and not self.has_ended
         if self.is_fast:
             self._read(on=not self.is_blocked)

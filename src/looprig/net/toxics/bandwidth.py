@@ -1,5 +1,6 @@
 """A narrow link: so many bytes a second, and the sender is held back accordingly."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
@@ -31,8 +32,8 @@ class Bandwidth(Toxic):
 
     def complaints(self) -> Iterator[str]:
         """What is wrong with its values."""
-        if not self.rate > 0:
-            yield f"rate is {self.rate!r} bytes a second, which is not above 0: for a link that stands still use Stall"
+        if not 0 < self.rate < math.inf:
+            yield f"rate is {self.rate!r} bytes a second: give a number above 0 (if nothing is to pass, Stall)"
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         """One piece after the other, each once there was time for it."""
