@@ -87,7 +87,6 @@ def _is_at_run_time(binding: Binding, value: Any) -> bool:
     return value is not None and found is value
 
 
-@final
 class Names:
     """What the generated module calls things: each has one name in it, whoever uses it."""
 

@@ -8,6 +8,8 @@ standardized by OASIS.
 
 import json
 import os
+import site
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +17,7 @@ from typing import Any, Final
 from looprig._version import __version__
 from looprig.check.edges import CODES, Finding
 
-__all__ = ["FORMATS"]
+__all__ = ["FORMATS", "shown_path", "shown_place"]
 
 
 def _text(findings: Sequence[Finding], root: Path) -> str:
@@ -82,6 +84,14 @@ def shown_path(path: str, root: Path) -> str:
         return Path(path).relative_to(root).as_posix()
     except ValueError:
         return path.replace(os.sep, "/")
+
+
+def shown_place(path: str, root: Path) -> str:
+    """A path below the project, or below where packages are: it is the same on each machine."""
+    for folder in (root, *map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path])):
+        if folder != Path() and Path(path).is_relative_to(folder):
+            return shown_path(path, folder)
+    return path
 
 
 FORMATS: Final[dict[str, Callable[[Sequence[Finding], Path], str]]] = {

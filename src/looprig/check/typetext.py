@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, final
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
 from looprig.check.source import Source
 
-__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written"]
+__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "yielded"]
 
 _TYPING: Final = ("typing", "typing_extensions", "collections.abc", "builtins", "types")
 _VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
@@ -109,19 +109,25 @@ class Written:
 
     def shown(self) -> str:
         """As `TypeText` says."""
-        node = _unquoted(self.node)
-        if self.yields and isinstance(node, ast.Subscript) and _last(node.value) in _YIELDING:
-            inner = node.slice
-            node = _unquoted(inner.elts[0] if isinstance(inner, ast.Tuple) else inner)
-        return ast.unparse(_Unquoting().visit(node))
+        inner = (yielded(self) or self) if self.yields else self
+        return ast.unparse(_Unquoting().visit(_unquoted(inner.node)))
+
+
+def yielded(written: Written) -> Written | None:
+    """What a generator yields that is annotated as one of those of typing; `None` where that is said in other words."""
+    node = _unquoted(written.node)
+    if not isinstance(node, ast.Subscript) or _last(node.value) not in _YIELDING:
+        return None
+    inner = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice
+    return replace(written, node=inner, yields=False)
 
 
 @final
 class Writer:
     """What rendering needs: the names of the generated module, and the files of the suite."""
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
-        self.names: Final = Names()
+    def __init__(self, sources: Iterable[Source] = (), names: Names | None = None) -> None:
+        self.names: Final = names or Names()
         self._by_module: dict[str, list[Source]] = {}
         for source in sources:
             self._by_module.setdefault(source.module, []).append(source)

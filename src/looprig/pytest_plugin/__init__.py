@@ -5,17 +5,23 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
-from looprig.pytest_plugin.options import Options, add_options, wants_check
+from looprig.pytest_plugin.options import Options, add_options, looks_only
 from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
-from looprig.pytest_plugin.state import state_of
+from looprig.pytest_plugin.state import RunState, state_of
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.looking import Looking
 
 __all__: list[str] = []
 
@@ -45,12 +51,25 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.pluginmanager.register(collecting, "looprig.collecting")
-    if wants_check(session.config):
-        from looprig.pytest_plugin.checking import Checking  # noqa: PLC0415 - only when asked
-
-        state_of(session.config).checking = checking = Checking(session, collecting)
-        session.config.pluginmanager.register(checking, "looprig.checking")
+    if (wanted := looks_only(session.config)) is not None:
+        _look(wanted, session)
     session.config.add_cleanup(ProxyWatch(session.config).close)
+
+
+def _look(wanted: str, session: pytest.Session) -> None:
+    """Has fixtures looked at in the place of running tests. What that takes is loaded now."""
+    from looprig.pytest_plugin.annotating import Annotating  # noqa: PLC0415 - only when asked
+    from looprig.pytest_plugin.checking import Checking  # noqa: PLC0415 - as above
+    from looprig.pytest_plugin.revealing import Revealing  # noqa: PLC0415 - as above
+
+    kinds: dict[str, Callable[[pytest.Session, RunState], Looking]] = {
+        "check_fixtures": Checking,
+        "reveal_fixtures": Revealing,
+        "annotate_fixtures": Annotating,
+    }
+    state = state_of(session.config)
+    state.looking = kinds[wanted](session, state)
+    session.config.pluginmanager.register(state.looking, "looprig.looking")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,8 +79,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     assert state.collecting is not None
     planning = state.planning = Planning(session, items, state.collecting)
     errors = [*planning.errors(), *state.collecting.existence.errors(items)]
-    if state.checking is not None:
-        state.checking.note(errors)
+    if state.looking is not None:
+        state.looking.note(errors)
         return
     if errors:
         _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))

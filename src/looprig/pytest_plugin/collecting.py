@@ -96,8 +96,8 @@ class Collecting:
             result = yield
         except pytest.UsageError as error:
             raise pytest.UsageError(self._told(str(error))) from None
-        if (checking := state_of(config).checking) is not None:
-            checking.note(self._errors())
+        if (looking := state_of(config).looking) is not None:
+            looking.note(self._errors())
             return result
         if not (told := self._told()):
             return result

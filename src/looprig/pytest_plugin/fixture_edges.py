@@ -8,8 +8,6 @@ Invariants:
 3. An edge is taken once, however many tests share it.
 """
 
-import site
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +18,7 @@ import pytest
 
 from looprig.check.edges import Code, Edge
 from looprig.check.module import Unread
-from looprig.check.output import shown_path
+from looprig.check.output import shown_place
 from looprig.check.source import Spot
 from looprig.check.typetext import Known, TypeText
 from looprig.check.values import Value, holds_new_types
@@ -200,17 +198,9 @@ class FixtureEdges:
         target = self._registry.target(definition)
         location = location_of(plain(definition.func)) if target is None else target.spec.location
         name = self._registry.public_name(definition)
-        return f'fixture "{name}" ({_place_of(location.path, self._root)}:{location.line})'
+        return f'fixture "{name}" ({shown_place(location.path, self._root)}:{location.line})'
 
 
 def _identity(value: object) -> tuple[object, ...]:
     kind = type(value)
     return kind, value if kind in {int, str, bool, bytes, float, type(None)} else id(value)
-
-
-def _place_of(path: str, root: Path) -> str:
-    """A path below the project, or below where packages are: it is the same on each machine."""
-    for folder in (root, *map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path])):
-        if folder != Path() and Path(path).is_relative_to(folder):
-            return shown_path(path, folder)
-    return path

@@ -15,10 +15,11 @@ from looprig._extras import import_extra
 if TYPE_CHECKING:
     from looprig.runtime.host import LoopFactory
 
-__all__ = ["Options", "add_options", "wants_check"]
+__all__ = ["Options", "add_options", "looks_only"]
 
 _GROUP: Final = "looprig"
 CHECKER_NAMES: Final = ("mypy", "pyright", "ty", "pyrefly")
+_LOOKS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
 OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 
@@ -79,6 +80,24 @@ def _add_check_options(parser: pytest.Parser) -> None:
         "say they take (default: the one that the project configures)",
     )
     group.addoption(
+        "--reveal-fixtures",
+        nargs="?",
+        const="",
+        default=None,
+        type=_fixture_name,
+        metavar="NAME",
+        help="run no test; show the type, scope and loop of fixtures, where they are defined, and who uses them",
+    )
+    group.addoption(
+        "--annotate-fixtures",
+        nargs="?",
+        const="show",
+        default=None,
+        type=_write,
+        metavar="write",
+        help="run no test; show the annotations that parameters of fixtures lack, and with =write write them",
+    )
+    group.addoption(
         "--check-overrides",
         action="store_true",
         default=False,
@@ -100,17 +119,35 @@ def _add_check_options(parser: pytest.Parser) -> None:
 
 
 def _checker(text: str) -> str:
-    if text not in CHECKER_NAMES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no type checker: give {', '.join(CHECKER_NAMES)}. Write paths before the option, or name "
-            f"the checker with =: --check-fixtures=mypy {text}"
-        )
-    return text
+    if not text or text in CHECKER_NAMES:
+        return text
+    raise _no(text, f"type checker: give {', '.join(CHECKER_NAMES)}")
 
 
-def wants_check(config: pytest.Config) -> bool:
-    """Whether fixtures are to be checked, and no test to be run."""
-    return config.getoption("check_fixtures") is not None
+def _fixture_name(text: str) -> str:
+    if not text or text.isidentifier():
+        return text
+    raise _no(text, "name of a fixture")
+
+
+def _write(text: str) -> str:
+    if text in {"show", "write"}:
+        return text
+    raise _no(text, "way to annotate: give write, or nothing")
+
+
+def _no(text: str, what: str) -> argparse.ArgumentTypeError:
+    # Whatever stands behind an option that may have a value is taken for it: that is argparse's rule.
+    return argparse.ArgumentTypeError(f"{text!r} is no {what}. Paths stand before the option, not behind it")
+
+
+def looks_only(config: pytest.Config) -> str | None:
+    """The option, if there is one, by which fixtures are looked at and no test is run."""
+    asked = [name for name in _LOOKS if config.getoption(name) is not None]
+    if len(asked) > 1:
+        shown = " and ".join(f"--{name.replace('_', '-')}" for name in asked)
+        raise pytest.UsageError(f"{shown} were given: ask for one at a time.")
+    return asked[0] if asked else None
 
 
 @final

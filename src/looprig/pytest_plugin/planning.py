@@ -78,7 +78,6 @@ class Planning:
             self._reached,
             self._narrowed,
             self._shared,
-            self._on_loop,
             self._refused,
             self._narrow,
         ):
@@ -283,6 +282,16 @@ class Planning:
                     seen.add(user)
                     ways.append([user, *way])
         return []
+
+    def loops_of(self, definition: Definition) -> set[str]:
+        """The loops that instances of a definition stand on, in words; none for what needs no loop."""
+        components = (
+            self.plan.component_of_instance[number]
+            for (each, _, _), number in self._numbers.items()
+            if each is definition
+        )
+        found = {f"the {component.scope} loop on {component.place.label}" for component in components}
+        return found or ({"the loop of the test"} if definition in self._on_loop else set())
 
     def component(self, item: pytest.Item) -> Component | None:
         """The component of an item; `None` where its loop, if it needs one, is its own."""

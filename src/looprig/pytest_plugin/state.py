@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
-    from looprig.pytest_plugin.checking import Checking
     from looprig.pytest_plugin.collecting import Collecting
     from looprig.pytest_plugin.hosts import Hosts
+    from looprig.pytest_plugin.looking import Looking
     from looprig.pytest_plugin.planning import Planning
 
 __all__ = ["RunState", "state_of"]
@@ -24,7 +24,7 @@ class RunState:
     collecting: "Collecting | None" = None
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
-    checking: "Checking | None" = None
+    looking: "Looking | None" = None
 
 
 KEY: Final = pytest.StashKey[RunState]()
