@@ -59,8 +59,9 @@ class Step:
 
 
 EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
-CHECK: Final = Environment("check", ("build", "lint", "typing", "test", "example"), wheel=False)
+CHECK: Final = Environment("check", ("build", "lint", "typing", "checkers", "test", "example"), wheel=False)
 PEERS: Final = Environment("peers", ("test", "peers"))
+STUBS: Final = Environment("stubs", ("test", "checkers", "stubs"))
 
 STATIC_STEPS: Final = (
     Step("ruff check", CHECK, "ruff check"),
@@ -73,9 +74,11 @@ STATIC_STEPS: Final = (
     Step("mypy: benchmarks", CHECK, "mypy benchmarks", (("MYPYPATH", "benchmarks"),)),
     Step("pyright", CHECK, "pyright"),
     Step("pyright: public types", CHECK, "pyright --verifytypes looprig --ignoreexternal"),
+    Step("stubtest", CHECK, "stubtest looprig --concise --allowlist tests/typing/stubtest.allow"),
+    Step("looprig: its own fixtures", CHECK, "pytest -q --check-fixtures=mypy --check-overrides --ignore=tests/peers"),
 )
 EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
-SUITE: Final = "pytest --ignore=tests/peers"
+SUITE: Final = "pytest --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
     Step("suite: example", CHECK, "pytest -q examples/notes"),
     Step("suite", CHECK, SUITE, closes=True),
@@ -84,7 +87,7 @@ FAST_SUITE: Final = (
 
 def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     """The suite against the built wheel on each Python: the main one, which is measured too, comes last."""
-    main, *others = (Environment(f"wheel-{version}", ("test", "example"), python=path) for version, path in pythons)
+    main, *others = (Environment(f"wheel-{version}", ("test", "checkers", "example"), python=path) for version, path in pythons)
     wheel = (("LOOPRIG_TESTED", "wheel"),)
     # The peers are for the pytest that the tests start, not for the one that runs the tests.
     no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
@@ -93,6 +96,7 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
         Step("suite: example", main, "pytest -q examples/notes", wheel),
         Step("coverage: from nothing", main, "coverage erase"),
         Step("suite: peers", PEERS, f"coverage run -m pytest -q {no_peers} tests/peers", wheel),
+        Step("suite: stubs", STUBS, "coverage run -m pytest -q tests/stubs", wheel),
         Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", wheel, closes=True),
         Step("coverage: combine", main, "coverage combine --quiet"),
         Step("coverage: gate", main, "coverage report"),

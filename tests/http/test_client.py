@@ -294,7 +294,7 @@ def test_a_client_that_is_not_open_says_so() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:80", "ftp://localhost", "", 80])
-def test_a_base_url_that_is_none_is_told(url: str) -> None:
+def test_a_base_url_that_is_none_is_told(url: Any) -> None:
     """Before anything is sent to it."""
 
     @dataclass

@@ -18,7 +18,7 @@ from looprig.check.names import UnresolvedError
 from looprig.check.typetext import InexpressibleError, Text, Writer
 from looprig.check.values import Value
 
-__all__ = ["MODULE", "Generated", "Unread", "generate"]
+__all__ = ["MODULE", "Draft", "Generated", "Unread", "generate"]
 
 MODULE: Final = "looprig_fixture_edges"
 _HEAD: Final = '''\
@@ -67,32 +67,46 @@ class _Line:
     atoms: tuple[tuple[str, str], ...]
 
 
-def generate(edges: Iterable[Edge], writer: Writer, copies: Mapping[str, str] | None = None) -> Generated:
-    """Writes the module. `copies` has other names for the modules of some files."""
-    found = Generated()
+def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
+    """Writes the lines of all edges."""
+    unread: list[Unread] = []
     lines: dict[_Line, list[Edge]] = {}
     for edge in edges:
         try:
             lines.setdefault(_written(edge, writer), []).append(edge)
         except UnresolvedError as error:
-            found.unread.append(Unread(edge, "", str(error)))
+            unread.append(Unread(edge, "", str(error)))
         except InexpressibleError as error:
-            found.unread.append(Unread(edge, str(error)))
-    atoms = dict.fromkeys(code for line in lines for code, _ in line.atoms)
-    text = [*_HEAD.splitlines(), *writer.names.imports(dict(copies or {}))]
-    for number, code in enumerate(atoms):
-        text.append(f"def p{number}(v: {code}) -> _Nothing: return v")
-        found.probes[code] = len(text)
-    for number, (line, its_edges) in enumerate(lines.items()):
-        text.append(line.code.replace("?", f"e{number}", 1))
-        found.edges[len(text)] = its_edges
-        found.atoms[len(text)] = line.atoms
-    found.text = "\n".join(text) + "\n"
-    return found
+            unread.append(Unread(edge, str(error)))
+    return Draft(lines, unread, writer)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The module without its imports: which names they import is known only now."""
+
+    lines: Mapping[_Line, list[Edge]]
+    unread: list[Unread]
+    writer: Writer
+
+    def finish(self, copies: Mapping[str, str]) -> Generated:
+        """The module. `copies` has other names for the modules of some files."""
+        found = Generated(unread=self.unread)
+        text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
+        for number, code in enumerate(dict.fromkeys(code for line in self.lines for code, _ in line.atoms)):
+            text.append(f"def p{number}(v: {code}) -> _Nothing: return v")
+            found.probes[code] = len(text)
+        for number, (line, edges) in enumerate(self.lines.items()):
+            text.append(line.code.replace("?", f"e{number}", 1))
+            found.edges[len(text)] = edges
+            found.atoms[len(text)] = line.atoms
+        found.text = "\n".join(text) + "\n"
+        return found
 
 
 def _written(edge: Edge, writer: Writer) -> _Line:
-    declared, provided = edge.declared.render(writer), edge.provided.render(writer)
+    declared, provided = writer.render(edge.declared), writer.render(edge.provided)
     if isinstance(edge.provided, Value):
         return _Line(f"def ?() -> {declared.code}: return {provided.code}", declared.atoms)
     if edge.code == "override-type":

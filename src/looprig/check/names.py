@@ -11,7 +11,7 @@ Invariants:
 
 import builtins
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final, final
@@ -97,7 +97,7 @@ class Names:
         """Its name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
 
-    def imports(self, copies: dict[str, str]) -> Iterator[str]:
+    def imports(self, copies: Mapping[str, str]) -> Iterator[str]:
         """The import statements; `copies` has other names for the modules of some files."""
         for origin, name in self._names.items():
             module = copies.get(origin.path, origin.module)

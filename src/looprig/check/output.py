@@ -88,7 +88,9 @@ def shown_path(path: str, root: Path) -> str:
 
 def shown_place(path: str, root: Path) -> str:
     """A path below the project, or below where packages are: it is the same on each machine."""
-    for folder in (root, *map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path])):
+    if Path(path).is_relative_to(root):
+        return shown_path(path, root)
+    for folder in map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path]):
         if folder != Path() and Path(path).is_relative_to(folder):
             return shown_path(path, folder)
     return path

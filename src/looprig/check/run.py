@@ -65,12 +65,10 @@ def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path,
     Raises:
         CheckerError: it is not installed, or did not come to an end.
     """
-    edges = list(edges)
     writer = Writer(sources)
-    generate(edges, writer)  # the first time for the names, which say what has to be copied
-    files = writer.names.paths()
-    layout = lay_out(root, files, [(source.path, source.module) for source in sources])
-    made = generate(edges, writer, layout.copies)
+    draft = generate(edges, writer)
+    layout = lay_out(root, writer.names.paths(), [(source.path, source.module) for source in sources])
+    made = draft.finish(layout.copies)
     with tempfile.TemporaryDirectory(prefix="looprig-") as name:
         folder = Path(name).resolve()
         job = Job(root, folder, MODULE, (folder, *layout.search_path), cache)

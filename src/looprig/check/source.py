@@ -4,20 +4,21 @@ Does not run anything and does not judge: what is read here is text. It is read 
 exists for type checkers only.
 
 Invariants:
-1. A file is read once for a run.
+1. A file is read once for a run. What is in its functions is forgotten: that is most of it, and seldom asked for.
 2. Lines and columns count from 1, columns in characters.
 """
 
 import ast
 import re
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 __all__ = ["Binding", "Function", "Source", "Sources", "Spot"]
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPOUND: Final = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
 
 
 @final
@@ -43,7 +44,7 @@ class Binding:
 @final
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as it is written. `scope` has the classes around it, or is `None` within a function."""
+    """A function as it is written, without its body. `scope` has the classes around it; `None`: within a function."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef
     scope: tuple[str, ...] | None
@@ -63,28 +64,44 @@ class Source:
     path: str
     module: str
     text: str
-    tree: ast.Module
     namespace: Mapping[str, Any]
+    lines: list[str] = field(default_factory=list[str])
     functions: dict[int, Function] = field(default_factory=dict[int, Function])
     classes: dict[str, ast.ClassDef] = field(default_factory=dict[str, ast.ClassDef])
     bindings: dict[str, list[Binding]] = field(default_factory=dict[str, list[Binding]])
     stars: list[str] = field(default_factory=list[str])
+    _tree: ast.Module | None = None
     _scopes: dict[tuple[str, ...], dict[str, list[Binding]]] = field(
         default_factory=dict[tuple[str, ...], dict[str, list[Binding]]]
     )
 
     def __post_init__(self) -> None:
-        for node, scope in _definitions(self.tree, ()):
-            if isinstance(node, ast.ClassDef):
-                if scope is not None:
-                    self.classes.setdefault(".".join((*scope, node.name)), node)
-            else:
-                self.functions[_first_line(node)] = Function(node, scope)
-        for name, binding in _bindings(self.tree.body, self.package):
+        tree = ast.parse(self.text)
+        # As the parser counts them: `splitlines` of a text would also end one at a form feed.
+        self.lines += self.text.split("\n")
+        for name, binding in _bindings(tree.body, self.package):
             if name == "*":
                 self.stars.append(binding.module or "")
             else:
                 self.bindings.setdefault(name, []).append(binding)
+        for node, scope in list(_definitions(tree.body, ())):
+            if not isinstance(node, ast.ClassDef):
+                self.functions[_first_line(node)] = Function(node, scope)
+                node.body = []
+            elif scope is not None:
+                self.classes.setdefault(".".join((*scope, node.name)), node)
+
+    def tree(self) -> ast.Module:
+        """All of it, parsed anew when it is first asked for."""
+        if self._tree is None:
+            self._tree = ast.parse(self.text)
+        return self._tree
+
+    def whole(self, function: Function) -> ast.AST:
+        """A function with its body."""
+        line = _first_line(function.node)
+        found = (node for node, _ in _definitions(self.tree().body, ()) if _first_line(node) == line)
+        return next(found, function.node)
 
     @property
     def package(self) -> str:
@@ -105,14 +122,10 @@ class Source:
     def spot(self, node: ast.AST) -> Spot:
         """Where a node stands."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-        # The parser counts bytes.
-        text = self.line(line).encode()[:column].decode(errors="replace")
-        return Spot(self.path, line, len(text) + 1)
-
-    def line(self, number: int) -> str:
-        """A line, without its end."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        if not text.isascii():  # the parser counts bytes
+            column = len(text.encode()[:column].decode(errors="replace"))
+        return Spot(self.path, line, column + 1)
 
     def spot_of_parameter(self, line: int, name: str) -> Spot | None:
         """Where what begins on a line, decorators included, takes a parameter, or has a field, of this name.
@@ -123,7 +136,7 @@ class Source:
         if function is not None:
             argument = function.parameter(name)
             decorators = (self.spot_of_text(each, name) for each in function.node.decorator_list)
-            found = next(filter(None, decorators), None) or self.spot_of_text(self.tree, name)
+            found = next(filter(None, decorators), None) or self.spot_of_text(self.tree(), name)
             return found if argument is None else self.spot(argument)
         for node in self.classes.values():
             if _first_line(node) == line:
@@ -160,23 +173,24 @@ def _read(path: str, module: str, namespace: Mapping[str, Any]) -> Source | None
     try:
         with tokenize.open(path) as file:
             text = file.read()
-        return Source(path, module, text, ast.parse(text), namespace)
+        return Source(path, module, text, namespace)
     except (OSError, SyntaxError, ValueError):
         return None
 
 
 def _definitions(
-    node: ast.AST, scope: tuple[str, ...] | None
+    body: Iterable[ast.stmt], scope: tuple[str, ...] | None
 ) -> Iterator[tuple[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, tuple[str, ...] | None]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef):
-            yield child, scope
-            yield from _definitions(child, None if scope is None else (*scope, child.name))
-        elif isinstance(child, _FUNCTIONS):
-            yield child, scope
-            yield from _definitions(child, None)
-        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
-            yield from _definitions(child, scope)
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield node, scope
+            yield from _definitions(node.body, None if scope is None else (*scope, node.name))
+        elif isinstance(node, _FUNCTIONS):
+            yield node, scope
+            yield from _definitions(node.body, None)
+        elif isinstance(node, _COMPOUND):
+            for inner, _ in _inner(node):
+                yield from _definitions(inner, scope)
 
 
 def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False) -> Iterator[tuple[str, Binding]]:
@@ -195,6 +209,8 @@ def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False)
                 yield node.name, Binding()
             case _:
                 yield from ((name, Binding()) for name in _assigned(node))
+                if not isinstance(node, _COMPOUND):
+                    continue
                 for inner, is_for_checkers in _inner(node):
                     yield from _bindings(inner, package, for_checkers=for_checkers or is_for_checkers)
 

@@ -1,7 +1,8 @@
 """Fixture stubs: what fixtures of plugins give, where the plugins do not say it.
 
 `stubs/pytest_benchmark/plugin.pyi` has the fixtures of the module `pytest_benchmark.plugin`, each as a function with
-the fixture's name and a return type. looprig's own come with it; a suite can name folders of its own, which go first.
+the fixture's name and, as the return type, what it gives. looprig's own come with it; a suite can name folders of its
+own, which go first.
 
 Does not know whether a plugin is installed.
 """

@@ -57,6 +57,10 @@ class TypeText(Protocol):
         """It, for people."""
         ...
 
+    def key(self) -> object:
+        """Equal for types that are rendered alike; `None` where that is not known."""
+        ...
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ class Known:
     def shown(self) -> str:
         """As `TypeText` says."""
         return self.qualname.rpartition("<locals>.")[2]
+
+    def key(self) -> object:
+        """As `TypeText` says."""
+        return self
 
 
 @final
@@ -112,6 +120,11 @@ class Written:
         inner = (yielded(self) or self) if self.yields else self
         return ast.unparse(_Unquoting().visit(_unquoted(inner.node)))
 
+    def key(self) -> object:
+        """As `TypeText` says."""
+        named = self.node.id if isinstance(self.node, ast.Name) else id(self.node)
+        return self.source.path, self.scope, named, self.variables, self.is_local
+
 
 def yielded(written: Written) -> Written | None:
     """What a generator yields that is annotated as one of those of typing; `None` where that is said in other words."""
@@ -128,9 +141,20 @@ class Writer:
 
     def __init__(self, sources: Iterable[Source] = (), names: Names | None = None) -> None:
         self.names: Final = names or Names()
+        self._rendered: dict[object, Text] = {}
         self._by_module: dict[str, list[Source]] = {}
         for source in sources:
             self._by_module.setdefault(source.module, []).append(source)
+
+    def render(self, type_text: TypeText) -> Text:
+        """As the type itself does it, once for each: most parameters of a file are of a few types."""
+        key = type_text.key()
+        found = None if key is None else self._rendered.get(key)
+        if found is None:
+            found = type_text.render(self)
+            if key is not None:
+                self._rendered[key] = found
+        return found
 
     def settled(self, origin: Origin, name: str, user: Source) -> Origin:
         """An origin with the file that it means: of several files of one module name, the one that the user sees."""
@@ -183,7 +207,9 @@ class _Rendering:
         match node:
             case ast.Tuple():
                 return ast.Tuple([self._literal(each) for each in node.elts], ast.Load())
-            case ast.Attribute() | ast.Name() | ast.Subscript():
+            case ast.Attribute(value=enum):  # a member: what is a type is its enum
+                return ast.Attribute(self.type(enum), node.attr, ast.Load())
+            case ast.Name() | ast.Subscript():  # an alias of another Literal
                 return self.type(node)
             case _:
                 return node

@@ -41,6 +41,10 @@ class Value:
         atoms: list[tuple[str, str]] = []
         return Text(_expression(self.value, writer, atoms, 0), tuple(dict.fromkeys(atoms)))
 
+    def key(self) -> object:
+        """Nothing: values that are equal need not be of one type."""
+        return None
+
     def shown(self) -> str:
         """What people call it."""
         kind = _kind(self.value)

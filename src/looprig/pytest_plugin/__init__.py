@@ -40,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if complaints := claims_everything(config):
         raise pytest.UsageError("\n".join(complaints))
+    if looks_only(config) is not None and hasattr(config.option, "dist"):
+        config.option.dist = "no"  # workers of pytest-xdist would each look at all of it
     Options.of(config)  # wrong values are told before anything is collected
 
 

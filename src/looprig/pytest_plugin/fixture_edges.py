@@ -56,6 +56,7 @@ class FixtureEdges:
         self._registry = registry
         self._types = types
         self._overrides = overrides
+        self._providers: dict[Definition, str] = {}
         self._seen: set[object] = set()
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
@@ -195,10 +196,14 @@ class FixtureEdges:
         return f'test "{item.originalname or item.name}"' if user is None else f'fixture "{user.argname}"'
 
     def _provider(self, definition: Definition) -> str:
+        if (found := self._providers.get(definition)) is not None:
+            return found
         target = self._registry.target(definition)
         location = location_of(plain(definition.func)) if target is None else target.spec.location
         name = self._registry.public_name(definition)
-        return f'fixture "{name}" ({shown_place(location.path, self._root)}:{location.line})'
+        place = f"{shown_place(location.path, self._root)}:{location.line}"
+        found = self._providers[definition] = f'fixture "{name}" ({place})'
+        return found
 
 
 def _identity(value: object) -> tuple[object, ...]:

@@ -79,7 +79,7 @@ class FixtureTypes:
         if found is None:
             return
         source, written = found
-        for node in ast.walk(written.node):
+        for node in ast.walk(source.whole(written)):
             match node:
                 case ast.AnnAssign(value=ast.expr() as value) if _is_param(value):
                     yield ast.unparse(node.target), _annotation(*found, node.annotation), source.spot(node)
@@ -109,7 +109,7 @@ class FixtureTypes:
 
     def _stub(self, definition: Definition) -> Given:
         stub = self._stubs.find(plain(definition.func).__module__ or "", definition.argname)
-        return self._annotated(definition) if stub is None else Given(stub, _unwrap(definition.func))
+        return self._annotated(definition) if stub is None else Given(stub)
 
     def _annotated(self, definition: Definition) -> Given:
         function, unwrap = definition.func, _unwrap(definition.func)

@@ -5,6 +5,7 @@ Does not look itself: `checking`, `revealing` and `annotating` do.
 Invariant: what collection found wrong does not keep them from looking, and is told.
 """
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,10 +56,18 @@ class Looking(ABC):
         """Looks, in the place of running tests."""
         if session.testsfailed:
             raise session.Interrupted("what cannot be collected cannot be looked at")
+        # What is made here stays until the process ends, which is soon: to search it for garbage, as the interpreter
+        # does several times on its way out, would take as long as all else.
+        was_enabled = gc.isenabled()
+        gc.disable()
         try:
             self.lines += self.look(session)
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
+        finally:
+            gc.freeze()
+            if was_enabled:
+                gc.enable()
         return True
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

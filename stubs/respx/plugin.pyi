@@ -1,0 +1,5 @@
+import pytest
+from respx.router import MockRouter
+
+@pytest.fixture
+def respx_mock() -> MockRouter: ...

@@ -1,0 +1,180 @@
+"""How `--check-fixtures` runs: which checker, what it leaves behind, how it ends."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from looprig.check.checkers import ty
+from looprig.check.run import choose
+from looprig.exceptions import ExtraMissingError
+from tests.plugin.suite import OPTIONS
+
+WRONG = """
+import pytest
+
+@pytest.fixture
+def number() -> int:
+    return 1
+
+def test_it(number: str) -> None:
+    raise AssertionError("no test is run")
+"""
+RIGHT = WRONG.replace("number: str", "number: int")
+KEEPING = OPTIONS[:-2]
+"""With pytest's cache, where the checker's is kept too."""
+
+
+def put(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).removeprefix("\n"), "utf-8")
+
+
+def not_there(_: str) -> None:
+    """Stands in for a program that is not installed."""
+
+
+def test_a_finding_ends_the_run_with_1_and_none_with_0(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            'test_it.py:7:13: test "test_it" declares "number: str" but fixture "number" (test_it.py:3) provides "int"'
+            "  [[]fixture-type[]]",
+            "1 finding in 1 file: 1 edge checked with ty.",
+        ]
+    )
+    put(pytester.path, {"test_it.py": RIGHT})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["No finding: 1 edge checked with ty."])
+
+
+def test_mypy_tells_the_same_from_its_cache(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    runs = [pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy") for _ in range(2)]
+    told = [[line for line in run.stdout.lines if "[fixture-" in line] for run in runs]
+    assert len(told[0]) == 1
+    assert told[0] == told[1]
+    assert (pytester.path / ".pytest_cache" / "d" / "looprig-fixtures" / "mypy").is_dir()
+
+
+def test_nothing_is_written_in_the_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    project = pytester.path / "project"
+    put(project, {"test_it.py": WRONG, "mypy.ini": "[mypy]\nstrict = True\n"})
+    before = sorted(project.rglob("*"))
+    for checker in ("mypy", "pyright", "ty", "pyrefly"):
+        result = pytester.runpytest_subprocess(*OPTIONS, "--rootdir=project", "project", f"--check-fixtures={checker}")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert sorted(project.rglob("*")) == before
+
+
+def test_the_configured_checker_is_the_default(tmp_path: Path) -> None:
+    assert choose(None, tmp_path).name == "mypy"
+    put(tmp_path, {"pyproject.toml": "[tool.ty]\n"})
+    assert choose(None, tmp_path).name == "ty"
+    put(tmp_path, {"pyproject.toml": "[tool.pyrefly]\n"})
+    assert choose(None, tmp_path).name == "pyrefly"
+    put(tmp_path, {"pyrightconfig.json": "{}"})
+    assert choose(None, tmp_path).name == "pyright"
+    put(tmp_path, {"setup.cfg": "[mypy]\n"})
+    assert choose(None, tmp_path).name == "mypy"
+    assert choose("ty", tmp_path).name == "ty"
+
+
+def test_the_extra_is_named_where_no_checker_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mypy", "pyright", "ty", "pyrefly"):
+        monkeypatch.setattr(f"looprig.check.checkers.{name}.program", not_there)
+    with pytest.raises(ExtraMissingError, match=r"looprig\[check\]"):
+        choose(None, tmp_path)
+
+
+def test_a_checker_that_is_not_installed_is_told(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ty, "program", not_there)
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_inprocess(*OPTIONS, "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --check-fixtures=ty: ty is not installed.", "pip install ty"])
+
+
+def test_a_checker_that_cannot_run_is_no_success(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG, "mypy.ini": "[mypy]\nplugins = no_such_plugin\n"})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*mypy ended with status 2 and did not check the fixtures. It said:*", "*no_such_plugin*"]
+    )
+
+
+def test_what_cannot_be_collected_is_not_checked(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG, "test_broken.py": "import no_such_module"})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "No finding" not in result.stdout.str()
+
+
+def test_a_path_behind_the_option_is_told_to_stand_before_it(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures", "test_it.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*'test_it.py' is no type checker: give mypy, pyright, ty, pyrefly. Paths stand before*"]
+    )
+
+
+def test_one_look_at_a_time(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--reveal-fixtures")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--check-fixtures and --reveal-fixtures were given: ask for one at a time.*"])
+
+
+def test_workers_of_xdist_are_not_started(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_subprocess(*OPTIONS, "-p", "xdist", "-n", "2", "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with ty."])
+
+
+def test_untyped_fixtures_are_counted_and_told_when_asked(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": RIGHT.replace(" -> int", "")})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["No finding: 0 edges checked with ty.", "1 edge not checked: no return annotation."])
+    result = pytester.runpytest_subprocess(*OPTIONS, "-v", "--check-fixtures=ty", "--check-untyped")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            'test_it.py:4:1: fixture "number" does not say what it provides  [[]fixture-untyped[]]',
+            "test_it.py:7:13: number not checked: no return annotation",
+        ]
+    )
+
+
+def test_a_document_has_standard_output_to_itself(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--output-format=sarif")
+    (run,) = json.loads(result.stdout.str())["runs"]
+    assert [each["ruleId"] for each in run["results"]] == ["fixture-type"]
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--output-format=github")
+    assert result.stdout.str().startswith("::error file=test_it.py,line=7,col=13,title=fixture-type::test ")
+
+
+def test_the_suites_own_stubs_go_first(pytester: pytest.Pytester) -> None:
+    put(
+        pytester.path,
+        {
+            "plugin.py": "import pytest\n@pytest.fixture\ndef given(): return 1\n",
+            "conftest.py": 'pytest_plugins = ["plugin"]\n',
+            "typings/plugin.pyi": "from decimal import Decimal\ndef given() -> Decimal: ...\n",
+            "test_it.py": "def test_it(given: int) -> None: ...\n",
+        },
+    )
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "-o", "fixture_stubs=typings")
+    result.stdout.fnmatch_lines(['*declares "given: int" but fixture "given" (plugin.py:2) provides "Decimal"*'])

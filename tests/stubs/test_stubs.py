@@ -1,0 +1,74 @@
+"""Each stub is held against the plugin that it describes. Runs where those plugins are installed: `suite: stubs`."""
+
+import ast
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from looprig.check.stubs import own_stubs
+from tests.check.test_running import put
+
+STUBS = sorted(path.relative_to(own_stubs()).with_suffix("") for path in own_stubs().rglob("*.pyi"))
+MODULES = [".".join(path.parts) for path in STUBS]
+DUMP = """
+import json
+from looprig.pytest_plugin import _compat
+
+def pytest_collection_finish(session):
+    facts = [[each.func.__module__, each.argname, each.scope] for each in _compat.all_definitions(session)]
+    open("fixtures.json", "w").write(json.dumps(facts))
+"""
+USES = {
+    "respx.plugin": ("respx_mock", "respx.MockRouter", "import respx"),
+    "pytest_benchmark.plugin": ("benchmark", "BenchmarkFixture", "from pytest_benchmark.fixture import BenchmarkFixture"),
+    "pytest_cov.plugin": ("cov", "coverage.Coverage | None", "import coverage"),
+    "pytest_freezer": ("freezer", "FrozenDateTimeFactory", "from freezegun.api import FrozenDateTimeFactory"),
+}
+
+
+def plugins(module: str) -> tuple[str, ...]:
+    return ("--disable-plugin-autoload", "-p", "looprig.pytest_plugin", "-p", "no:cacheprovider", "-p", module)
+
+
+def declared(module: str) -> set[tuple[str, str]]:
+    tree = ast.parse(own_stubs().joinpath(*module.split(".")).with_suffix(".pyi").read_text("utf-8"))
+    found: set[tuple[str, str]] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            keywords = [word for each in node.decorator_list if isinstance(each, ast.Call) for word in each.keywords]
+            scopes = [ast.literal_eval(word.value) for word in keywords if word.arg == "scope"]
+            found.add((node.name, scopes[0] if scopes else "function"))
+    return found
+
+
+def test_there_are_stubs_with_a_use_for_each() -> None:
+    assert sorted(USES) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_stub_has_the_fixtures_of_its_plugin_with_their_scopes(pytester: pytest.Pytester, module: str) -> None:
+    importlib.import_module(module)  # so that a plugin that is not there fails as that
+    put(pytester.path, {"conftest.py": DUMP, "test_it.py": "def test_it(): ...\n"})
+    pytester.runpytest_subprocess(*plugins(module), "--collect-only")
+    facts = json.loads((pytester.path / "fixtures.json").read_text("utf-8"))
+    live = {(name, scope) for where, name, scope in facts if where == module}
+    assert live == declared(module)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright", "ty", "pyrefly"])
+@pytest.mark.parametrize("module", MODULES)
+def test_its_types_are_known_to_each_checker(pytester: pytest.Pytester, module: str, checker: str) -> None:
+    fixture, right, imports = USES[module]
+    suite = f"{imports}\ndef test_right({fixture}: {right}) -> None: ...\ndef test_wrong({fixture}: int) -> None: ...\n"
+    put(pytester.path, {"test_it.py": suite})
+    options = (f"--check-fixtures={checker}", "--output-format=json")
+    result = pytester.runpytest_subprocess(*plugins(module), *options)
+    found = json.loads(result.stdout.str())
+    assert [(each["code"], each["line"]) for each in found] == [("fixture-type", 3)]
+
+
+def test_the_stubs_are_found_where_looprig_is_installed() -> None:
+    assert own_stubs().is_dir()
+    assert Path("README.md") not in {path for path in STUBS if path.suffix}
