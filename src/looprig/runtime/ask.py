@@ -24,16 +24,20 @@ S = TypeVar("S")
 async def ask(wanted: type[S], /) -> S: ...
 @overload
 async def ask(wanted: str, /) -> Any: ...
-async def ask(wanted: type[Any] | str, /) -> Any:
+@overload
+async def ask(wanted: str, kind: type[S], /) -> S: ...
+async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     """Gives the value of a fixture, which is set up now if need be.
 
-    By its class, `rest = await ask(Rest)`, or by its name, `await ask("db")`.
+    By its class, `rest = await ask(Rest)`, or by its name, `await ask("db")`; with a class beside the name,
+    `await ask("db", Db)`, what it gives is one of that class.
 
     What it gives for a service class is an instance of that class. A fixture asked for like this lives as long as
     its scope says.
 
     Raises:
-        AskError: nothing that can give fixtures runs this code, or the fixture lives on another loop.
+        AskError: nothing that can give fixtures runs this code, the fixture lives on another loop, or what it gives
+            is none of that class.
     """
     asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
@@ -43,6 +47,12 @@ async def ask(wanted: type[Any] | str, /) -> Any:
             value, carried, live = await operation.put(partial(operation.resolve, wanted))
             operation.needs |= live
             apply_changes(carried)
+            if kind is not None and not isinstance(value, kind):
+                raise AskError(
+                    f"ask({wanted!r}, {kind.__qualname__}): the fixture gives one of {type(value).__qualname__}.",
+                    [("ask", caller_location())],
+                    f"Ask for {type(value).__qualname__}, or for another fixture.",
+                )
             return value
     raise AskError(
         f"ask({wanted!r}) was called where no test is running and no fixture is being set up.",
