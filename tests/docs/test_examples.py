@@ -71,7 +71,9 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
     if pattern_of(command.shown).search(printed) is None:
         pytest.fail(f"{place} printed this:\n{printed}", pytrace=False)
-    expects_failure = re.search(r"\d (failed|error)|^ERROR|Found \d+ error", command.shown, re.MULTILINE) is not None
+    expects_failure = (
+        re.search(r"\d (failed|error|findings?)\b|^ERROR|Found \d+ error", command.shown, re.MULTILINE) is not None
+    )
     if (done.returncode != 0) is not expects_failure:
         pytest.fail(f"{place} exited with {done.returncode}:\n{printed}", pytrace=False)
 

@@ -105,7 +105,7 @@ class LossyDns(UdpProxy[Dns]):
 async def what_is_declared_keeps_its_type() -> None:
     assert_type(WallClock(), WallClock)
     assert_type(Server(clock=WallClock(), name="x").size, int)
-    assert_type(SlowServer(), SlowServer)
+    assert_type(SlowServer(service=Server(clock=WallClock(), name="x")), SlowServer)
     async with rig(Server, size=3) as server:
         assert_type(server, Server)
     async with Rig() as many:

@@ -50,7 +50,7 @@ class Checking(Looking):
     def look(self, session: pytest.Session) -> Iterator[str]:
         """Checks, and tells."""
         overrides = bool(self.config.getoption("check_overrides"))
-        found = FixtureEdges(self.root, self.registry, self.types, overrides=overrides)
+        found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
         found.collect(session.items)
         with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
             judged = judge(self._checker, found.edges, self.types.sources, self.root, self._cache(Path(spare)))

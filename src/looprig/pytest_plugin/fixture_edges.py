@@ -8,7 +8,7 @@ Invariants:
 3. An edge is taken once, however many tests share it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,9 +49,13 @@ class _Asked:
 class FixtureEdges:
     """Collects edges, and those of which nothing can be asked."""
 
-    def __init__(self, root: Path, registry: Registry, types: FixtureTypes, *, overrides: bool) -> None:
+    def __init__(
+        self, root: Path, registry: Registry, types: FixtureTypes, is_own: Callable[[str], bool], *, overrides: bool
+    ) -> None:
+        """`is_own` says of a file whether it is the suite's: what plugins ask of each other is theirs to check."""
         self.edges: list[Edge] = []
         self.unread: list[Unread] = []
+        self._is_own = is_own
         self._root = root
         self._registry = registry
         self._types = types
@@ -92,7 +96,9 @@ class FixtureEdges:
 
     def _asked(self, item: pytest.Function, user: Definition | None, name: str) -> _Asked | None:
         declared = self._types.parameter(item.obj if user is None else user.func, name)
-        return None if declared is None else _Asked(self._label(item, user), name, *declared)
+        if declared is None or not self._is_own(declared[1].path):
+            return None
+        return _Asked(self._label(item, user), name, *declared)
 
     def _fixture(self, item: pytest.Function, user: Definition | None, name: str, found: Definition) -> None:
         if user is not None and (spec := self._registry.spec(user)) is not None:
@@ -165,7 +171,7 @@ class FixtureEdges:
             if _compat.gives_parameter(override) or not self._is_new("override", base, override):
                 continue
             found, before = self._types.function(override.func), self._types.gives(base)
-            if found is not None and before.type is not None:
+            if found is not None and before.type is not None and self._is_own(found[0].path):
                 node = found[1].node
                 spot = found[0].spot(node.returns or node)
                 asked = _Asked(f'fixture "{name}"', name, before.type, spot)

@@ -31,6 +31,7 @@ class Looking(ABC):
         assert state.collecting is not None
         config = session.config
         stubs = Stubs([Path(folder) for folder in config.getini("fixture_stubs")])
+        self._own: dict[str, bool] = {}
         self.config: pytest.Config = config
         self.errors: list[LooprigError] = []
         self.lines: list[str] = []
@@ -49,7 +50,10 @@ class Looking(ABC):
 
     def is_own(self, path: str) -> bool:
         """Whether a file is the project's, and not of a package that is installed in it."""
-        return Path(path).is_relative_to(self.root) and not is_foreign(path)
+        found = self._own.get(path)
+        if found is None:
+            found = self._own[path] = Path(path).is_relative_to(self.root) and not is_foreign(path)
+        return found
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
