@@ -87,7 +87,9 @@ FAST_SUITE: Final = (
 
 def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     """The suite against the built wheel on each Python: the main one, which is measured too, comes last."""
-    main, *others = (Environment(f"wheel-{version}", ("test", "checkers", "example"), python=path) for version, path in pythons)
+    main, *others = (
+        Environment(f"wheel-{version}", ("test", "checkers", "example"), python=path) for version, path in pythons
+    )
     wheel = (("LOOPRIG_TESTED", "wheel"),)
     # The peers are for the pytest that the tests start, not for the one that runs the tests.
     no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,22 @@ from typing import cast
 
 from looprig import TcpProxy, Toxic
 
-__all__ = ["Echo", "Met", "Recording", "echoing", "meet", "proxied", "reset", "serving", "tasks_and_fds", "until"]
+__all__ = [
+    "Echo",
+    "Gate",
+    "Met",
+    "Pouring",
+    "Recording",
+    "echoing",
+    "meet",
+    "proxied",
+    "raw_client",
+    "reset",
+    "serving",
+    "tasks_and_fds",
+    "timers",
+    "until",
+]
 
 Address = tuple[str, int]
 
@@ -57,8 +73,34 @@ class Recording(asyncio.Protocol):
         self.lost.set_result(exc)
 
 
+@dataclass
+class Pouring(Recording):
+    """Sends much, or a greeting, as soon as it is connected."""
+
+    pours: bytes = bytes(16 << 20)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.write(self.pours)
+
+
+class Gate:
+    """An async function that lets chunks through once it is opened."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.opened = asyncio.Event()
+
+    async def __call__(self, chunk: bytes) -> bytes:
+        self.entered += 1
+        await self.opened.wait()
+        return chunk
+
+
 @asynccontextmanager
-async def serving(protocol: Callable[[], asyncio.Protocol]) -> AsyncGenerator[Address, None]:
+async def serving(
+    protocol: Callable[[], asyncio.Protocol], *, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[Address, None]:
     """A server on a port of its own; every connection it still has is aborted at the end."""
     made: list[asyncio.Transport] = []
 
@@ -73,7 +115,7 @@ async def serving(protocol: Callable[[], asyncio.Protocol]) -> AsyncGenerator[Ad
         served.connection_made = note  # type: ignore[method-assign]
         return served
 
-    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=tls, backlog=1024)
     try:
         host, port = server.sockets[0].getsockname()
         yield host, port
@@ -151,6 +193,17 @@ async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[
     return Met(bytes(received), was_reset)
 
 
+@asynccontextmanager
+async def raw_client(address: Address, *, takes: int = 0) -> AsyncGenerator[socket.socket, None]:
+    """A socket that is connected and reads nothing by itself; its buffer has `takes` bytes, if that is said."""
+    with socket.socket() as client:
+        client.setblocking(False)
+        if takes:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes)
+        await asyncio.get_running_loop().sock_connect(client, address)
+        yield client
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for what nothing tells by itself; the caller's time limit is that of the suite."""
     while not condition():  # noqa: ASYNC110 - as above
@@ -166,3 +219,9 @@ def reset(writer: asyncio.StreamWriter) -> None:
 def tasks_and_fds() -> tuple[int, int]:
     """How many tasks and file descriptors there are."""
     return len(asyncio.all_tasks()), sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def timers() -> list[asyncio.TimerHandle]:
+    """What the loop still has to do later; uvloop does not tell."""
+    handles: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled", [])
+    return [handle for handle in handles if not handle.cancelled()]

@@ -1,28 +1,16 @@
 """Toxics that await, and what becomes of that when something else happens meanwhile."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
-from looprig import Await, Effect, Flow, Limit, ProxyError, Toxic, Transform
+from looprig import Abort, Await, Discard, Effect, Flow, Limit, ProxyError, Send, Stall, Toxic, Transform
 from tests.proxy.conftest import Run
-from tests.proxy.peers import echoing, meet, until
-
-
-class Gate:
-    """An async function that lets chunks through once it is opened."""
-
-    def __init__(self) -> None:
-        self.entered = 0
-        self.opened = asyncio.Event()
-
-    async def __call__(self, chunk: bytes) -> bytes:
-        self.entered += 1
-        await self.opened.wait()
-        return chunk
+from tests.proxy.peers import Gate, Recording, echoing, meet, proxied, timers, until
 
 
 def test_disconnect_all_waits_for_what_is_awaited_and_for_what_is_behind_it(run: Run) -> None:
@@ -200,5 +188,132 @@ def test_a_toxic_may_await_as_it_is_put_on(run: Run) -> None:
     async def scenario() -> None:
         async with echoing(Greeting(direction="downstream")) as proxy:
             assert (await meet(proxy.address, b"back")).data == b"welcome back"
+
+    run(scenario())
+
+
+def test_a_chunk_that_is_awaited_passes_a_later_toxic_that_is_taken_off_meanwhile(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        served = Recording()
+        async with proxied(lambda: served) as proxy:
+            with proxy.apply(Transform(gate, direction="upstream")):
+                _, writer = await asyncio.open_connection(*proxy.address)
+                with proxy.apply(Discard(direction="upstream")):
+                    writer.write(b"awaited, ")
+                    await until(lambda: gate.entered == 1)
+                gate.opened.set()
+                writer.write(b"and behind it")
+                writer.write_eof()
+                await until(lambda: served.ended)
+            assert served.received == b"awaited, and behind it"
+            writer.close()
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class ResetLater(Toxic):
+    """Lets pass, and then resets."""
+
+    after: float
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        yield Send(data)
+        yield Abort(self.after)
+
+
+@pytest.mark.parametrize("after", [0.0, 30.0])
+def test_a_toxic_that_is_taken_off_before_an_awaited_chunk_comes_to_it_plans_nothing(run: Run, after: float) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        served = Recording()
+        async with proxied(lambda: served) as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(Transform(gate, direction="upstream")):
+                with proxy.apply(ResetLater(after, direction="upstream")):
+                    writer.write(b"awaited")
+                    await until(lambda: gate.entered == 1)
+                gate.opened.set()
+                await until(lambda: bytes(served.received) == b"awaited")
+                writer.write(b", and more")
+                await until(lambda: bytes(served.received) == b"awaited, and more")
+            assert [connection.is_open for connection in proxy.connections] == [True]
+            writer.close()
+        assert timers() == []
+
+    run(scenario())
+
+
+def test_a_connection_that_is_reset_before_an_awaited_coroutine_begins_leaves_no_warning(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+
+        def resets_first(chunk: bytes) -> Awaitable[bytes]:
+            asyncio.get_running_loop().call_soon(proxy.connections[0].reset)  # before the first step of any task
+            return gate(chunk)
+
+        async with echoing(Transform(resets_first, direction="upstream")) as proxy:
+            assert (await meet(proxy.address, b"hello")).was_reset
+            await proxy.wait_connections(0)
+            assert gate.entered == 0
+        gc.collect()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "other", [Discard(direction="upstream"), Transform(bytes.upper, direction="upstream")], ids=["Discard", "Transform"]
+)
+def test_what_was_only_stalled_does_not_meet_the_toxics_that_go_together_with_the_stall(run: Run, other: Toxic) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        served = Recording()
+        async with proxied(lambda: served) as proxy:
+            with proxy.apply(Transform(gate, direction="upstream")):
+                _, writer = await asyncio.open_connection(*proxy.address)
+                writer.write(b"awaited, ")
+                await until(lambda: gate.entered == 1)
+                writer.write(b"stalled")
+                (connection,) = proxy.connections
+                await until(lambda: connection.held == len(b"awaited, stalled"))
+                with proxy.apply(Stall(direction="upstream"), other):
+                    gate.opened.set()
+                    await until(lambda: bytes(served.received) == b"awaited, ")
+                    assert connection.held == len(b"stalled")
+                writer.write_eof()
+                await until(lambda: served.ended)
+            assert served.received == b"awaited, stalled"
+            writer.close()
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged(Toxic):
+    """Sends something as it is put on."""
+
+    tag: bytes
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        yield Send(self.tag)
+
+
+def test_toxics_that_are_applied_while_something_is_awaited_begin_in_that_order(run: Run) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        served = Recording()
+        first, second, third = (Tagged(tag, direction="upstream") for tag in (b"1", b"2", b"3"))
+        async with proxied(lambda: served) as proxy:
+            with proxy.apply(Transform(gate, direction="upstream")):
+                _, writer = await asyncio.open_connection(*proxy.address)
+                writer.write(b"x")
+                await until(lambda: gate.entered == 1)
+                with proxy.apply(first, second), proxy.apply(third):
+                    gate.opened.set()
+                    await until(lambda: len(served.received) == 4)
+                assert served.received == b"x123"
+            writer.close()
 
     run(scenario())

@@ -203,3 +203,40 @@ def test_of_fixed_delays_each_chunk_has_those_that_are_still_on(
         latest = max(latest, time + sum(still.get(stage, 0.0) for stage in stages))
         expected.append(latest)
     assert all(close_to(time, due) for (time, _), due in zip(line.leaving(), expected, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Toxic):
+    """Looks, and lets pass."""
+
+    seen: list[bytes] = field(default_factory=list[bytes])
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        self.seen.append(data)
+        yield Send(data)
+
+
+def test_a_toxic_is_not_told_of_nothing_that_came_of_something_awaited() -> None:
+    line = Line()
+    looking = Seen()
+    line.put_on(Transform(lambda _: asyncio.sleep(0, b"")), 0.0)
+    line.put_on(looking, 0.0)
+    line.course.send(b"x", 0.0)
+    line.course.resume(b"", 0.5)
+    assert not line.course.is_waiting
+    line.course.send(b"y", 1.0)
+    line.course.resume(b"made", 1.5)
+    assert looking.seen == [b"made"]
+    assert [item for _, item in line.leaving()] == [b"made"]
+
+
+def test_a_narrow_link_keeps_its_pace_when_the_first_of_the_pieces_before_it_is_awaited() -> None:
+    """The others are there by then, at once, and have waited as long."""
+    for first_takes in (0.0, 1.0):
+        line = Line()
+        line.put_on(Slice(1), 0.0)
+        line.put_on(Transform(lambda piece: asyncio.sleep(0, piece) if piece == b"1" else piece), 0.0)
+        line.put_on(Bandwidth(100.0), 0.0)
+        line.course.send(b"1234", 0.0)
+        line.course.resume(b"1", first_takes)
+        assert times(line) == [round(first_takes + number / 100, 6) for number in (1, 2, 3, 4)]

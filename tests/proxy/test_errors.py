@@ -4,24 +4,28 @@ import asyncio
 import logging
 import math
 from collections.abc import Iterable
+from contextvars import Context
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import pytest
 
-from looprig import Abort, Effect, Flow, Latency, Pause, ProxyError, Send, TcpProxy, Toxic, Transform
+from looprig import Abort, Effect, Flow, Latency, Note, Pause, ProxyError, Send, TcpProxy, Toxic, Transform
+from looprig.net.proxy.fault_controls import FaultControls
+from looprig.net.proxy.watch import current_watch
 from tests.proxy.conftest import Run
-from tests.proxy.peers import echoing, meet
+from tests.proxy.peers import Pouring, echoing, meet, proxied
 
 
 @dataclass(frozen=True, slots=True)
 class Broken(Toxic):
     """Raises, or says what is no effect."""
 
-    says: object = None
+    says: object = ...
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data[:2])
-        if self.says is None:
+        if self.says is ...:
             raise ValueError("out of order")
         yield self.says  # type: ignore[misc]
 
@@ -47,6 +51,8 @@ async def fail_later(chunk: bytes) -> bytes:
         (Broken(Abort("1"), direction="upstream"), "ValueError: Broken gave Abort(after='1'): give a number"),  # type: ignore[arg-type]
         (Broken(Pause(-1.0), direction="upstream"), "ValueError: Broken gave Pause(seconds=-1.0): give a number"),
         (Broken(b"bytes", direction="upstream"), "Broken gave b'bytes', which is no effect: to send bytes on, yield"),
+        (Broken(None, direction="upstream"), "Broken gave None, which is no effect"),
+        (Broken(Note(5), direction="upstream"), "Broken gave Note(text=5), which is no effect"),  # type: ignore[arg-type]
     ],
 )
 def test_a_toxic_that_raises_resets_the_connection_and_is_reported_once(run: Run, toxic: Toxic, told: str) -> None:
@@ -80,6 +86,42 @@ def test_a_predicate_that_raises_is_reported_too(run: Run) -> None:
     run(scenario())
 
 
+def give_up(_: object) -> NoReturn:
+    pytest.fail("not as it should be")
+
+
+@dataclass(frozen=True, slots=True)
+class FailsAsItBegins(Toxic):
+    """Raises as it is put on: on a new connection, in the task that makes it."""
+
+    def on_start(self, flow: Flow) -> Iterable[Effect]:
+        give_up(flow)
+
+
+@pytest.mark.parametrize(
+    "toxic",
+    [
+        Transform(give_up, direction="upstream"),
+        Transform(give_up, direction="downstream"),  # of a greeting that may be there before the connection is
+        FailsAsItBegins(direction="upstream"),
+        Latency(0, when=give_up),
+    ],
+    ids=["upstream", "downstream", "on_start", "when"],
+)
+def test_what_raises_and_is_no_exception_such_as_pytest_fail_is_told_as_well(run: Run, toxic: Toxic) -> None:
+    async def scenario() -> None:
+        async with proxied(lambda: Pouring(pours=b"welcome"), toxics=(toxic,)) as proxy:
+            for _ in range(5):
+                assert (await meet(proxy.address, b"hello")).was_reset
+                (error,) = proxy.take_errors()
+                assert isinstance(error.__cause__, pytest.fail.Exception)
+                assert "raised on connection #" in str(error)
+                assert ": Failed: not as it should be" in str(error)
+            await proxy.wait_connections(0)
+
+    run(scenario())
+
+
 def test_errors_that_nobody_took_are_raised_together_at_the_end(run: Run) -> None:
     async def scenario() -> None:
         async def two() -> None:
@@ -90,6 +132,71 @@ def test_errors_that_nobody_took_are_raised_together_at_the_end(run: Run) -> Non
         with pytest.raises(ExceptionGroup) as raised:
             await two()
         assert [type(error) for error in raised.value.exceptions] == [ProxyError, ProxyError]
+
+    run(scenario())
+
+
+class Watching:
+    """A watch that looks away, in the place of the plugin's."""
+
+    seed = 1
+
+    def begin(self, proxy: FaultControls[Any, Any]) -> None: ...
+
+    def end(self, proxy: FaultControls[Any, Any]) -> None: ...
+
+
+class Reaches:
+    """Meets an error of its proxy that it does not take, and then waits for ever inside of that."""
+
+    def __init__(self) -> None:
+        self.error_is_there = asyncio.Event()
+        self.proxy = TcpProxy(("127.0.0.1", 1))
+
+    async def __call__(self) -> None:
+        async with echoing(Transform(fail)) as self.proxy:
+            await meet(self.proxy.address, b"hello")
+            self.error_is_there.set()
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_cancellation_stays_one_whatever_nobody_took(run: Run, *, is_watched: bool) -> None:
+    """The errors are left for whoever watches, and where nobody does, noted."""
+
+    async def scenario() -> None:
+        reaches = Reaches()
+        context = Context()
+        if is_watched:
+            context.run(current_watch.set, Watching())
+        task = asyncio.create_task(reaches(), context=context)
+        await reaches.error_is_there.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await task
+        assert task.cancelled()
+        notes = getattr(raised.value, "__notes__", [])
+        errors = reaches.proxy.take_errors()
+        assert [note.partition(" raised on ")[0] for note in notes] == ["Besides, in a proxy: Transform"][is_watched:]
+        assert [type(error) for error in errors] == [ProxyError][not is_watched :]
+
+    run(scenario())
+
+
+def test_a_time_limit_stays_one_whatever_nobody_took(run: Run) -> None:
+    async def scenario() -> None:
+        current_watch.set(Watching())
+        reaches = Reaches()
+
+        async def has_a_limit() -> None:
+            async with asyncio.timeout(None) as limit:
+                reaching = asyncio.create_task(reaches.error_is_there.wait())
+                reaching.add_done_callback(lambda _: limit.reschedule(asyncio.get_running_loop().time()))
+                await reaches()
+
+        with pytest.raises(TimeoutError):
+            await has_a_limit()
+        assert len(reaches.proxy.take_errors()) == 1
 
     run(scenario())
 

@@ -22,7 +22,7 @@ def pytest_collection_finish(session):
 """
 USES = {
     "respx.plugin": ("respx_mock", "respx.MockRouter", "import respx"),
-    "pytest_benchmark.plugin": ("benchmark", "BenchmarkFixture", "from pytest_benchmark.fixture import BenchmarkFixture"),
+    "pytest_benchmark.plugin": ("benchmark", "fixture.BenchmarkFixture", "from pytest_benchmark import fixture"),
     "pytest_cov.plugin": ("cov", "coverage.Coverage | None", "import coverage"),
     "pytest_freezer": ("freezer", "FrozenDateTimeFactory", "from freezegun.api import FrozenDateTimeFactory"),
 }

@@ -200,6 +200,7 @@ class Link:
             ),
         )
         if client.is_tls:  # a client that takes its time to shake hands holds nobody's bytes here
+            await asyncio.sleep(0)  # uvloop sends the last of its own handshake in the next round, if it may read
             service.hold_back()
         if not client.is_lost:
             await hand_over(

@@ -214,7 +214,7 @@ class Listener:
         self._loop.call_exception_handler({
             "message": f"a proxy cannot accept clients for now: {error}", "exception": error
         })  # fmt: skip
-        if self._is_reading:
+        if self._is_reading and self._rest is None:
             self._loop.remove_reader(self._socket)
             self._rest = self._loop.call_later(_REST, self._go_on)
 

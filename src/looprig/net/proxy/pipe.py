@@ -4,8 +4,8 @@ Does not open or close sockets; the connection is told what to end (`Ends`). Inv
 1. Bytes leave in the order in which they came, none twice; none is lost unless a toxic says so or the connection ends.
 2. No more than `window` bytes are held, and what one read brings above that.
 3. There is one timer, and one delay line.
-5. It is not entered twice: what a toxic's own code does to it is done when that code has come to its end.
 4. With no toxic and nothing held, what comes is written at once (`is_fast`).
+5. It is not entered twice: what a toxic's own code does to it is done when that code has come to its end.
 """
 
 import asyncio
