@@ -7,43 +7,45 @@ checker under a name of its own.
 Does not write anything.
 """
 
+import keyword
 import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Final
 
-__all__ = ["Layout", "is_foreign", "lay_out"]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """`search_path` is where modules are looked for, the first first; `copies` has a module name for each such file."""
-
-    search_path: tuple[Path, ...]
-    copies: Mapping[str, str]
+__all__ = ["base_of", "copies_of", "file_of", "is_foreign", "search_path_of"]
 
 
-def lay_out(root: Path, files: Mapping[str, str], modules: Iterable[tuple[str, str]]) -> Layout:
-    """How a checker finds the modules of `files` (path to name).
-
-    `modules` has (path, name) of every file of the suite that is known: the folders that they are imported from are
-    looked through as well.
-    """
+def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
+    """Where the modules of a suite are looked for, given (path, name) of every file of it that is known."""
     # Checkers look in the project's own folder first, whatever they are told.
     bases = dict.fromkeys([root, *_run_time_path(root)])
     for path, name in modules:
         if not is_foreign(path) and (base := base_of(path, name)) is not None:
             bases.setdefault(base)
-    search_path = tuple(bases)
+    return tuple(bases)
+
+
+def file_of(module: str, search_path: Iterable[Path]) -> str | None:
+    """The file that a module is, at run time or else on the search path."""
+    path: str | None = getattr(sys.modules.get(module), "__file__", None)
+    return path or (None if (found := _found(module, search_path)) is None else str(found))
+
+
+def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str, str]:
+    """Other names for those of `files` (path to name) that a checker would not find under their own."""
+    search_path = tuple(search_path)
     copies: dict[str, str] = {}
     for path, name in files.items():
-        if not is_foreign(path) and _found(name, search_path) != Path(path):
+        if not is_foreign(path) and (not _is_importable(name) or _found(name, search_path) != Path(path)):
             copies[path] = f"looprig_copy_{len(copies) + 1}"
-    return Layout(search_path, copies)
+    return copies
+
+
+def _is_importable(name: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split("."))
 
 
 def base_of(path: str, name: str) -> Path | None:

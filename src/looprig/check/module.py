@@ -18,7 +18,7 @@ from looprig.check.names import UnresolvedError
 from looprig.check.typetext import InexpressibleError, Text, Writer
 from looprig.check.values import Value
 
-__all__ = ["MODULE", "Draft", "Generated", "Unread", "generate"]
+__all__ = ["MODULE", "SANE", "Draft", "Generated", "Unread", "generate"]
 
 MODULE: Final = "looprig_fixture_edges"
 _HEAD: Final = '''\
@@ -30,11 +30,15 @@ from collections.abc import AsyncIterable as _AsyncIterable, Callable as _Callab
 from typing import TypeVar as _TypeVar
 _T = _TypeVar("_T")
 class _Nothing: _secret: int = 0
+def _sane(v: int) -> _Nothing: return v
 def _yielded(value: _Iterable[_T]) -> _T: raise NotImplementedError
 def _async_yielded(value: _AsyncIterable[_T]) -> _T: raise NotImplementedError
 def _takes(value: _T) -> _Callable[[_T], None]: raise NotImplementedError
 def _instance(cls: type[_T]) -> _T: raise NotImplementedError
 '''
+SANE: Final = next(number for number, line in enumerate(_HEAD.splitlines(), 1) if "_sane" in line)
+"""The line that is wrong in each suite: a checker that does not say so has not judged the others either."""
+
 _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_async_yielded({})"}
 
 

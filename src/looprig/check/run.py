@@ -10,15 +10,15 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
 from looprig.check.checkers import CHECKERS
 from looprig.check.checkers.base import Checker, Command, Job
 from looprig.check.edges import Edge, Finding
-from looprig.check.layout import lay_out
-from looprig.check.module import MODULE, Generated, Unread, generate
+from looprig.check.layout import copies_of, file_of, search_path_of
+from looprig.check.module import MODULE, SANE, Generated, Unread, generate
 from looprig.check.source import Sources
 from looprig.check.typetext import Writer
 from looprig.check.values import Value
@@ -30,11 +30,12 @@ __all__ = ["Judged", "choose", "judge"]
 @final
 @dataclass(slots=True)
 class Judged:
-    """What came of a check. `unread` are the edges of which nothing could be asked."""
+    """What came of a check. `unread` are the edges of which nothing could be asked, `complaints` the checker's own."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     unread: list[Unread] = field(default_factory=list[Unread])
     checked: int = 0
+    complaints: str = ""
 
 
 def choose(name: str | None, root: Path) -> Checker:
@@ -65,21 +66,24 @@ def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path,
     Raises:
         CheckerError: it is not installed, or did not come to an end.
     """
-    writer = Writer(sources)
+    search_path = search_path_of(root, [(source.path, source.module) for source in sources])
+    writer = Writer(sources, file_of=lambda module: file_of(module, search_path))
     draft = generate(edges, writer)
-    layout = lay_out(root, writer.names.paths(), [(source.path, source.module) for source in sources])
-    made = draft.finish(layout.copies)
+    copies = copies_of(writer.names.paths(), search_path)
+    made = draft.finish(copies)
     with tempfile.TemporaryDirectory(prefix="looprig-") as name:
         folder = Path(name).resolve()
-        job = Job(root, folder, MODULE, (folder, *layout.search_path), cache)
+        job = Job(root, folder, MODULE, (folder, *search_path), cache)
         job.file.write_text(made.text, "utf-8")
-        for path, module in layout.copies.items():
+        for path, module in copies.items():
             (folder / f"{module}.py").write_bytes(Path(path).read_bytes())
-        said = _asked(checker, job) if made.edges else {}
-    return _judged(made, said)
+        said, complaints = _asked(checker, job) if made.edges else ({}, "")
+    judged = _judged(made, said)
+    judged.complaints = complaints
+    return judged
 
 
-def _asked(checker: Checker, job: Job) -> dict[int, set[str]]:
+def _asked(checker: Checker, job: Job) -> tuple[dict[int, set[str]], str]:
     command = checker.command(job)
     if command is None:
         raise CheckerError(
@@ -87,13 +91,14 @@ def _asked(checker: Checker, job: Job) -> dict[int, set[str]]:
         )
     ran = _run(command, job.root)
     try:
-        return _read(checker, ran, job)
+        return _read(checker, ran, job), checker.complaints(ran.stderr)
     except (ValueError, KeyError) as error:
         words = "\n".join(filter(None, (ran.stdout.strip(), ran.stderr.strip()))) or "nothing"
         raise CheckerError(
             f"{checker.name} ended with status {ran.returncode} and did not check the fixtures. It said:\n{words}",
             (),
-            f"See that `{checker.name}` runs in this project by itself.",
+            f"See that `{checker.name}` runs in this project by itself, and that its configuration does not have it "
+            "ignore errors. If it speaks of its cache: pytest --cache-clear.",
         ) from error
 
 
@@ -103,6 +108,8 @@ def _read(checker: Checker, ran: "subprocess.CompletedProcess[str]", job: Job) -
     said: dict[int, set[str]] = {}
     for diagnostic in checker.read(ran.stdout, job):
         said.setdefault(diagnostic.line, set()).add(diagnostic.kind)
+    if "mismatch" not in said.get(SANE, ()):
+        raise ValueError("it let pass what is wrong")
     return said
 
 
@@ -122,6 +129,18 @@ def _run(command: Command, root: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
+    """Of many wrong values of one parameter, tells the first and how many there are."""
+    by_place: dict[object, list[Finding]] = {}
+    for finding in findings:
+        place = finding.spot, finding.message.partition(" gives ")[0]
+        by_place.setdefault(place if finding.code == "parametrize-type" else finding, []).append(finding)
+    return [
+        first if not rest else replace(first, message=f"{first.message} (and {len(rest)} more)")
+        for first, *rest in by_place.values()
+    ]
+
+
 def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
     known = {code for code, line in made.probes.items() if "mismatch" in said.get(line, ())}
     judged = Judged()
@@ -136,6 +155,7 @@ def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
             judged.findings.append(Finding(unread.edge.spot, "fixture-unchecked", unread.edge.unchecked(unread.name)))
         else:
             judged.unread.append(unread)
+    judged.findings = _once_a_parameter(judged.findings)
     return judged
 
 

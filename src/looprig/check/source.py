@@ -109,6 +109,10 @@ class Source:
         found = self.namespace.get("__package__")
         return found if isinstance(found, str) else self.module.rpartition(".")[0]
 
+    def imports(self) -> Iterator[Binding]:
+        """What it imports by a module's name."""
+        yield from (each for bindings in self.bindings.values() for each in bindings if each.module)
+
     def names_of_class(self, scope: tuple[str, ...]) -> dict[str, list[Binding]]:
         """What is bound in the body of a class."""
         if scope not in self._scopes:

@@ -2,13 +2,14 @@
 
 Invariants:
 1. Each code in a comment takes away one finding: two mistakes on a line need two codes.
-2. A code that takes nothing away is a finding itself, `unused-ignore`, which nothing takes away.
+2. A code that takes nothing away is a finding itself, `unused-ignore`, which nothing takes away: where all was looked
+   at that its file has to do with.
 """
 
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from looprig.check.edges import CODES, Code, Finding
@@ -19,8 +20,13 @@ __all__ = ["suppressed"]
 _COMMENT: Final = re.compile(r"#\s*looprig:\s*ignore(?:\[(?P<codes>[^\]]*)\])?")
 
 
-def suppressed(findings: Iterable[Finding], sources: Iterable[Source]) -> list[Finding]:
-    """The findings that are left, and those about comments, in order."""
+def suppressed(
+    findings: Iterable[Finding], sources: Iterable[Source], whole: Container[str] | None = None
+) -> list[Finding]:
+    """The findings that are left, and those about comments, in order.
+
+    `whole` are the files of which every use was looked at; all, by default.
+    """
     left: dict[tuple[str, int], list[Finding]] = {}
     for finding in sorted(set(findings)):
         left.setdefault((finding.spot.path, finding.spot.line), []).append(finding)
@@ -32,7 +38,7 @@ def suppressed(findings: Iterable[Finding], sources: Iterable[Source]) -> list[F
                 found = next((finding for finding in here if finding.code == code), None)
                 if found is not None:
                     here.remove(found)
-                else:
+                elif code not in CODES or whole is None or spot.path in whole:
                     told.append(Finding(spot, "unused-ignore", _unused(code)))
             if not codes:
                 told.append(Finding(spot, "unused-ignore", "a comment has to name what it ignores: ignore[code]"))

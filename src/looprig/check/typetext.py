@@ -10,8 +10,10 @@ Invariants:
 """
 
 import ast
+import keyword
+import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final
 
@@ -76,7 +78,8 @@ class Known:
         if "<locals>" in self.qualname:
             raise InexpressibleError(f"{self.shown()} is defined in a function")
         first, *rest = self.qualname.split(".")
-        code = ".".join([writer.names.name(Origin(self.module, first, self.path)), *rest])
+        origin = writer.settled(Origin(self.module, first, self.path), first, None)
+        code = ".".join([writer.names.name(origin), *rest])
         return Text(code, ((code, self.shown()),))
 
     def shown(self) -> str:
@@ -139,12 +142,22 @@ def yielded(written: Written) -> Written | None:
 class Writer:
     """What rendering needs: the names of the generated module, and the files of the suite."""
 
-    def __init__(self, sources: Iterable[Source] = (), names: Names | None = None) -> None:
+    def __init__(
+        self,
+        sources: Iterable[Source] = (),
+        names: Names | None = None,
+        file_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """`file_of` finds the file of a module."""
         self.names: Final = names or Names()
+        self._file_of = file_of
         self._rendered: dict[object, Text] = {}
         self._by_module: dict[str, list[Source]] = {}
+        self._by_path: dict[str, Source] = {}
+        self._imported: dict[str, str] | None = None
         for source in sources:
             self._by_module.setdefault(source.module, []).append(source)
+            self._by_path[source.path] = source
 
     def render(self, type_text: TypeText) -> Text:
         """As the type itself does it, once for each: most parameters of a file are of a few types."""
@@ -156,14 +169,36 @@ class Writer:
                 self._rendered[key] = found
         return found
 
-    def settled(self, origin: Origin, name: str, user: Source) -> Origin:
-        """An origin with the file that it means: of several files of one module name, the one that the user sees."""
+    def settled(self, origin: Origin, name: str, user: Source | None) -> Origin:
+        """An origin with the file that it means, and the one name that this has, by whichever it was imported.
+
+        Of several files of one module name it is the one that the user sees.
+        """
+        path = origin.path or self._path(origin, name, user)
+        source = self._by_path.get(path)
+        if source is not None:
+            return Origin(self._module_of(source), origin.name, path)
+        if not _is_importable(origin.module):
+            raise InexpressibleError(f"{origin.module} is no name that can be imported")
+        return origin
+
+    def _module_of(self, source: Source) -> str:
+        """The name by which the suite imports a file: pytest may have another, and a checker takes it for two files."""
+        if self._imported is None:
+            self._imported = {}
+            modules = {each.module or "" for file in self._by_path.values() for each in file.imports()}
+            for module in sorted(filter(None, modules)):
+                if module not in self._by_module and (path := self._file_of(module)) is not None:
+                    self._imported.setdefault(path, module)
+        return self._imported.get(source.path, source.module)
+
+    def _path(self, origin: Origin, name: str, user: Source | None) -> str:
         files = self._by_module.get(origin.module, ())
-        if origin.path or not files:
-            return origin
+        if not files or user is None:
+            return self._file_of(origin.module) or (files[0].path if files else "")
         value = user.namespace.get(name)
         same = [file for file in files if value is not None and file.namespace.get(origin.name) is value]
-        return replace(origin, path=nearest(same or files, user).path)
+        return nearest(same or files, user).path
 
 
 @final
@@ -237,9 +272,27 @@ class _Rendering:
             raise InexpressibleError("Self has no meaning outside of its class")
         origin = self._writer.settled(origin, parts[0], written.source)
         found = _dotted((self._writer.names.name(origin), *rest))
-        if origin.module not in _TYPING and written.source.namespace.get(".".join(parts)) is not Any:
+        if origin.module not in _TYPING and not _is_any_by_design(_at_run_time(origin, rest, written.source, parts)):
             self.atoms.append((ast.unparse(found), ".".join(parts)))
         return found
+
+
+def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: tuple[str, ...]) -> Any:
+    """What a name stands for, if it is there at run time."""
+    found: Any = source.namespace.get(parts[0])
+    for part in parts[1:] if found is not None else ():
+        found = getattr(found, part, None)
+    if found is None:
+        found = sys.modules.get(origin.module)
+        for part in (*([origin.name] if origin.name else []), *rest):
+            found = getattr(found, part, None)
+    return found
+
+
+def _is_any_by_design(value: Any) -> bool:
+    """Whether checkers take it for `Any` though they know it: `Any` itself, and mocks, which may be anything."""
+    bases = value.__mro__ if isinstance(value, type) else ()
+    return value is Any or any(base.__module__ == "unittest.mock" for base in bases)
 
 
 @final
@@ -249,6 +302,10 @@ class _Unquoting(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         return node if _last(node.value) in {"Literal", "Annotated"} else self.generic_visit(node)  # type: ignore[return-value]
+
+
+def _is_importable(module: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
 
 
 def _unquoted(node: ast.expr) -> ast.expr:

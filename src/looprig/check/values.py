@@ -10,6 +10,7 @@ Invariants:
 
 import enum
 import sys
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -20,6 +21,11 @@ from looprig.check.typetext import InexpressibleError, Known, Text, Writer
 __all__ = ["Value", "holds_new_types"]
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
+_TYPE_EXPRESSIONS: Final = (types.GenericAlias, types.UnionType, type(list[int]))
+_NAMED_IN_TYPES: Final[dict[type, str]] = {
+    value: name for name, value in vars(types).items() if isinstance(value, type) and value.__module__ == "builtins"
+}
+"""Classes that say that they are builtins, and are not to be found there."""
 _LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
 _INSTANCE: Final = "_instance"
 _DEEPEST: Final = 6
@@ -62,8 +68,10 @@ def _expression(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth:
         raise InexpressibleError("it is nested too deeply")
     if kind in _PLAIN:
         return _plain(value)
-    if issubclass(kind, enum.Enum) and value.name.isidentifier():
+    if issubclass(kind, enum.Enum) and (value.name or "").isidentifier():  # flags may have no name
         return f"{_class(kind, writer, atoms)}.{value.name}"
+    if isinstance(value, _TYPE_EXPRESSIONS):
+        raise InexpressibleError("it is a type expression")
     if isinstance(value, type):
         return _class(value, writer, atoms)
     if kind in {list, tuple, set, frozenset, dict} and len(value) <= _LONGEST:
@@ -82,8 +90,8 @@ def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, str | bytes) and len(value) > _LONGEST:
-        return f"{type(value).__name__}()"
+    if isinstance(value, str | bytes):
+        return repr(value[:_LONGEST])  # which is no more and no less of a literal
     if isinstance(value, float | complex):  # inf and nan have no literal
         return f"{type(value).__name__}()"
     return "..." if value is ... else repr(value)
@@ -110,18 +118,20 @@ def _class(cls: type, writer: Writer, atoms: list[tuple[str, str]]) -> str:
     # little: a class may fulfil a Protocol that its bases do not.
     is_private = cls.__module__.partition(".")[0] in sys.stdlib_module_names
     for base in cls.__mro__[:-1] if is_private and cls is not object else (cls,):
-        if (module := _home(base)) is not None:
+        if (name := _NAMED_IN_TYPES.get(base)) is not None:
+            text = Known("types", name).render(writer)
+        elif (module := _home(base)) is not None:
             text = Known(module, base.__qualname__).render(writer)
-            atoms.extend(text.atoms)
-            return text.code
+        else:
+            continue
+        atoms.extend(text.atoms)
+        return text.code
     raise InexpressibleError(f"{cls.__qualname__} cannot be imported")
 
 
 def _home(value: Any) -> str | None:
     """The module that has a thing under its own name, or a package around it."""
     module: str = getattr(value, "__module__", None) or ""
-    if module == "builtins":
-        return module
     while module:
         found: Any = sys.modules.get(module)
         for part in value.__qualname__.split("."):

@@ -50,7 +50,7 @@ class Annotating(Looking):
 
     def _wanted(self, session: pytest.Session) -> Iterator[Wanted]:
         seen: set[tuple[object, str]] = set()
-        for item in session.items:
+        for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
             for user, name, found in _compat.requests(_compat.fixture_info(item)):

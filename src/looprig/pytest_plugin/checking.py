@@ -39,26 +39,27 @@ class Checking(Looking):
 
     def __init__(self, session: pytest.Session, state: RunState) -> None:
         super().__init__(session, state)
+        self._format = str(self.config.getoption("output_format"))
+        if self._format != "text":
+            _compat.write_to_standard_error(self.config)
         try:
             self._checker = choose(self.config.getoption("check_fixtures") or None, self.root)
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
-        self._format = str(self.config.getoption("output_format"))
-        if self._format != "text":
-            _compat.write_to_standard_error(self.config)
 
     def look(self, session: pytest.Session) -> Iterator[str]:
         """Checks, and tells."""
         overrides = bool(self.config.getoption("check_overrides"))
         found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
-        found.collect(session.items)
+        found.collect(self.items)
         with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
             judged = judge(self._checker, found.edges, self.types.sources, self.root, self._cache(Path(spare)))
         judged.unread += found.unread
         findings = [*judged.findings, *self._declarations()]
         if self.config.getoption("check_untyped"):
             findings += self._untyped()
-        findings = suppressed(findings, [source for source in self.types.sources if self.is_own(source.path)])
+        own = [source for source in self.types.sources if self.is_own(source.path)]
+        findings = suppressed(findings, own, [source.path for source in own if self.is_whole(source.path)])
         if findings:
             session.testsfailed = len(findings)
         text = FORMATS[self._format](findings, self.root)
@@ -86,13 +87,17 @@ class Checking(Looking):
             return spare
 
     def _declarations(self) -> Iterator[Finding]:
-        """What collection found wrong."""
+        """What collection found wrong; a name that is missing once for each place where it is written."""
+        told: set[tuple[Spot, str]] = set()
         for error in self.errors:
             code = error.code if isinstance(error, DeclarationError) else "declaration"
             if code == "fixture-type":  # for the checker to say
                 continue
             message = " ".join(f"{error.what} {error.fix}".split()).removesuffix(".")
-            yield Finding(self._spot(error), code if code in CODES else "declaration", message)
+            finding = Finding(self._spot(error), code if code in CODES else "declaration", message)
+            if code != "fixture-missing" or (finding.spot, code) not in told:
+                told.add((finding.spot, code))
+                yield finding
 
     def _spot(self, error: LooprigError) -> Spot:
         if not error.parties:
@@ -111,6 +116,8 @@ class Checking(Looking):
         head = f"{_many(len(findings), 'finding')} in {_many(files, 'file')}" if findings else "No finding"
         yield f"{head}: {_many(judged.checked, 'edge')} checked with {self._checker.name}."
         yield from (f"{_many(count, 'edge')} not checked: {reason}." for reason, count in sorted(reasons.items()))
+        if judged.complaints:
+            yield f"{self._checker.name} said: {judged.complaints}"
         if self.config.get_verbosity() > 0:
             yield from (self._unread(each.edge.spot, each.edge.name, each.reason) for each in judged.unread)
 

@@ -83,12 +83,23 @@ class Existence:
         label = (item.originalname or item.name) if user is None else user.argname
         is_parameter = user is not None or name in _compat.argument_names(item)
         what = f"{label} {'asks for' if is_parameter else 'uses'} {name!r}, but there is no such fixture"
+        fix = self._fix(annotation, name, item)
         if user is not None and user.argname == name:
             what += " that it could override"
+            fix = f"Add the fixture {name!r} that it overrides, or take the parameter out."
+        elif user is not None and (found := _compat.definitions_in_item(item, name)):
+            what = f"{label} asks for {name!r}, which needs {label} itself: neither can be set up first"
+            return DeclarationError(
+                f"{what}.",
+                [(label, location_of(function)), (name, location_of(found[-1].func))],
+                "Take one of the parameters out.",
+                "declaration",
+                name,
+            )
         parties = [(label, location_of(function))]
         if user is not None:
             parties.append((item.name, location_of(item.obj)))
-        return DeclarationError(f"{what}.", parties, self._fix(annotation, name, item), "fixture-missing", name)
+        return DeclarationError(f"{what}.", parties, fix, "fixture-missing", name)
 
     def _fix(self, annotation: Any, name: str, item: pytest.Function) -> str:
         if isinstance(annotation, type) and is_protocol(annotation):

@@ -79,7 +79,8 @@ class FixtureEdges:
                 if name == _REQUEST:
                     self._request(item, user)
             elif _compat.gives_parameter(found):
-                self._value(item, user, name, values[name])
+                if not _compat.is_no_value(values[name]):
+                    self._value(item, user, name, values[name])
             else:
                 if name in values:
                     self._indirect_value(item, found, values[name])
@@ -124,7 +125,8 @@ class FixtureEdges:
         annotation = dict(self._registry.annotations.of(function)).get(name)
         asked = None if holds_new_types(annotation) else self._asked(item, user, name)
         if asked is not None:
-            self._add("parametrize-type", asked, Given(Value(value)), "its parametrization")
+            provider = "its parametrization" if user is None else f"the parametrization of {self._label(item, None)}"
+            self._add("parametrize-type", asked, Given(Value(value)), provider)
 
     def _indirect_value(self, item: pytest.Function, found: Definition, value: object) -> None:
         """A value that a fixture gets as `request.param`, where it says what type it takes that for."""

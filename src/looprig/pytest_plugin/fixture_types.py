@@ -18,7 +18,7 @@ from typing import Any, Final, final
 from looprig.check.edges import Unwrap
 from looprig.check.source import Function, Source, Sources, Spot
 from looprig.check.stubs import Stubs
-from looprig.check.typetext import Known, TypeText, Written
+from looprig.check.typetext import Known, TypeText, Written, yielded
 from looprig.declare.hints import namespace_of
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
@@ -74,7 +74,10 @@ class FixtureTypes:
         return _annotation(*found, argument.annotation), found[0].spot(argument)
 
     def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
-        """Where a fixture says what `request.param` is: `name: T = request.param`, or `cast(T, request.param)`."""
+        """Where a fixture says what `request.param` is.
+
+        As `name: T = request.param`, as `cast(T, request.param)`, or by giving it on as it is.
+        """
         found = self.function(function)
         if found is None:
             return
@@ -85,6 +88,11 @@ class FixtureTypes:
                     yield ast.unparse(node.target), _annotation(*found, node.annotation), source.spot(node)
                 case ast.Call(args=[wanted, value]) if _is_param(value) and _is_cast(node.func):
                     yield "request.param", _annotation(*found, wanted), source.spot(node)
+                case ast.Return(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
+                    yield "what it returns", _annotation(*found, written.node.returns), source.spot(node)
+                case ast.Yield(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
+                    if (inner := yielded(_annotation(*found, written.node.returns))) is not None:
+                        yield "what it yields", inner, source.spot(node)
                 case _:
                     pass
 
@@ -199,7 +207,8 @@ def _unwrap(function: Callable[..., Any]) -> Unwrap:
 
 
 def _is_param(node: ast.expr) -> bool:
-    return ast.unparse(node) == "request.param"
+    text = ast.unparse(node)
+    return text == "request.param" or text.startswith("getattr(request, 'param',")
 
 
 def _is_cast(node: ast.expr) -> bool:

@@ -33,6 +33,7 @@ class Looking(ABC):
         stubs = Stubs([Path(folder) for folder in config.getini("fixture_stubs")])
         self._own: dict[str, bool] = {}
         self.config: pytest.Config = config
+        self.items: list[pytest.Item] = []
         self.errors: list[LooprigError] = []
         self.lines: list[str] = []
         self.registry = state.collecting.registry
@@ -54,6 +55,16 @@ class Looking(ABC):
         if found is None:
             found = self._own[path] = Path(path).is_relative_to(self.root) and not is_foreign(path)
         return found
+
+    def is_whole(self, path: str) -> bool:
+        """Whether all that a file may have to do with was collected: it, or a folder around it, was named."""
+        named = [Path(str(argument).partition("::")[0]) for argument in self.config.args if "::" not in str(argument)]
+        return any(Path(path).is_relative_to(self.config.invocation_params.dir / each) for each in named)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Notes all, before any is deselected: a selection is of tests to be run, and none is."""
+        self.items = list(items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:

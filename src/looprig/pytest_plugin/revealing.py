@@ -32,7 +32,7 @@ class Revealing(Looking):
         """Tells all that are used, or all of one name."""
         users: dict[object, dict[str, None]] = {}
         shown: dict[object, Definition] = {}
-        for item in session.items:
+        for item in self.items:
             if isinstance(item, pytest.Function):
                 for user, _, found in _compat.requests(_compat.fixture_info(item)):
                     if found is None or _compat.gives_parameter(found):

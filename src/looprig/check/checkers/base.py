@@ -73,6 +73,10 @@ class Checker(Protocol):
         """What runs it; `None` where it is not installed. May write configuration into the job's folder."""
         ...
 
+    def complaints(self, errors: str) -> str:
+        """What of its standard error a user should read though it has run."""
+        ...
+
     def read(self, output: str, job: Job) -> Iterable[Diagnostic]:
         """What it said of the job's file.
 

@@ -5,8 +5,10 @@ Flags and codes as of mypy 1.18 to 2.4 (`mypy --help`, and its documentation's l
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -14,11 +16,23 @@ from looprig.check.checkers.base import Command, Diagnostic, Job, program, setup
 
 __all__ = ["Mypy"]
 
+_CONFIGURATIONS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
 _MISMATCHES: Final = frozenset({
     "arg-type", "assignment", "dict-item", "list-item", "return-value", "type-var", "typeddict-item",
     "typeddict-unknown-key",
 })  # fmt: skip
 _INVALID: Final = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
+
+
+_REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
+
+
+def _reports(job: Job) -> Iterator[str]:
+    """Has the reports that the project's configuration asks for written elsewhere: they are not about the project."""
+    for name in _CONFIGURATIONS:
+        with suppress(OSError):
+            for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):
+                yield f"--{option.replace('_', '-')}={job.folder / option}"
 
 
 @final
@@ -32,9 +46,8 @@ class Mypy:
 
     def is_configured(self, root: Path) -> bool:
         """As `Checker` says."""
-        files = ("mypy.ini", ".mypy.ini")
         return (
-            any((root / name).is_file() for name in files)
+            any((root / name).is_file() for name in _CONFIGURATIONS[:2])
             or setup_cfg(root, "mypy")
             or any(True for _ in toml_table(root, "mypy"))
         )
@@ -56,9 +69,14 @@ class Mypy:
                 "--no-warn-unused-configs",
                 f"--python-executable={sys.executable}",
                 f"--cache-dir={job.cache}",
+                *_reports(job),
             ),
             {"MYPYPATH": os.pathsep.join(filter(None, path))},
         )
+
+    def complaints(self, errors: str) -> str:
+        """What it does not understand of its configuration."""
+        return errors.strip()
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         """As `Checker` says."""

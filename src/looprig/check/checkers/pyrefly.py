@@ -51,6 +51,10 @@ class Pyrefly:
             )
         )
 
+    def complaints(self, errors: str) -> str:
+        """Nothing: what it has to say there is not about the project."""
+        return ""
+
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         """As `Checker` says."""
         found: dict[str, Any] = json.loads(output[output.find("{") :])

@@ -43,8 +43,11 @@ class Pyright:
             return None
         settings: dict[str, Any] = {"include": [job.file.name], "exclude": [], "ignore": [], "strict": []}
         settings |= dict.fromkeys((*_MISMATCHES, *_INVALID), "error")
-        if (own := self._configuration(job.root)) is not None:
+        own = self._configuration(job.root)
+        if own is not None:
             settings["extends"] = str(own)
+        if own is None or "stubPath" not in own.read_text("utf-8", "replace"):
+            settings["stubPath"] = str(job.root / "typings")  # its default, which is beside the configuration
         configuration = job.folder / "pyrightconfig.json"
         configuration.write_text(json.dumps(settings), "utf-8")
         path = [*map(str, job.search_path), os.environ.get("PYTHONPATH", "")]
@@ -56,6 +59,10 @@ class Pyright:
                 "PYRIGHT_PYTHON_FORCE_VERSION": os.environ.get("PYRIGHT_PYTHON_FORCE_VERSION", ""),
             },
         )
+
+    def complaints(self, errors: str) -> str:
+        """Nothing: what it has to say there is not about the project."""
+        return ""
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         """As `Checker` says."""

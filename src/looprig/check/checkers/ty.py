@@ -40,8 +40,13 @@ class Ty:
         if found is None:
             return None
         path = [argument for folder in job.search_path for argument in ("--extra-search-path", str(folder))]
+        rules = [argument for rule in (*_MISMATCHES, *_INVALID) for argument in ("--error", rule)]
         options = ("--project", str(job.root), "--python", sys.prefix, "--output-format=concise", "--color=never")
-        return Command((*found, "check", *options, *path, str(job.file)))
+        return Command((*found, "check", *options, *rules, *path, str(job.file)))
+
+    def complaints(self, errors: str) -> str:
+        """Nothing: what it has to say there is not about the project."""
+        return ""
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         """As `Checker` says."""

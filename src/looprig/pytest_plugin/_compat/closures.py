@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
+from _pytest.compat import NOTSET
 from _pytest.fixtures import (
     FuncFixtureInfo,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "fixture_info",
     "gives_parameter",
     "insert_fixture_name",
+    "is_no_value",
     "is_parametrized",
     "is_unittest",
     "own_parameters",
@@ -137,6 +139,11 @@ def requests(info: FuncFixtureInfo) -> Iterator[tuple[Definition | None, str, De
 def gives_parameter(definition: Definition) -> bool:
     """Whether it stands for the values of a direct parametrization: pytest makes such a definition for each test."""
     return definition.func is get_direct_param_fixture_func
+
+
+def is_no_value(value: object) -> bool:
+    """Whether it is what pytest puts in place of a value where a parametrization has none: such a test is skipped."""
+    return value is NOTSET
 
 
 def parameter_values(item: pytest.Function) -> Mapping[str, object]:
