@@ -112,6 +112,76 @@ def test_a_checker_that_cannot_run_is_no_success(pytester: pytest.Pytester) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "checker"),
+    [
+        ("mypy.ini", "[mypy]\nignore_errors = True\n", "mypy"),
+        ("pyrightconfig.json", "{'nonsense", "pyright"),
+        ("ty.toml", "nonsense", "ty"),
+        ("pyrefly.toml", "nonsense", "pyrefly"),
+    ],
+)
+def test_a_checker_that_lets_everything_pass_is_no_success(
+    pytester: pytest.Pytester, name: str, text: str, checker: str
+) -> None:
+    put(pytester.path, {"test_it.py": RIGHT, name: text})
+    result = pytester.runpytest_subprocess(*OPTIONS, f"--check-fixtures={checker}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{checker} ended with status * and did not check the fixtures.*"])
+
+
+def test_rules_that_a_project_turns_off_are_on_for_the_check(pytester: pytest.Pytester) -> None:
+    rules = 'invalid-return-type = "ignore"\ninvalid-explicit-return = "warn"'
+    put(pytester.path, {"test_it.py": WRONG, "ty.toml": f"[rules]\n{rules}\n"})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures")
+    result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with ty."])
+
+
+def test_reports_that_a_project_has_mypy_write_are_not_written(pytester: pytest.Pytester) -> None:
+    config = "[mypy]\njunit_xml = junit.xml\nlinecount_report = counts\nno_such_option = 1\n"
+    put(pytester.path, {"test_it.py": WRONG, "mypy.ini": config})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures")
+    result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with mypy.", "mypy said: *no_such_option*"])
+    assert not (pytester.path / "junit.xml").exists()
+    assert not (pytester.path / "counts").exists()
+
+
+def test_many_wrong_values_of_one_parameter_are_one_finding(pytester: pytest.Pytester) -> None:
+    suite = """
+    import pytest
+
+    @pytest.mark.parametrize("number", [1, "a", "b", "c"])
+    def test_it(number: int) -> None: ...
+
+    @pytest.mark.parametrize("nothing", [])
+    def test_none(nothing: int) -> None: ...
+
+    @pytest.fixture
+    def doubled(number: str) -> None: ...
+
+    @pytest.mark.parametrize("number", [1])
+    def test_by_a_fixture(doubled: None) -> None: ...
+    """
+    put(pytester.path, {"test_it.py": suite})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result.stdout.fnmatch_lines(
+        [
+            'test_it.py:4:13: *declares "number: int" but its parametrization gives "\'a\'" (and 2 more)  *',
+            'test_it.py:10:13: *"number: str" but the parametrization of test "test_by_a_fixture" gives "1"  *',
+            "2 findings in 1 file: *",
+        ]
+    )
+
+
+def test_a_name_that_is_missing_is_told_once_where_it_is_written(pytester: pytest.Pytester) -> None:
+    suite = "import pytest\npytestmark = pytest.mark.usefixtures('nope')\ndef test_a(): ...\ndef test_b(): ...\n"
+    put(pytester.path, {"test_it.py": suite})
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result.stdout.fnmatch_lines(
+        ["test_it.py:2:38: test_a uses 'nope', *  [[]fixture-missing[]]", "1 finding in 1 file:*"]
+    )
+
+
 def test_what_cannot_be_collected_is_not_checked(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"test_it.py": WRONG, "test_broken.py": "import no_such_module"})
     result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")

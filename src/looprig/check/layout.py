@@ -13,9 +13,9 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
-__all__ = ["base_of", "copies_of", "file_of", "is_foreign", "search_path_of"]
+__all__ = ["ModuleNames", "base_of", "copies_of", "file_of", "is_foreign", "is_importable", "search_path_of"]
 
 
 def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
@@ -39,12 +39,48 @@ def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str
     search_path = tuple(search_path)
     copies: dict[str, str] = {}
     for path, name in files.items():
-        if not is_foreign(path) and (not _is_importable(name) or _found(name, search_path) != Path(path)):
+        if not is_foreign(path) and (not is_importable(name) or _found(name, search_path) != Path(path)):
             copies[path] = f"looprig_copy_{len(copies) + 1}"
     return copies
 
 
-def _is_importable(name: str) -> bool:
+@final
+class ModuleNames:
+    """The one name of each file of a suite: a checker takes a file that has two for two files, or refuses it.
+
+    pytest gives a file the name that it has below the folder that pytest put on `sys.path`; the suite may import it, or
+    one beside it, by a longer one.
+    """
+
+    def __init__(self, imported: Iterable[tuple[str, str]]) -> None:
+        """`imported` has (path, name) of what the suite imports by whole names."""
+        self._names: dict[str, list[str]] = {}
+        self._bases: list[tuple[Path, Path]] = []
+        for path, name in imported:
+            if not is_foreign(path):
+                self._names.setdefault(path, []).append(name)
+                if (base := base_of(path, name)) is not None:
+                    self._bases.append((Path(path), base))
+
+    def of(self, path: str, name: str) -> str:
+        """The name of a file that has, for pytest, this name."""
+        names = self._names.get(path, [])
+        if names:
+            return name if name in names else names[0]
+        own = base_of(path, name)
+        if own is None:
+            return name
+        bases = {base for other, base in self._bases if other.is_relative_to(own)}
+        wider = [base for base in bases if base != own and own.is_relative_to(base)]
+        if own in bases or not wider:
+            return name
+        file = Path(path)
+        inside = file.parent if file.stem == "__init__" else file.with_suffix("")
+        return ".".join(inside.relative_to(max(wider)).parts)
+
+
+def is_importable(name: str) -> bool:
+    """Whether a name can stand in an import."""
     return all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split("."))
 
 

@@ -39,6 +39,7 @@ class Binding:
     module: str | None = None
     name: str = ""
     for_checkers: bool = False  # under `if TYPE_CHECKING`
+    is_relative: bool = False
 
 
 @final
@@ -109,9 +110,11 @@ class Source:
         found = self.namespace.get("__package__")
         return found if isinstance(found, str) else self.module.rpartition(".")[0]
 
-    def imports(self) -> Iterator[Binding]:
-        """What it imports by a module's name."""
-        yield from (each for bindings in self.bindings.values() for each in bindings if each.module)
+    def imports(self) -> Iterator[str]:
+        """The modules that it imports by their whole names."""
+        for binding in (each for bindings in self.bindings.values() for each in bindings):
+            if binding.module and not binding.is_relative:
+                yield binding.module
 
     def names_of_class(self, scope: tuple[str, ...]) -> dict[str, list[Binding]]:
         """What is bound in the body of a class."""
@@ -208,7 +211,7 @@ def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False)
             case ast.ImportFrom():
                 module = _absolute(node, package)
                 for alias in node.names:
-                    yield alias.asname or alias.name, Binding(module, alias.name, for_checkers)
+                    yield alias.asname or alias.name, Binding(module, alias.name, for_checkers, node.level > 0)
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield node.name, Binding()
             case _:

@@ -10,13 +10,13 @@ Invariants:
 """
 
 import ast
-import keyword
 import sys
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final
 
+from looprig.check.layout import ModuleNames, is_foreign, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
 from looprig.check.source import Source
 
@@ -154,7 +154,7 @@ class Writer:
         self._rendered: dict[object, Text] = {}
         self._by_module: dict[str, list[Source]] = {}
         self._by_path: dict[str, Source] = {}
-        self._imported: dict[str, str] | None = None
+        self._names_of_modules: ModuleNames | None = None
         for source in sources:
             self._by_module.setdefault(source.module, []).append(source)
             self._by_path[source.path] = source
@@ -176,21 +176,19 @@ class Writer:
         """
         path = origin.path or self._path(origin, name, user)
         source = self._by_path.get(path)
-        if source is not None:
-            return Origin(self._module_of(source), origin.name, path)
-        if not _is_importable(origin.module):
+        if path and not is_foreign(path):
+            module = self._module_names().of(path, origin.module if source is None else source.module)
+            return Origin(module, origin.name, path)
+        if not is_importable(origin.module):
             raise InexpressibleError(f"{origin.module} is no name that can be imported")
         return origin
 
-    def _module_of(self, source: Source) -> str:
-        """The name by which the suite imports a file: pytest may have another, and a checker takes it for two files."""
-        if self._imported is None:
-            self._imported = {}
-            modules = {each.module or "" for file in self._by_path.values() for each in file.imports()}
-            for module in sorted(filter(None, modules)):
-                if module not in self._by_module and (path := self._file_of(module)) is not None:
-                    self._imported.setdefault(path, module)
-        return self._imported.get(source.path, source.module)
+    def _module_names(self) -> ModuleNames:
+        if self._names_of_modules is None:
+            imported = {module for source in self._by_path.values() for module in source.imports()}
+            found = ((path, module) for module in sorted(imported) if (path := self._file_of(module)) is not None)
+            self._names_of_modules = ModuleNames(found)
+        return self._names_of_modules
 
     def _path(self, origin: Origin, name: str, user: Source | None) -> str:
         files = self._by_module.get(origin.module, ())
@@ -302,10 +300,6 @@ class _Unquoting(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         return node if _last(node.value) in {"Literal", "Annotated"} else self.generic_visit(node)  # type: ignore[return-value]
-
-
-def _is_importable(module: str) -> bool:
-    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
 
 
 def _unquoted(node: ast.expr) -> ast.expr:

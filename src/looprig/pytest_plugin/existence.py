@@ -4,7 +4,7 @@ pytest tells of both when the test is set up, one test at a time. Does not look 
 what services and their annotations ask for (`service_errors` does).
 
 Invariants:
-1. It costs a look at the names of each test; what is wrong is worked out only where something is.
+1. It costs a look at the names of each test, and a walk for those of one module that use the same fixtures.
 2. What is missing because its own declaration is wrong is not told beside that.
 3. A test that is marked to be skipped or to fail may ask for what there is not.
 """
@@ -51,7 +51,7 @@ class Existence:
         by_name = info.name2fixturedefs
         is_whole = all(name in by_name or name == _REQUEST for name in names)
         key = (item.parent, *names)
-        if is_whole and (key in self._seen or not self._has_scopes(item)):
+        if is_whole and key in self._seen:
             return
         if not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
             return
@@ -66,12 +66,6 @@ class Existence:
             if error is not None and asking not in self._told:
                 self._told.add(asking)
                 yield error
-
-    @staticmethod
-    def _has_scopes(item: pytest.Function) -> bool:
-        """Whether there are fixtures of several scopes, without which none can be too narrow."""
-        by_name = _compat.fixture_info(item).name2fixturedefs
-        return any(definition.scope != "function" for found in by_name.values() for definition in found)
 
     def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
         if user is not None and (self._registry.is_service(user) or self._registry.target(user) is not None):

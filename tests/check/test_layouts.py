@@ -1,0 +1,105 @@
+"""Layouts of a suite that type checkers cannot tell apart by themselves: mypy stops at them, others mix files up."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.check.test_running import put
+from tests.plugin.suite import OPTIONS
+
+CHECKERS = ("mypy", "pyright", "ty", "pyrefly")
+THING = "import pytest\nclass Thing: ...\n@pytest.fixture\ndef thing() -> Thing: return Thing()\n"
+
+
+def found(
+    pytester: pytest.Pytester, files: Mapping[str, str], checker: str, *options: str
+) -> list[tuple[str, int, str]]:
+    put(pytester.path, files)
+    result = pytester.runpytest_subprocess(*OPTIONS, *options, f"--check-fixtures={checker}", "--output-format=json")
+    assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}, result.stderr.str()
+    return [(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())]
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_conftest_that_is_imported_by_another_name(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = ['.']\n[tool.mypy]\nexplicit_package_bases = true\n",
+        "tests/conftest.py": THING,
+        "tests/unit/conftest.py": THING.replace("hing", "ool"),
+        "tests/unit/test_a.py": "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from tests.conftest import Thing\n    from tests.unit.conftest import Tool\n"
+        "def test_right(thing: Thing, tool: Tool) -> None: ...\ndef test_wrong(tool: Thing) -> None: ...\n",
+        "tests/pkg/__init__.py": "",
+        "tests/pkg/things.py": "class Gear: ...\n",
+        "tests/pkg/conftest.py": "import pytest\nfrom tests.pkg.things import Gear\nclass Own: ...\n"
+        "@pytest.fixture\ndef gear() -> Gear: return Gear()\n@pytest.fixture\ndef own() -> Own: return Own()\n",
+        "tests/pkg/test_b.py": "from tests.pkg.things import Gear\nfrom .conftest import Own\n"
+        "def test_right(gear: Gear, own: Own) -> None: ...\ndef test_wrong(gear: Own) -> None: ...\n",
+    }
+    assert found(pytester, suite, checker) == [
+        ("tests/pkg/test_b.py", 4, "fixture-type"),
+        ("tests/unit/test_a.py", 7, "fixture-type"),
+    ]
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_folder_whose_name_is_none_of_pythons(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "tests/my-service/conftest.py": THING,
+        "tests/my-service/test_x.py": "class Own: ...\ndef test_right(thing: object) -> None: ...\n"
+        "def test_wrong(thing: Own) -> None: ...\n",
+        "tests/lambda/test_y.py": "import pytest\nclass Own: ...\n@pytest.fixture\ndef own() -> Own: return Own()\n"
+        "@pytest.mark.parametrize('given', [Own()])\ndef test_right(own: Own, given: Own) -> None: ...\n",
+    }
+    wrong = [("tests/my-service/test_x.py", 3, "fixture-type")]
+    assert found(pytester, suite, checker, "--import-mode=importlib") == wrong
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_sources_apart_from_tests(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = ['src']\ntestpaths = ['tests']\n",
+        "src/app/__init__.py": "",
+        "src/app/models.py": "class User: ...\n",
+        "tests/conftest.py": "import pytest\nimport app.models\n@pytest.fixture\n"
+        "def user() -> app.models.User: return app.models.User()\n",
+        "tests/test_it.py": "from app import models as m\ndef test_right(user: m.User) -> None: ...\n"
+        "def test_wrong(user: int) -> None: ...\n",
+    }
+    assert found(pytester, suite, checker) == [("tests/test_it.py", 3, "fixture-type")]
+
+
+def test_pyright_reads_the_projects_own_typings(pytester: pytest.Pytester) -> None:
+    suite = {
+        "lib.py": "class Thing: ...\n",
+        "typings/lib.pyi": "class Thing:\n    size: int\n",
+        "conftest.py": "import pytest\nfrom lib import Thing\n@pytest.fixture\ndef thing() -> Thing: return Thing()\n",
+        "test_it.py": "from typing import Protocol\nclass Sized(Protocol):\n    size: int\n"
+        "def test_right(thing: Sized) -> None: ...\n",
+    }
+    put(pytester.path, {"hidden/lib.py": suite.pop("lib.py")})
+    assert found(pytester, suite, "pyright", "-o", "pythonpath=hidden") == []
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_mocks_are_known_though_they_may_be_anything(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "test_it.py": "from unittest.mock import Mock\nimport pytest\nclass Own(Mock): ...\n"
+        "@pytest.fixture\ndef mock() -> Mock: return Mock()\n@pytest.fixture\ndef own() -> Own: return Own()\n"
+        "def test_right(mock: Mock, own: Own) -> None: ...\ndef test_wrong(request: int) -> None: ...\n",
+    }
+    assert found(pytester, suite, checker) == [("test_it.py", 9, "fixture-type")]
+
+
+def test_a_part_of_a_suite_makes_no_comment_stale(pytester: pytest.Pytester) -> None:
+    suite = {
+        "conftest.py": "import pytest\n@pytest.fixture\ndef number() -> int: return 1\n"
+        "@pytest.fixture\ndef uses(number: int) -> None: ...  # looprig: ignore[fixture-type]\n",
+        "a/test_a.py": "def test_a(uses: None) -> None: ...  # looprig: ignore[fixture-type]\n",
+        "b/conftest.py": "import pytest\n@pytest.fixture\ndef number() -> str: return ''\n",
+        "b/test_b.py": "def test_b(uses: None) -> None: ...\n",
+    }
+    assert found(pytester, suite, "ty", "a") == [("a/test_a.py", 1, "unused-ignore")]
+    assert found(pytester, suite, "ty", "b") == []
+    assert found(pytester, suite, "ty") == [("a/test_a.py", 1, "unused-ignore")]

@@ -1,0 +1,110 @@
+"""Values of parametrizations, as expressions that type checkers read."""
+
+import enum
+from collections.abc import Callable
+from typing import Any, NewType
+
+import pytest
+
+from looprig.check.typetext import InexpressibleError, Writer
+from looprig.check.values import Value, holds_new_types
+
+UserId = NewType("UserId", int)
+
+
+class Color(enum.Flag):
+    """Has members without a name."""
+
+    RED = 1
+
+
+class Rude:
+    """No code of its own is to be run."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+    def __repr__(self) -> str:
+        raise AssertionError
+
+    def __bool__(self) -> bool:
+        raise AssertionError
+
+    def method(self) -> None: ...
+
+
+def rendered(value: object) -> str:
+    writer = Writer()
+    code = Value(value).render(writer).code
+    for line in writer.names.imports({}):
+        _, module, _, name, _, alias = line.split()
+        code = code.replace(alias, f"{module}.{name}")
+    return code
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (1, "1"),
+        (True, "True"),
+        (None, "None"),
+        (..., "..."),
+        (1.5, "float()"),
+        (float("inf"), "float()"),
+        ("x" * 500, repr("x" * 200)),
+        (b"x", "b'x'"),
+        ([1, ("a",), {"b": {2}}], "[1, ('a',), {'b': {2}}]"),
+        (set[int](), "set()"),
+        (frozenset[int](), "frozenset()"),
+        (frozenset({1}), "frozenset({1})"),
+        ((), "()"),
+        (Color.RED, f"{__name__}.Color.RED"),
+        (Color(0), f"_instance({__name__}.Color)"),
+        (Color, f"{__name__}.Color"),
+        (int, "builtins.int"),
+        pytest.param(Rude(), f"_instance({__name__}.Rude)", id="rude"),
+        (rendered, f"{__name__}.rendered"),
+        (len, "builtins.len"),
+        (str.upper, "_instance(types.MethodDescriptorType)"),
+        (Value(1).shown, "_instance(types.MethodType)"),
+        (object(), "_instance(builtins.object)"),
+    ],
+)
+def test_a_value_is_written_as_a_suite_would(value: object, code: str) -> None:
+    assert rendered(value) == code
+
+
+def made_in_a_function() -> Callable[[], None]:
+    def inner() -> None: ...
+
+    return inner
+
+
+NAMELESS: list[object] = [lambda: 1, made_in_a_function(), enum, dict[int, int]().keys(), list[int], int | str]
+
+
+@pytest.mark.parametrize("value", [*NAMELESS, [[[[[[[[1]]]]]]]]])
+def test_what_has_no_name_is_not_guessed_at(value: object) -> None:
+    with pytest.raises(InexpressibleError):
+        rendered(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "holds"),
+    [(UserId, True), (UserId | None, True), (dict[str, list[UserId]], True), (int, False), (list[int], False)],
+)
+def test_a_new_type_leaves_no_trace_in_a_value(annotation: object, holds: bool) -> None:
+    assert holds_new_types(annotation) is holds
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1, "1"),
+        ("x" * 50, repr("x" * 50)[:37] + "..."),
+        (Color.RED, "Color.RED"),
+        pytest.param(Rude(), "Rude", id="rude"),
+    ],
+)
+def test_it_is_told_without_running_the_suites_code(value: object, shown: str) -> None:
+    assert Value(value).shown() == shown
