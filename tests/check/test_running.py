@@ -1,6 +1,8 @@
 """How `--check-fixtures` runs: which checker, what it leaves behind, how it ends."""
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -12,6 +14,7 @@ from looprig.check.run import choose
 from looprig.exceptions import ExtraMissingError
 from tests.plugin.suite import OPTIONS
 
+ROOT = Path(__file__).resolve().parents[2]
 WRONG = """
 import pytest
 
@@ -196,6 +199,15 @@ def test_a_path_behind_the_option_is_told_to_stand_before_it(pytester: pytest.Py
     result.stderr.fnmatch_lines(
         ["*'test_it.py' is no type checker: give mypy, pyright, ty, pyrefly. Paths stand before*"]
     )
+
+
+def test_the_hook_for_pre_commit_runs_the_check(pytester: pytest.Pytester) -> None:
+    hooks = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
+    (entry,) = re.findall(r"^  entry: pytest (.*)$", hooks, re.MULTILINE)
+    put(pytester.path, {"test_it.py": WRONG, "ty.toml": ""})
+    result = pytester.runpytest_subprocess(*OPTIONS, *shlex.split(entry))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with ty."])
 
 
 def test_one_look_at_a_time(pytester: pytest.Pytester) -> None:
