@@ -78,6 +78,7 @@ def test_it_is_shown_and_nothing_is_written(pytester: pytest.Pytester) -> None:
             "+async def path(price: Decimal | None) -> AsyncIterator[[]pathlib.Path[]]:",
             "test_it.py:6:18: price is left: Decimal is something else in this file",
             "test_it.py:7:14: here is left: Here is defined in *conftest.py, which is not to be imported",
+            "test_it.py:7:37: untyped is left: its fixture has no return annotation",
             "Would annotate 7 parameters in 2 files. To write it: pytest --annotate-fixtures=write",
         ]
     )
@@ -112,3 +113,17 @@ def test_what_it_writes_is_right(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"test_it.py": text})
     result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
     result.stdout.fnmatch_lines(["No finding:*"])
+
+
+def test_a_name_that_the_file_has_for_it_is_used(pytester: pytest.Pytester) -> None:
+    put(
+        pytester.path,
+        {
+            "services.py": SUITE["services.py"],
+            "test_it.py": "from services import Db as Base\nimport pathlib as p\ndef test_it(db, tmp_path): ...\n",
+        },
+    )
+    pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    text = text_of(pytester.path / "test_it.py")
+    assert "def test_it(db: Base, tmp_path: Path): ..." in text
+    assert text.count("services") == 1

@@ -94,3 +94,11 @@ def test_what_is_wrong_in_the_suite_does_not_keep_it_from_looking(pytester: pyte
     put(pytester.path, SUITE | {"test_wrong.py": "def test_wrong(nothing): ...\n"})
     result = pytester.runpytest_subprocess(*OPTIONS, "--reveal-fixtures=rest")
     result.stdout.fnmatch_lines(["rest: Rest", "1 declaration is wrong: pytest --check-fixtures tells where."])
+
+
+def test_a_service_is_known_by_each_of_its_names(pytester: pytest.Pytester) -> None:
+    suite = "from services import Db\nasync def test_one(other: Db): ...\nasync def test_two(db: Db): ...\n"
+    put(pytester.path, {"services.py": SUITE["services.py"], "test_it.py": suite})
+    for name in ("db", "other"):
+        result = pytester.runpytest_subprocess(*OPTIONS, f"--reveal-fixtures={name}")
+        result.stdout.fnmatch_lines(["db: Db", "  used by  test_it.py::test_one, test_it.py::test_two"])

@@ -1,9 +1,11 @@
 """Loads once what the suites under test use: pytester forgets what a run imported, the public face does not."""
 
+import unittest.mock  # pyright: ignore[reportUnusedImport]
+
 import looprig.http.client  # pyright: ignore[reportUnusedImport]
 import looprig.services.aiohttp  # pyright: ignore[reportUnusedImport]
 import looprig.services.entrypoint  # pyright: ignore[reportUnusedImport]
 import looprig.services.rig  # pyright: ignore[reportUnusedImport]
 import looprig.services.tcp  # pyright: ignore[reportUnusedImport]
 
-__all__ = ["looprig"]
+__all__ = ["looprig", "unittest"]

@@ -141,6 +141,72 @@ def test_a_service_that_is_not_seen_there_is_named(pytester: pytest.Pytester) ->
     )
 
 
+def test_a_type_for_checkers_only_cannot_answer(pytester: pytest.Pytester) -> None:
+    suite = """
+    if TYPE_CHECKING:
+        from services import Rest
+    async def test_it(api: "TestClient[Rest]"): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        test_it asks for 'api', but there is no such fixture.
+          test_it.py:10: test_it
+        api is annotated with TestClient[Rest], which does not exist at run time: import what it names outside of `if TYPE_CHECKING`, and it can answer the parameter.
+        """  # noqa: E501 - as it is told
+    )
+
+
+def test_what_an_annotation_makes_of_a_name_is_for_nobody_else(pytester: pytest.Pytester) -> None:
+    suite = """
+    @service_fixture
+    class Db(Life): ...
+    async def test_a(thing: Db): ...
+    async def test_b(thing): ...
+    async def test_c(thing: TestClient): ...
+    @pytest.fixture
+    def uses(thing: Db): ...
+    async def test_d(uses, thing): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        test_b asks for 'thing', but there is no such fixture.
+          test_it.py:11: test_b
+        Add a fixture 'thing'.
+
+        test_c declares thing: TestClient, without saying of which service.
+          test_it.py:12: test_c
+        Name it: TestClient[Rest].
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ("Through", "Rest is annotated with the class Through, which does nothing.\n{}Write Through()."),
+        ("Slow", "Rest is annotated with the class Slow, which does nothing.\n{}Write Through(Slow)."),
+    ],
+)
+def test_a_class_in_place_of_through_is_told(pytester: pytest.Pytester, beside: str, told: str) -> None:
+    suite = f"""
+    from looprig import Proxy, Through, proxy_fixture
+    @service_fixture
+    class Rest(Life):
+        address = "127.0.0.1", 1
+    @proxy_fixture
+    class Slow(Proxy[Rest]): ...
+    async def test_it(other: Annotated[Rest, {beside}]): ...
+    @service_fixture
+    @dataclass
+    class User(Life):
+        rest: Annotated[Rest, {beside}]
+    async def test_user(user: User): ...
+    """
+    text = told_at_collection(pytester, suite)
+    assert told.format("  test_it.py:9: Rest\n") in text
+    assert told.replace("Rest", "Field User.rest", 1).format("  test_it.py:15: User.rest\n") in text
+
+
 def test_what_may_be_missing_is_not_told(pytester: pytest.Pytester) -> None:
     """A test that is skipped, or is to fail, may ask for what is not there; so may one that asks at run time."""
     suite = """

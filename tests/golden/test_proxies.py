@@ -111,7 +111,7 @@ class Lossy(Proxy[Db]): ...
               test_it.py:19: test_it
               test_it.py:15: Slow
               test_it.py:17: Lossy
-            Name the one you mean: Slow.
+            Name the one you mean: Slow or Lossy.
             """,
             id="one of several",
         ),

@@ -58,7 +58,10 @@ def test_every_group_that_an_environment_names_is_declared() -> None:
 
 
 def test_every_requirement_is_pinned() -> None:
-    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
     wanted = {
         requirement.partition(">")[0].partition("[")[0]
         for group in dev.dependency_groups().values()

@@ -222,8 +222,8 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Latency(-1), "Latency: delay is -1, which is no number of 0 or more that has an end"),
-        (lambda: Latency(float("inf")), "Latency: delay is inf, which is no number of 0 or more that has an end"),
+        (lambda: Latency(-1), "Latency: delay is -1: give a number, 0 or more, and not inf"),
+        (lambda: Latency(float("inf")), "Latency: delay is inf: give a number, 0 or more, and not inf"),
         (lambda: Latency(float("nan")), "Latency: delay is nan"),
         (lambda: Slice(0), "Slice: size is 0 bytes"),
         (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: give a number above 0 (if nothing is to pass,"),

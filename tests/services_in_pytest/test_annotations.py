@@ -235,13 +235,12 @@ def test_a_client_of_something_else_is_told_though_another_test_has_the_name(
             yield client
 
     async def test_right(client: TestClient[Rest]): assert type(client.service) is Rest
-    async def test_of_a_base(client: TestClient[Life]): assert type(client.service) is Rest
     class TestWrong:
         async def test_wrong(self, client: {wrong}): assert type(client.service) is not Rest
     """,
     )
     if wrong == "TestClient[Db]":  # a service has a client of its own, whatever the name means elsewhere
-        result.assert_outcomes(passed=3)
+        result.assert_outcomes(passed=2)
     else:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         assert "test_wrong" in output(result)

@@ -118,3 +118,36 @@ def test_a_proxy_made_by_hand_has_the_seed_and_the_log_too(pytester: pytest.Pyte
     text = output(result)
     assert "TcpProxy, seed 7:" in text
     assert "The same faults again: pytest 'test_it.py::test_fails' --proxy-seed=7" in text
+
+
+def test_a_proxy_that_began_before_the_test_needs_the_tests_before_it(pytester: pytest.Pytester) -> None:
+    """Its connections are counted from then, and random numbers come from their index."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @proxy_fixture(scope="module")
+    class Link(Proxy[Db]): ...
+
+    async def test_warm(link: Link): await ask(link.address)
+
+    async def test_fails(link: Link):
+        with link.apply(Latency(0.001)):
+            await ask(link.address)
+        raise ValueError
+    """,
+        "--proxy-seed=7",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    told = "again: pytest --proxy-seed=7, with the tests that use that proxy before 'test_it.py::test_fails'"
+    assert told in output(result)
+
+
+@pytest.mark.parametrize("call", ["apply(Reset())", "down()", "unreachable()", "accept_paused()"])
+def test_a_block_that_is_never_entered_fails_the_test(pytester: pytest.Pytester, call: str) -> None:
+    result = run(pytester, HEAD + f"\n    async def test_forgets(proxy: Proxy[Db]):\n        proxy.{call}\n")
+    result.assert_outcomes(failed=1)
+    text = output(result)
+    assert f"Proxy[Db].{call} was never entered, so it did nothing." in text
+    assert "test_it.py:36: " in text
+    assert f"Write `with ...{call}:`." in text

@@ -100,6 +100,9 @@ class _ReadersNames(Names):
             return f"{self._module(Origin('pytest'))}.{origin.name}"
         if origin.path and not self._is_importable(origin.path):
             raise InexpressibleError(f"{origin.name} is defined in {origin.path}, which is not to be imported")
+        for name in self._source.bindings:
+            if (there := self._there(name)) is not None and (there.module, there.name) == (origin.module, origin.name):
+                return name  # under another name, perhaps
         if (there := self._there(origin.name)) is None:
             self.needed.append((origin.module, origin.name))
         elif (there.module, there.name) != (origin.module, origin.name):

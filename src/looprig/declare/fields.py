@@ -16,7 +16,7 @@ from typing_extensions import is_protocol
 
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
-from looprig.declare.proxy import declared_before, kind_of_proxy, proxied_service, proxy_named
+from looprig.declare.proxy import declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
@@ -102,7 +102,7 @@ def _is_config(cls: type, field: "dataclasses.Field[Any]") -> bool:
 def _resolve(
     spec: ServiceSpec, name: str, hint: Any, services: Callable[[], Iterable[ServiceSpec]], *, required: bool
 ) -> Source:
-    base, fixture, through = _unwrapped(hint)
+    base, fixture, through = _unwrapped(hint, _party(spec, name))
     service = service_of(base)
     if fixture is not None:
         return Source(name, None, fixture.name, required=True, expected=service)
@@ -128,11 +128,13 @@ def service_of(annotation: Any) -> ServiceSpec | None:
     return spec_of(typing.get_origin(annotation) or annotation)
 
 
-def _unwrapped(hint: Any) -> tuple[Any, Fixture | None, Through | None]:
+def _unwrapped(hint: Any, party: tuple[str, Location]) -> tuple[Any, Fixture | None, Through | None]:
     if isinstance(hint, dataclasses.InitVar):
         hint = cast("Any", hint).type
     if typing.get_origin(hint) is typing.Annotated:
         base, *extras = typing.get_args(hint)
+        if (error := misplaced(f"Field {party[0]}", extras, party)) is not None:
+            raise error
         fixture = next((extra for extra in extras if isinstance(extra, Fixture)), None)
         return base, fixture, next((extra for extra in extras if isinstance(extra, Through)), None)
     return hint, None, None
@@ -148,6 +150,8 @@ def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[Ser
             [spec.party, (protocol.__qualname__, location_of(protocol)), *(service.party for service in found)],
             f"Name the one you mean: the class itself, or Annotated[{protocol.__qualname__}, "
             f'Fixture("{found[0].name}")].',
+            "declaration",
+            field,
         )
     return found[0] if found else None
 

@@ -26,6 +26,7 @@ __all__ = [
     "is_proxy",
     "is_proxy_class",
     "kind_of_proxy",
+    "misplaced",
     "proxied_service",
     "proxy_before",
     "proxy_fixture",
@@ -145,7 +146,7 @@ def proxy_before(
         raise DeclarationError(
             f"{asker[0]} takes a {kind}[{name}], and {len(found)} proxies stand in front of {name}.",
             [asker, *(spec.party for spec in found)],
-            f"Name the one you mean: {found[0].cls.__qualname__}.",
+            f"Name the one you mean: {' or '.join(spec.cls.__qualname__ for spec in found)}.",
         )
     return found[0] if found else None
 
@@ -196,6 +197,19 @@ def proxy_named(
             f"Name a proxy in front of {name}.",
         )
     return spec
+
+
+def misplaced(what: str, extras: Iterable[Any], party: tuple[str, Location]) -> DeclarationError | None:
+    """An error where a class stands in the `Annotated` of `what`, and `Through(...)` looks meant."""
+    for extra in extras:
+        if not isinstance(extra, type):
+            continue
+        name = extra.__qualname__
+        is_through = name == "Through" and extra.__module__.startswith("looprig")
+        if is_through or is_proxy(extra):
+            fix = "Write Through()." if is_through else f"Write Through({name})."
+            return DeclarationError(f"{what} is annotated with the class {name}, which does nothing.", [party], fix)
+    return None
 
 
 def _is_before(proxy: ServiceSpec, service: ServiceSpec) -> bool:

@@ -68,6 +68,9 @@ class Session:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None),  # each request has a limit of our own, which tells more
         )
+        # aiohttp sends a request anew that met a broken connection, and so hides what a test may be about. Its own test
+        # client turns that off in the same way.
+        setattr(self._session, "_retry_connection", False)  # noqa: B010 - private, and typed as that
         self.cookies: Cookies = Cookies(jar, yarl.URL(self._url))
 
     def close(self) -> None:

@@ -35,7 +35,9 @@ class Annotating(Looking):
     def look(self, session: pytest.Session) -> Iterator[str]:
         """Shows what is to be written, and then writes it if that was asked for."""
         import_extra("libcst", extra="check", needed_for="--annotate-fixtures")
-        made, left = annotations(self._wanted(session), self.types.sources, self._is_importable)
+        self._left: list[Left] = []
+        made, left = annotations(list(self._wanted()), self.types.sources, self._is_importable)
+        left = sorted([*left, *self._left], key=lambda each: each.spot)
         by_file: dict[str, list[Annotation]] = {}
         for each in made:
             by_file.setdefault(each.spot.path, []).append(each)
@@ -48,7 +50,7 @@ class Annotating(Looking):
     def _is_writing(self) -> bool:
         return bool(self.config.getoption("annotate_fixtures") == "write")
 
-    def _wanted(self, session: pytest.Session) -> Iterator[Wanted]:
+    def _wanted(self) -> Iterator[Wanted]:
         seen: set[tuple[object, str]] = set()
         for item in self.items:
             if not isinstance(item, pytest.Function):
@@ -64,7 +66,11 @@ class Annotating(Looking):
                     continue
                 source = written[0]
                 given = self._given(name, found)
-                if self.is_own(source.path) and given is not None and given.type is not None:
+                if not self.is_own(source.path) or given is None:
+                    continue
+                if given.type is None:
+                    self._left.append(Left(source.spot(argument), name, f"its fixture has {given.why}"))
+                else:
                     yield Wanted(source, source.spot(argument), name, given.type, given.unwrap)
 
     def _given(self, name: str, found: Any) -> Given | None:

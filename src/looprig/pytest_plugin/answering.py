@@ -36,7 +36,7 @@ class Answering:
         self._registry = registry
         self._seen: set[tuple[Any, Any]] = set()
         # The names that stand for a service because of an annotation, and those of them with several meanings.
-        self._implicit: set[Definition] = set()
+        self._implicit = registry.implied
         self._ambiguous: set[str] = set()
         self._entrypoints: set[Any] = set()
         self.errors: list[LooprigError] = []

@@ -11,6 +11,7 @@ Invariants:
 
 import difflib
 from collections.abc import Callable, Container, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final, final
 
 import pytest
@@ -21,7 +22,7 @@ from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.registering import Registry
-from looprig.pytest_plugin.targets import undeclared
+from looprig.pytest_plugin.targets import undeclared, unresolved
 
 __all__ = ["Existence"]
 
@@ -49,14 +50,19 @@ class Existence:
         info = _compat.fixture_info(item)
         names = info.names_closure
         by_name = info.name2fixturedefs
-        is_whole = all(name in by_name or name == _REQUEST for name in names)
+        implied = self._registry.implied
+        is_whole = all(name in by_name or name == _REQUEST for name in names) and (
+            not implied or all(by_name[name][-1] not in implied for name in names if name != _REQUEST)
+        )
         key = (item.parent, *names)
         if is_whole and key in self._seen:
             return
         if not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
             return
         self._seen.add(key)
-        for user, name, found in _compat.requests(info):
+        for user, name, answer in _compat.requests(info):
+            is_meant = answer not in implied or self._is_asked(name, user, item)
+            found = answer if is_meant else None
             asking = (item.obj if user is None else user.func, name)
             error = None
             if found is None and name != _REQUEST and name not in self._broken:
@@ -66,6 +72,12 @@ class Existence:
             if error is not None and asking not in self._told:
                 self._told.add(asking)
                 yield error
+
+    def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
+        """Whether somebody in the closure of a test asks for what an annotation made of a name."""
+        info = _compat.fixture_info(item)
+        functions = [item.obj, *(each.func for found in info.name2fixturedefs.values() for each in found)]
+        return user is not None or any(name in self._registry.asked_by(function) for function in functions)
 
     def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
         if user is not None and (self._registry.is_service(user) or self._registry.target(user) is not None):
@@ -77,7 +89,7 @@ class Existence:
         label = (item.originalname or item.name) if user is None else user.argname
         is_parameter = user is not None or name in _compat.argument_names(item)
         what = f"{label} {'asks for' if is_parameter else 'uses'} {name!r}, but there is no such fixture"
-        fix = self._fix(annotation, name, item)
+        fix = self._fix(annotation, name, item, function)
         if user is not None and user.argname == name:
             what += " that it could override"
             fix = f"Add the fixture {name!r} that it overrides, or take the parameter out."
@@ -95,16 +107,23 @@ class Existence:
             parties.append((item.name, location_of(item.obj)))
         return DeclarationError(f"{what}.", parties, fix, "fixture-missing", name)
 
-    def _fix(self, annotation: Any, name: str, item: pytest.Function) -> str:
+    def _fix(self, annotation: Any, name: str, item: pytest.Function, function: Any) -> str:
+        if annotation is None and (text := unresolved(function, name)) is not None:
+            return (
+                f"{name} is annotated with {text}, which does not exist at run time: import what it names outside of "
+                "`if TYPE_CHECKING`, and it can answer the parameter."
+            )
         if isinstance(annotation, type) and is_protocol(annotation):
             providers = [spec for spec in self._registry.living_services() if annotation in spec.provides]
             if providers:
                 shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
                 return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
-        if (spec := next((spec for spec in self._registry.living_services() if spec.name == name), None)) is not None:
+        named = (spec for spec in self._registry.living_services() if spec.name == name)
+        root = item.config.rootpath
+        if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
             cls = spec.cls.__qualname__
             return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
-        close = difflib.get_close_matches(name, _compat.visible_names(item), n=3)
+        close = difflib.get_close_matches(name, (each for each in _compat.visible_names(item) if each != name), n=3)
         return f"Did you mean {_or([repr(each) for each in close])}?" if close else f"Add a fixture {name!r}."
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:

@@ -162,7 +162,7 @@ class FixtureEdges:
                     self._add("fixture-type", asked, self._types.gives(found), self._provider(found))
 
     def _provides(self, spec: ServiceSpec) -> None:
-        for declared, spot in self._types.provides(spec):
+        for declared, spot in self._types.provides(spec) if self._is_own(spec.location.path) else ():
             service = f'service "{spec.cls.__qualname__}"'
             self._add("provides-type", _Asked(service, "", declared, spot), Given(known(spec)), service)
 

@@ -17,6 +17,7 @@ from looprig.check.layout import is_foreign
 from looprig.check.stubs import Stubs
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin.fixture_types import FixtureTypes
+from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.state import RunState
 
 __all__ = ["Looking"]
@@ -36,10 +37,10 @@ class Looking(ABC):
         self.items: list[pytest.Item] = []
         self.errors: list[LooprigError] = []
         self.lines: list[str] = []
-        self.registry = state.collecting.registry
+        self.registry: Registry = state.collecting.registry
         self.root: Path = config.rootpath
         self.state: RunState = state
-        self.types = FixtureTypes(self.registry, stubs)
+        self.types: FixtureTypes = FixtureTypes(self.registry, stubs)
 
     @abstractmethod
     def look(self, session: pytest.Session) -> Iterator[str]:

@@ -133,7 +133,12 @@ class ProxyWatch:
         active = [(proxy, told) for proxy, told in self._all() if proxy.told > told]
         if report.failed and active:
             shown = [proxy.render(since=told) for proxy, told in active]
-            if any(proxy.seed == self._seed and _has_toxics(proxy, told) for proxy, told in active):
+            random = [told for proxy, told in active if proxy.seed == self._seed and _has_toxics(proxy, told)]
+            if any(random):
+                # The numbers come from the index of a connection, which counts from when its proxy began.
+                run = f"--proxy-seed={self._seed}, with the tests that use that proxy before"
+                shown.append(f"The same faults again: pytest {run} '{item.nodeid}'")
+            elif random:
                 shown.append(f"The same faults again: pytest '{item.nodeid}' --proxy-seed={self._seed}")
             report.sections.append(("Network faults", "\n".join(shown)))
         return report

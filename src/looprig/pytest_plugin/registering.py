@@ -54,8 +54,14 @@ class Registry:
         self._seen: set[type] = set()
         self._implicit_proxies: dict[tuple[ServiceKey, ProxyKind], ServiceSpec] = {}
         self.annotations: Final = Annotations()
+        self.implied: set[Definition] = set()
+        """The fixtures that stand for a service because of an annotation: for whoever has it, and for nobody else."""
         self.asked: dict[Callable[..., Any], dict[str, Target]] = {}
         """The services that tests and fixtures ask for by annotation, by function and parameter."""
+
+    def asked_by(self, function: Callable[..., Any]) -> dict[str, Target]:
+        """The services that a function asks for by annotation, by parameter."""
+        return self.asked.get(getattr(function, "__func__", function), {})
 
     # Fixtures of services
 

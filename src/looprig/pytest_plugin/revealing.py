@@ -32,6 +32,7 @@ class Revealing(Looking):
         """Tells all that are used, or all of one name."""
         users: dict[object, dict[str, None]] = {}
         shown: dict[object, Definition] = {}
+        names: dict[object, set[str]] = {}
         for item in self.items:
             if isinstance(item, pytest.Function):
                 for user, _, found in _compat.requests(_compat.fixture_info(item)):
@@ -39,6 +40,7 @@ class Revealing(Looking):
                         continue
                     subject = self._subject(found)
                     shown.setdefault(subject, found)
+                    names.setdefault(subject, set()).add(found.argname)
                     if user is None or self._subject(user) != subject:
                         name = item.nodeid if user is None else f'fixture "{self.registry.public_name(user)}"'
                         users.setdefault(subject, {})[name] = None
@@ -46,10 +48,10 @@ class Revealing(Looking):
         if wanted:
             for each in _compat.all_definitions(session):
                 shown.setdefault(self._subject(each), each)
-            shown = {key: each for key, each in shown.items() if self.registry.public_name(each) == wanted}
+            shown = {key: each for key, each in shown.items() if wanted in {self._name(each), *names.get(key, ())}}
             if not shown:
                 raise pytest.UsageError(f"--reveal-fixtures={wanted}: there is no fixture of that name.")
-        in_order = sorted(shown, key=lambda key: (self.registry.public_name(shown[key]), self._place(shown[key])))
+        in_order = sorted(shown, key=lambda key: (self._name(shown[key]), self._place(shown[key])))
         for subject in in_order:
             yield from self._lines_of(shown[subject], list(users.get(subject, {})))
         yield from self.errors_in_short()
@@ -65,6 +67,10 @@ class Revealing(Looking):
             return self.registry.spec(definition)
         return None if target.client or target.through is not None else target.spec
 
+    def _name(self, definition: Definition) -> str:
+        spec = self._spec(definition)
+        return self.registry.public_name(definition) if spec is None else spec.name
+
     def _place(self, definition: Definition) -> str:
         spec = self._spec(definition)
         location = location_of(plain(definition.func)) if spec is None else spec.location
@@ -76,7 +82,7 @@ class Revealing(Looking):
         given = self.types.gives(definition)
         written = f"unknown ({given.why})" if given.type is None else given.type.shown()
         loops = self.state.planning.loops_of(definition)
-        yield f"{self.registry.public_name(definition)}: {written if target is None else target}"
+        yield f"{self._name(definition)}: {written if target is None else target}"
         yield f"  scope    {definition.scope}"
         yield f"  loop     {', '.join(sorted(loops)) or 'none'}"
         yield f"  defined  {self._place(definition)}"

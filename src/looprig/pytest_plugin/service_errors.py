@@ -79,7 +79,7 @@ def _of_annotations(
             continue
         found = _compat.definitions_in_item(item, name)
         # Where it is no service, it is the suite's own fixture: what that gives is for a type checker to say.
-        known = registry.target(found[-1]) if found else None
+        known = registry.target(found[-1]) if found and found[-1] not in registry.implied else None
         if known is not None and not fits(known, annotation):
             yield _mismatch(function, name, _wanted(registry, annotation, function, item), known)
 

@@ -14,12 +14,19 @@ from typing import Any, Protocol, final
 from typing_extensions import is_protocol
 
 from looprig.declare.fields import Through, service_of
-from looprig.declare.proxy import ProxyKind, is_proxy_class, kind_of_proxy, proxied_service, stands_before
+from looprig.declare.proxy import (
+    ProxyKind,
+    is_proxy_class,
+    kind_of_proxy,
+    misplaced,
+    proxied_service,
+    stands_before,
+)
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Annotations", "FindsProxies", "Target", "asks_nothing", "fits", "target_of", "undeclared"]
+__all__ = ["Annotations", "FindsProxies", "Target", "asks_nothing", "fits", "target_of", "undeclared", "unresolved"]
 
 UNKNOWN_TYPE: object = object()
 
@@ -117,16 +124,29 @@ class Annotations:
         return self._texts[key]
 
 
+def unresolved(function: Any, name: str) -> str | None:
+    """The text of a parameter's annotation, where it has one that means nothing at run time."""
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    try:
+        annotation = getattr(function, "__annotations__", {}).get(name)
+    except NameError:  # Python 3.14 evaluates them here
+        return None
+    return annotation if isinstance(annotation, str) else None
+
+
 def target_of(annotation: Any, proxies: FindsProxies) -> Target | None:
     """What an annotation asks for, if it is about a service.
 
     Raises:
         DeclarationError: it names a proxy that there is not, or one of several without saying which.
     """
+    extras = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is typing.Annotated else ()
     annotation, through = _unwrapped(annotation)
     is_client = _is_client(annotation)
     wanted = _client_service(annotation) if is_client else annotation
     spec = service_of(wanted)
+    if spec is not None and (error := misplaced(spec.cls.__qualname__, extras, spec.party)) is not None:
+        raise error
     if spec is None:
         before, kind = service_of(proxied_service(wanted)), kind_of_proxy(wanted)
         return None if before is None or kind is None else Target(proxies.before(before, kind), client=is_client)

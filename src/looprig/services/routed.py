@@ -33,8 +33,9 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     if isinstance(address, str | os.PathLike):
         return cast("str | os.PathLike[str]", address)
     name = type(service).__qualname__
+    has = "no address" if address is None else f"the address {address!r}"
     raise LooprigError(
-        f"{name} has the address {address!r}, so no proxy can stand in front of it.",
+        f"{name} has {has}, so no proxy can stand in front of it.",
         [(name, location_of(type(service)))],
         "Give it a property `address`: (host, port), or the path of a Unix socket.",
     )

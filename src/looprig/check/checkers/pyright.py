@@ -56,7 +56,6 @@ class Pyright:
             {
                 "PYTHONPATH": os.pathsep.join(filter(None, path)),
                 "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
-                "PYRIGHT_PYTHON_FORCE_VERSION": os.environ.get("PYRIGHT_PYTHON_FORCE_VERSION", ""),
             },
         )
 

@@ -32,15 +32,40 @@ def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location]) ->
     Raises:
         DeclarationError: something else was given.
     """
+    if isinstance(given, Rule):
+        raise DeclarationError(f"{at[0]} has toxics={given}, which is one and no sequence.", [at], f"Write ({given},).")
     toxics: list[R] = []
     for each in given:
         if not isinstance(each, kind):
-            shown = each.__qualname__ if isinstance(each, type) else repr(each)
-            what = "a class, not a toxic made from it" if isinstance(each, type) else f"no {kind.__name__}"
-            fix = f"Write {shown}(...)." if isinstance(each, type) and issubclass(each, kind) else ""
-            raise DeclarationError(f"{shown} was given to a proxy, and is {what}.", [at], fix)
+            raise _no_toxic(each, kind, at)
+        if _says_nothing(each, kind):
+            name = type(each).__qualname__
+            methods = ", ".join(_methods(kind))
+            raise DeclarationError(f"{name} has none of {methods}, so it does nothing.", [at], "Write one of them.")
         toxics.append(each)
     return toxics
+
+
+def _no_toxic(given: object, kind: type[Rule], at: tuple[str, Location]) -> DeclarationError:
+    shown = given.__qualname__ if isinstance(given, type) else str(given) if isinstance(given, Rule) else repr(given)
+    what, fix = f"no {kind.__name__}", ""
+    if isinstance(given, type):
+        what = "a class, not a toxic made from it"
+        fix = f"Write {shown}(...)." if issubclass(given, kind) else ""
+    elif isinstance(given, Rule):
+        fix = "Toxics of TCP are for a Proxy, those of datagrams for a UdpProxy."
+    elif isinstance(given, list | tuple):
+        fix = "Give them one by one: *[...]."
+    return DeclarationError(f"{shown} was given to a proxy, and is {what}.", [at], fix)
+
+
+def _methods(kind: type[Rule]) -> list[str]:
+    return [name for name in vars(kind) if name.startswith("on_")]
+
+
+def _says_nothing(toxic: Rule, kind: type[Rule]) -> bool:
+    methods = _methods(kind)
+    return type(toxic) is not kind and all(getattr(type(toxic), name) is getattr(kind, name) for name in methods)
 
 
 @final

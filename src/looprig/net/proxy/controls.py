@@ -7,13 +7,13 @@ service do).
 import ssl
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from looprig.declare.fields_meta import config_field
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.location import Location
+from looprig.location import Location, caller_location
 from looprig.net.address import Address
 from looprig.net.authority import Authority
 from looprig.net.proxy.connection import Connection
@@ -169,34 +169,33 @@ class ProxyControls(FaultControls[Toxic, Link]):
 
     # Faults of the link
 
-    @contextmanager
-    def down(self, *, reset: bool = True) -> Generator[None, None, None]:
+    def down(self, *, reset: bool = True) -> AbstractContextManager[None]:
         """Refuses new connections (ECONNREFUSED) for the length of a block, while the port stays ours.
 
         Open ones are reset first, unless `reset=False`.
         """
+        return self._block(self._down(reset=reset), "down()", caller_location())
+
+    @contextmanager
+    def _down(self, *, reset: bool) -> Generator[None, None, None]:
         link = self._running()
         with link.put("down"):
             if reset:
                 link.reset_now("by down()")
             yield
 
-    @contextmanager
-    def unreachable(self) -> Generator[None, None, None]:
+    def unreachable(self) -> AbstractContextManager[None]:
         """Drops the packets of new connections (SYN) for the length of a block, so that connecting takes for ever.
 
         Who tries gets through after the block, at its next attempt (after 1, 3, 7 ... seconds). Open connections stay.
 
         Raises `LooprigError` but on Linux, and for a Unix socket.
         """
-        with self._running().put("unreachable"):
-            yield
+        return self._block(self._running().put("unreachable"), "unreachable()", caller_location())
 
-    @contextmanager
-    def accept_paused(self) -> Generator[None, None, None]:
+    def accept_paused(self) -> AbstractContextManager[None]:
         """Lets new clients connect for the length of a block, and serves none of them until it ends."""
-        with self._running().put("paused"):
-            yield
+        return self._block(self._running().put("paused"), "accept_paused()", caller_location())
 
     async def reset_all(self) -> None:
         """Resets every connection, those that are still being made too, and waits until their sockets are closed."""

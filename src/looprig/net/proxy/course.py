@@ -13,8 +13,8 @@ Invariants:
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Final, Protocol, final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from typing import Final, Protocol, cast, final
 
 from looprig.net.proxy.line import Delays, Mark, Stage, time_of
 from looprig.net.toxics.checked import as_bytes, check_seconds
@@ -181,7 +181,7 @@ class Course:
 
     def _ask(self, question: _Question, ask: Callable[[], Iterable[Effect]]) -> None:
         try:
-            question.effects = iter(ask())
+            question.effects = _effects(ask(), question.stage)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a toxic may be the suite's own: the test is told
@@ -245,6 +245,15 @@ class Course:
     def _fail(self, stage: Stage, error: BaseException) -> None:
         self._asked.clear()
         self._outlet.fail(stage, error)
+
+
+def _effects(said: object, stage: Stage) -> Iterator[Effect]:
+    """What a toxic's method gave, which a suite may have written as another kind of function."""
+    if isinstance(said, Coroutine):
+        said.close()  # it is told now, and not a second time as one that nobody awaited
+    if not isinstance(said, Iterable):
+        raise TypeError(f"{stage.name} gave {said!r}: write its methods as generators, `yield Send(...)`")
+    return iter(cast("Iterable[Effect]", said))
 
 
 def _checked(effect: object, stage: Stage) -> Effect | _Done:

@@ -21,6 +21,7 @@ from looprig.location import Location, caller_location, location_of
 from looprig.net.address import Address
 from looprig.net.ports import localhost
 from looprig.net.proxy.application import Application, checked
+from looprig.net.proxy.block import Block
 from looprig.net.proxy.events import EventLog, ProxyEvent
 from looprig.net.proxy.watch import Watch, current_watch
 from looprig.net.toxics.rule import Rule
@@ -57,6 +58,7 @@ class FaultLink(Protocol):
 
 T = TypeVar("T", bound=Rule)
 L = TypeVar("L", bound=FaultLink)
+B = TypeVar("B")
 
 
 @final
@@ -162,8 +164,7 @@ class FaultControls(ABC, Generic[T, L]):
 
     # Faults of connections
 
-    @contextmanager
-    def apply(self, *toxics: T) -> Generator[Applied, None, None]:
+    def apply(self, *toxics: T) -> AbstractContextManager[Applied]:
         """Puts toxics on the connections there are and on those to come, for the length of a block.
 
             with proxy.apply(Latency(0.2), Reset(after_bytes=1000, first=1)) as applied:
@@ -175,10 +176,26 @@ class FaultControls(ABC, Generic[T, L]):
 
         Raises `DeclarationError` for what is no toxic, or one of another kind.
         """
-        link = self._running()
-        toxics_of = checked(self._kind(), toxics, (f"{self._label()}.apply", caller_location(2)))
-        with link.applied(toxics_of) as application:
+        self._running()
+        at = caller_location()
+        toxics_of = checked(self._kind(), toxics, (f"{self._label()}.apply", at))
+        return self._block(self._applied(toxics_of), f"apply({', '.join(map(str, toxics_of))})", at)
+
+    @contextmanager
+    def _applied(self, toxics: Sequence[T]) -> Generator[Applied, None, None]:
+        with self._running().applied(toxics) as application:
             yield Applied(application)
+
+    def _block(self, inner: AbstractContextManager[B], call: str, at: Location) -> AbstractContextManager[B]:
+        """A block that is an error where it is never entered."""
+        link = self._running()
+
+        def forgotten() -> None:
+            what = f"{self._label()}.{call} was never entered, so it did nothing."
+            party = (f"{self._label()}.{call}", at)
+            link.errors.append(ProxyError(what, [party], f"Write `with ...{call}:`."))
+
+        return Block(inner, forgotten)
 
     # What happened
 

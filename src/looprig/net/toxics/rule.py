@@ -6,13 +6,14 @@ Invariant: a rule that can be made is valid: what is wrong with its values is to
 """
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, final
+from typing import Final, Literal, Self, final
 
 from looprig.exceptions import DeclarationError
-from looprig.location import caller_location
+from looprig.location import caller_location, location_of
 
 __all__ = ["ConnectionInfo", "Direction", "Rule"]
 
@@ -52,6 +53,15 @@ class Rule:
     first: int | None = field(default=None, kw_only=True, repr=False)
     name: str = field(default="", kw_only=True, repr=False)
 
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Makes one, if a class with fields of its own is a dataclass: else its constructor would not know them."""
+        if "__dataclass_fields__" not in vars(cls) and inspect.get_annotations(cls):
+            name = cls.__name__
+            party = (name, location_of(cls))
+            fix = "Put @dataclass(frozen=True, slots=True) on it."
+            raise DeclarationError(f"{name} is no dataclass.", [party], fix)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         complaints = [*self._complaints(), *self.complaints()]
         if complaints:
@@ -75,8 +85,8 @@ class Rule:
         """Complaints about those of the fields that are less than 0, or without an end."""
         for name in names:
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                yield f"{name} is {value!r}, which is no number of 0 or more that has an end"
+            if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
+                yield f"{name} is {value!r}: give a number, 0 or more, and not inf"
 
     def __str__(self) -> str:
         """What differs from the defaults, as one would write it."""
