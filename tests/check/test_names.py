@@ -88,6 +88,17 @@ def test_of_several_imports_the_one_that_is_there_at_run_time_is_taken() -> None
     assert origin_of(("loads",), found, ()) == (Origin("pickle", "loads"), ())
 
 
+def test_what_is_imported_for_checkers_goes_before_what_is_there_at_run_time() -> None:
+    text = (
+        "import typing as t\nif t.TYPE_CHECKING:\n    from decimal import Decimal\n"
+        "else:\n    from numbers import Decimal\n"
+    )
+    found = Source("/p/a.py", "a", text, {})
+    assert origin_of(("Decimal",), found, ()) == (Origin("decimal", "Decimal"), ())
+    text = "try:\n    from fractions import Decimal\nfinally:\n    pass\n" + text
+    assert origin_of(("Decimal",), Source("/p/a.py", "a", text, {}), ()) == (Origin("decimal", "Decimal"), ())
+
+
 def test_what_nothing_binds_is_an_error() -> None:
     with pytest.raises(UnresolvedError, match="Missing"):
         origin_of(("Missing", "x"), Source("/p/a.py", "a", "x = 1", {}), ())

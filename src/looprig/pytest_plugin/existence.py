@@ -51,9 +51,10 @@ class Existence:
         names = info.names_closure
         by_name = info.name2fixturedefs
         implied = self._registry.implied
-        is_whole = all(name in by_name or name == _REQUEST for name in names) and (
-            not implied or all(by_name[name][-1] not in implied for name in names if name != _REQUEST)
-        )
+        is_whole = all(name in by_name or name == _REQUEST for name in names)
+        if is_whole and implied:
+            asked = self._registry.asked_by(item.obj)
+            is_whole = all(name == _REQUEST or name in asked or by_name[name][-1] not in implied for name in names)
         key = (item.parent, *names)
         if is_whole and key in self._seen:
             return
