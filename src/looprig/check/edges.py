@@ -68,6 +68,8 @@ class Edge:
                 return f'{self.user} provides "{provided}" but overrides {self.provider}, which provides "{declared}"'
             case "provides-type":
                 return f'{self.user} says that it provides "{declared}" but is none'
+            case "parametrize-type" if self.name in {"returns", "yields"}:
+                return f'{self.user} {self.name} "{declared}" but {self.provider} gives "{provided}"'
             case "parametrize-type":
                 return f'{self.user} declares "{self.name}: {declared}" but {self.provider} gives "{provided}"'
             case _:

@@ -4,21 +4,24 @@ Does not run a checker (`run` does).
 
 Invariants:
 1. Edges of the same types share one line.
-2. Each name that an edge rests on has a line too, a probe, which must be wrong: a checker that finds nothing wrong
-   with it takes the name for `Any`, and so cannot judge the edge.
+2. Each name that an edge rests on has two lines too, probes, which must be wrong. What gives everything, since it or a
+   base of it is `Any`, cannot be judged as what is given; what takes everything, as what is taken.
 3. Whatever cannot be written is kept, with the reason.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 from looprig.check.edges import Edge
 from looprig.check.names import UnresolvedError
-from looprig.check.typetext import InexpressibleError, Text, Writer
+from looprig.check.typetext import InexpressibleError, Writer
 from looprig.check.values import Value
 
 __all__ = ["MODULE", "SANE", "Draft", "Generated", "Unread", "generate"]
+
+Atoms: TypeAlias = tuple[tuple[str, str], ...]
+"""Names that may turn out to be `Any`: (code, as written)."""
 
 MODULE: Final = "looprig_fixture_edges"
 _HEAD: Final = '''\
@@ -59,8 +62,10 @@ class Generated:
 
     text: str = ""
     edges: dict[int, list[Edge]] = field(default_factory=dict[int, list[Edge]])
-    atoms: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict[int, tuple[tuple[str, str], ...]])
-    probes: dict[str, int] = field(default_factory=dict[str, int])
+    declared: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
+    provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
+    probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """The lines of the two probes of a name: as what is given, and as what is taken."""
     unread: list[Unread] = field(default_factory=list[Unread])
 
 
@@ -68,7 +73,8 @@ class Generated:
 @dataclass(frozen=True, slots=True)
 class _Line:
     code: str
-    atoms: tuple[tuple[str, str], ...]
+    declared: Atoms
+    provided: Atoms
 
 
 def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
@@ -98,13 +104,15 @@ class Draft:
         """The module. `copies` has other names for the modules of some files."""
         found = Generated(unread=self.unread)
         text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
-        for number, code in enumerate(dict.fromkeys(code for line in self.lines for code, _ in line.atoms)):
+        atoms = (atom for line in self.lines for atom in (*line.declared, *line.provided))
+        for number, code in enumerate(dict.fromkeys(code for code, _ in atoms)):
             text.append(f"def p{number}(v: {code}) -> _Nothing: return v")
-            found.probes[code] = len(text)
+            text.append(f"def q{number}(v: _Nothing) -> {code}: return v")
+            found.probes[code] = len(text) - 1, len(text)
         for number, (line, edges) in enumerate(self.lines.items()):
             text.append(line.code.replace("?", f"e{number}", 1))
             found.edges[len(text)] = edges
-            found.atoms[len(text)] = line.atoms
+            found.declared[len(text)], found.provided[len(text)] = line.declared, line.provided
         found.text = "\n".join(text) + "\n"
         return found
 
@@ -112,14 +120,10 @@ class Draft:
 def _written(edge: Edge, writer: Writer) -> _Line:
     declared, provided = writer.render(edge.declared), writer.render(edge.provided)
     if isinstance(edge.provided, Value):
-        return _Line(f"def ?() -> {declared.code}: return {provided.code}", declared.atoms)
+        return _Line(f"def ?() -> {declared.code}: return {provided.code}", declared.atoms, ())
     if edge.code == "override-type":
         given, taken = _UNWRAPPING[edge.unwrap].format("v"), _UNWRAPPING[edge.declared_unwrap].format("w")
         code = f"def ?(v: {provided.code}, w: {declared.code}) -> None: _takes({taken})({given})"
-        return _Line(code, tuple(_atoms(declared, provided)))
+        return _Line(code, declared.atoms, provided.atoms)
     code = f"def ?(v: {provided.code}) -> {declared.code}: return {_UNWRAPPING[edge.unwrap].format('v')}"
-    return _Line(code, tuple(_atoms(declared, provided)))
-
-
-def _atoms(*texts: Text) -> Iterator[tuple[str, str]]:
-    yield from dict.fromkeys(atom for text in texts for atom in text.atoms)
+    return _Line(code, declared.atoms, provided.atoms)

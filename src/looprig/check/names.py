@@ -52,6 +52,8 @@ def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) ->
     for length in range(len(parts), 0, -1):
         dotted = ".".join(parts[:length])
         bindings = source.bindings.get(dotted, [])
+        if dotted in _BUILTINS and source.namespace and dotted not in source.namespace:
+            continue  # bound in a branch that is not taken
         if bindings:
             return _chosen(dotted, bindings, source), parts[length:]
     if any(name.startswith(f"{head}.") for name in source.bindings):  # import a.b, and then a.c

@@ -142,10 +142,16 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
-    known = {code for code, line in made.probes.items() if "mismatch" in said.get(line, ())}
+    wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
+    # A class with an unknown base is known as what is taken; what it gives fits everything.
+    taking = {code for code, lines in made.probes.items() if not wrong.isdisjoint(lines)}
+    giving = {code for code, (line, _) in made.probes.items() if line in wrong}
     judged = Judged()
     for line, edges in made.edges.items():
-        unknown = [name for code, name in made.atoms[line] if code not in known]
+        declared, provided = made.declared[line], made.provided[line]
+        unknown = [name for code, name in declared if code not in taking]
+        if declared != provided:
+            unknown += [name for code, name in provided if code not in giving]
         kinds = said.get(line, set())
         for edge in edges:
             judged.findings += _of_edge(edge, unknown, kinds)

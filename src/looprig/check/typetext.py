@@ -77,6 +77,8 @@ class Known:
         """As `TypeText` says."""
         if "<locals>" in self.qualname:
             raise InexpressibleError(f"{self.shown()} is defined in a function")
+        if not is_importable(self.qualname):
+            raise InexpressibleError(f"{self.qualname} is no name that can be imported")
         first, *rest = self.qualname.split(".")
         origin = writer.settled(Origin(self.module, first, self.path), first, None)
         code = ".".join([writer.names.name(origin), *rest])
@@ -289,6 +291,8 @@ def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: t
 
 def _is_any_by_design(value: Any) -> bool:
     """Whether checkers take it for `Any` though they know it: `Any` itself, and mocks, which may be anything."""
+    if isinstance(value, str):  # an alias in quotes
+        return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()
     return value is Any or any(base.__module__ == "unittest.mock" for base in bases)
 

@@ -28,6 +28,7 @@ _NAMED_IN_TYPES: Final[dict[type, str]] = {
 """Classes that say that they are builtins, and are not to be found there."""
 _LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
 _INSTANCE: Final = "_instance"
+_WIDEST: Final = 40  # characters of a value in a message
 _DEEPEST: Final = 6
 
 
@@ -53,13 +54,32 @@ class Value:
 
     def shown(self) -> str:
         """What people call it."""
-        kind = _kind(self.value)
-        if kind in _PLAIN:
-            text = repr(self.value)
-            return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - a message fits on a line
-        if isinstance(self.value, enum.Enum):
-            return f"{kind.__qualname__}.{self.value.name}"
-        return kind.__qualname__
+        text = _shown(self.value, 0)
+        return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+
+
+def _shown(value: Any, depth: int) -> str:
+    kind = _kind(value)
+    if kind in _PLAIN:
+        return repr(value[:_LONGEST] if isinstance(value, str | bytes) else value)
+    if issubclass(kind, enum.Enum):
+        return f"{kind.__qualname__}.{value.name}"
+    if isinstance(value, type):
+        return f"type[{value.__qualname__}]"
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        return value.__qualname__
+    if kind in {list, tuple, set, dict} and 0 < len(value) <= _LONGEST and depth < _DEEPEST:
+        return _shown_display(value, depth + 1)
+    return kind.__qualname__
+
+
+def _shown_display(value: Any, depth: int) -> str:
+    if isinstance(value, dict):
+        items = [f"{_shown(key, depth)}: {_shown(item, depth)}" for key, item in _pairs(value)]
+    else:
+        items = [_shown(item, depth) for item in value]
+    opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")") if isinstance(value, tuple) else ("{", "}")
+    return f"{opening}{', '.join(items)}{closing}"
 
 
 def _expression(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: int) -> str:

@@ -38,7 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    if complaints := claims_everything(config):
+    # Where no test is run, nobody's are taken.
+    if looks_only(config) is None and (complaints := claims_everything(config)):
         raise pytest.UsageError("\n".join(complaints))
     if looks_only(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # workers of pytest-xdist would each look at all of it

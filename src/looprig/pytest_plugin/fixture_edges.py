@@ -31,6 +31,8 @@ from looprig.pytest_plugin.registering import Registry
 
 __all__ = ["FixtureEdges"]
 
+_LAZY: Final = frozenset({"pytest_lazy_fixtures", "pytest_lazyfixture"})
+"""Plugins whose values stand for fixtures."""
 _REQUEST: Final = "request"
 
 
@@ -124,7 +126,9 @@ class FixtureEdges:
             return
         annotation = dict(self._registry.annotations.of(function)).get(name)
         asked = None if holds_new_types(annotation) else self._asked(item, user, name)
-        if asked is not None:
+        if asked is not None and type(value).__module__.partition(".")[0] in _LAZY:
+            self._add("parametrize-type", asked, Given(None, why="a lazy fixture"), "")
+        elif asked is not None:
             provider = "its parametrization" if user is None else f"the parametrization of {self._label(item, None)}"
             self._add("parametrize-type", asked, Given(Value(value)), provider)
 
@@ -134,6 +138,8 @@ class FixtureEdges:
         user = f'fixture "{found.argname}"'
         provider = "its parametrization" if is_own else f"the parametrization of {self._label(item, None)}"
         if not self._is_new(code_of(found.func), None if is_own else code_of(item.obj), *_identity(value)):
+            return
+        if type(value).__module__.partition(".")[0] in _LAZY:
             return
         for name, declared, spot in self._types.typed_params(found.func):
             # The value is wrong where the test gives it, whichever test that is.

@@ -89,10 +89,10 @@ class FixtureTypes:
                 case ast.Call(args=[wanted, value]) if _is_param(value) and _is_cast(node.func):
                     yield "request.param", _annotation(*found, wanted), source.spot(node)
                 case ast.Return(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
-                    yield "what it returns", _annotation(*found, written.node.returns), source.spot(node)
+                    yield "returns", _annotation(*found, written.node.returns), source.spot(node)
                 case ast.Yield(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
                     if (inner := yielded(_annotation(*found, written.node.returns))) is not None:
-                        yield "what it yields", inner, source.spot(node)
+                        yield "yields", inner, source.spot(node)
                 case _:
                     pass
 
