@@ -92,6 +92,46 @@ def test_mocks_are_known_though_they_may_be_anything(pytester: pytest.Pytester, 
     assert found(pytester, suite, checker) == [("test_it.py", 9, "fixture-type")]
 
 
+@pytest.mark.parametrize("checker", ["mypy", "pyright", "ty"])
+def test_a_class_with_an_unknown_base_is_judged_where_it_can_be(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "test_it.py": "from typing import TYPE_CHECKING\nimport pytest\n"
+        "if TYPE_CHECKING:\n    from nowhere import Base\n"
+        "else:\n    Base = object\nclass Worker(Base): ...\n@pytest.fixture\ndef worker() -> Worker: return Worker()\n"
+        "@pytest.fixture\ndef number() -> int: return 1\n"
+        "def test_right(worker: Worker) -> None: ...\ndef test_wrong(number: Worker) -> None: ...\n"
+        "def test_unknown(worker: int) -> None: ...\n",
+    }
+    assert found(pytester, suite, checker) == [
+        ("test_it.py", 13, "fixture-type"),
+        ("test_it.py", 14, "fixture-unchecked"),
+    ]
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_names_that_are_bound_in_odd_ways(pytester: pytest.Pytester, checker: str) -> None:
+    suite = {
+        "names.py": "from typing_extensions import TypeAlias\nfrom typing import Any\nQuoted: TypeAlias = 'Any'\n"
+        "Plain = Any\n",
+        "test_it.py": "import sys\nfrom collections.abc import Callable\nfrom typing import Any, Generic, TypeVar\n"
+        "import pytest\nfrom names import Plain, Quoted\nif sys.version_info < (3, 8):\n"
+        "    from exceptiongroup import ExceptionGroup\nT = TypeVar('T')\nU = TypeVar('U')\n"
+        "@pytest.fixture\ndef group() -> ExceptionGroup[ValueError]: ...\n"
+        "@pytest.fixture\ndef some() -> Plain: ...\n"
+        "@pytest.fixture\ndef same() -> Callable[[T], T]: ...\n"
+        "def test_right(group: ExceptionGroup[ValueError], some: Quoted, same: Callable[[U], U]) -> None: ...\n"
+        "class TestOf(Generic[T]):\n    @pytest.fixture\n    def made(self) -> list[T]: ...\n"
+        "    def test_made(self, made: list[T]) -> None: ...\n"
+        "class Made:\n    def __class_getitem__(cls, item: Any) -> Any:\n"
+        "        made = type(f'Made[{item.__name__}]', (cls,), {'__module__': __name__})\n"
+        "        globals()[made.__qualname__] = made\n        return made\n"
+        "@pytest.mark.parametrize('made', [Made[int]])\ndef test_values(made: type[Made]) -> None: ...\n"
+        "def local() -> object:\n    class Local: ...\n    return Local()\n"
+        "@pytest.mark.parametrize('value', [local()])\ndef test_local(value: int) -> None: ...\n",
+    }
+    assert found(pytester, suite, checker) == []
+
+
 def test_a_part_of_a_suite_makes_no_comment_stale(pytester: pytest.Pytester) -> None:
     suite = {
         "conftest.py": "import pytest\n@pytest.fixture\ndef number() -> int: return 1\n"

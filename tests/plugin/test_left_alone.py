@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import output, run
+from tests.plugin.suite import output, run, write
 
 HYPOTHESIS = ("-p", "_hypothesis_pytestplugin")
 
@@ -237,3 +237,43 @@ def test_a_coroutine_function_behind_a_decorator(pytester: pytest.Pytester) -> N
         test_partial = functools.partial(test_wrapped)
         """,
     ).assert_outcomes(passed=3)
+
+
+def test_a_suite_that_makes_sync_tests_of_its_async_ones_is_left_to_do_so(pytester: pytest.Pytester) -> None:
+    """Its hook is to be first; what it puts in place of the test is what is run."""
+    write(
+        pytester,
+        {
+            "conftest.py": """
+            import functools
+            import inspect
+            import pytest
+
+            ran = []
+
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_pyfunc_call(pyfuncitem):
+                function = pyfuncitem.obj
+                if inspect.iscoroutinefunction(function):
+                    @functools.wraps(function)
+                    def by_itself(**values):
+                        ran.append(function.__name__)
+                        coroutine = function(**values)
+                        with pytest.raises(StopIteration):
+                            coroutine.send(None)
+                    pyfuncitem.obj = by_itself
+            """,
+            "test_it.py": """
+            import asyncio
+
+            async def test_it(tmp_path):
+                with __import__("pytest").raises(RuntimeError):
+                    asyncio.get_running_loop()
+
+            def test_ran(pytestconfig):
+                conftest = pytestconfig.pluginmanager.get_plugin(str(pytestconfig.rootpath / "conftest.py"))
+                assert conftest.ran == ["test_it"]
+            """,
+        },
+    )
+    run(pytester, {}).assert_outcomes(passed=2)
