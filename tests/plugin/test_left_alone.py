@@ -277,3 +277,15 @@ def test_a_suite_that_makes_sync_tests_of_its_async_ones_is_left_to_do_so(pytest
         },
     )
     run(pytester, {}).assert_outcomes(passed=2)
+
+
+def test_a_fixture_of_a_projects_own_plugin_goes_before_one_of_looprigs(pytester: pytest.Pytester) -> None:
+    """However early that plugin was loaded: its conftest names it, or the command line."""
+    files = {
+        "mine.py": "import pytest\n@pytest.fixture\ndef localhost(): return 'mine'\n",
+        "test_it.py": "def test_it(localhost): assert localhost == 'mine'\n",
+    }
+    write(pytester, files | {"conftest.py": "pytest_plugins = ['mine']\n"})
+    run(pytester, {}).assert_outcomes(passed=1)
+    write(pytester, files | {"conftest.py": ""})
+    run(pytester, {}, "-p", "mine", "-o", "pythonpath=.").assert_outcomes(passed=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin import fixtures, policy_fixture
+from looprig.pytest_plugin import _compat, fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begins to look for services, for `--fixtures` as well as for a run."""
+    _compat.give_way(session, {fixtures.__name__, policy_fixture.__name__})
     try:
         collecting = state_of(session.config).collecting = Collecting(session)
     except LooprigError as error:

@@ -4,7 +4,7 @@
 # pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -25,6 +25,7 @@ __all__ = [
     "definitions_named",
     "fixture_functions",
     "fixture_names",
+    "give_way",
     "guard",
     "is_cached",
     "make_dynamic",
@@ -41,6 +42,23 @@ Definition = pytest.FixtureDef[Any]
 def _manager(node: pytest.Item | pytest.Collector | pytest.Session) -> FixtureManager:
     # pytest has no public way to ask which fixtures a node sees before an item exists.
     return node.session._fixturemanager
+
+
+def give_way(session: pytest.Session, modules: Collection[str]) -> None:
+    """Has fixtures of these modules stand behind those of their names that the project itself has in plugins.
+
+    Of one node, pytest takes what was registered last: a plugin that a conftest names may have come before ours.
+    """
+    root = str(session.config.rootpath)
+
+    def is_not_own(definition: Definition) -> bool:
+        path: str = getattr(getattr(definition.func, "__code__", None), "co_filename", "")
+        return not path.startswith(root) or "site-packages" in path
+
+    for by_node in session._fixturemanager._arg2node2fixturedefs.values():
+        definitions = by_node.get(session, [])
+        if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
+            definitions.sort(key=is_not_own)
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
