@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from looprig.exceptions import LooprigError
+from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat, fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
@@ -84,7 +84,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     planning = state.planning = Planning(session, items, state.collecting)
     errors = [*planning.errors(), *state.collecting.existence.errors(items)]
     if state.looking is not None:
-        state.looking.note(errors)
+        # Beside a plugin that claims every async test nobody's loops are at stake, since looprig runs none.
+        is_alone = not claims_everything(config)
+        state.looking.note(errors if is_alone else [error for error in errors if _is_of_a_parameter(error)])
         return
     if errors:
         _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))
@@ -96,6 +98,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
 
         state.hosts = activate(config, planning, state.collecting)
+
+
+def _is_of_a_parameter(error: LooprigError) -> bool:
+    return isinstance(error, DeclarationError) and bool(error.parameter)
 
 
 def _refuse(config: pytest.Config, text: str) -> None:
