@@ -94,7 +94,7 @@ def wheel_suite(pythons: Sequence[tuple[str, str]]) -> tuple[Step, ...]:
     # The peers are for the pytest that the tests start, not for the one that runs the tests.
     no_peers = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
     return (
-        *(Step(f"suite: {other.name}", other, f"{SUITE} -q -n 2", wheel) for other in others),
+        *(Step(f"suite: {other.name}", other, f"{SUITE} -q", wheel) for other in others),
         Step("suite: example", main, "pytest -q examples/notes", wheel),
         Step("coverage: from nothing", main, "coverage erase"),
         Step("suite: peers", PEERS, f"coverage run -m pytest -q {no_peers} tests/peers", wheel),
