@@ -127,3 +127,14 @@ def test_a_name_that_the_file_has_for_it_is_used(pytester: pytest.Pytester) -> N
     text = text_of(pytester.path / "test_it.py")
     assert "def test_it(db: Base, tmp_path: Path): ..." in text
     assert text.count("services") == 1
+
+
+def test_line_ends_and_encodings_stay_as_they_were(pytester: pytest.Pytester) -> None:
+    text = "# coding: latin-1\r\nNAME = '\xe9'\r\n\r\n\r\ndef test_it(pytestconfig):\r\n    assert NAME\r\n"
+    path = pytester.path / "test_it.py"
+    path.write_bytes(text.encode("latin-1"))
+    pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    written = path.read_bytes().decode("latin-1")
+    assert "def test_it(pytestconfig: pytest.Config):\r\n" in written
+    assert "NAME = '\xe9'\r\n" in written
+    assert "\n" not in written.replace("\r\n", "")

@@ -16,15 +16,15 @@ from looprig.check.annotate import Annotation
 __all__ = ["rewritten"]
 
 
-def rewritten(text: str, annotations: Sequence[Annotation]) -> str:
-    """The text with these annotations, where there is none yet, and the imports that they need."""
+def rewritten(text: bytes, annotations: Sequence[Annotation]) -> bytes:
+    """The text, in its own encoding, with these annotations where there is none yet, and the imports they need."""
     wrapper = MetadataWrapper(cst.parse_module(text))
     wanted = {(each.spot.line, each.spot.column - 1): each.text for each in annotations}
     module = wrapper.visit(_Annotating(wanted))
     context = CodemodContext()
     for imported, name in dict.fromkeys(need for each in annotations for need in each.imports):
         AddImportsVisitor.add_needed_import(context, imported, name or None)
-    return AddImportsVisitor(context).transform_module(module).code
+    return AddImportsVisitor(context).transform_module(module).bytes
 
 
 @final

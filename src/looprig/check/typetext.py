@@ -75,9 +75,7 @@ class Known:
 
     def render(self, writer: "Writer") -> Text:
         """As `TypeText` says."""
-        if "<locals>" in self.qualname:
-            raise InexpressibleError(f"{self.shown()} is defined in a function")
-        if not is_importable(self.qualname):
+        if not is_importable(self.qualname):  # of a function, or made at run time
             raise InexpressibleError(f"{self.qualname} is no name that can be imported")
         first, *rest = self.qualname.split(".")
         origin = writer.settled(Origin(self.module, first, self.path), first, None)

@@ -8,6 +8,8 @@ Invariants:
 """
 
 import difflib
+import io
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +24,7 @@ from looprig.check.source import Source
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.fixture_types import Given, code_of
 from looprig.pytest_plugin.looking import Looking
+from looprig.pytest_plugin.state import RunState
 
 __all__ = ["Annotating"]
 
@@ -32,10 +35,15 @@ class Annotating(Looking):
 
     title = "fixture annotations"
 
+    def __init__(self, session: pytest.Session, state: RunState) -> None:
+        super().__init__(session, state)
+        self._last: list[str] = []
+        self._left: list[Left] = []
+        self._pending: list[tuple[Path, bytes]] = []
+
     def look(self, session: pytest.Session) -> Iterator[str]:
         """Shows what is to be written, and then writes it if that was asked for."""
         import_extra("libcst", extra="check", needed_for="--annotate-fixtures")
-        self._left: list[Left] = []
         made, left = annotations(list(self._wanted()), self.types.sources, self._is_importable)
         left = sorted([*left, *self._left], key=lambda each: each.spot)
         by_file: dict[str, list[Annotation]] = {}
@@ -43,8 +51,7 @@ class Annotating(Looking):
             by_file.setdefault(each.spot.path, []).append(each)
         for path, its in sorted(by_file.items()):
             yield from self._annotate(Path(path), its)
-        yield from self._conclusion(len(made), len(by_file), left)
-        yield from self.errors_in_short()
+        self._last = [*self._conclusion(len(made), len(by_file), left), *self.errors_in_short()]
 
     @property
     def _is_writing(self) -> bool:
@@ -89,13 +96,21 @@ class Annotating(Looking):
     def _annotate(self, path: Path, wanted: list[Annotation]) -> Iterator[str]:
         from looprig.check.rewrite import rewritten  # noqa: PLC0415 - libcst
 
-        before = path.read_text("utf-8")
+        before = path.read_bytes()
         after = rewritten(before, wanted)
+        self._pending.append((path, after))
         name = shown_path(str(path), self.root)
-        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
-        yield from lines
-        if self._is_writing:
-            path.write_text(after, "utf-8")
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(before).readline)
+        old, new = (text.decode(encoding).splitlines() for text in (before, after))
+        yield from difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Shows what is to be written, and only then writes it."""
+        super().pytest_terminal_summary(terminalreporter)
+        for path, text in self._pending if self._is_writing else ():
+            path.write_bytes(text)
+        for line in self._last:
+            terminalreporter.write_line(line)
 
     def _conclusion(self, count: int, files: int, left: list[Left]) -> Iterator[str]:
         for each in left:
