@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final
 
-from looprig.check.layout import ModuleNames, is_foreign, is_importable
+from looprig.check.layout import ModuleNames, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
 from looprig.check.source import Source
+from looprig.location import is_foreign
 
 __all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "yielded"]
 

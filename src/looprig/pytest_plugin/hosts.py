@@ -15,17 +15,19 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.exceptions import AskError, DeclarationError
+from looprig.exceptions import AskError, DeclarationError, FixtureError
 from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.ends import Ends
 from looprig.pytest_plugin.loop_settings import SETTINGS
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host, LoopFactory
+from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Hosts"]
 
@@ -46,6 +48,7 @@ class Hosts:
         self._options = options
         self._open: dict[object, Host] = {}
         self._latest: tuple[pytest.Item, Host] | None = None  # it is asked for several times a test
+        self.ends: Final = Ends(self._end)
         self.opened: Callable[[Host], None] | None = None
         """Told of each host that is opened."""
         self._depends_on: dict[object, tuple[Definition, ...]] = {}
@@ -57,19 +60,35 @@ class Hosts:
         """The host of an item's loop, opened if need be."""
         latest = self._latest
         if latest is not None and latest[0] is item:
-            return latest[1]
-        component = self._component(item)
-        key: object = item if component is None else component
-        host = self._open.get(key)
-        if host is None:
-            host = self._make(key, item if component is None else component.place.node, item)
-        self._latest = item, host
+            host = latest[1]
+        else:
+            component = self._component(item)
+            key: object = item if component is None else component
+            place = item if component is None else component.place.node
+            host = self._open.get(key) or self._make(key, place, item)
+            self._latest = item, host
+        if host.loop.is_closed():
+            raise _closed(host, item)
         return host
 
     def open_host(self, item: pytest.Function) -> Host | None:
         """The host of an item's loop if it is open."""
         component = self._component(item)
         return self._open.get(item if component is None else component)
+
+    def of_sync_fixture(self, item: pytest.Function, node: object) -> Host | None:
+        """The host whose loop is current while a sync fixture that lives on `node` is set up for an item, if any is."""
+        component = self._component(item)
+        key: object = item if component is None else component
+        host = self._open.get(key)
+        if not self._outlives(item, component, node):
+            return None
+        if host is None and (component is not None or is_async_test(item)):
+            settings = self._planning.settings
+            # What the loop is made from comes first, and is set up without a loop.
+            if settings.is_silent(item) or all(_compat.is_cached(d) for d in settings.fixtures(item)):
+                return self.of_item(item)
+        return host
 
     def _component(self, item: pytest.Function) -> Component | None:
         return self._planning.component(item) or self._joined.get(item)
@@ -138,7 +157,6 @@ class Hosts:
         if self._component(item) is None and item not in self._open and not is_async_test(item):
             self._joined[item] = component
             self._latest = None
-            item.addfinalizer(partial(self._joined.pop, item, None))
             return
         registry = self._planning.registry
         label = registry.label(definition)
@@ -197,19 +215,34 @@ class Hosts:
             self.opened(host)
         if found:
             self._depends_on[key] = found
-        close = partial(self._close, key)
+        if isinstance(key, pytest.Function):  # the loop of one test ends with it
+            self.ends.begin(key)
+            return host
+
+        def close() -> None:
+            self._close(key)
+
         node.addfinalizer(close)
-        if node is not key:  # the loop of one test ends with it anyway, and a wide fixture would keep each of them
-            for definition in found:
-                definition.addfinalizer(close)
+        for definition in found:
+            definition.addfinalizer(close)
         return host
 
-    def _close(self, key: object) -> None:
+    def _close(self, key: object, owner: object = None) -> None:
         host = self._open.pop(key, None)
         self._latest = None
         self._depends_on.pop(key, None)
         if host is not None:
-            host.close()
+            host.close(owner)
+
+    def _end(self, item: pytest.Function, running: RunningTest) -> None:
+        """Ends what a test left over, and its own loop."""
+        try:
+            if item in self._open:
+                self._close(item, running)
+            elif (host := self.open_host(item)) is not None and not host.loop.is_closed():
+                host.end_tasks_of(running, search=True)
+        finally:
+            self._joined.pop(item, None)
 
     def settled_by(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures that the item's open loop was made from: what is on the loop ends before they do."""
@@ -286,6 +319,15 @@ _DEFAULT_POOL_SIZE: Final = 4
 def _as_factory(given: Any) -> LoopFactory:
     # A policy in the place of a factory is an easy slip for those who come from `event_loop_policy`.
     return given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given  # type: ignore[no-any-return]
+
+
+def _closed(host: Host, item: pytest.Function) -> FixtureError:
+    by = host.closed_by
+    return FixtureError(
+        f"The loop of {item.name} is closed: {'something' if by is None else by[0]} closed it before the test.",
+        [(item.name, location_of(item.obj)), *([] if by is None else [by])],
+        "Don't close the loop: looprig does so after the last test and fixture on it.",
+    )
 
 
 def _checked(loop: object, definition: Definition) -> asyncio.AbstractEventLoop:

@@ -55,6 +55,7 @@ from looprig.pytest_plugin._compat.running import (
 )
 from looprig.pytest_plugin._compat.terminal import (
     print_document,
+    write_lines,
     write_to_standard_error,
 )
 
@@ -103,5 +104,6 @@ __all__ = [
     "scope_place",
     "visible_definitions",
     "visible_names",
+    "write_lines",
     "write_to_standard_error",
 ]
