@@ -278,11 +278,12 @@ class Host:
 
     def _close(self, owner: object, errors: list[Exception]) -> None:
         loop = self.loop
+
+        def left() -> "list[asyncio.Task[Any]]":
+            return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
+
         with _kept(errors):
-            self._end_all(
-                lambda: [t for t in asyncio.all_tasks(loop) if t not in STUCK and t not in self._lenders],
-                party_of(owner),
-            )
+            self._end_all(left, party_of(owner))
         self._run_last_rounds()
         if self._lent:
             self._spawning.uninstall()
