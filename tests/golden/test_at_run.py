@@ -210,8 +210,9 @@ def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest
     told = told_at_run(pytester, suite)
     assert told.startswith(
         dedent("""\
-            ___________________________________ test_it ____________________________________
-            E   looprig.StuckTaskError: 1 task(s) swallowed their cancellation 3 times and were left behind.
+            _________________________ ERROR at teardown of test_it _________________________
+            E   looprig.StuckTaskError: 1 task(s) of test_it swallowed their cancellation 3 times and were left behind.
+                  test_it.py:15: test_it
                   test_it.py:9: a task
                 Let asyncio.CancelledError pass, or end the task before its fixture or test ends.
                 a task stands at
