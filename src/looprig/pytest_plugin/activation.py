@@ -3,6 +3,7 @@
 Invariant: what is installed here is taken back when the run ends.
 """
 
+import asyncio
 import signal
 
 import pytest
@@ -26,6 +27,12 @@ _SIGTERM_STATUS = 128 + signal.SIGTERM
 
 def activate(config: pytest.Config, planning: Planning, collecting: Collecting) -> Hosts:
     """Registers what runs async tests and fixtures, and gives the loops they will run on."""
+    if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules ask
+        raise pytest.UsageError(
+            "pytest was started by code that runs on an event loop (in a notebook, or by pytest.main in a coroutine), "
+            "and this suite has async tests or fixtures: their loops can't run inside of another. "
+            "Start pytest in a process of its own, or in a thread: await asyncio.to_thread(pytest.main)."
+        )
     options = Options.of(config)
     try:
         options.loop_factory()  # what there is not is told before any test runs

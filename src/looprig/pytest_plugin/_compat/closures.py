@@ -5,7 +5,7 @@
 # pyright: reportUnknownArgumentType=false
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import pytest
 from _pytest.compat import NOTSET
@@ -57,57 +57,24 @@ def closure(info: FuncFixtureInfo) -> Iterator[Definition]:
     by_name = info.name2fixturedefs
     if all(len(definitions) == 1 for definitions in by_name.values()):
         for name in info.names_closure:
-            if (found := by_name.get(name)) is not None:
-                yield found[0]
+            if (only := by_name.get(name)) is not None:
+                yield only[0]
         return
-    kept = set(info.names_closure)
-    seen: set[int] = set()
-    depth: dict[str, int] = {}
-
-    def walk(name: str) -> Iterator[Definition]:
-        definitions = by_name.get(name, ()) if name in kept else ()
-        index = depth.get(name, 0) + 1
-        if index > len(definitions):
-            return
-        definition = definitions[-index]
-        if id(definition) in seen:
-            return
-        seen.add(id(definition))
-        yield definition
-        depth[name] = index
-        for argument in definition.argnames:
-            yield from walk(argument)
-        depth[name] = index - 1
-
-    for name in (*info.initialnames, *info.names_closure):
-        yield from walk(name)
+    seen: set[Definition] = set()
+    for _, _, found in _walk(info, (*info.initialnames, *info.names_closure), set(info.names_closure)):
+        if found is not None and found not in seen:
+            seen.add(found)
+            yield found
 
 
 def dependencies(info: FuncFixtureInfo) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
     """Each definition in a closure with those that it asks for itself; these come before it."""
-    by_name = info.name2fixturedefs
-    kept = set(info.names_closure)
-    seen: set[Definition] = set()
-    depth: dict[str, int] = {}
-    found: list[tuple[Definition, tuple[Definition, ...]]] = []
-
-    def walk(name: str) -> Definition | None:
-        definitions = by_name.get(name, ()) if name in kept else ()
-        index = depth.get(name, 0) + 1
-        if index > len(definitions):
-            return None
-        definition = definitions[-index]
-        if definition not in seen:
-            seen.add(definition)
-            depth[name] = index
-            asked = tuple(other for argument in definition.argnames if (other := walk(argument)) is not None)
-            depth[name] = index - 1
-            found.append((definition, asked))
-        return definition
-
-    for name in (*info.initialnames, *info.names_closure):
-        walk(name)
-    return iter(found)
+    asked: dict[Definition | None, list[Definition]] = {}
+    for user, name, found in _walk(info, (*info.initialnames, *info.names_closure), set(info.names_closure)):
+        if name and found is not None:
+            asked.setdefault(user, []).append(found)
+        elif not name and user is not None:
+            yield user, tuple(asked.pop(user, ()))
 
 
 def requests(info: FuncFixtureInfo) -> Iterator[tuple[Definition | None, str, Definition | None]]:
@@ -115,25 +82,37 @@ def requests(info: FuncFixtureInfo) -> Iterator[tuple[Definition | None, str, De
 
     `None` stands for the test itself, and for nothing that answers.
     """
+    return ((user, name, found) for user, name, found in _walk(info, info.initialnames, None) if name)
+
+
+def _walk(
+    info: FuncFixtureInfo, names: Iterable[str], kept: Container[str] | None
+) -> Iterator[tuple[Definition | None, str, Definition | None]]:
+    """Walk through what a test asks for, and what that asks for, as pytest resolves it: who asks, the name, the answer.
+
+    A definition is entered once; an empty name says that it is left. Only names among `kept` are answered. There is no
+    recursion, since a chain of fixtures may be long.
+    """
     by_name = info.name2fixturedefs
     depth: dict[str, int] = {}
-    seen: set[Definition] = set()
-
-    def walk(user: Definition | None, name: str) -> Iterator[tuple[Definition | None, str, Definition | None]]:
+    entered: set[Definition] = set()
+    users: list[tuple[Definition | None, Iterator[str]]] = [(None, iter(names))]
+    while users:
+        user, asks = users[-1]
+        if (name := next(asks, None)) is None:
+            users.pop()
+            if user is not None:
+                depth[user.argname] -= 1
+                yield user, "", None
+            continue
+        definitions = by_name.get(name, ()) if kept is None or name in kept else ()
         index = depth.get(name, 0) + 1
-        definitions = by_name.get(name, ())
         found = definitions[-index] if index <= len(definitions) else None
         yield user, name, found
-        if found is None or found in seen:
-            return
-        seen.add(found)
-        depth[name] = index
-        for argument in found.argnames:
-            yield from walk(found, argument)
-        depth[name] = index - 1
-
-    for name in info.initialnames:
-        yield from walk(None, name)
+        if found is not None and found not in entered:
+            entered.add(found)
+            depth[name] = index
+            users.append((found, iter(found.argnames)))
 
 
 def gives_parameter(definition: Definition) -> bool:
