@@ -110,7 +110,7 @@ def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> 
 
 @final
 class Timeout:
-    """Limits a block to `seconds` of real time; otherwise as `asyncio.timeout`.
+    """Limits a block to `seconds` of real time, or not at all; otherwise as `asyncio.timeout`.
 
     Raises:
         TimeoutError: the block took longer.
@@ -119,13 +119,14 @@ class Timeout:
     # A class, since the frames of a decorated generator would stand in the traceback of all that it limits.
     __slots__ = ("_alarm", "_limit", "_seconds")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float | None) -> None:
         self._limit: Final = asyncio.timeout(None)
         self._seconds: Final = seconds
 
     async def __aenter__(self) -> Self:
         await self._limit.__aenter__()
-        self._alarm = Alarm(now() + self._seconds, ring_on(asyncio.get_running_loop(), self._expire))
+        if self._seconds is not None:
+            self._alarm = Alarm(now() + self._seconds, ring_on(asyncio.get_running_loop(), self._expire))
         return self
 
     def _expire(self) -> None:
@@ -135,7 +136,8 @@ class Timeout:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        self._alarm.cancel()
+        if self._seconds is not None:
+            self._alarm.cancel()
         return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
 
     def expired(self) -> bool:
