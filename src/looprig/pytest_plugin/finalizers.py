@@ -32,7 +32,7 @@ def finalizers_in(context: Context, definition: Definition, host: Host | None) -
     def add_here(finalizer: Callable[[], object]) -> None:
         def finish() -> None:
             __tracebackhide__ = True
-            with CurrentLoop(None if host is None or host.loop.is_closed() else host.loop):
+            with CurrentLoop(host):
                 context.run(finalizer)
             if host is not None:
                 host.note_closed((definition.argname, location_of(definition.func)))

@@ -86,7 +86,7 @@ class Running:
         host = self._hosts.open_host(item)
         with (
             self._setting_up.carrying_requests(_compat.item_request(item), known),
-            CurrentLoop(None if host is None else host.loop),
+            CurrentLoop(host),
         ):
             try:
                 return (yield)

@@ -340,16 +340,15 @@ class SettingUp:
             host = self._hosts.of_sync_fixture(_compat.item_of(request), request.node)
             if host is not None:
                 definition.addfinalizer(ending_tasks_of(owner, host))
-            loop = None if host is None else host.loop
             if not facts.may_ask:
-                with finalizers_in(context, definition, host), CurrentLoop(loop):
+                with finalizers_in(context, definition, host), CurrentLoop(host):
                     value = context.run(_compat.call_fixture, function, request, kwargs)
             else:
                 known = len(needed)
                 with (
                     finalizers_in(context, definition, host),
                     self.carrying_requests(request, needed),
-                    CurrentLoop(loop),
+                    CurrentLoop(host),
                 ):
                     value = context.run(_compat.call_fixture, function, request, kwargs)
                 if len(needed) > known:  # it stands also on what it asked for while it ran

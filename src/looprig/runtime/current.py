@@ -5,12 +5,14 @@ libraries do. Nothing of looprig itself asks for it.
 
 Invariants:
 1. What was current before is current again, and where nothing was, asyncio is as if it had never been set.
-2. A loop that the code itself makes current stays so.
+2. Where the code itself makes a loop current, that one stays, for all that runs on the same host.
 """
 
 import asyncio
 from types import TracebackType
 from typing import Any, Final, final
+
+from looprig.runtime.host import Host
 
 __all__ = ["CurrentLoop"]
 
@@ -22,33 +24,33 @@ _policy: Final[Any] = getattr(asyncio.events, "_get_event_loop_policy", None) or
 
 @final
 class CurrentLoop:
-    """Makes `loop` the current one for a block; with `None` it does nothing."""
+    """Makes the loop of a host the current one for a block; without a host it does nothing."""
 
-    __slots__ = ("_local", "_loop", "_was_set", "_was_there")
+    __slots__ = ("_host", "_local", "_was_set", "_was_there")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self._loop = loop
+    def __init__(self, host: Host | None) -> None:
+        self._host = None if host is None or host.leaves_current or host.loop.is_closed() else host
 
     def __enter__(self) -> None:
-        if self._loop is None:
+        if self._host is None:
             return
-        # A policy of the suite's own may keep its loop elsewhere; then it has none, as after `asyncio.run`.
-        self._local = getattr(_policy(), "_local", None)
-        if self._local is None:
-            asyncio.set_event_loop(self._loop)
+        self._local: Any = getattr(_policy(), "_local", None)
+        if self._local is None:  # a policy of the suite's own, which keeps its loop elsewhere
+            self._host = None
             return
         self._was_there = self._local._loop  # noqa: SLF001 - see above
         self._was_set = getattr(self._local, "_set_called", _ABSENT)
-        self._local._loop = self._loop  # noqa: SLF001 - as above
+        self._local._loop = self._host.loop  # noqa: SLF001 - as above
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._loop is None:
+        if self._host is None:
             return
-        if self._local is None:
-            asyncio.set_event_loop(None)
-        elif self._local._loop is self._loop:  # noqa: SLF001 - as above
-            self._local._loop = self._was_there  # noqa: SLF001 - as above
-            if self._was_set is not _ABSENT:
-                self._local._set_called = self._was_set  # noqa: SLF001 - as above
+        current = self._local._loop  # noqa: SLF001 - as above
+        if current is not None and current is not self._host.loop:  # none is what `asyncio.run` leaves
+            self._host.leaves_current = True
+            return
+        self._local._loop = self._was_there  # noqa: SLF001 - as above
+        if self._was_set is not _ABSENT:
+            self._local._set_called = self._was_set  # noqa: SLF001 - as above

@@ -63,7 +63,7 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "loop")
+    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "leaves_current", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -73,6 +73,8 @@ class Host:
         self._spawning: Final = Spawning(loop)
         self.closed_by: Party | None = None
         """Who closed the loop under the host, where that is known."""
+        self.leaves_current: bool = False
+        """Whether sync code of the host's has made another loop the current one (see `current`)."""
 
     @classmethod
     def open(
