@@ -102,7 +102,7 @@ class Running:
         try:
             return (yield)
         except BaseExceptionGroup as group:
-            _raise_interrupt(group)
+            _raise_interrupt(group, item.config)
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -224,15 +224,18 @@ class Running:
                 resolve=partial(setting_up.ask, _compat.item_request(item)),
             )
         except BaseExceptionGroup as group:
-            _raise_interrupt(group)
+            _raise_interrupt(group, item.config)
             raise
 
 
-def _raise_interrupt(group: BaseExceptionGroup[BaseException]) -> None:
+def _raise_interrupt(group: BaseExceptionGroup[BaseException], config: pytest.Config) -> None:
     """Raise what ends the run, if that is in a group: a task group, or several teardowns, have put it there."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            found: BaseExceptionGroup[BaseException] = error  # pyright: ignore[reportUnknownVariableType] # of whatever
-            _raise_interrupt(found)
-        elif isinstance(error, _INTERRUPTS):
-            raise error from group
+    interrupts, others = group.split(_INTERRUPTS)
+    if interrupts is None:
+        return
+    if others is not None:  # of an interrupt pytest shows no more than its text
+        _compat.write_lines(config, ["", *traceback.format_exception(others)])
+    interrupt: BaseException = interrupts
+    while isinstance(interrupt, BaseExceptionGroup):
+        interrupt = interrupt.exceptions[0]  # pyright: ignore[reportUnknownMemberType] # of whatever
+    raise interrupt from group
