@@ -326,7 +326,7 @@ def test_slice_cuts_what_was_sent_at_once(run: Run) -> None:
     chunks: list[int] = []
 
     async def scenario() -> None:
-        async with proxied(Counting, toxics=(Slice(10, delay=0.001, direction="upstream"),)) as proxy:
+        async with proxied(Counting, toxics=(Slice(10, delay=0.03, direction="upstream"),)) as proxy:
             assert (await meet(proxy.address, b"0123456789" * 10)).data == b"0123456789" * 10
             assert len(chunks) > 3
             assert sum(chunks) == 100
