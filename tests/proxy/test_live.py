@@ -51,7 +51,7 @@ def test_65_536_numbered_chunks_arrive_in_order_under_toxics_that_come_and_go(ru
 def test_a_toxic_taken_off_while_the_peer_stalls_loses_no_byte(run: Run) -> None:
     """The peer reads nothing until every buffer between is full.
 
-    Those of the kernel grow as it sees fit: the peer's has a fixed size, and there is more to send than fits in the rest.
+    Those of the kernel grow as it sees fit: the peer's has a fixed size, and there is more to send than the rest takes.
     """
     payload = random.Random(3).randbytes(64 << 20)
 
