@@ -3,9 +3,39 @@
 import signal
 import sys
 import threading
+from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
+from typing import Final
 
 pytest_plugins = ["pytester"]
+
+NEEDS: Final = {
+    "http": ("aiohttp", "msgspec", "pydantic"),
+    "services_in_pytest": ("aiohttp", "msgspec"),
+    "services/test_aiohttp.py": ("aiohttp",),
+    "typing/test_client_types.py": ("aiohttp",),
+    "typing/test_proxy_types.py": ("aiohttp",),
+}
+"""What cannot be imported without an extra; a Python may be too new for one. Elsewhere each test says what it needs."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the tests of an extra that is not installed."""
+    return True if _lacking(collection_path) else None
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out."""
+    here = Path(__file__).parent
+    return [f"tests/{name} is left out: {lacking}" for name in NEEDS if (lacking := _lacking(here / name))]
+
+
+def _lacking(path: Path) -> str:
+    here = Path(__file__).parent
+    name = path.relative_to(here).as_posix() if path.is_relative_to(here) else ""
+    lacking = [module for module in NEEDS.get(name, ()) if find_spec(module) is None]
+    return f"needs {', '.join(lacking)}" if lacking else ""
 
 
 def pytest_configure() -> None:
