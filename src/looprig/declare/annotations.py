@@ -16,6 +16,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, ForwardRef, cast
 
 from typing_extensions import Format, get_annotations
@@ -26,7 +27,8 @@ __all__ = ["annotations_of", "parameters_of"]
 def annotations_of(thing: Any) -> Mapping[str, Any]:
     """Return the own annotations of a function or class, as they were written or evaluated."""
     try:
-        return inspect.get_annotations(thing)
+        # For a function the attribute is the same, and a lot faster.
+        return thing.__annotations__ if type(thing) is FunctionType else inspect.get_annotations(thing)
     except Exception:  # noqa: BLE001 - Python 3.14 runs the user's own expressions here
         return _each_by_itself(thing)
 
