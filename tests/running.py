@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import pytest
-import uvloop
 
 __all__ = ["Run", "run", "running"]
 
@@ -14,12 +13,13 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 """Runs a scenario on a loop of its own, to its end."""
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """For a conftest to hand on."""
+    factory = pytest.importorskip(request.param).new_event_loop
 
     def run_on_loop(scenario: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
+        with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(scenario)
 
     return run_on_loop

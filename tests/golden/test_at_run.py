@@ -193,14 +193,17 @@ def test_a_wrong_use(pytester: pytest.Pytester, suite: str, expected: str) -> No
 
 
 def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told with the place where it was written, and with where it stands."""
+    """It is told with the place where it was written, and with where it stands.
+
+    It sleeps, so that the loop holds it: one that waits for what only itself holds may be collected at any time.
+    """
     monkeypatch.setattr("looprig.runtime.host.GRACE", 0.02)
     suite = """
         import asyncio
         async def stubborn():
             while True:
                 try:
-                    await asyncio.Event().wait()
+                    await asyncio.sleep(3600)
                 except asyncio.CancelledError:
                     pass
         async def test_it():

@@ -9,12 +9,12 @@ Invariants:
 3. Nothing is raised on the way. All that is wrong is kept in `errors`, to be told at once.
 """
 
-import inspect
 from types import ModuleType
 from typing import Any, Final, final
 
 import pytest
 
+from looprig.declare.annotations import parameters_of
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
@@ -141,7 +141,7 @@ class Answering:
     def _settle(self, function: Any, node: Any) -> None:
         """Gives names with several meanings the one that the fixtures of a test mean by them."""
         try:
-            names = [*inspect.signature(function).parameters]
+            names = [*parameters_of(function)]
         except (TypeError, ValueError):
             return
         own = self._registry.asked.get(_plain(function), {})

@@ -15,6 +15,7 @@ from _pytest.fixtures import (
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.unittest import TestCaseFunction
 
+from looprig.declare.annotations import parameters_of
 from looprig.pytest_plugin._compat.definitions import Definition, scope_of, visible_definitions
 from looprig.scopes import Scope
 
@@ -200,4 +201,4 @@ def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
 
 def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:
     """The signature of a test as it was written."""
-    return inspect.signature(item.obj).parameters
+    return parameters_of(item.obj)
