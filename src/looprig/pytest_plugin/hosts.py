@@ -20,7 +20,7 @@ from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loop_settings import SETTINGS
+from looprig.pytest_plugin.giving import SETTINGS, is_meant
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
@@ -167,10 +167,13 @@ class Hosts:
             component = self._component(item)
             if component is None or not component.declarations:
                 return self._keep(key, node, self._open_plain(), ())
-        found = self._planning.settings.fixtures(item)
         values: dict[str, Any] = {}
-        for definition in found:
-            values[definition.argname] = _compat.item_request(item).getfixturevalue(definition.argname)
+        found: tuple[Definition, ...] = ()
+        for definition in self._planning.settings.fixtures(item):
+            value = _compat.item_request(item).getfixturevalue(definition.argname)
+            if is_meant(definition.argname, value):  # else it is a fixture of that name, and no more
+                values[definition.argname] = value
+                found += (definition,)
         lent = values.get("loop", values.get("event_loop"))
         if lent is not None:
             host = Host.lent(_checked(lent, next(d for d in found if SETTINGS[d.argname] == "loop")))
@@ -288,12 +291,11 @@ def _as_factory(given: Any) -> LoopFactory:
     return given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given  # type: ignore[no-any-return]
 
 
-def _checked(loop: object, definition: Definition) -> asyncio.AbstractEventLoop:
-    if isinstance(loop, asyncio.AbstractEventLoop) and not loop.is_closed():
+def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio.AbstractEventLoop:
+    if not loop.is_closed():
         return loop
-    shown = "a closed loop" if isinstance(loop, asyncio.AbstractEventLoop) else repr(loop)
     raise DeclarationError(
-        f"Fixture {definition.argname} is to give the event loop, but gave {shown}.",
+        f"Fixture {definition.argname} is to give the event loop, but gave a closed loop.",
         [(definition.argname, location_of(definition.func))],
         "Return or yield an open asyncio event loop, or give the fixture another name.",
     )
