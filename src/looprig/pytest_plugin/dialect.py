@@ -81,10 +81,13 @@ def _speaks(module: ModuleType) -> bool:
     asked: object = vars(module).get("pytest_plugins")
     if asked == _PLUGIN or (isinstance(asked, list | tuple | set) and _PLUGIN in asked):
         return True
-    values = list(vars(module).values())
-    if any(_is_own_word(value) for value in values) or any(_imports_inside(code) for code in _codes(module)):
+    if any(_is_own_word(value) for value in _values(module)) or any(_imports_inside(code) for code in _codes(module)):
         return True
     return _PREDECESSOR in sys.modules and _reaches(module)
+
+
+def _values(holder: Any) -> list[Any]:
+    return [*holder.__dict__.values()]  # a copy: other threads may be importing
 
 
 def _is_own_word(value: object) -> bool:
@@ -112,10 +115,10 @@ def _reaches(module: ModuleType) -> bool:
 def _homes(module: ModuleType) -> Iterator[str]:
     """The names of the modules that the globals of a module come from."""
     inside = f"{module.__name__}."
-    for value in list(vars(module).values()):
-        kind: type = type(value)
+    for value in _values(module):
+        kind = _kind(value)
         if issubclass(kind, ModuleType):
-            name: object = vars(value).get("__name__")
+            name: object = value.__dict__.get("__name__")
             # A package has its test modules as attributes once they are collected: it does not import them.
             if isinstance(name, str) and not (name.startswith(inside) and _is_collected(name)):
                 yield name
@@ -123,9 +126,13 @@ def _homes(module: ModuleType) -> Iterator[str]:
             yield value.__module__ or ""
         else:
             for base in _BASES(value if issubclass(kind, type) else kind):
-                home: object = vars(base).get("__module__")
+                home: object = base.__dict__.get("__module__")
                 if isinstance(home, str):
                     yield home
+
+
+def _kind(value: object) -> type:
+    return type(value)  # isinstance() would ask the object, and a proxy for its target
 
 
 _BASES: Final[Any] = vars(type)["__mro__"].__get__
@@ -138,10 +145,9 @@ def _is_collected(name: str) -> bool:
 
 def _codes(module: ModuleType) -> Iterator[CodeType]:
     """The code of the fixtures, tests and methods of a module."""
-    holders: list[Any] = [module]
-    holders += [each for each in list(vars(module).values()) if type(each) is type and each.__module__ == module.__name__]
-    for holder in holders:
-        functions = [*_compat.fixture_functions(holder), *list(vars(holder).values())]
+    classes = (each for each in _values(module) if type(each) is type and each.__module__ == module.__name__)
+    for holder in (module, *classes):
+        functions = [*_compat.fixture_functions(holder), *_values(holder)]
         yield from (each.__code__ for each in functions if type(each) is FunctionType)
 
 

@@ -1,7 +1,7 @@
 """What a fixture gives: whether it is the loop, factory or executor that its name suggests, or something else.
 
-A suite's `loop` may well be the loop of a game. Does not set fixtures up: what a value is, is for `is_meant` to say once
-it is there, and `may_mean` judges a definition ahead, by its annotation and by what its code returns.
+A suite's `loop` may well be the loop of a game. `may_mean` judges a definition ahead, by its annotation and by what its
+code returns; `is_meant` judges the value once it is there. Does not set fixtures up.
 
 Invariants:
 1. `may_mean` is false only where the fixture certainly gives something else.
@@ -12,9 +12,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from textwrap import dedent
-
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from looprig.pytest_plugin._compat import Definition
@@ -61,18 +59,22 @@ def is_meant(name: str, value: object) -> bool:
     if about == "loop factory":
         if isinstance(value, type):
             return _is_loop_class(value)
-        return _makes_loops(value) or (name == "loop_factory" and (callable(value) and not _is_mock(value)))
+        return _makes_loops(value) or (name == "loop_factory" and _may_make(value))
     if about == "executor":
-        return issubclass(value, Executor) if isinstance(value, type) else callable(value) and not _is_mock(value)
+        from concurrent.futures import Executor  # noqa: PLC0415 - only where a suite overrides it
+
+        return issubclass(value, Executor) if isinstance(value, type) else _may_make(value)
     return type(value) is int and value > 0
 
 
-def _is_mock(value: object) -> bool:
-    return type(value).__module__ == "unittest.mock"
+def _may_make(value: object) -> bool:
+    """Whether it can be called for what it makes: a mock can, and means something else."""
+    is_mock = type(value).__module__ == "unittest.mock"
+    return callable(value) and not (is_mock or inspect.iscoroutinefunction(value))
 
 
 def may_mean(definition: Definition) -> bool:
-    """Whether a fixture, called like one of `SETTINGS`, gives what looprig means by that, as far as can be told ahead."""
+    """Whether a fixture that is called like one of `SETTINGS` gives what looprig means by that, as far as is known."""
     function = getattr(definition.func, "__func__", definition.func)
     params = None if definition.params is None else tuple(definition.params)
     return _judged(definition.argname, function, params) is not False

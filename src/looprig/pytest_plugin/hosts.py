@@ -21,6 +21,7 @@ from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.giving import SETTINGS, is_meant
+from looprig.pytest_plugin.making import executors_by, loops_by
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
@@ -248,11 +249,12 @@ class Hosts:
                 )
 
     def _factory(self, item: pytest.Function, values: dict[str, Any]) -> LoopFactory | None:
+        declared = self._from_configs(item, "factory") or self._options.loop_factory()
         if (given := values.get("loop_factory")) is not None:
-            return _as_factory(given)
+            return loops_by(given, declared)
         if (policy := values.get("event_loop_policy")) is not None:
             return policy.new_event_loop  # type: ignore[no-any-return]
-        return self._from_configs(item, "factory") or self._options.loop_factory()
+        return declared
 
     def _debug(self, item: pytest.Function) -> bool:
         declared = self._from_configs(item, "debug")
@@ -264,7 +266,7 @@ class Hosts:
             return declared  # type: ignore[no-any-return]
         size = values.get("thread_pool_size", self._options.pool_size)
         if make is not None:
-            return partial(make, size or _DEFAULT_POOL_SIZE)
+            return executors_by(make, size or _DEFAULT_POOL_SIZE)
         return None if size is None else partial(ThreadPoolExecutor, size)
 
     def _from_configs(self, item: pytest.Function, name: str) -> Any:
@@ -284,11 +286,6 @@ class Hosts:
 
 
 _DEFAULT_POOL_SIZE: Final = 4
-
-
-def _as_factory(given: Any) -> LoopFactory:
-    # A policy in the place of a factory is an easy slip for those who come from `event_loop_policy`.
-    return given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given  # type: ignore[no-any-return]
 
 
 def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio.AbstractEventLoop:

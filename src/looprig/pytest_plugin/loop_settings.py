@@ -59,7 +59,10 @@ class Settings:
     # Looking up
 
     def is_provider(self, definition: Definition) -> bool:
-        """Whether a fixture settles its subject: not one that wraps ours, no async one, none that gives something else."""
+        """Whether a fixture settles its subject.
+
+        Those do not that wrap ours, that are async, or that give something else.
+        """
         known = self._providers.get(definition)
         if known is None:
             wraps = definition.argname in LOOP_NAMES and not LOOP_NAMES.isdisjoint(definition.argnames)
