@@ -177,9 +177,73 @@ SYNC: Final[dict[str, str | Mapping[str, str]]] = {
         def test_one(loop): ...
         def test_two(loop): assert loop == 2
         @pytest.mark.skip
-        def test_three(services): ...
+        def test_three(loop): ...
         @pytest.mark.xfail(strict=True)
         def test_four(no_such_fixture): ...
+        """,
+}
+
+
+RUNNER: Final = """
+    import asyncio
+    import inspect
+    import pytest
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(pyfuncitem):
+        if inspect.iscoroutinefunction(pyfuncitem.obj):
+            names = inspect.signature(pyfuncitem.obj).parameters
+            asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+            return True
+    """
+"""A suite's own way to run its async tests."""
+
+ASYNC: Final[dict[str, str]] = {
+    "services are a dict": """
+        @pytest.fixture
+        def services(): return {"db": 1}
+        async def test_asks(services): assert services == {"db": 1}
+        async def test_other(): ...
+        """,
+    "loop is direct": """
+        @pytest.mark.parametrize("loop", [True, False])
+        async def test_one(loop): assert type(loop) is bool
+        @pytest.mark.parametrize("event_loop", ["current", "visited"], scope="module")
+        async def test_two(event_loop): ...
+        @pytest.mark.parametrize("thread_pool_size", [1, 8])
+        @pytest.mark.parametrize("loop_factory", [str, None])
+        async def test_three(thread_pool_size, loop_factory): ...
+        """,
+    "loop is parametrized": """
+        @pytest.fixture(params=["for", "while"])
+        def loop(request): return request.param
+        async def test_one(loop): assert loop in ("for", "while")
+        async def test_two(): ...
+        def test_three(loop): ...
+        """,
+    "loop is an object": """
+        class Loop:
+            def __init__(self, path): self.path = path
+        @pytest.fixture
+        def loop(tmp_path):
+            loop = Loop(tmp_path)
+            yield loop
+        @pytest.fixture(scope="module")
+        def wide(): return 1
+        async def test_one(loop, wide): assert loop.path
+        async def test_two(wide): ...
+        """,
+    "what is called like a setting": """
+        @pytest.fixture(params=[1, 2])
+        def thread_pool_size(request): return request.param
+        @pytest.fixture(params=["x", "y"])
+        def event_loop_policy(request): return {"retries": request.param}
+        @pytest.fixture(params=[1, 2])
+        def thread_pool_executor(request): return None
+        @pytest.fixture(params=["x", "y"])
+        def loop_factory(request): return f"{request.param}!"
+        async def test_one(): ...
+        async def test_two(thread_pool_size, event_loop_policy): ...
         """,
 }
 
@@ -194,8 +258,10 @@ class Told:
 
 def _told(pytester: pytest.Pytester, *options: str) -> Told:
     result = pytester.runpytest_subprocess(*OPTIONS, "--doctest-modules", *options, timeout=60)
-    # Of the plugins, and of the time it took.
-    lines = (re.sub(r" in \d.*s =+$", "", line) for line in result.outlines if not line.startswith("plugins: "))
+    # The plugins, the time it took, and where objects are may differ.
+    lines = (
+        re.sub(r" in \d.*s =+$|0x[0-9a-f]+", "", line) for line in result.outlines if not line.startswith("plugins: ")
+    )
     return Told(int(result.ret), (*lines, *result.errlines))
 
 
@@ -204,9 +270,40 @@ def _write(pytester: pytest.Pytester, suite: str | Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("suite", SYNC.values(), ids=SYNC)
-@pytest.mark.parametrize("options", [(), ("-Werror",), ("--collect-only", "-q")], ids=["", "errors", "collect"])
+@pytest.mark.parametrize("options", ["", "-Werror", "--collect-only -q", "--fixtures-per-test", "--setup-plan"])
 def test_a_sync_suite_ends_as_without_looprig(
-    pytester: pytest.Pytester, suite: str | Mapping[str, str], options: tuple[str, ...]
+    pytester: pytest.Pytester, suite: str | Mapping[str, str], options: str
 ) -> None:
     _write(pytester, suite)
-    assert _told(pytester, *LOOPRIG, *options) == _told(pytester, *options)
+    assert _told(pytester, *LOOPRIG, *options.split()) == _told(pytester, *options.split())
+
+
+@pytest.mark.parametrize("suite", ASYNC.values(), ids=ASYNC)
+def test_an_async_suite_that_runs_its_tests_itself_ends_as_without_looprig(
+    pytester: pytest.Pytester, suite: str
+) -> None:
+    _write(pytester, suite)
+    write(pytester, {"conftest.py": RUNNER})
+    assert _told(pytester, *LOOPRIG) == _told(pytester)
+
+
+@pytest.mark.parametrize("suite", ASYNC.values(), ids=ASYNC)
+def test_an_async_suite_that_looprig_runs_has_its_fixtures_as_they_are(pytester: pytest.Pytester, suite: str) -> None:
+    """It has module-scoped async fixtures too: what settles nothing contradicts nothing."""
+    wide = """
+        @pytest.fixture(scope="module", autouse=True)
+        async def everywhere():
+            yield
+        """
+    _write(pytester, dedent(suite) + dedent(wide))
+    outcomes = pytester.runpytest_subprocess(*OPTIONS, *LOOPRIG, "-Werror", timeout=60).parseoutcomes()
+    _write(pytester, suite)
+    write(pytester, {"conftest.py": RUNNER})
+    assert outcomes == pytester.runpytest_subprocess(*OPTIONS, timeout=60).parseoutcomes()
+
+
+def test_all_that_is_new_among_the_fixtures_is_looprigs_own(pytester: pytest.Pytester) -> None:
+    _write(pytester, SYNC["network"])
+    without, beside = ("\n".join(_told(pytester, *more, "--fixtures").lines) for more in ((), LOOPRIG))
+    kept = re.sub(r"(?s)-+ fixtures defined from looprig.*?(?=\n-+ fixtures defined|\n=+ )", "", beside)
+    assert kept.split() == without.split()

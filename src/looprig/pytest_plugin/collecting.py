@@ -32,10 +32,11 @@ class Collecting:
     """Watches one collection."""
 
     def __init__(self, session: pytest.Session) -> None:
+        dialect = Dialect(session.config)
         self.owners: Owners = Owners(session.config)
         self.registry: Registry = Registry(session)
-        self.settings: Settings = Settings(session, self.owners)
-        self._answering = Answering(self.registry, Dialect(session.config))
+        self.settings: Settings = Settings(session, self.owners, dialect)
+        self._answering = Answering(self.registry, dialect)
         self.existence: Existence = Existence(self.registry, self._answering.broken)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}

@@ -44,7 +44,7 @@ class Dialect:
         self._is_taken = manager.has_plugin("aiomisc") or manager.has_plugin("aiomisc_pytest")
         named = [*(config.option.plugins or ()), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
         self._is_everywhere = _PLUGIN in named
-        self._speaking: dict[Any, list[ModuleType]] = {}
+        self._noted: dict[Any, list[ModuleType]] = {}
         self._overriding: set[Any] = set()
         self._awake: set[Any] = set()
 
@@ -57,16 +57,21 @@ class Dialect:
             # What others have installed is no word of the suite: a plugin of theirs speaks for itself.
             if not self._is_of_suite(holder) and not (overrides and _speaks(holder)):
                 return False
-            self._speaking.setdefault(node, []).append(holder)
+            self._noted.setdefault(node, []).append(holder)
         if overrides:
             self._overriding.add(node)
         chain: list[Any] = node.listchain()
         if self._overriding.isdisjoint(chain) or not self._awake.isdisjoint(chain):
             return False
-        if self._is_everywhere or any(_speaks(module) for each in chain for module in self._speaking.get(each, ())):
+        if self.is_spoken(node):
             self._awake.add(node)
             return True
         return False
+
+    def is_spoken(self, node: Any) -> bool:
+        """Whether a module that `node` is in or below speaks it."""
+        modules = (module for each in node.listchain() for module in self._noted.get(each, ()))
+        return self._is_everywhere or any(_speaks(module) for module in modules)
 
     def _is_of_suite(self, module: ModuleType) -> bool:
         file: str | None = vars(module).get("__file__")

@@ -18,6 +18,7 @@ from looprig.plan import Place
 from looprig.plan.model import Declaration
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.dialect import Dialect
 from looprig.pytest_plugin.giving import SETTINGS, is_meant, may_mean
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_definition, is_async_test, is_builtin, on_a_loop
@@ -48,8 +49,9 @@ def _is_ours_or_peers(definition: Definition) -> bool:
 class Settings:
     """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session, owners: Owners) -> None:
+    def __init__(self, session: pytest.Session, owners: Owners, dialect: Dialect) -> None:
         self._session = session
+        self._dialect = dialect
         self.owners: Owners = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
@@ -75,11 +77,14 @@ class Settings:
         nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
         return tuple(d for definitions in nearest for d in definitions if self.is_provider(d))
 
-    @staticmethod
-    def _is_said(definition: Definition, item: pytest.Function) -> bool:
-        """Whether it is the suite's word for all of its tests: the loop of an installed plugin is for who asks."""
-        is_loop = definition.argname in LOOP_NAMES
-        return not (is_loop and _compat.is_installed(definition)) or definition.argname in item.fixturenames
+    def _is_said(self, definition: Definition, item: pytest.Function) -> bool:
+        """Whether a fixture settles its subject for this test: some might mean anything, and are for who asks."""
+        if definition.argname in LOOP_NAMES and _compat.is_installed(definition):
+            return definition.argname in item.fixturenames
+        if definition.argname == "thread_pool_size":
+            is_plain = definition.params is None and _compat.scope_of(definition) is not Scope.FUNCTION
+            return is_plain or self._dialect.is_spoken(item.parent)
+        return True
 
     def is_silent(self, item: pytest.Function) -> bool:
         """Whether nothing at all is declared about the loop of an item, which is so for nearly all."""
@@ -97,16 +102,15 @@ class Settings:
         if not SETTINGS.keys().isdisjoint(values := _compat.parameter_values(item)):
             names = [name for name in SETTINGS if name in values]
             nearest = (_compat.definitions_in_item(item, name)[-1:] for name in names)
-            made_for = [d for definitions in nearest for d in definitions if self._settles(d, values[d.argname])]
+            made_for = [d for definitions in nearest for d in definitions if self._settles(d, values[d.argname], item)]
             found = (*(d for d in found if d.argname not in names), *made_for)
         return found
 
-    def _settles(self, definition: Definition, value: object) -> bool:
+    def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
         """Whether a parametrized definition settles its subject for the test that was made for `value`."""
         if _compat.gives_parameter(definition):
-            # A number of threads cannot be told from the number of anything else.
-            return definition.argname != "thread_pool_size" and is_meant(definition.argname, value)
-        return is_builtin(definition) or self.is_provider(definition)
+            return is_meant(definition.argname, value) and self._is_said(definition, item)
+        return is_builtin(definition) or (self.is_provider(definition) and self._is_said(definition, item))
 
     def configs(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
         """The `loop_config` declarations that hold for the item, the nearest last."""
