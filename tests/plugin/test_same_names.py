@@ -259,51 +259,86 @@ class Told:
 def _told(pytester: pytest.Pytester, *options: str) -> Told:
     result = pytester.runpytest_subprocess(*OPTIONS, "--doctest-modules", *options, timeout=60)
     # The plugins, the time it took, and where objects are may differ.
-    lines = (
-        re.sub(r" in \d.*s =+$|0x[0-9a-f]+", "", line) for line in result.outlines if not line.startswith("plugins: ")
-    )
-    return Told(int(result.ret), (*lines, *result.errlines))
+    lines = (re.sub(r" in \d.*s =+$|0x[0-9a-f]+", "", line) for line in result.outlines)
+    return Told(int(result.ret), (*(line for line in lines if not line.startswith("plugins: ")), *result.errlines))
 
 
-def _write(pytester: pytest.Pytester, suite: str | Mapping[str, str]) -> None:
-    write(pytester, {"test_it.py": "import pytest\n" + dedent(suite)} if isinstance(suite, str) else suite)
+def _write(pytester: pytest.Pytester, suites: Mapping[str, str | Mapping[str, str]], *more: str) -> None:
+    """Write each suite to a folder of its own."""
+    for number, suite in enumerate(suites.values()):
+        whole = (
+            {"test_it.py": "".join(["import pytest\n", *map(dedent, (suite, *more))])}
+            if isinstance(suite, str)
+            else suite
+        )
+        write(pytester, {f"suite_{number}/{name}": text for name, text in whole.items()})
 
 
-@pytest.mark.parametrize("suite", SYNC.values(), ids=SYNC)
 @pytest.mark.parametrize("options", ["", "-Werror", "--collect-only -q", "--fixtures-per-test", "--setup-plan"])
-def test_a_sync_suite_ends_as_without_looprig(
-    pytester: pytest.Pytester, suite: str | Mapping[str, str], options: str
-) -> None:
-    _write(pytester, suite)
+def test_sync_suites_end_as_without_looprig(pytester: pytest.Pytester, options: str) -> None:
+    _write(pytester, SYNC)
     assert _told(pytester, *LOOPRIG, *options.split()) == _told(pytester, *options.split())
 
 
-@pytest.mark.parametrize("suite", ASYNC.values(), ids=ASYNC)
-def test_an_async_suite_that_runs_its_tests_itself_ends_as_without_looprig(
-    pytester: pytest.Pytester, suite: str
-) -> None:
-    _write(pytester, suite)
+def test_async_suites_that_run_their_tests_themselves_end_as_without_looprig(pytester: pytest.Pytester) -> None:
+    _write(pytester, ASYNC)
     write(pytester, {"conftest.py": RUNNER})
     assert _told(pytester, *LOOPRIG) == _told(pytester)
 
 
-@pytest.mark.parametrize("suite", ASYNC.values(), ids=ASYNC)
-def test_an_async_suite_that_looprig_runs_has_its_fixtures_as_they_are(pytester: pytest.Pytester, suite: str) -> None:
-    """It has module-scoped async fixtures too: what settles nothing contradicts nothing."""
+def test_async_suites_that_looprig_runs_have_their_fixtures_as_they_are(pytester: pytest.Pytester) -> None:
+    """They have module-scoped async fixtures too: what settles nothing contradicts nothing."""
     wide = """
         @pytest.fixture(scope="module", autouse=True)
         async def everywhere():
             yield
         """
-    _write(pytester, dedent(suite) + dedent(wide))
+    _write(pytester, ASYNC, wide)
     outcomes = pytester.runpytest_subprocess(*OPTIONS, *LOOPRIG, "-Werror", timeout=60).parseoutcomes()
-    _write(pytester, suite)
+    _write(pytester, ASYNC)
     write(pytester, {"conftest.py": RUNNER})
     assert outcomes == pytester.runpytest_subprocess(*OPTIONS, timeout=60).parseoutcomes()
 
 
 def test_all_that_is_new_among_the_fixtures_is_looprigs_own(pytester: pytest.Pytester) -> None:
-    _write(pytester, SYNC["network"])
+    _write(pytester, SYNC)
     without, beside = ("\n".join(_told(pytester, *more, "--fixtures").lines) for more in ((), LOOPRIG))
     kept = re.sub(r"(?s)-+ fixtures defined from looprig.*?(?=\n-+ fixtures defined|\n=+ )", "", beside)
     assert kept.split() == without.split()
+
+
+@pytest.mark.parametrize("first", ["other", "looprig"])
+def test_a_fixture_of_another_installed_plugin_goes_first(pytester: pytest.Pytester, first: str) -> None:
+    """Whichever was loaded first; and its loop is for those alone who ask for it."""
+    write(
+        pytester,
+        {
+            "site-packages/other.py": """
+                import asyncio
+                import pytest
+
+                @pytest.fixture
+                def localhost(): return "other"
+                @pytest.fixture
+                def services(): return "other"
+                @pytest.fixture
+                def loop():
+                    loop = asyncio.new_event_loop()
+                    yield loop
+                    loop.close()
+                """,
+            "test_it.py": """
+                import asyncio
+                import pytest
+
+                @pytest.fixture(scope="module")
+                async def wide(): return asyncio.get_running_loop()
+                async def test_wide(wide): assert wide is asyncio.get_running_loop()
+                async def test_asks(loop): assert loop is asyncio.get_running_loop()
+                def test_sync(localhost, services): assert localhost == services == "other"
+                """,
+        },
+    )
+    plugins = ("-p", "other", *LOOPRIG) if first == "other" else (*LOOPRIG, "-p", "other")
+    result = pytester.runpytest_subprocess(*OPTIONS, *plugins, "-o", "pythonpath=site-packages", "-Werror", timeout=60)
+    result.assert_outcomes(passed=3)
