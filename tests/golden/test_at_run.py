@@ -94,6 +94,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
     [
         pytest.param(
             """
+            pytest_plugins = ["looprig.aiomisc"]
             @pytest.fixture
             def services(): return [Life]
             async def test_it(): ...

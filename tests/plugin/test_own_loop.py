@@ -249,7 +249,33 @@ def test_one_that_only_some_of_the_tests_can_see_is_told(pytester: pytest.Pytest
         assert place in text
 
 
-def test_one_that_gives_no_loop_is_told(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("loop", ['return "a loop"', "return request.config", "return made_elsewhere()"])
+def test_one_that_gives_no_loop_is_a_fixture_of_that_name(pytester: pytest.Pytester, loop: str) -> None:
+    """The test runs on a loop of looprig's, and what the fixture gives goes to who asks."""
+    run(
+        pytester,
+        f"""
+        import asyncio
+        import pytest
+
+        def made_elsewhere():
+            return "a loop"
+
+        @pytest.fixture
+        def loop(request):
+            {loop}
+
+        async def test_it():
+            assert isinstance(asyncio.get_running_loop(), asyncio.AbstractEventLoop)
+
+        async def test_asks(loop):
+            await asyncio.sleep(0)
+            assert loop != asyncio.get_running_loop()
+        """,
+    ).assert_outcomes(passed=2)
+
+
+def test_one_that_gives_a_closed_loop_is_told(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
         """
@@ -258,14 +284,16 @@ def test_one_that_gives_no_loop_is_told(pytester: pytest.Pytester) -> None:
 
         @pytest.fixture
         def loop():
-            return "a loop"
+            loop = asyncio.new_event_loop()
+            loop.close()
+            return loop
 
         async def test_it():
             pass
         """,
     )
     assert "passed" not in result.parseoutcomes()
-    assert "Fixture loop is to give the event loop, but gave 'a loop'." in output(result)
+    assert "Fixture loop is to give the event loop, but gave a closed loop." in output(result)
 
 
 @pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])

@@ -19,26 +19,26 @@ from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.dialect import Dialect
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.targets import Target, asks_nothing, target_of
 
 __all__ = ["Answering"]
 
 _ENTRYPOINT: Final = "_looprig_entrypoint"
-_ENTRYPOINT_SETTINGS: Final = frozenset({"services", "default_context", "entrypoint_kwargs", "entrypoint"})
 
 
 @final
 class Answering:
     """What was seen in one collection."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, dialect: Dialect) -> None:
         self._registry = registry
         self._seen: set[tuple[Any, Any]] = set()
         # The names that stand for a service because of an annotation, and those of them with several meanings.
         self._implicit = registry.implied
         self._ambiguous: set[str] = set()
-        self._entrypoints: set[Any] = set()
+        self._dialect = dialect
         self.errors: list[LooprigError] = []
         self.broken: set[str] = set()
         """The names that have no fixture because of one of the errors."""
@@ -88,8 +88,7 @@ class Answering:
         for function in _compat.fixture_functions(holder):
             self._answer(function, node)
         # A suite that says which services it has means them to run, as with aiomisc, without asking in each test.
-        if not _ENTRYPOINT_SETTINGS.isdisjoint(_compat.fixture_names(holder)) and node not in self._entrypoints:
-            self._entrypoints.add(node)
+        if self._dialect.wakes(holder, node, _compat.fixture_names(holder)):
             pytest.register_fixture(name=_ENTRYPOINT, func=_use_entrypoint, node=node, autouse=True)
 
     # Answering

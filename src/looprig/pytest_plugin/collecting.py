@@ -17,6 +17,7 @@ import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin.answering import Answering
+from looprig.pytest_plugin.dialect import Dialect
 from looprig.pytest_plugin.existence import Existence
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.owners import Owners
@@ -31,10 +32,11 @@ class Collecting:
     """Watches one collection."""
 
     def __init__(self, session: pytest.Session) -> None:
+        dialect = Dialect(session.config)
         self.owners: Owners = Owners(session.config)
         self.registry: Registry = Registry(session)
-        self.settings: Settings = Settings(session, self.owners)
-        self._answering = Answering(self.registry)
+        self.settings: Settings = Settings(session, self.owners, dialect)
+        self._answering = Answering(self.registry, dialect)
         self.existence: Existence = Existence(self.registry, self._answering.broken)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}

@@ -5,7 +5,7 @@ Does not open loops: `loop` is answered by `hosts`, anew for each request.
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -77,11 +77,13 @@ def unused_port(unused_port_factory: "PortFactory") -> int:
 
 
 @pytest.fixture
-def aiomisc_unused_port_factory(localhost: str) -> Iterator[Callable[..., int]]:
+def aiomisc_unused_port_factory(localhost: object) -> Iterator[Callable[..., int]]:
     """Gives ports as aiomisc's fixture of this name does: bound on all addresses, and kept until the test ends."""
     from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - as above
+    from looprig.net.ports import localhost as find  # noqa: PLC0415 - as above
 
-    with WildcardPortFactory(localhost) as factory:
+    # A suite's own `localhost` may be anything.
+    with WildcardPortFactory(localhost if isinstance(localhost, str) else find()) as factory:
         yield factory
 
 
@@ -111,13 +113,15 @@ def entrypoint_kwargs() -> Mapping[str, object]:
 
 @pytest.fixture
 async def entrypoint(
-    services: Iterable[object], default_context: Mapping[str, object], entrypoint_kwargs: Mapping[str, Any]
+    services: object, default_context: Any, entrypoint_kwargs: Mapping[str, Any]
 ) -> AsyncIterator["Entrypoint"]:
     """Runs `services` with `default_context`. Every test uses it for which one of these is overridden."""
-    from looprig.services.entrypoint import Entrypoint, split_options  # noqa: PLC0415 - asyncio
+    from looprig.services.entrypoint import Entrypoint, split_options, startable  # noqa: PLC0415 - asyncio
 
     own, options = split_options(entrypoint_kwargs)
-    async with Entrypoint(*services, context=default_context, options=options, **own) as running:
+    # A suite's own `services` or `default_context` may be of another kind, and is left alone then.
+    context = cast("Mapping[str, Any]", default_context) if isinstance(default_context, Mapping) else None
+    async with Entrypoint(*startable(services), context=context, options=options, **own) as running:
         yield running
 
 

@@ -21,7 +21,8 @@ from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.ends import Ends
-from looprig.pytest_plugin.loop_settings import SETTINGS
+from looprig.pytest_plugin.giving import SETTINGS, is_meant
+from looprig.pytest_plugin.making import executors_by, loops_by
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
@@ -185,10 +186,13 @@ class Hosts:
             component = self._component(item)
             if component is None or not component.declarations:
                 return self._keep(key, node, self._open_plain(), ())
-        found = self._planning.settings.fixtures(item)
         values: dict[str, Any] = {}
-        for definition in found:
-            values[definition.argname] = _compat.item_request(item).getfixturevalue(definition.argname)
+        found: tuple[Definition, ...] = ()
+        for definition in self._planning.settings.fixtures(item):
+            value = _compat.item_request(item).getfixturevalue(definition.argname)
+            if is_meant(definition.argname, value):  # else it is a fixture of that name, and no more
+                values[definition.argname] = value
+                found += (definition,)
         lent = values.get("loop", values.get("event_loop"))
         if lent is not None:
             host = Host.lent(_checked(lent, next(d for d in found if SETTINGS[d.argname] == "loop")))
@@ -278,11 +282,12 @@ class Hosts:
                 )
 
     def _factory(self, item: pytest.Function, values: dict[str, Any]) -> LoopFactory | None:
+        declared = self._from_configs(item, "factory") or self._options.loop_factory()
         if (given := values.get("loop_factory")) is not None:
-            return _as_factory(given)
+            return loops_by(given, declared)
         if (policy := values.get("event_loop_policy")) is not None:
             return policy.new_event_loop  # type: ignore[no-any-return]
-        return self._from_configs(item, "factory") or self._options.loop_factory()
+        return declared
 
     def _debug(self, item: pytest.Function) -> bool:
         declared = self._from_configs(item, "debug")
@@ -294,7 +299,7 @@ class Hosts:
             return declared  # type: ignore[no-any-return]
         size = values.get("thread_pool_size", self._options.pool_size)
         if make is not None:
-            return partial(make, size or _DEFAULT_POOL_SIZE)
+            return executors_by(make, size or _DEFAULT_POOL_SIZE)
         return None if size is None else partial(ThreadPoolExecutor, size)
 
     def _from_configs(self, item: pytest.Function, name: str) -> Any:
@@ -316,11 +321,6 @@ class Hosts:
 _DEFAULT_POOL_SIZE: Final = 4
 
 
-def _as_factory(given: Any) -> LoopFactory:
-    # A policy in the place of a factory is an easy slip for those who come from `event_loop_policy`.
-    return given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given  # type: ignore[no-any-return]
-
-
 def _closed(host: Host, item: pytest.Function) -> FixtureError:
     by = host.closed_by
     return FixtureError(
@@ -330,12 +330,11 @@ def _closed(host: Host, item: pytest.Function) -> FixtureError:
     )
 
 
-def _checked(loop: object, definition: Definition) -> asyncio.AbstractEventLoop:
-    if isinstance(loop, asyncio.AbstractEventLoop) and not loop.is_closed():
+def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio.AbstractEventLoop:
+    if not loop.is_closed():
         return loop
-    shown = "a closed loop" if isinstance(loop, asyncio.AbstractEventLoop) else repr(loop)
     raise DeclarationError(
-        f"Fixture {definition.argname} is to give the event loop, but gave {shown}.",
+        f"Fixture {definition.argname} is to give the event loop, but gave a closed loop.",
         [(definition.argname, location_of(definition.func))],
         "Return or yield an open asyncio event loop, or give the fixture another name.",
     )

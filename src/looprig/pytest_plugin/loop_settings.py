@@ -18,24 +18,16 @@ from looprig.plan import Place
 from looprig.plan.model import Declaration
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.dialect import Dialect
+from looprig.pytest_plugin.giving import SETTINGS, is_meant, may_mean
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_definition, is_async_test, needs_loop
+from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_definition, is_async_test, is_builtin, on_a_loop
 from looprig.scopes import Scope
 
-__all__ = ["SETTINGS", "Flavour", "Settings"]
+__all__ = ["Flavour", "Settings"]
 
 Flavour = tuple[tuple[str, int], ...]
 """Which parameters of the loop's settings a test was made for."""
-
-SETTINGS: Final[dict[str, str]] = {
-    "loop": "loop",
-    "event_loop": "loop",
-    "loop_factory": "loop factory",
-    "event_loop_policy": "loop factory",
-    "thread_pool_executor": "executor",
-    "thread_pool_size": "executor size",
-}
-"""Fixtures that settle something about a loop, with what they settle."""
 
 # Their fixtures of these names are about loops of their own.
 _PEERS: Final = (
@@ -53,48 +45,72 @@ def _is_ours_or_peers(definition: Definition) -> bool:
     return (getattr(definition.func, "__module__", None) or "").startswith(_PEERS)
 
 
-def is_provider(definition: Definition) -> bool:
-    """Whether a fixture settles its subject: not one that wraps ours, and no async one."""
-    if is_async_definition(definition) or _is_ours_or_peers(definition):
-        return False
-    return definition.argname not in LOOP_NAMES or LOOP_NAMES.isdisjoint(definition.argnames)
-
-
 @final
 class Settings:
     """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session, owners: Owners) -> None:
+    def __init__(self, session: pytest.Session, owners: Owners, dialect: Dialect) -> None:
         self._session = session
+        self._dialect = dialect
         self.owners: Owners = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
         self._silent: dict[object, bool] = {}
+        self._providers: dict[Definition, bool] = {}
 
     # Looking up
+
+    def is_provider(self, definition: Definition) -> bool:
+        """Whether a fixture settles its subject.
+
+        Those do not that wrap ours, that are async, or that give something else.
+        """
+        known = self._providers.get(definition)
+        if known is None:
+            wraps = definition.argname in LOOP_NAMES and not LOOP_NAMES.isdisjoint(definition.argnames)
+            is_other = _is_ours_or_peers(definition) or _compat.gives_parameter(definition)
+            known = not (wraps or is_other or is_async_definition(definition)) and may_mean(definition)
+            self._providers[definition] = known
+        return known
+
+    def _nearest(self, item: pytest.Function) -> tuple[Definition, ...]:
+        nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
+        return tuple(d for definitions in nearest for d in definitions if self.is_provider(d))
+
+    def _is_said(self, definition: Definition, item: pytest.Function) -> bool:
+        """Whether a fixture settles its subject for this test: some might mean anything, and are for who asks."""
+        if definition.argname in LOOP_NAMES and _compat.is_installed(definition):
+            return definition.argname in item.fixturenames
+        if definition.argname == "thread_pool_size":
+            is_plain = definition.params is None and _compat.scope_of(definition) is not Scope.FUNCTION
+            return is_plain or self._dialect.is_spoken(item.parent)
+        return True
 
     def is_silent(self, item: pytest.Function) -> bool:
         """Whether nothing at all is declared about the loop of an item, which is so for nearly all."""
         known = self._silent.get(item.parent)
         if known is None:
-            nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
-            declared = any(is_provider(d) for definitions in nearest for d in definitions)
-            known = self._silent[item.parent] = not (declared or self.configs(item))
+            known = self._silent[item.parent] = not (self._nearest(item) or self.configs(item))
         return known and not hasattr(item, "callspec")
 
     def fixtures(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures, among `SETTINGS`, that settle the item's loop: the suite's own, and parametrized ones."""
         found = self._fixtures.get(item.parent)
         if found is None:
-            nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
-            found = tuple(d for definitions in nearest for d in definitions if is_provider(d))
-            self._fixtures[item.parent] = found
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None:
-            names = {d.argname for d in found}
-            extra = (name for name in callspec.params if name in SETTINGS and name not in names)
-            found += tuple(d for name in extra for d in _compat.definitions_in_item(item, name)[-1:])
+            found = self._fixtures[item.parent] = self._nearest(item)
+        found = tuple(definition for definition in found if self._is_said(definition, item))
+        if not SETTINGS.keys().isdisjoint(values := _compat.parameter_values(item)):
+            names = [name for name in SETTINGS if name in values]
+            nearest = (_compat.definitions_in_item(item, name)[-1:] for name in names)
+            made_for = [d for definitions in nearest for d in definitions if self._settles(d, values[d.argname], item)]
+            found = (*(d for d in found if d.argname not in names), *made_for)
         return found
+
+    def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
+        """Whether a parametrized definition settles its subject for the test that was made for `value`."""
+        if _compat.gives_parameter(definition):
+            return is_meant(definition.argname, value) and self._is_said(definition, item)
+        return is_builtin(definition) or (self.is_provider(definition) and self._is_said(definition, item))
 
     def configs(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
         """The `loop_config` declarations that hold for the item, the nearest last."""
@@ -113,10 +129,11 @@ class Settings:
             found = self._configs[module] = (*outer, *own)
         return found
 
-    @staticmethod
-    def flavour(item: pytest.Function) -> Flavour:
+    def flavour(self, item: pytest.Function) -> Flavour:
         """Which of several loop factories and executors an item was parametrized with: each has loops of its own."""
-        return _compat.parametrized_indices(item, SETTINGS)
+        if SETTINGS.keys().isdisjoint(_compat.parameter_values(item)):
+            return ()
+        return _compat.parametrized_indices(item, [definition.argname for definition in self.fixtures(item)])
 
     # For the plan
 
@@ -131,7 +148,7 @@ class Settings:
             scope = _compat.parametrized_scope(item, definition)
             node = _compat.scope_place(item, scope, definition)
             name, location = definition.argname, location_of(definition.func)
-            if not is_provider(definition) and (named := self._named_factories(item)) is not None:
+            if is_builtin(definition) and (named := self._named_factories(item)) is not None:
                 # looprig's own fixture, parametrized with what a `loop_config` names.
                 name = f"loop_config, {list(named.factories)[_compat.parameter_index(item, name)]}"
                 location = named.location
@@ -175,7 +192,7 @@ class Settings:
             metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
         if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
             config = named
-            scopes = [_compat.scope_of(d) for d in _compat.closure(_compat.fixture_info(definition)) if needs_loop(d)]
+            scopes = [_compat.scope_of(d) for d in on_a_loop(definition)]
             scope: Any = str(max([config.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:
                 metafunc.fixturenames.append("loop_factory")
@@ -195,5 +212,4 @@ class Settings:
     def _is_on_a_loop(self, definition: pytest.Function) -> bool:
         if self.owners.owner_of_test(definition) is not None:
             return False
-        closure = _compat.closure(_compat.fixture_info(definition))
-        return is_async_test(definition) or any(needs_loop(d) for d in closure)
+        return is_async_test(definition) or any(on_a_loop(definition))

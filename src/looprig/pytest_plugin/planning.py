@@ -8,7 +8,7 @@ Invariants:
 3. Whatever instance pytest may hand to a test, in whatever order tests run, is on the test's loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, final
 
 import pytest
@@ -21,9 +21,18 @@ from looprig.plan.check import contradictions
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
-from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
+from looprig.pytest_plugin.giving import SETTINGS
+from looprig.pytest_plugin.loop_settings import Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
-from looprig.pytest_plugin.recognize import ENTRYPOINT, LOOP_NAMES, is_async_test, is_builtin, needs_loop
+from looprig.pytest_plugin.recognize import (
+    ENTRYPOINT,
+    LOOP_NAMES,
+    is_async_definition,
+    is_async_test,
+    is_builtin,
+    is_own_loop,
+    may_need_loop,
+)
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.targets import asks_nothing
@@ -53,6 +62,7 @@ class Planning:
         self._shapes: dict[object, _Shape] = {}
         self._narrowed: set[object] = set()
         self._on_loop: set[Definition] = set()
+        self._needing: set[Definition] = set()
         self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._refused: set[object] = set()
         self._mixing = Mixing(collecting.owners)
@@ -62,11 +72,12 @@ class Planning:
         self.has_async: bool = False
         functions = [item for item in items if isinstance(item, pytest.Function)]
         # A suite without any pays for one look at its definitions, and for one at each test.
-        if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
+        if any(may_need_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
             ENTRYPOINT in item.fixturenames for item in functions
         ):
             for item in functions:
                 self._see(item)
+        self.has_async = any(self._needs_loop(item) for item in functions)
         for item in functions:
             self._add(item)
         self._join_nested()
@@ -79,6 +90,7 @@ class Planning:
             self._narrowed,
             self._shared,
             self._refused,
+            self._needing,
             self._narrow,
         ):
             kept.clear()
@@ -110,7 +122,13 @@ class Planning:
         shape = tuple(_compat.dependencies(_compat.fixture_info(item)))
         self._shapes[key] = tuple(definition for definition, _ in shape)
         for definition, asked in shape:
-            if needs_loop(definition) or not self._on_loop.isdisjoint(asked):
+            if (
+                is_async_definition(definition)
+                or not self._needing.isdisjoint(asked)
+                or any(is_own_loop(other) for other in asked)
+            ):
+                self._needing.add(definition)
+            if definition in self._needing or any(other in self._on_loop or self._is_loop(other) for other in asked):
                 self._on_loop.add(definition)
         self._mixing.check_fixtures(item, shape)
 
@@ -130,9 +148,8 @@ class Planning:
         is_async = is_async_test(item)
         if not is_async or item.parent not in self._refused:
             self._errors += refusals(item, self._refused)
-        if not (is_async or shape or self._asks_for_loop(item)):
+        if not (self.has_async and (is_async or shape or self._asks_for_loop(item))):
             return
-        self.has_async = True
         if self._has_owners:
             self._mixing.check_test(item, is_async=is_async)
             if self._owners.owner_of_test(item) is not None:
@@ -159,7 +176,25 @@ class Planning:
         return self._shapes[key]
 
     def _asks_for_loop(self, item: pytest.Function) -> bool:
-        return not LOOP_NAMES.isdisjoint(_compat.fixture_info(item).names_closure)
+        return any(self._is_loop(definition) for definition in self._named_like_loops(item))
+
+    def _needs_loop(self, item: pytest.Function) -> bool:
+        """Whether a test needs a loop of looprig's: a suite's own `loop` serves sync tests by itself."""
+        if is_async_test(item) or any(is_own_loop(definition) for definition in self._named_like_loops(item)):
+            return True
+        return bool(self._needing) and not self._needing.isdisjoint(self._shapes.get(self._closure(item), ()))
+
+    def _is_loop(self, definition: Definition) -> bool:
+        """Whether a fixture gives a loop: looprig's own, or one of the suite's by which looprig goes."""
+        return definition.argname in LOOP_NAMES and (is_own_loop(definition) or self._settings.is_provider(definition))
+
+    @staticmethod
+    def _named_like_loops(item: pytest.Function) -> Iterator[Definition]:
+        """Yield what answers `loop` and `event_loop` in an item that uses these names."""
+        names = _compat.fixture_info(item).names_closure
+        for name in LOOP_NAMES:
+            if name in names:
+                yield from _compat.definitions_in_item(item, name)[-1:]
 
     def _reach(self, item: pytest.Function, shape: _Shape) -> tuple[int, ...]:
         if not shape and self._settings.is_silent(item):

@@ -4,12 +4,13 @@ Cheap: asked once for each test and once for each fixture definition.
 """
 
 import inspect
+from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, is_unittest
+from looprig.pytest_plugin._compat import Definition, dependencies, fixture_info, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
@@ -19,7 +20,9 @@ __all__ = [
     "is_async_function",
     "is_async_test",
     "is_builtin",
-    "needs_loop",
+    "is_own_loop",
+    "may_need_loop",
+    "on_a_loop",
 ]
 
 ENTRYPOINT: Final = "entrypoint"
@@ -50,9 +53,21 @@ def is_builtin(definition: Definition) -> bool:
     return (getattr(definition.func, "__module__", None) or "").startswith("looprig.pytest_plugin")
 
 
-def needs_loop(definition: Definition) -> bool:
-    """Whether an instance of the fixture is bound to a loop: it is async, or it asks for the loop itself."""
+def is_own_loop(definition: Definition) -> bool:
+    """Whether it is looprig's own `loop` or `event_loop`, and not a suite's fixture of that name."""
+    return definition.argname in LOOP_NAMES and is_builtin(definition)
+
+
+def may_need_loop(definition: Definition) -> bool:
+    """Whether an instance of the fixture may be bound to a loop: it is async, or it asks for one by its name."""
     return is_async_definition(definition) or not LOOP_NAMES.isdisjoint(definition.argnames)
+
+
+def on_a_loop(item: pytest.Function) -> Iterator[Definition]:
+    """Yield the definitions in the closure of an item that are async, or ask for looprig's own loop themselves."""
+    for definition, asked in dependencies(fixture_info(item)):
+        if is_async_definition(definition) or any(is_own_loop(other) for other in asked):
+            yield definition
 
 
 def inner_test(function: Any) -> Any:

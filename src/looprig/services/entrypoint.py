@@ -31,6 +31,9 @@ __all__ = ["Entrypoint"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
+_DATA: Final = (str, bytes, int, float, Mapping, list, tuple, set, frozenset, type(None))
+"""What is no object with a lifecycle."""
+
 _OWN_OPTIONS: Final = frozenset({"start_timeout"})
 
 
@@ -114,6 +117,14 @@ class Entrypoint:
 def _itself(service: Any) -> Any:
     """What makes a service that is made already."""
     return service
+
+
+def startable(services: object) -> tuple[Any, ...]:
+    """What a fixture `services` gives to be started; nothing where it gives plain data, which nobody can start."""
+    if isinstance(services, str | bytes | Mapping) or not isinstance(services, Iterable):
+        return ()
+    found = tuple(cast("Iterable[object]", services))
+    return () if all(isinstance(service, _DATA) for service in found) else found
 
 
 def _checked(services: Iterable[Any]) -> tuple[Any, ...]:

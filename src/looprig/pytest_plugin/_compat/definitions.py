@@ -28,6 +28,7 @@ __all__ = [
     "give_way",
     "guard",
     "is_cached",
+    "is_installed",
     "make_dynamic",
     "poison",
     "scope_of",
@@ -45,20 +46,32 @@ def _manager(node: pytest.Item | pytest.Collector | pytest.Session) -> FixtureMa
 
 
 def give_way(session: pytest.Session, modules: Collection[str]) -> None:
-    """Has fixtures of these modules stand behind those of their names that the project itself has in plugins.
+    """Have the fixtures of these modules stand behind all others of their names.
 
-    Of one node, pytest takes what was registered last: a plugin that a conftest names may have come before ours.
+    Of one node, pytest takes what was registered last, and a plugin may have come before ours. What the project itself
+    has in plugins goes before what is installed, and that before ours.
     """
     root = str(session.config.rootpath)
 
-    def is_not_own(definition: Definition) -> bool:
-        path: str = getattr(getattr(definition.func, "__code__", None), "co_filename", "")
-        return not path.startswith(root) or "site-packages" in path
+    def rank(definition: Definition) -> int:
+        if definition.func.__module__ in modules:
+            return 2
+        return 0 if _file(definition).startswith(root) and not is_installed(definition) else 1
 
     for by_node in session._fixturemanager._arg2node2fixturedefs.values():
         definitions = by_node.get(session, [])
         if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
-            definitions.sort(key=is_not_own)
+            definitions.sort(key=rank)
+
+
+def _file(definition: Definition) -> str:
+    path: str = getattr(getattr(definition.func, "__code__", None), "co_filename", "")
+    return path
+
+
+def is_installed(definition: Definition) -> bool:
+    """Whether a fixture comes from an installed plugin, not from the project."""
+    return "site-packages" in _file(definition)
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
