@@ -5,19 +5,20 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
-from looprig.exceptions import DeclarationError, LooprigError
+from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import _compat, fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
+from looprig.pytest_plugin.owners import has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
+from looprig.pytest_plugin.refused import Refused, Refusing
 from looprig.pytest_plugin.state import RunState, state_of
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    # Where no test is run, nobody's are taken.
-    if looks_only(config) is None and (complaints := claims_everything(config)):
-        raise pytest.UsageError("\n".join(complaints))
     if looks_only(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # workers of pytest-xdist would each look at all of it
     Options.of(config)  # wrong values are told before anything is collected
@@ -55,6 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.pluginmanager.register(collecting, "looprig.collecting")
+    session.config.pluginmanager.register(Refused(), "looprig.refused")
     if (wanted := looks_only(session.config)) is not None:
         _look(wanted, session)
     session.config.add_cleanup(ProxyWatch(session.config).close)
@@ -82,33 +81,21 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     state = state_of(config)
     assert state.collecting is not None
     planning = state.planning = Planning(session, items, state.collecting)
-    errors = [*planning.errors(), *state.collecting.existence.errors(items)]
     if state.looking is not None:
-        # Beside a plugin that claims every async test nobody's loops are at stake, since looprig runs none.
-        is_alone = not claims_everything(config)
-        state.looking.note(errors if is_alone else [error for error in errors if _is_of_a_parameter(error)])
+        missing = state.collecting.existence.errors(items)
+        state.looking.note([*planning.errors.all(), *missing, *state.collecting.errors()])
         return
-    if errors:
-        _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))
-        items.clear()
+    errors = planning.errors
+    for item, error in (*state.collecting.errors_of(items), *state.collecting.existence.misunderstood(items)):
+        errors.add(item, [error])
     if config.getoption("collectonly"):
         return
+    config.pluginmanager.register(Refusing(session, errors, state.collecting.existence), "looprig.refusing")
     if planning.has_async:
         # From here on the run needs asyncio.
         from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
 
         state.hosts = activate(config, planning, state.collecting)
-
-
-def _is_of_a_parameter(error: LooprigError) -> bool:
-    return isinstance(error, DeclarationError) and bool(error.parameter)
-
-
-def _refuse(config: pytest.Config, text: str) -> None:
-    """Ends the run with an error; in a worker of pytest-xdist as one of collection, which the controller shows."""
-    if not hasattr(config, "workerinput"):
-        raise pytest.UsageError(text)
-    config.hook.pytest_collectreport(report=pytest.CollectReport("", "failed", text, []))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -119,11 +106,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.pluginmanager.register(Watching(state_of(session.config).hosts), "looprig.watching")
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Shows the plan, if asked to."""
-    planning = state_of(config).planning
-    if planning is None or not config.getoption("explain_loops"):
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+    """Show the plan, and what is wrong with it and with declarations, if asked to."""
+    state = state_of(config)
+    planning, collecting = state.planning, state.collecting
+    if planning is None or collecting is None or not config.getoption("explain_loops"):
         return []
     from looprig.plan.explain import explain  # noqa: PLC0415 - only when asked
 
-    return list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))
+    lines = list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))
+    for error in (*planning.errors.all(), *collecting.existence.errors(items)):
+        lines += [*str(error).splitlines(), ""]
+    return lines

@@ -167,5 +167,10 @@ class Owners:
                 return owner
         return None
 
+    @property
+    def stands_back(self) -> bool:
+        """Whether another plugin runs all that does not stand on looprig's own declarations."""
+        return False
+
     def __bool__(self) -> bool:
         return bool(self._active)
