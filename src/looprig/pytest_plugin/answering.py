@@ -73,6 +73,7 @@ class Answering:
         self._implicit = registry.implied
         self._ambiguous: set[str] = set()
         self._entrypoints: set[Any] = set()
+        self.wakes_entrypoint: bool = True
         self.wrong: list[Wrong] = []
         self.broken: set[str] = set()
         """The names that have no fixture because of one of the errors."""
@@ -122,7 +123,9 @@ class Answering:
         for function in _compat.fixture_functions(holder):
             self._answer(function, node)
         # A suite that says which services it has means them to run, as with aiomisc, without asking in each test.
-        if not _ENTRYPOINT_SETTINGS.isdisjoint(_compat.fixture_names(holder)) and node not in self._entrypoints:
+        if not self.wakes_entrypoint or node in self._entrypoints:
+            return
+        if not _ENTRYPOINT_SETTINGS.isdisjoint(_compat.fixture_names(holder)):
             self._entrypoints.add(node)
             pytest.register_fixture(name=_ENTRYPOINT, func=_use_entrypoint, node=node, autouse=True)
 

@@ -31,10 +31,11 @@ class Collecting:
     """Watches one collection."""
 
     def __init__(self, session: pytest.Session) -> None:
-        self.owners: Owners = Owners(session.config)
         self.registry: Registry = Registry(session)
+        self.owners: Owners = Owners(session.config, self.registry.is_used_by)
         self.settings: Settings = Settings(session, self.owners)
         self._answering = Answering(self.registry)
+        self._answering.wakes_entrypoint = not self.owners.stands_back
         self.existence: Existence = Existence(self.registry, self._answering.broken)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}

@@ -10,11 +10,12 @@ from typing import final
 import pytest
 
 from looprig.exceptions import LoopPlanError
-from looprig.location import Location, location_of
+from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.owners import Owner, Owners
 from looprig.pytest_plugin.recognize import is_async_definition
+from looprig.pytest_plugin.remedies import Party, Remedies
 
 __all__ = ["Mixing"]
 
@@ -25,7 +26,8 @@ _Dependencies = tuple[tuple[Definition, tuple[Definition, ...]], ...]
 class Mixing:
     """What does not fit, for each test that it concerns; one error for each pair."""
 
-    def __init__(self, owners: Owners) -> None:
+    def __init__(self, owners: Owners, remedies: Remedies) -> None:
+        self._remedies = remedies
         self._owners = owners
         # By closure: the async fixtures in it with their owners, and what does not fit among them.
         self._under: dict[object, dict[Definition, Owner | None]] = {}
@@ -49,8 +51,9 @@ class Mixing:
                 continue
             owner = owners[definition] = self._owners.owner_of_fixture(definition, item)
             reached[definition] = frozenset([definition])
+            user = Party(definition, definition.argname, owner)
             clashes += [
-                self._clash((definition, definition.argname, owner), (other, other.argname, owners[other]))
+                self._clash(user, Party(other, other.argname, owners[other]), item)
                 for other in below
                 if owners[other] is not owner
             ]
@@ -69,10 +72,11 @@ class Mixing:
             self._users.setdefault((definition, place), {}).setdefault(owner, []).append(item)
         if not is_async:
             return self._clashes.get(closure, [])
+        user = Party(item, item.originalname or item.name, test)
         return [
             *self._clashes.get(closure, ()),
             *(
-                self._clash((item.obj, item.name, test), (definition, definition.argname, owner))
+                self._clash(user, Party(definition, definition.argname, owner), item)
                 for definition, owner in under.items()
                 if owner is not test
             ),
@@ -84,51 +88,28 @@ class Mixing:
             return
         for (definition, _), users in self._users.items():
             if len(users) > 1:
-                (first, firsts), (second, seconds) = [*users.items()][:2]
-                error = _sharing(definition, (firsts[0], first), (seconds[0], second))
+                one, two = [Party(items[0], items[0].name, owner) for owner, items in [*users.items()][:2]]
+                error = self._sharing(definition, one, two)
                 # Beside a plugin that claims everything, its tests are run as without looprig.
-                for owner, items in users.items():
-                    if owner is None or not self._owners.stands_back:
-                        yield from ((item, error) for item in items)
+                concerned = (item for items in users.values() for item in items if not self._owners.leaves(item))
+                yield from ((item, error) for item in concerned)
 
-    def _clash(self, one: tuple[object, str, Owner | None], other: tuple[object, str, Owner | None]) -> LoopPlanError:
-        (user, user_name, user_owner), (used, used_name, used_owner) = one, other
-        error = self._errors.get((user, used))
+    def _clash(self, user: Party, used: Party, item: pytest.Function) -> LoopPlanError:
+        key = (user.function, used.function)
+        error = self._errors.get(key)
         if error is None:
-            error = self._errors[user, used] = LoopPlanError(
-                f"{user_name} is run by {_name(user_owner)}, and {used_name}, which it uses, by {_name(used_owner)}: "
-                "they would be on different loops.",
-                [(user_name, _place(user)), (used_name, _place(used))],
-                f"Let one plugin run both. {_remedy(user_owner or used_owner)}",
+            error = self._errors[key] = LoopPlanError(
+                f"{user.name} is run by {user.owner_name}, and {used.name}, which it uses, by {used.owner_name}: they "
+                "would be on different loops.",
+                [user.shown, used.shown],
+                self._remedies.of_clash(user, used, item),
             )
         return error
 
-
-def _sharing(
-    definition: Definition, one: tuple[pytest.Function, Owner | None], two: tuple[pytest.Function, Owner | None]
-) -> LoopPlanError:
-    (first, first_owner), (second, second_owner) = one, two
-    return LoopPlanError(
-        f"{definition.argname} (scope {definition.scope!r}) is shared by {first.name}, where "
-        f"{_name(first_owner)} runs it, and {second.name}, where {_name(second_owner)} does.",
-        [
-            (definition.argname, _place(definition)),
-            (first.name, location_of(first.obj)),
-            (second.name, location_of(second.obj)),
-        ],
-        f"Let one plugin run both tests. {_remedy(first_owner or second_owner)}",
-    )
-
-
-def _name(owner: Owner | None) -> str:
-    return "looprig" if owner is None else owner.name
-
-
-def _place(what: object) -> Location:
-    function: object = getattr(what, "func", what)
-    return location_of(function)
-
-
-def _remedy(owner: Owner | None) -> str:
-    assert owner is not None
-    return f"Without {owner.how} looprig runs it."
+    def _sharing(self, definition: Definition, one: Party, two: Party) -> LoopPlanError:
+        return LoopPlanError(
+            f"{definition.argname} (scope {definition.scope!r}) is shared by {one.name}, where {one.owner_name} runs "
+            f"it, and {two.name}, where {two.owner_name} does.",
+            [(definition.argname, location_of(definition.func)), one.shown, two.shown],
+            self._remedies.of_sharing(one, two),
+        )

@@ -34,6 +34,7 @@ from looprig.pytest_plugin.recognize import (
 )
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
+from looprig.pytest_plugin.remedies import Remedies
 from looprig.pytest_plugin.targets import asks_nothing
 from looprig.scopes import Scope
 
@@ -64,12 +65,14 @@ class Planning:
         self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._around: dict[object, list[DeclarationError]] = {}
         self._wrong: dict[object, list[LooprigError]] = {}
-        self._mixing = Mixing(collecting.owners)
+        self._mixing = Mixing(collecting.owners, Remedies(session.config, collecting.registry))
         self._reached: dict[tuple[object, Flavour], tuple[int, ...]] = {}
         self._narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
         functions = [item for item in items if isinstance(item, pytest.Function)]
+        if all(self._owners.leaves(item) for item in functions):
+            functions = []
         # A suite without any pays for one look at its definitions, and for one at each test.
         if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
             ENTRYPOINT in item.fixturenames for item in functions
@@ -140,6 +143,9 @@ class Planning:
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
         is_async = is_async_test(item)
+        if self._owners.leaves(item):
+            self._mixing.check_test(self._closure(item), item, is_async=is_async)
+            return
         self.errors.add(item, self._refusals(item, is_async=is_async))
         if not (is_async or shape or self._asks_for_loop(item)):
             return

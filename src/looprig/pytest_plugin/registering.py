@@ -256,6 +256,10 @@ class Registry:
         """The names of the fixtures of all services."""
         return self._specs.keys()
 
+    def is_used_by(self, item: pytest.Function) -> bool:
+        """Whether a test uses a service, be it by way of a client, a proxy or a fixture of the suite."""
+        return not self._specs.keys().isdisjoint(_compat.fixture_info(item).names_closure)
+
     def is_service(self, definition: Definition) -> bool:
         """Whether a definition is the one fixture of a service."""
         return definition.argname in self._specs
