@@ -29,6 +29,7 @@ PLUGINS: Final = {
     "aiomisc": "aiomisc_pytest",
     "alt_pytest_asyncio.enable": "alt_pytest_asyncio",
     "aiohttp.pytest_plugin": "aiohttp",
+    "alt_pytest_asyncio": "alt_pytest_asyncio",
 }
 
 
@@ -233,6 +234,36 @@ async def test_ours_again(ours):
     result.assert_outcomes(passed=4)
 
 
+def test_a_fixture_of_theirs_is_looprigs_where_it_is_one_tests_own(pytester: pytest.Pytester) -> None:
+    """As an unmarked test has it that uses `aiohttp_client`: there is nothing that could be taken away."""
+    result = run_apart(
+        pytester,
+        HEAD
+        + """
+import pytest_asyncio
+from aiohttp import web
+
+@pytest_asyncio.fixture
+async def either():
+    yield is_ours(), here()
+
+async def test_ours(aiohttp_client, either):
+    client = await aiohttp_client(web.Application())
+    assert (await client.get("/")).status == 404
+    assert either == (True, here())
+
+@pytest.mark.asyncio
+async def test_theirs(aiohttp_client, either):
+    assert either == (False, here())
+
+def test_sync(either):
+    assert not either[0]
+""",
+        *beside("asyncio", "aiohttp"),
+    )
+    result.assert_outcomes(passed=3)
+
+
 @pytest.mark.parametrize(
     ("suite", "told", "plugin"),
     [
@@ -241,7 +272,7 @@ async def test_ours_again(ours):
 import pytest
 import pytest_asyncio
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def theirs():
     yield 1
 

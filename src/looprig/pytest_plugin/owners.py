@@ -11,6 +11,7 @@ from typing import Final, Protocol, final
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.recognize import is_async_test
 
 __all__ = ["Owner", "Owners", "claims_everything", "has_policy_fixture", "header", "is_declared"]
 
@@ -43,6 +44,10 @@ class Owner(Protocol):
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
         """Whether the fixture, as used by the test, is explicitly its own."""
+        ...
+
+    def makes(self, definition: Definition) -> bool:
+        """Whether the fixture was made with `decorator`."""
         ...
 
 
@@ -79,6 +84,14 @@ class _PytestAsyncio:
         return self.claims_everything(item.config) is None or is_declared("asyncio", item)
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
+        if not self.makes(definition):
+            return False
+        function = getattr(definition.func, "__func__", definition.func)
+        # An instance that is for one test alone, and for no particular loop, can be on the loop of that test.
+        is_free = definition.scope == "function" and getattr(function, "_loop_scope", None) is None
+        return not (is_free and is_async_test(item) and not self.claims_test(item))
+
+    def makes(self, definition: Definition) -> bool:
         function = getattr(definition.func, "__func__", definition.func)
         return bool(getattr(function, "_force_asyncio_fixture", False))
 
@@ -99,6 +112,9 @@ class _AnyIO:
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
         return "anyio_backend" in item.fixturenames
 
+    def makes(self, definition: Definition) -> bool:
+        return False
+
 
 @final
 class _PytestTrio:
@@ -116,6 +132,9 @@ class _PytestTrio:
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
         return self.claims_test(item)
+
+    def makes(self, definition: Definition) -> bool:
+        return False
 
 
 @final
@@ -138,6 +157,9 @@ class _Everything:
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
         return (getattr(definition.func, "__module__", None) or "").startswith(self._module)
+
+    def makes(self, definition: Definition) -> bool:
+        return False
 
 
 _KNOWN: Final[dict[tuple[str, ...], Owner]] = {

@@ -149,11 +149,11 @@ class Planning:
         self.errors.add(item, self._refusals(item, is_async=is_async))
         if not (is_async or shape or self._asks_for_loop(item)):
             return
-        self.has_async = True
         if self._has_owners:
             self.errors.add(item, self._mixing.check_test(self._closure(item), item, is_async=is_async))
             if self._owners.owner_of_test(item) is not None:
                 return
+        self.has_async = True
         declarations = self._settings.declarations(item, self.place)
         if declarations:
             self._settings.insert_names(item)

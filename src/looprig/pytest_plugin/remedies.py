@@ -97,6 +97,9 @@ class Remedies:
         if isinstance(ours.what, pytest.Function):
             if owner.mark and not self._registry.is_used_by(item):
                 yield f"mark {ours.name} with {owner.mark}"
+        elif owner.makes(ours.what):
+            if not self._registry.is_used_by(item):
+                yield f"mark {item.originalname} with {owner.mark}"
         elif owner.decorator and self._is_own(ours) and not self._is_service(ours.what):
             yield f"make {ours.name} with {owner.decorator}"
 

@@ -65,11 +65,11 @@ def give_way(session: pytest.Session, modules: Collection[str]) -> None:
 
 
 def put_behind(session: pytest.Session, modules: Collection[str]) -> None:
-    """Have fixtures of these modules stand behind all others of their names."""
+    """Have fixtures of these modules stand behind all others of their names: of one node, pytest takes the first."""
     for by_node in session._fixturemanager._arg2node2fixturedefs.values():
         definitions = by_node.get(session, [])
         if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
-            definitions.sort(key=lambda definition: definition.func.__module__ not in modules)
+            definitions.sort(key=lambda definition: definition.func.__module__ in modules)
 
 
 def plain_function(item: pytest.Function) -> pytest.Function:
