@@ -10,7 +10,8 @@ from tests.plan.forest import Forest
 
 
 def told(forest: Forest) -> list[LoopPlanError]:
-    return contradictions(forest.solve(), lambda test: (str(test), Location("/test_it.py", 1)))
+    found = contradictions(forest.solve(), lambda test: (str(test), Location("/test_it.py", 1)))
+    return [error for _, error in found]
 
 
 def declaration(forest: Forest, name: str, place: str | None, line: int, *, value: Any = None) -> Declaration:

@@ -25,12 +25,15 @@ __all__ = [
     "definitions_named",
     "fixture_functions",
     "fixture_names",
+    "function_ahead",
     "give_way",
     "guard",
     "is_cached",
     "is_installed",
     "make_dynamic",
+    "plain_function",
     "poison",
+    "put_behind",
     "scope_of",
     "scope_place",
     "visible_definitions",
@@ -72,6 +75,33 @@ def _file(definition: Definition) -> str:
 def is_installed(definition: Definition) -> bool:
     """Whether a fixture comes from an installed plugin, not from the project."""
     return "site-packages" in _file(definition)
+
+
+def put_behind(session: pytest.Session, modules: Collection[str]) -> None:
+    """Have fixtures of these modules stand behind all others of their names: of one node, pytest takes the first."""
+    for by_node in session._fixturemanager._arg2node2fixturedefs.values():
+        definitions = by_node.get(session, [])
+        if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
+            definitions.sort(key=lambda definition: definition.func.__module__ in modules)
+
+
+def plain_function(item: pytest.Function) -> pytest.Function:
+    """Return an item as pytest itself would have made it, in the place of one of another plugin's class."""
+    callspec = getattr(item, "callspec", None)
+    parent: Any = item.parent
+    return pytest.Function.from_parent(
+        parent,
+        name=item.name,
+        callspec=callspec,
+        fixtureinfo=item._fixtureinfo,
+        keywords=None if callspec is None else {callspec.id: True},
+        originalname=item.originalname,
+    )
+
+
+def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytest.Function:
+    """Return the item that pytest would make of a test, to see which fixtures it will use."""
+    return pytest.Function.from_parent(collector, name=name, callobj=obj)
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
