@@ -101,9 +101,9 @@ class Hosts:
         if planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
-            place = self._planning.place(request.node)
-            new = self._unplanned[definition, request.node] = Component(place)
+            new = Component(self._planning.place(request.node))
             self._join(item, new, definition, request)
+            self._unplanned[definition, request.node] = new  # not where it was refused
 
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""

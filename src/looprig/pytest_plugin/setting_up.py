@@ -25,6 +25,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_function
+from looprig.pytest_plugin.refused import not_kept
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
 from looprig.runtime.fixture import LiveFixture
@@ -160,7 +161,8 @@ class SettingUp:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         facts = self._facts_of(fixturedef)
         if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
-            return (yield)
+            with not_kept(fixturedef, request):
+                return (yield)
         function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
         substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
         # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
@@ -168,10 +170,11 @@ class SettingUp:
         substitute.__module__ = facts.module
         definition: Any = fixturedef
         definition.func = substitute
-        try:
-            return (yield)
-        finally:
-            definition.func = facts.function
+        with not_kept(fixturedef, request):
+            try:
+                return (yield)
+            finally:
+                definition.func = facts.function
 
     def _facts_of(self, definition: Definition) -> _Facts:
         facts = self._facts.get(definition)

@@ -25,6 +25,7 @@ __all__ = [
     "definitions_named",
     "fixture_functions",
     "fixture_names",
+    "forget",
     "give_way",
     "guard",
     "is_cached",
@@ -110,6 +111,17 @@ def poison(definition: Definition, error: BaseException) -> None:
     """Has all further requests of a live fixture raise `error`, which is how pytest itself keeps a failed set-up."""
     if definition.cached_result is not None:
         definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
+
+
+def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseException) -> None:
+    """End a failed set-up at once, finalizers included, so that pytest sets the fixture up anew for the next asker.
+
+    pytest keeps the error of a set-up until the end of its scope. It ends only what it keeps; and what a hook raised
+    around the set-up it does not keep, but is confused by the finalizers that are left.
+    """
+    if definition.cached_result is None:
+        definition.cached_result = (None, None, (error, error.__traceback__))
+    definition.finish(cast("Any", request))
 
 
 def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]) -> None:
