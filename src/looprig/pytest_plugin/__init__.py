@@ -5,7 +5,7 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +19,7 @@ from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
 from looprig.pytest_plugin.state import RunState, state_of
+from looprig.pytest_plugin.waking import Waking
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.looking import Looking
@@ -76,13 +77,26 @@ def _look(wanted: str, session: pytest.Session) -> None:
     session.config.pluginmanager.register(state.looking, "looprig.looking")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Makes the loop plan, of all that was collected, before anything is deselected."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Makes the loop plan when hooks have added fixtures to tests, but of all that was there before they deselected."""
+    collected = list(items)
+    result = yield
+    known = set(collected)
+    collected += [item for item in items if item not in known]
+    _plan(session, config, collected, items)
+    return result
+
+
+def _plan(
+    session: pytest.Session, config: pytest.Config, collected: list[pytest.Item], items: list[pytest.Item]
+) -> None:
     state = state_of(config)
     assert state.collecting is not None
-    planning = state.planning = Planning(session, items, state.collecting)
-    errors = [*planning.errors(), *state.collecting.existence.errors(items)]
+    planning = state.planning = Planning(session, collected, state.collecting)
+    errors = [*planning.errors(), *state.collecting.existence.errors(collected)]
     if state.looking is not None:
         # Beside a plugin that claims every async test nobody's loops are at stake, since looprig runs none.
         is_alone = not claims_everything(config)
@@ -93,11 +107,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         items.clear()
     if config.getoption("collectonly"):
         return
-    if planning.has_async:
-        # From here on the run needs asyncio.
-        from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
-
-        state.hosts = activate(config, planning, state.collecting)
+    state.waking = Waking(config, planning, state.collecting)
+    state.waking.arrange(collected)
 
 
 def _is_of_a_parameter(error: LooprigError) -> bool:
@@ -116,7 +127,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.getoption("collectonly") and has_watched_markers(session.items):
         from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - asyncio
 
-        session.config.pluginmanager.register(Watching(state_of(session.config).hosts), "looprig.watching")
+        state = state_of(session.config)
+        if state.waking is not None:
+            state.waking.wake()  # it watches all loops, and may as well see them opened
+        session.config.pluginmanager.register(Watching(state.hosts), "looprig.watching")
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

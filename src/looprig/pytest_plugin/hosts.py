@@ -119,7 +119,7 @@ class Hosts:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
                     f"loop of {item.name} ends before it.",
-                    [(requester.argname, location_of(requester.func)), (item.name, location_of(item.obj))],
+                    [(requester.argname, location_of(requester.func)), (item.name, _compat.place_of_item(item))],
                     f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
                 )
             self._join(item, planned, requester, request)
@@ -145,7 +145,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
             f"loop than the test: on {component.place.label}.",
-            [(item.name, location_of(item.obj)), (label, location_of(definition.func))],
+            [(item.name, _compat.place_of_item(item)), (label, location_of(definition.func))],
             _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
         )
 
@@ -156,7 +156,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
             "fixture needs that loop, and nothing can wait for it in a plain call.",
-            [(item.name, location_of(item.obj))],
+            [(item.name, _compat.place_of_item(item))],
             f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
         )
 
@@ -237,7 +237,7 @@ class Hosts:
                     f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
                     f"fixture {fixture.name} at run time: that lives on another loop than the test.",
                     [
-                        (item.name, location_of(item.obj)),
+                        (item.name, _compat.place_of_item(item)),
                         (definition.argname, location_of(definition.func)),
                         (fixture.name, fixture.location),
                     ],

@@ -96,8 +96,8 @@ class Mixing:
                 f"{_name(first_owner)} runs it, and {second.name}, where {_name(second_owner)} does.",
                 [
                     (definition.argname, _place(definition)),
-                    (first.name, location_of(first.obj)),
-                    (second.name, location_of(second.obj)),
+                    (first.name, _compat.place_of_item(first)),
+                    (second.name, _compat.place_of_item(second)),
                 ],
                 f"Let one plugin run both tests. {_remedy(first_owner or second_owner)}",
             )

@@ -23,7 +23,14 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.loop_settings import SETTINGS, Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
-from looprig.pytest_plugin.recognize import ENTRYPOINT, LOOP_NAMES, is_async_test, is_builtin, needs_loop
+from looprig.pytest_plugin.recognize import (
+    ENTRYPOINT,
+    LOOP_NAMES,
+    is_async_test,
+    is_builtin,
+    is_hidden_async_test,
+    needs_loop,
+)
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.targets import asks_nothing
@@ -60,7 +67,7 @@ class Planning:
         self._narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
-        functions = [item for item in items if isinstance(item, pytest.Function)]
+        functions = [item for item in items if _compat.has_fixtures(item)]
         # A suite without any pays for one look at its definitions, and for one at each test.
         if any(needs_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
             ENTRYPOINT in item.fixturenames for item in functions
@@ -94,8 +101,8 @@ class Planning:
 
     @staticmethod
     def _party(test: object) -> tuple[str, Location]:
-        assert isinstance(test, pytest.Function)
-        return test.name, location_of(test.obj)
+        assert isinstance(test, pytest.Item)
+        return test.name, _compat.place_of_item(test)
 
     # Facts for the planner
 
@@ -104,6 +111,7 @@ class Planning:
 
         pytest hands one instance of it to all tests, whatever each of them sees behind its name.
         """
+        _compat.complete(item)
         key = self._closure(item)
         if key in self._shapes:
             return
@@ -130,7 +138,7 @@ class Planning:
         is_async = is_async_test(item)
         if not is_async or item.parent not in self._refused:
             self._errors += refusals(item, self._refused)
-        if not (is_async or shape or self._asks_for_loop(item)):
+        if not (is_async or shape or self._asks_for_loop(item) or is_hidden_async_test(item)):
             return
         self.has_async = True
         if self._has_owners:
@@ -154,7 +162,7 @@ class Planning:
             self._narrowed.add(key)
             self._shapes[key] = tuple(d for d in self._shapes.get(key, ()) if d in self._on_loop)
             self._errors += self._registry.errors_of_fixtures(self._shapes[key], item)
-        if self._registry.asked or not asks_nothing(item.obj):
+        if item.obj is not None and (self._registry.asked or not asks_nothing(item.obj)):
             self._errors += self._registry.errors_of_test(item)
         return self._shapes[key]
 
@@ -264,7 +272,8 @@ class Planning:
 
     def way(self, test: object, number: int) -> list[str]:
         """What leads from a test to an instance: the names of the fixtures between them, for `--explain-loops`."""
-        assert isinstance(test, pytest.Function)
+        assert isinstance(test, pytest.Item)
+        assert _compat.has_fixtures(test)
         wanted = self._definitions[number]
         info = _compat.fixture_info(test)
         asked_by: dict[Any, list[Any]] = {}

@@ -11,8 +11,7 @@ import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.recognize import inner_test
+from looprig.pytest_plugin.recognize import inner_test, is_function
 
 __all__ = ["refusals"]
 
@@ -35,7 +34,7 @@ _OF_MODULES: Final = {
 
 def refusals(item: pytest.Function, seen: set[object]) -> Iterator[DeclarationError]:
     """What cannot work about a test or about what stands around it; `seen` holds what was looked at before."""
-    if _compat.is_unittest(item):
+    if not is_function(item):
         return
     if item.parent not in seen:
         seen.add(item.parent)

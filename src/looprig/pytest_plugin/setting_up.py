@@ -9,12 +9,12 @@ Invariants:
 3. Whatever was set up has its teardown registered with pytest before anything else can fail.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import pytest
 
@@ -23,8 +23,9 @@ from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.made_sync import closing_unstarted
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_function
+from looprig.pytest_plugin.recognize import LOOP_NAMES, hides_async, is_async_function
 from looprig.pytest_plugin.refused import not_kept
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
@@ -57,22 +58,14 @@ class _Facts:
     """What every set-up of a fixture needs to know, looked up once for each definition."""
 
     __slots__ = (
-        "function",
-        "is_async",
-        "is_plain",
-        "is_service",
-        "label",
-        "location",
-        "may_ask",
-        "may_start_tasks",
-        "module",
-        "needs",
-        "scope",
+        *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
+        *("may_ask", "may_start_tasks", "module", "needs", "scope"),
     )
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
         self.function: Callable[..., Any] = function
+        self.hides_async: bool = hides_async(function)
         self.is_async: bool = is_async_function(function)
         self.is_plain: bool = type(function) is FunctionType
         """Whether there is nothing to bind it to."""
@@ -160,17 +153,16 @@ class SettingUp:
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         facts = self._facts_of(fixturedef)
-        if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
-            with not_kept(fixturedef, request):
-                return (yield)
-        function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
-        substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
-        # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
-        substitute.__wrapped__ = function
-        substitute.__module__ = facts.module
-        definition: Any = fixturedef
-        definition.func = substitute
         with not_kept(fixturedef, request):
+            if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
+                return (yield)
+            function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
+            substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
+            # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
+            substitute.__wrapped__ = function
+            substitute.__module__ = facts.module
+            definition: Any = fixturedef
+            definition.func = substitute
             try:
                 return (yield)
             finally:
@@ -184,7 +176,7 @@ class SettingUp:
 
     def _is_of_another(self, definition: Definition, item: pytest.Function) -> bool:
         """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
-        if is_async_function(definition.func):
+        if is_async_function(definition.func) or hides_async(definition.func):
             return self._owners.owner_of_fixture(definition, item) is not None
         return self._owners.owner_of_test(item) is not None
 
@@ -341,6 +333,9 @@ class SettingUp:
                     carried = self._carried(needed)
                     if request.node is not _compat.item_of(request):
                         _compat.guard(definition, partial(self._admit_standing, definition))
+            if facts.hides_async and isinstance(value, Coroutine | AsyncGenerator):
+                with closing_unstarted(cast("Any", value)) as made:
+                    return self._async(definition, facts, partial(_handed_on, made), request)(**kwargs)
             self._remember(definition, changes_between(before, context), carried, self._live_of(needed))
             if definition in self._records:
                 request.addfinalizer(partial(self._records.pop, definition, None))
@@ -396,3 +391,7 @@ def _end_tasks_of(definition: Definition, host: Host) -> None:
     """Ends the tasks that a sync fixture started and left."""
     if not host.loop.is_closed():
         host.end_tasks_of(definition)
+
+
+def _handed_on(made: Any, /, **_arguments: object) -> Any:
+    return made

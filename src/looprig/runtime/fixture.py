@@ -14,9 +14,8 @@ Invariants:
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
-from inspect import isasyncgenfunction
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
@@ -80,11 +79,12 @@ class LiveFixture:
     def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
         """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
         self._before = context.copy()  # as it is before the fixture changes it
-        if isasyncgenfunction(function):
+        made: Any = function(**kwargs)
+        if isinstance(made, AsyncGenerator):
             self._released = self.host.loop.create_future()
-            life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), self._released)
+            life: Coroutine[Any, Any, Any] = self._live(cast("Any", made), self._released)
         else:
-            life = self._once(function(**kwargs))
+            life = self._once(made)
         self._task = self.host.make_task(life, context, self, f"fixture {self.name}")
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "Definition",
     "all_definitions",
     "cached_value",
+    "call_before_set_up",
     "definitions_named",
     "fixture_functions",
     "fixture_names",
@@ -163,6 +164,27 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
     dynamic.execute = execute
     dynamic.addfinalizer = _ignore
     dynamic.finish = _ignore
+
+
+def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
+    """Have `call` called before the first request of a fixture is answered; gives what undoes that.
+
+    A hook would be called for every fixture of the run.
+    """
+    patched = cast("Any", definition)
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        __tracebackhide__ = True
+        call(request)
+        undo()
+        return patched.execute(request)
+
+    def undo() -> None:
+        if patched.__dict__.get("execute") is execute:
+            del patched.execute
+
+    patched.execute = execute
+    return undo
 
 
 def definitions_named(name: str, session: pytest.Session) -> Iterator[Definition]:
