@@ -34,6 +34,7 @@ from looprig.pytest_plugin.recognize import (
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.targets import asks_nothing
+from looprig.pytest_plugin.testcases import loops_of_test_case
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -140,6 +141,7 @@ class Planning:
             self._errors += refusals(item, self._refused)
         if not (is_async or shape or self._asks_for_loop(item) or is_hidden_async_test(item)):
             return
+        self._errors += loops_of_test_case(item, shape, self._owners)
         self.has_async = True
         if self._has_owners:
             self._mixing.check_test(item, is_async=is_async)
