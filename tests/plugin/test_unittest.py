@@ -6,6 +6,7 @@ from tests.plugin.suite import output, run
 
 HEAD = """
 import asyncio
+import inspect
 import unittest
 import pytest
 
@@ -47,7 +48,7 @@ class TestIt(unittest.{base}):
     assert result.parseoutcomes().get("passed", 0) == 0
     text = output(result)
     assert f"TestIt.{method} is async: unittest calls it and never awaits it." in text
-    assert f"test_it.py:{11 if decorator else 12}: TestIt.{method}" in text
+    assert f"test_it.py:{12 if decorator else 13}: TestIt.{method}" in text
     assert fix in text
 
 
@@ -70,7 +71,7 @@ ran = []
 class Base(unittest.TestCase):
     def __call__(self, result=None):
         method = getattr(self, self._testMethodName)
-        if asyncio.iscoroutinefunction(method):
+        if inspect.iscoroutinefunction(method):
             setattr(self, self._testMethodName, lambda: asyncio.run(method()))
         return super().__call__(result)
 
