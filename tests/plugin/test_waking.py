@@ -78,6 +78,40 @@ def test_what_looprig_brings_can_be_asked_for_in_a_sync_suite(pytester: pytest.P
     ).assert_outcomes(passed=3)
 
 
+def test_an_installed_plugin_with_async_fixtures_wakes_nothing_until_they_are_asked_for(
+    pytester: pytest.Pytester,
+) -> None:
+    write(
+        pytester,
+        {
+            "site-packages/installed.py": """
+            import asyncio
+            import pytest
+
+            @pytest.fixture(scope="session")
+            async def wide():
+                yield asyncio.get_running_loop()
+            """,
+            "conftest.py": """
+            pytest_plugins = ["installed"]
+            """,
+            "test_it.py": """
+            def test_first(pytestconfig):
+                assert not pytestconfig.pluginmanager.has_plugin("looprig.running")
+
+            def test_asks(request, pytestconfig):
+                assert not request.getfixturevalue("wide").is_closed()
+                assert pytestconfig.pluginmanager.has_plugin("looprig.running")
+                assert request.getfixturevalue("loop") is request.getfixturevalue("wide")
+
+            def test_asks_again(request):
+                assert not request.getfixturevalue("wide").is_closed()
+            """,
+        },
+    )
+    run_apart(pytester, {}, "-o", "pythonpath=site-packages").assert_outcomes(passed=3)
+
+
 DOCTESTS = '''
 """
 >>> loop is getfixture("wide")

@@ -9,6 +9,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
@@ -20,6 +21,7 @@ from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import (
     LOOP_NAMES,
     hides_async,
+    innermost,
     is_async_definition,
     is_builtin,
     is_function,
@@ -43,6 +45,12 @@ def _may_need_loop(definition: Definition) -> bool:
     )
 
 
+def _is_installed(definition: Definition) -> bool:
+    """Whether a fixture comes with an installed plugin, and not from the suite itself."""
+    path: str = getattr(getattr(innermost(definition.func), "__code__", None), "co_filename", "")
+    return "site-packages" in path or "dist-packages" in path
+
+
 @final
 class Waking:
     """What wakes the active part in one run, now or later."""
@@ -61,8 +69,7 @@ class Waking:
             self.wake()
             return
         for definition in definitions:
-            if is_builtin(definition):
-                self._undo.append(_compat.call_before_set_up(definition, self._asked))
+            self._undo.append(_compat.call_before_set_up(definition, partial(self._asked, definition)))
         if any(is_function(item) and not is_what_its_name_says(item.obj, item.originalname) for item in functions):
             from looprig.pytest_plugin.made_sync import MadeSync  # noqa: PLC0415 - most suites have no such test
 
@@ -71,13 +78,15 @@ class Waking:
 
     def _may_be_asked_for(self, definition: Definition, items: list[pytest.Function]) -> bool:
         """Whether a fixture of the suite is async and looprig's to run: any test may ask for it with a request."""
-        if is_builtin(definition):
-            return False  # each run has these, and no suite need know of them
+        if is_builtin(definition) or _is_installed(definition):
+            return False  # no suite need know of them
         # Which test will ask is not known: what another plugin claims of the first, it claims of most.
         return any(self._collecting.owners.owner_of_fixture(definition, item) is None for item in items[:1])
 
-    def _asked(self, request: pytest.FixtureRequest) -> None:
-        self._wake_for(_compat.item_of(request))
+    def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+        item = _compat.item_of(request)
+        if is_builtin(definition) or self._collecting.owners.owner_of_fixture(definition, item) is None:
+            self._wake_for(item)
 
     def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         return self._wake_for(item).run_test(item, function, arguments)

@@ -167,7 +167,7 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
 
 
 def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
-    """Have `call` called before the first request of a fixture is answered; gives what undoes that.
+    """Have `call` called before each request of a fixture is answered; gives what undoes that, which `call` may do.
 
     A hook would be called for every fixture of the run.
     """
@@ -176,7 +176,8 @@ def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureReq
     def execute(request: pytest.FixtureRequest) -> object:
         __tracebackhide__ = True
         call(request)
-        undo()
+        if patched.__dict__.get("execute") is execute:
+            return pytest.FixtureDef.execute(definition, cast("Any", request))
         return patched.execute(request)
 
     def undo() -> None:
