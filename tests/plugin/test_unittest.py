@@ -52,6 +52,48 @@ class TestIt(unittest.{base}):
     assert fix in text
 
 
+def test_each_refusal_names_its_parties_and_a_way_out(pytester: pytest.Pytester) -> None:
+    """Word for word."""
+    text = output(
+        run(
+            pytester,
+            HEAD
+            + """
+class TestPlain(unittest.TestCase):
+    async def test_it(self): ...
+
+class TestIsolated(unittest.IsolatedAsyncioTestCase):
+    async def setUp(self): ...
+
+    @pytest.mark.usefixtures("wide")
+    async def test_wide(self): ...
+""",
+        )
+    )
+    for error in (
+        """\
+TestPlain.test_it is async: unittest calls it and never awaits it.
+  test_it.py:12: TestPlain.test_it
+  test_it.py:11: TestPlain
+Derive TestPlain from unittest.IsolatedAsyncioTestCase, which awaits it; or from nothing, and looprig runs it.
+""",
+        """\
+TestIsolated.setUp is async: unittest calls it and never awaits it.
+  test_it.py:15: TestIsolated.setUp
+Call it asyncSetUp: unittest awaits that.
+""",
+        """\
+test_wide is run by unittest, as TestIsolated is an IsolatedAsyncioTestCase, and wide, which it uses, by looprig: \
+they would be on different loops.
+  test_it.py:17: test_wide
+  test_it.py:7: wide
+Let one of them run both. If TestIsolated is derived from nothing, looprig runs its tests; or set up in asyncSetUp \
+what wide gives.
+""",
+    ):
+        assert error in text
+
+
 def test_an_async_set_up_of_a_module_is_refused_around_test_cases_too(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
