@@ -198,6 +198,30 @@ def test_last():
     ).assert_outcomes(passed=2, failed=1)
 
 
+@pytest.mark.parametrize("around", ["functools.partial", "Dropping"])
+def test_a_coroutine_that_no_function_drops_is_an_error_too(pytester: pytest.Pytester, around: str) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + f"""
+class Dropping:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+
+    def __call__(self):
+        self.__wrapped__()
+
+async def it():
+    assert False
+
+test_it = {around}(dropping(it))
+""",
+    )
+    result.assert_outcomes(failed=1)
+    assert "test_it did not run: the function around it called it" in output(result)
+    assert ": the function around it" in output(result)
+
+
 def test_a_dropped_coroutine_is_an_error(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

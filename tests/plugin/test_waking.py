@@ -264,6 +264,13 @@ ADDS = {
     "def pytest_collection_modifyitems(items):\n"
     "    for item in items:\n"
     "        add(item)\n",
+    "around the others": "@pytest.hookimpl(wrapper=True)\n"
+    "def pytest_collection_modifyitems(items):\n"
+    "    result = yield\n"
+    "    for item in items:\n"
+    "        add(item)\n"
+    "    return result\n",
+    "while it is parametrized": "def pytest_generate_tests(metafunc):\n    add(metafunc.definition)\n",
     "a new list": "def pytest_itemcollected(item):\n    item.fixturenames = [*item.fixturenames]\n    add(item)\n",
 }
 

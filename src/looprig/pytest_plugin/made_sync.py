@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar, cast, final
 import pytest
 
 from looprig.exceptions import DeclarationError
-from looprig.location import Location, location_of
+from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import hides_async, innermost, is_coroutine_function, is_what_its_name_says
@@ -56,8 +56,8 @@ class MadeSync:
             return
 
         @wraps(function)
-        def call(**arguments: Any) -> Any:
-            return self._call(pyfuncitem, function, arguments)
+        def call(*arguments: Any, **by_name: Any) -> Any:
+            return self._call(pyfuncitem, function, arguments, by_name)
 
         def give_back() -> None:
             pyfuncitem.obj = function
@@ -65,10 +65,12 @@ class MadeSync:
         pyfuncitem.obj = call
         pyfuncitem.addfinalizer(give_back)
 
-    def _call(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    def _call(
+        self, item: pytest.Function, function: Callable[..., Any], arguments: tuple[Any, ...], by_name: dict[str, Any]
+    ) -> Any:
         debugger, function = _compat.tracing_debugger(function)
         with _dropped_coroutines(item, function) as dropped:
-            made = function(**arguments)
+            made = function(*arguments, **by_name)
         if isinstance(made, Coroutine):
             with closing_unstarted(cast("Any", made)) as coroutine:
                 made = self._run_test(item, lambda: coroutine if debugger is None else _traced(coroutine, debugger), {})
@@ -82,7 +84,7 @@ class MadeSync:
             raise DeclarationError(
                 f"{item.name} did not run: the function around it called it, as if it were sync, and dropped the "
                 "coroutine.",
-                [(item.name, _place(dropped[0])), ("the function around it", _place(function.__code__))],
+                [(item.name, _place(dropped[0])), ("the function around it", _place(_own_code(function)))],
                 "Have the decorator's wrapper return what the test returns, or make the wrapper an `async def` that "
                 "awaits the test. If a plugin put the function there, keep that plugin away from async tests.",
             )
@@ -99,8 +101,15 @@ def closing_unstarted(made: Made) -> Generator[Made, None, None]:
             made.close()
 
 
-def _place(code: CodeType) -> Location:
-    return Location(code.co_filename, code.co_firstlineno)
+def _own_code(function: Any) -> CodeType | None:
+    """The code of what is called first, which may be an object, and not of what stands behind it."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__code__", getattr(type(function).__call__, "__code__", None))
+
+
+def _place(code: CodeType | None) -> Location:
+    return UNKNOWN if code is None else Location(code.co_filename, code.co_firstlineno)
 
 
 @contextmanager
