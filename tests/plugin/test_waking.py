@@ -270,7 +270,6 @@ ADDS = {
     "    for item in items:\n"
     "        add(item)\n"
     "    return result\n",
-    "while it is parametrized": "def pytest_generate_tests(metafunc):\n    add(metafunc.definition)\n",
     "a new list": "def pytest_itemcollected(item):\n    item.fixturenames = [*item.fixturenames]\n    add(item)\n",
 }
 
