@@ -26,7 +26,7 @@ from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.made_sync import closing_unstarted
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import LOOP_NAMES, hides_async, is_async_function
-from looprig.pytest_plugin.refused import not_kept
+from looprig.pytest_plugin.refused_requests import not_kept
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
 from looprig.runtime.fixture import LiveFixture
