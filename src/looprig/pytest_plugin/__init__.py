@@ -5,7 +5,7 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +20,7 @@ from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
 from looprig.pytest_plugin.refused import Refused, Refusing
 from looprig.pytest_plugin.state import RunState, state_of
+from looprig.pytest_plugin.waking import Waking
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.looking import Looking
@@ -86,27 +87,35 @@ def _look(wanted: str, session: pytest.Session) -> None:
     session.config.pluginmanager.register(state.looking, "looprig.looking")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Makes the loop plan, of all that was collected, before anything is deselected."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Makes the loop plan when hooks have added fixtures to tests, but of all that was there before they deselected."""
+    collected = list(items)
+    result = yield
+    known = set(collected)
+    collected += [item for item in items if item not in known]
+    _plan(session, config, collected)
+    return result
+
+
+def _plan(session: pytest.Session, config: pytest.Config, collected: list[pytest.Item]) -> None:
     state = state_of(config)
     collecting = state.collecting
     assert collecting is not None
-    planning = state.planning = Planning(session, items, collecting)
+    planning = state.planning = Planning(session, collected, collecting)
     if state.looking is not None:
-        state.looking.note([*planning.errors.all(), *collecting.existence.errors(items), *collecting.errors()])
+        state.looking.note([*planning.errors.all(), *collecting.existence.errors(collected), *collecting.errors()])
         return
     errors = planning.errors
-    for item, error in (*collecting.errors_of(items), *collecting.existence.misunderstood(items)):
+    for item, error in (*collecting.errors_of(collected), *collecting.existence.misunderstood(collected)):
         errors.add(item, [error])
     if config.getoption("collectonly") or (collecting.owners.stands_back and not planning.has_async and not errors):
         return
     config.pluginmanager.register(Refusing(session, errors, collecting.existence), "looprig.refusing")
-    if planning.has_async:
-        # From here on the run needs asyncio.
-        from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
-
-        state.hosts = activate(config, planning, collecting)
+    state.waking = Waking(config, planning, collecting)
+    state.waking.arrange(collected)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -117,6 +126,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.getoption("collectonly") and has_watched_markers(session.items):
         from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - asyncio
 
+        if state.waking is not None:
+            state.waking.wake()  # it watches all loops, and may as well see them opened
         session.config.pluginmanager.register(Watching(state.hosts), "looprig.watching")
 
 

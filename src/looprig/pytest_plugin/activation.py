@@ -12,6 +12,7 @@ from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.made_sync import MadeSync
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import LOOP_NAMES
@@ -53,5 +54,7 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
-    manager.register(Running(hosts, setting_up, collecting.settings, options, interrupts), "looprig.running")
+    running = Running(hosts, setting_up, collecting.settings, options, interrupts)
+    manager.register(running, "looprig.running")
+    manager.register(MadeSync(owners, running.run_test), "looprig.made_sync")
     return hosts

@@ -121,9 +121,9 @@ class Hosts:
         if planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
-            place = self._planning.place(request.node)
-            new = self._unplanned[definition, request.node] = Component(place)
+            new = Component(self._planning.place(request.node))
             self._join(item, new, definition, request)
+            self._unplanned[definition, request.node] = new  # not where it was refused
 
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""
@@ -139,7 +139,7 @@ class Hosts:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
                     f"loop of {item.name} ends before it.",
-                    [(requester.argname, location_of(requester.func)), (item.name, location_of(item.obj))],
+                    [(requester.argname, location_of(requester.func)), (item.name, _compat.place_of_item(item))],
                     f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
                 )
             self._join(item, planned, requester, request)
@@ -164,7 +164,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
             f"loop than the test: on {component.place.label}.",
-            [(item.name, location_of(item.obj)), (label, location_of(definition.func))],
+            [(item.name, _compat.place_of_item(item)), (label, location_of(definition.func))],
             _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
         )
 
@@ -175,7 +175,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
             "fixture needs that loop, and nothing can wait for it in a plain call.",
-            [(item.name, location_of(item.obj))],
+            [(item.name, _compat.place_of_item(item))],
             f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
         )
 
@@ -274,7 +274,7 @@ class Hosts:
                     f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
                     f"fixture {fixture.name} at run time: that lives on another loop than the test.",
                     [
-                        (item.name, location_of(item.obj)),
+                        (item.name, _compat.place_of_item(item)),
                         (definition.argname, location_of(definition.func)),
                         (fixture.name, fixture.location),
                     ],

@@ -29,16 +29,18 @@ from looprig.pytest_plugin.recognize import (
     ENTRYPOINT,
     LOOP_NAMES,
     inner_test,
-    is_async_definition,
     is_async_test,
     is_builtin,
+    is_hidden_async_test,
     is_own_loop,
+    may_be_async,
     may_need_loop,
 )
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.remedies import Remedies
 from looprig.pytest_plugin.targets import asks_nothing
+from looprig.pytest_plugin.testcases import loops_of_test_case
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -74,7 +76,7 @@ class Planning:
         self._narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
-        functions = [item for item in items if isinstance(item, pytest.Function)]
+        functions = [item for item in items if _compat.has_fixtures(item)]
         if all(self._owners.leaves(item) for item in functions):
             functions = []
         # A suite without any pays for one look at its definitions, and for one at each test.
@@ -114,8 +116,8 @@ class Planning:
 
     @staticmethod
     def _party(test: object) -> tuple[str, Location]:
-        assert isinstance(test, pytest.Function)
-        return test.name, location_of(test.obj)
+        assert isinstance(test, pytest.Item)
+        return test.name, _compat.place_of_item(test)
 
     # Facts for the planner
 
@@ -124,6 +126,7 @@ class Planning:
 
         pytest hands one instance of it to all tests, whatever each of them sees behind its name.
         """
+        _compat.complete(item)
         key = self._closure(item)
         if key in self._shapes:
             return
@@ -131,7 +134,7 @@ class Planning:
         self._shapes[key] = tuple(definition for definition, _ in shape)
         for definition, asked in shape:
             if (
-                is_async_definition(definition)
+                may_be_async(definition)
                 or not self._needing.isdisjoint(asked)
                 or any(is_own_loop(other) for other in asked)
             ):
@@ -159,8 +162,9 @@ class Planning:
             self._mixing.check_test(self._closure(item), item, is_async=is_async)
             return
         self.errors.add(item, self._refusals(item, is_async=is_async))
-        if not (is_async or shape or self._asks_for_loop(item)):
+        if not (is_async or shape or self._asks_for_loop(item) or is_hidden_async_test(item)):
             return
+        self.errors.add(item, loops_of_test_case(item, shape, self._owners))
         if self._has_owners:
             self.errors.add(item, self._mixing.check_test(self._closure(item), item, is_async=is_async))
             if self._owners.owner_of_test(item) is not None:
@@ -192,7 +196,7 @@ class Planning:
             self._shapes[key] = tuple(d for d in self._shapes.get(key, ()) if d in self._on_loop)
             self._wrong[key] = list(self._registry.errors_of_fixtures(self._shapes[key], item))
         self.errors.add(item, self._wrong[key])
-        if self._registry.asked or not asks_nothing(item.obj):
+        if item.obj is not None and (self._registry.asked or not asks_nothing(item.obj)):
             self.errors.add(item, self._registry.errors_of_test(item))
         return self._shapes[key]
 
@@ -201,7 +205,9 @@ class Planning:
 
     def _needs_loop(self, item: pytest.Function) -> bool:
         """Whether a test needs a loop of looprig's: a suite's own `loop` serves sync tests by itself."""
-        if is_async_test(item) or any(is_own_loop(definition) for definition in self._named_like_loops(item)):
+        if is_async_test(item) or is_hidden_async_test(item):
+            return True
+        if any(is_own_loop(definition) for definition in self._named_like_loops(item)):
             return True
         return bool(self._needing) and not self._needing.isdisjoint(self._shapes.get(self._closure(item), ()))
 
@@ -320,7 +326,8 @@ class Planning:
 
     def way(self, test: object, number: int) -> list[str]:
         """What leads from a test to an instance: the names of the fixtures between them, for `--explain-loops`."""
-        assert isinstance(test, pytest.Function)
+        assert isinstance(test, pytest.Item)
+        assert _compat.has_fixtures(test)
         wanted = self._definitions[number]
         info = _compat.fixture_info(test)
         asked_by: dict[Any, list[Any]] = {}

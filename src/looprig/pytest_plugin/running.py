@@ -12,6 +12,7 @@ Invariants:
 import traceback
 from collections.abc import Callable, Generator
 from functools import partial
+from inspect import iscoroutine
 from typing import Any, Final, final
 
 import pytest
@@ -23,7 +24,7 @@ from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
-from looprig.pytest_plugin.recognize import inner_test, is_async_test
+from looprig.pytest_plugin.recognize import hides_async, inner_test, is_async_test
 from looprig.pytest_plugin.setting_up import SettingUp
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
@@ -56,12 +57,15 @@ class Running:
         self._interrupts = interrupts
         self._seconds: float | None = None
         self._is_interrupted = False
+        self.is_new: bool = True
+        """Whether no test has come to its set-up since this was registered."""
 
     # Phases of a test
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
+        self.is_new = False
         self._interrupts.install()
         self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
@@ -75,7 +79,7 @@ class Running:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Has a sync test run in a context of its own."""
         self._begin(item, "call")
-        if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
+        if not _compat.has_fixtures(item) or is_async_test(item) or _compat.is_unittest(item):
             return (yield)
         if self._has_owners and self._owners.owner_of_test(item) is not None:
             return (yield)
@@ -167,7 +171,7 @@ class Running:
         if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
             return None
         arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
-        result = self._run_test(pyfuncitem, function, arguments, self._ends.begin(pyfuncitem))
+        result = self.run_test(pyfuncitem, function, arguments)
         if result is not None:
             pyfuncitem.warn(
                 pytest.PytestReturnNotNoneWarning(
@@ -178,16 +182,19 @@ class Running:
         return True
 
     def _run_hypothesis(self, item: pytest.Function, function: Any, inner: Any) -> None:
-        if not is_async_test(item) or self._owners.owner_of_test(item) is not None:
+        if not (is_async_test(item) or hides_async(inner)) or self._owners.owner_of_test(item) is not None:
             return
 
         def example(*args: Any, **kwargs: Any) -> None:
+            made = inner(*args, **kwargs)
+            if not iscoroutine(made):  # one that hides an async def may have run it
+                return
             # An example is a test: what it leaves over ends before the next, though the fixtures go on.
             running = RunningTest(item.name, function)
             host = self._hosts.of_item(item)
             errors: list[BaseException] = []
             try:
-                self._run_test(item, partial(inner, *args), kwargs, running)
+                self._run_test(item, lambda: made, {}, running)
             except _INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001 - raised below
@@ -197,6 +204,9 @@ class Running:
             except StuckTaskError as stuck:
                 errors.append(stuck)
             raise_together(errors, "the test failed, and left tasks that would not end")
+            made = inner(*args, **kwargs)
+            if iscoroutine(made):  # one that hides an async def may have run it
+                self.run_test(item, lambda: made, {})
 
         # Hypothesis calls what stands here for each example; the wrapper that pytest calls stays as it is.
         function.hypothesis.inner_test = example
@@ -205,6 +215,10 @@ class Running:
             function.hypothesis.inner_test = inner
 
         item.addfinalizer(give_back)
+
+    def run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Run the coroutine that a function gives, as the call of an async test."""
+        return self._run_test(item, function, arguments, self._ends.begin(item))
 
     def _run_test(
         self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any], running: RunningTest

@@ -9,12 +9,12 @@ Invariants:
 3. Whatever was set up has its teardown registered with pytest before anything else can fail.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import pytest
 
@@ -24,8 +24,10 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.finalizers import ending_tasks_of, finalizers_in, finishing
 from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.made_sync import closing_unstarted
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import is_async_function
+from looprig.pytest_plugin.recognize import hides_async, is_async_function
+from looprig.pytest_plugin.refused_requests import forget_refusal
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
 from looprig.runtime.current import CurrentLoop
@@ -59,21 +61,14 @@ class _Facts:
     """What every set-up of a fixture needs to know, looked up once for each definition."""
 
     __slots__ = (
-        "function",
-        "is_async",
-        "is_plain",
-        "is_service",
-        "label",
-        "location",
-        "may_ask",
-        "module",
-        "needs",
-        "scope",
+        *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
+        *("may_ask", "module", "needs", "scope"),
     )
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
         self.function: Callable[..., Any] = function
+        self.hides_async: bool = hides_async(function)
         self.is_async: bool = is_async_function(function)
         self.is_plain: bool = type(function) is FunctionType
         """Whether there is nothing to bind it to."""
@@ -174,6 +169,9 @@ class SettingUp:
         definition.func = substitute
         try:
             return (yield)
+        except BaseException as error:
+            forget_refusal(error, fixturedef, request)
+            raise
         finally:
             definition.func = facts.function
 
@@ -185,7 +183,7 @@ class SettingUp:
 
     def _is_of_another(self, definition: Definition, item: pytest.Function) -> bool:
         """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
-        if is_async_function(definition.func):
+        if is_async_function(definition.func) or hides_async(definition.func):
             return self._owners.owner_of_fixture(definition, item) is not None
         return self._owners.owner_of_test(item) is not None
 
@@ -356,6 +354,9 @@ class SettingUp:
                     carried = self._carried(needed)
                     if request.node is not _compat.item_of(request):
                         _compat.guard(definition, partial(self._admit_standing, definition))
+            if facts.hides_async and isinstance(value, Coroutine | AsyncGenerator):
+                with closing_unstarted(cast("Any", value)) as made:
+                    return self._async(definition, facts, partial(_handed_on, made), request)(**kwargs)
             self._remember(definition, changes_between(before, context), carried, self._live_of(needed))
             if definition in self._records:
 
@@ -393,3 +394,7 @@ class SettingUp:
             live.needs |= record.live
             found.addfinalizer(finishing(definition, request))
         return value, new_in(record.carried, before), record.live
+
+
+def _handed_on(made: Any, /, **_arguments: object) -> Any:
+    return made

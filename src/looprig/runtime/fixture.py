@@ -16,9 +16,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
-from inspect import isasyncgenfunction
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
@@ -82,12 +81,13 @@ class LiveFixture:
     def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
         """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
         self._before = context.copy()  # as it is before the fixture changes it
-        if isasyncgenfunction(function):
+        made: Any = function(**kwargs)
+        if isinstance(made, AsyncGenerator):
             self._released = self.host.loop.create_future()
-            generator = self._generator = function(**kwargs)
+            generator = self._generator = cast("AsyncGenerator[Any, None]", made)
             life: Coroutine[Any, Any, Any] = self._live(generator, self._released)
         else:
-            life = self._once(function(**kwargs))
+            life = self._once(made)
         # asyncio's own reports, of slow steps say, name a task by its coroutine.
         named: Any = life
         named.__name__ = named.__qualname__ = getattr(function, "__qualname__", self.name)

@@ -6,16 +6,19 @@
 
 import inspect
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeGuard
 
 import pytest
 from _pytest.compat import NOTSET
 from _pytest.fixtures import (
     FuncFixtureInfo,
+    traverse_fixture_closure,
 )
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.unittest import TestCaseFunction
 
 from looprig.declare.annotations import parameters_of
+from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin._compat.definitions import Definition, scope_of, visible_definitions
 from looprig.scopes import Scope
 
@@ -23,10 +26,12 @@ __all__ = [
     "ambient_definitions",
     "argument_names",
     "closure",
+    "complete",
     "definitions_in_item",
     "dependencies",
     "fixture_info",
     "gives_parameter",
+    "has_fixtures",
     "insert_fixture_name",
     "is_no_value",
     "is_parametrized",
@@ -36,13 +41,66 @@ __all__ = [
     "parameter_values",
     "parametrized_indices",
     "parametrized_scope",
+    "place_of_item",
     "requests",
 ]
 
+_COMPLETED: Final = pytest.StashKey[FuncFixtureInfo]()
+
+
+def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether fixtures can be set up for an item: also for a doctest, and for those items of other plugins.
+
+    They are typed as functions, as pytest types them itself where it sets fixtures up for them. All of them have an
+    `obj`, but that need not be a function, and they cannot be parametrized.
+    """
+    return isinstance(item, pytest.Function) or (
+        isinstance(getattr(item, "_fixtureinfo", None), FuncFixtureInfo)
+        and hasattr(item, "_request")
+        and hasattr(item, "obj")
+        and hasattr(item, "fixturenames")
+    )
+
+
+def place_of_item(item: pytest.Item) -> Location:
+    """Where a test was written: for what is no function, as a doctest, where pytest reports it."""
+    place = location_of(getattr(item, "obj", None))
+    if place is not UNKNOWN:
+        return place
+    path, line, _ = item.reportinfo()
+    return Location(str(path), 0 if line is None else line + 1)
+
 
 def fixture_info(item: pytest.Function) -> FuncFixtureInfo:
-    """The closure of an item. Public is only `item.fixturenames`, which has no definitions."""
-    return item._fixtureinfo
+    """The closure of an item, with what hooks have added to it. Public is only `item.fixturenames`: just names."""
+    return item.stash.get(_COMPLETED, item._fixtureinfo)
+
+
+def complete(item: pytest.Function) -> None:
+    """Add to the closure of an item what hooks have added to `item.fixturenames`, as pytest will set it up.
+
+    pytest looks up what it knows no definitions for when it comes to it.
+    """
+    info = item._fixtureinfo
+    by_name = info.name2fixturedefs
+    names = item.fixturenames
+    if all(name in by_name or name == "request" for name in names):
+        return  # as nearly always
+    found: dict[str, Sequence[Definition]] = dict(by_name)
+
+    def definitions(name: str) -> Sequence[Definition] | None:
+        if name not in found and (seen := visible_definitions(name, item)):
+            found[name] = seen
+        return found.get(name)
+
+    added = tuple(name for name in names if name not in by_name and definitions(name))
+    below = traverse_fixture_closure(added, getfixturedefs=definitions)
+    item.stash[_COMPLETED] = FuncFixtureInfo(
+        argnames=info.argnames,
+        initialnames=(*info.initialnames, *added),
+        names_closure=list(dict.fromkeys((*names, *below))),
+        name2fixturedefs=found,
+    )
 
 
 def argument_names(item: pytest.Function) -> tuple[str, ...]:
@@ -168,13 +226,13 @@ def parameter_index(item: pytest.Item, name: str) -> int:
 
 def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
     """The definitions of a name as one item sees them, direct parametrization included, the nearest last."""
-    return item._fixtureinfo.name2fixturedefs.get(name) or visible_definitions(name, item)
+    return fixture_info(item).name2fixturedefs.get(name) or visible_definitions(name, item)
 
 
 def insert_fixture_name(item: pytest.Function, name: str, definition: Definition) -> None:
     """Has `name` set up for the item, ahead of all that is not wider: parametrized ones decide what is cached."""
     names = item.fixturenames
-    by_name = item._fixtureinfo.name2fixturedefs
+    by_name = fixture_info(item).name2fixturedefs
     if name in names:
         names.remove(name)
     own = scope_of(definition)
@@ -188,7 +246,7 @@ def insert_fixture_name(item: pytest.Function, name: str, definition: Definition
 
 def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
     """The definitions that an item uses without naming them: autouse fixtures and `usefixtures`."""
-    info = item._fixtureinfo
+    info = fixture_info(item)
     named = info.argnames
     return [
         definitions[-1]
