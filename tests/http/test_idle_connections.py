@@ -1,0 +1,73 @@
+"""A connection that the service closed while the loop stood still, between two tests, is not used again."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+import pytest
+import uvloop
+
+from looprig.http import connections
+from looprig.http.connections import Connections
+from looprig.http.session import Session
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+
+class Server(NamedTuple):
+    """Where it listens; what has it close its first connection, and what it sets then."""
+
+    url: str
+    close: threading.Event
+    closed: threading.Event
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """In a thread of its own: it answers one request on each of two connections, and closes the first when told to."""
+    close, closed = threading.Event(), threading.Event()
+
+    def answer(connection: socket.socket, body: bytes) -> None:
+        with connection, suppress(ConnectionError):
+            if connection.recv(1 << 16):
+                connection.sendall(ANSWER + body)
+                close.wait(60)
+
+    def serve() -> None:
+        for body in (b"#0", b"#1"):
+            with suppress(OSError):  # shut down, since nobody came
+                answer(listening.accept()[0], body)
+            closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Server(f"http://127.0.0.1:{listening.getsockname()[1]}", close, closed)
+        close.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_new_client_does_not_ask_over_it(
+    server: Server, new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_STILL", 0.0)  # no service is that fast, but the test is not to wait for it
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        shared = Connections(runner.get_loop(), None)
+
+        def ask() -> bytes:
+            client = Session(server.url, {}, 30.0, shared)
+            try:
+                return runner.run(client.request("GET", "/", {})).body
+            finally:
+                client.close()
+
+        assert ask() == b"#0"
+        server.close.set()
+        assert server.closed.wait(60)
+        assert ask() == b"#1"
+        runner.run(shared.close())
