@@ -1,11 +1,15 @@
 """What no loop can satisfy is told, all of it, with all who declared it."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from looprig.exceptions import LoopPlanError
 from looprig.location import Location
 from looprig.plan.check import contradictions
-from looprig.plan.model import Declaration
+from looprig.plan.model import Declaration, Place
+from looprig.scopes import Scope
 from tests.plan.forest import Forest
 
 
@@ -45,6 +49,32 @@ def test_a_narrow_loop_is_told_with_the_scope_that_it_needs() -> None:
         '  /suite.py:2: db (scope "session")\n'
         'Give loop scope="session", or narrow db to scope="module".'
     )
+
+
+@pytest.mark.parametrize("order", [("a", "a/x"), ("a/x", "a")])
+def test_of_one_loop_at_several_places_the_lowest_counts(order: tuple[str, str]) -> None:
+    """One override is wide enough by itself; the test that it is narrow for comes first or last."""
+    forest = Forest()
+    forest.instances(shared="a")
+    forest.tests(t="shared", u="shared")
+    for test, place in zip("tu", order, strict=True):
+        forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
+    (error,) = told(forest)
+    assert 'loop has scope "module", but the loop that it gives is shared through shared' in str(error)
+    assert [name for name, _ in error.parties] == ["loop", 'shared (scope "package")']
+
+
+def test_places_that_are_equally_low_are_told_as_one() -> None:
+    """The first of them, so that the text does not depend on how many there are."""
+    forest = Forest()
+    forest.instances(db="")
+    forest.tests(t="db", u="db")
+    alone = Place("alone", 1, "alone", Scope.MODULE)  # a module in no package stands as deep as a package does
+    first = declaration(forest, "loop", "a", 1)
+    forest.planner.declare("t", (first,))
+    forest.planner.declare("u", (replace(first, place=alone),))
+    (error,) = told(forest)
+    assert 'loop has scope "package"' in str(error)
 
 
 def test_a_test_that_cannot_see_the_loop_it_shares_is_told() -> None:

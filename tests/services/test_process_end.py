@@ -100,8 +100,8 @@ def test_a_child_that_outlives_its_leader_and_ignores_the_signal_is_killed(run: 
         process, child = await launched(DEAF)
         os.kill(process.pid, signal.SIGTERM)
         await process.wait_exited()
-        await process.stop(signal.SIGTERM, 0.05)
         try:
+            await process.stop(signal.SIGTERM, 0.05)
             wait_gone(child)
         finally:
             with suppress(ProcessLookupError):
@@ -116,9 +116,11 @@ def test_a_group_that_is_gone_is_not_waited_for(run: Run, program: str) -> None:
 
     async def scenario() -> None:
         process, other = await launched(program)
-        await process.stop(signal.SIGTERM, 1000)
-        if other != process.pid:
-            os.kill(other, signal.SIGKILL)
+        try:
+            await process.stop(signal.SIGTERM, 1000)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
 
     run(scenario())
 
