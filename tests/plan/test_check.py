@@ -108,3 +108,60 @@ def test_each_component_is_judged_by_itself_and_all_are_told() -> None:
     for test, place in {"t": "a/x", "u": "b/x", "v": "c"}.items():
         forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
     assert ["one" in str(error) or "two" in str(error) for error in told(forest)] == [True, True]
+
+
+def test_one_declaration_that_gives_two_values_contradicts_itself() -> None:
+    """`loop_config(factories=...)` gives each test one of its factories, and all from one line."""
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
+    forest.planner.declare("u", (declaration(forest, "loop_config", None, 1, value=str),))
+    (error,) = told(forest)
+    assert "One loop cannot have more than one loop factory: loop_config contradict" in str(error)
+
+
+def test_two_of_one_place_are_told_apart_by_their_names() -> None:
+    """Of what is made by a plugin the place may not be known."""
+    forest = module_and_session()
+    one = declaration(forest, "loop", "", 1)
+    for test, each in (("t", one), ("u", replace(one, name="event_loop"))):
+        forest.planner.declare(test, (each,))
+    (error,) = told(forest)
+    assert "One loop cannot have more than one loop: loop and event_loop contradict each other" in str(error)
+
+
+def test_a_declaration_that_several_tests_cannot_see_is_told_once() -> None:
+    forest = Forest()
+    forest.instances(db="")
+    forest.tests(t="db", u="db", v="db")
+    forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
+    (error,) = told(forest)
+    assert "u shares that loop too" in str(error)
+
+
+def test_one_that_is_too_narrow_is_not_told_of_as_unseen_as_well() -> None:
+    """To make it wider may be all that it takes."""
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop", "a/x", 1),))
+    (error,) = told(forest)
+    assert 'Give loop scope="session"' in str(error)
+
+
+FACTORY, OTHER = ("loop_config", None, 2, int), ("loop_config", None, 3, str)
+NARROW = ("loop", "a/x", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "about"),
+    [
+        ((FACTORY, NARROW), (OTHER, NARROW), ["more than one loop factory", "has scope"]),
+        ((NARROW, FACTORY), (NARROW, OTHER), ["has scope", "more than one loop factory"]),
+        ((FACTORY, NARROW), (FACTORY, NARROW), ["has scope"]),
+    ],
+)
+def test_all_that_is_wrong_with_one_loop_is_told(first: Any, second: Any, about: list[str]) -> None:
+    forest = module_and_session()
+    for test, declared in (("t", first), ("u", second)):
+        forest.planner.declare(test, tuple(declaration(forest, *each[:3], value=each[3]) for each in declared))
+    errors = told(forest)
+    assert len(errors) == len(about)
+    assert all(text in str(error) for text, error in zip(about, errors, strict=True))
