@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable
 from typing import Any, NewType
+from unittest.mock import Mock
 
 import pytest
 
@@ -68,6 +69,7 @@ def rendered(value: object) -> str:
         (str.upper, "_instance(types.MethodDescriptorType)"),
         (Value(1).shown, "_instance(types.MethodType)"),
         (object(), "_instance(builtins.object)"),
+        (Mock(), "_instance(unittest.mock.Mock)"),  # each has a class of its own, which nothing can import
     ],
 )
 def test_a_value_is_written_as_a_suite_would(value: object, code: str) -> None:
@@ -103,6 +105,11 @@ def test_a_new_type_leaves_no_trace_in_a_value(annotation: object, holds: bool) 
         (1, "1"),
         ("x" * 50, repr("x" * 50)[:37] + "..."),
         (Color.RED, "Color.RED"),
+        (Color, "type[Color]"),
+        (rendered, "rendered"),
+        ([1, {"b": {2}}], "[1, {'b': {2}}]"),
+        ([[[[[[[1]]]]]]], "[[[[[[list]]]]]]"),
+        ([0] * 201, "list"),
         pytest.param(Rude(), "Rude", id="rude"),
     ],
 )

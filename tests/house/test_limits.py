@@ -6,14 +6,15 @@ import re
 from typing import Any
 
 import pytest
-import uvloop
 
 from tests.limits import LIMIT, limit_of, limited, no_hang, run_on
 
-LOOPS = pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def factory(request: pytest.FixtureRequest) -> Any:
+    return pytest.importorskip(request.param).new_event_loop
 
 
-@LOOPS
 def test_a_scenario_that_waits_is_ended_with_where_each_task_waits(factory: Any) -> None:
     async def serve_forever() -> None:
         await asyncio.Event().wait()
@@ -29,7 +30,6 @@ def test_a_scenario_that_waits_is_ended_with_where_each_task_waits(factory: Any)
     assert any(entry.name == "scenario" for entry in caught.traceback), "the traceback ends where it waited"
 
 
-@LOOPS
 def test_one_that_never_lets_its_loop_go_is_broken_off(factory: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Its loop may take the error for one of a callback, and then finds that the scenario was cancelled."""
 
@@ -55,7 +55,6 @@ def test_so_is_one_that_has_no_loop() -> None:
         spins()
 
 
-@LOOPS
 def test_an_error_in_time_is_raised_as_it_is(factory: Any) -> None:
     async def scenario() -> None:
         raise LookupError

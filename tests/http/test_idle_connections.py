@@ -3,12 +3,11 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
-import uvloop
 
 from looprig.http import connections
 from looprig.http.connections import Connections
@@ -51,10 +50,9 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_a_new_client_does_not_ask_over_it(
-    server: Server, new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_loop = pytest.importorskip(kind).new_event_loop
     monkeypatch.setattr(connections, "_STILL", 0.0)  # no service is that fast, but the test is not to wait for it
     with asyncio.Runner(loop_factory=new_loop) as runner:
         shared = Connections(runner.get_loop(), None)
