@@ -149,7 +149,7 @@ def test_data_is_a_raw_body_or_a_form(sent: object, body: str, kind: str) -> Non
         pytest.param(bytearray(b"raw"), b"raw", id="bytearray"),
         pytest.param(memoryview(b"raw"), b"raw", id="memoryview"),
         pytest.param({"a": "1 2", "b": 3}, b"a=1+2&b=3", id="form"),
-        pytest.param({"a": io.BytesIO(b"raw")}, None, id="form with a file"),
+        pytest.param({"a": "1", "b": io.BytesIO(b"raw")}, None, id="form with a file"),
         pytest.param(io.BytesIO(b"raw"), None, id="stream"),
     ],
 )
