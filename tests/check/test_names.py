@@ -39,13 +39,6 @@ with open("x") as file:
     in_with = 1
 for each in []:
     in_for = 1
-try:
-    in_try = 1
-finally:
-    in_finally = 1
-match 1:
-    case 1:
-        in_case = 1
 def function(): ...
 """
 
@@ -117,6 +110,24 @@ def test_what_is_imported_for_checkers_goes_before_what_is_there_at_run_time() -
     assert origin_of(("Decimal",), found, ()) == (Origin("decimal", "Decimal"), ())
     text = "try:\n    from fractions import Decimal\nfinally:\n    pass\n" + text
     assert origin_of(("Decimal",), Source("/p/a.py", "a", text, {}), ()) == (Origin("decimal", "Decimal"), ())
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "try:\n    x = 1\nfinally:\n    pass",
+        "try:\n    pass\nexcept ValueError:\n    x = 1",
+        "try:\n    pass\nexcept* ValueError:\n    x = 1",
+        "try:\n    pass\nfinally:\n    x = 1",
+        "match 1:\n    case 1:\n        x = 1",
+        "while True:\n    x = 1\n    break",
+        "for _ in ():\n    pass\nelse:\n    x = 1",
+        "with open('y'):\n    x = 1",
+        "if 1:\n    if 2:\n        x: int = 1",
+    ],
+)
+def test_a_name_may_be_bound_within_any_statement(block: str) -> None:
+    assert origin_of(("x",), Source("/p/a.py", "a", block, {}), ()) == (Origin("a", "x", "/p/a.py"), ())
 
 
 def test_what_is_there_unless_for_checkers_is_not_for_them() -> None:

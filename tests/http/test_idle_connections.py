@@ -35,12 +35,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     close, closed = threading.Event(), threading.Event()
 
     def answer(connection: socket.socket, body: bytes) -> None:
-        with connection, suppress(ConnectionError):
+        connection.settimeout(30)
+        with connection, suppress(OSError):
             if connection.recv(1 << 16):
                 connection.sendall(ANSWER + body)
                 close.wait(60)
                 if hears_more:
-                    connection.recv(1 << 16)
+                    connection.recv(1 << 16)  # and so ends
 
     def serve() -> None:
         for body in (b"#0", b"#1"):
@@ -86,10 +87,12 @@ def test_a_request_that_met_a_broken_connection_is_not_sent_anew(server: Server)
     async def scenario() -> None:
         shared = Connections(asyncio.get_running_loop(), None)
         client = Session(server.url, {}, 30.0, shared)
-        assert (await client.request("GET", "/", {})).body == b"#0"
-        with pytest.raises(aiohttp.ServerDisconnectedError):
-            await client.request("GET", "/", {})
-        client.close()
-        await shared.close()
+        try:
+            assert (await client.request("GET", "/", {})).body == b"#0"
+            with pytest.raises(aiohttp.ServerDisconnectedError):
+                await client.request("GET", "/", {})
+        finally:
+            client.close()
+            await shared.close()
 
     asyncio.run(scenario())
