@@ -1,11 +1,13 @@
 """What tests run by hand: a service, as its owner does, in one task; and a scenario, on each kind of loop."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import pytest
+
+from tests.limits import run_on
 
 __all__ = ["Run", "run", "running"]
 
@@ -17,12 +19,7 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 def run(request: pytest.FixtureRequest) -> Run:
     """For a conftest to hand on."""
     factory = pytest.importorskip(request.param).new_event_loop
-
-    def run_on_loop(scenario: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(scenario)
-
-    return run_on_loop
+    return partial(run_on, factory)
 
 
 class Runs(Protocol):

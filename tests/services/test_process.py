@@ -111,6 +111,17 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_outp
     run(scenario())
 
 
+def test_one_that_printed_nothing_says_so(run: Run) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ServiceStartError) as raised:
+            async with running(Command(given=["false"], says="up")):
+                pass
+        first, _, last = str(raised.value).splitlines()
+        assert (first, last) == ("Command ended with exit status 1 before it was ready.", "It printed nothing.")
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

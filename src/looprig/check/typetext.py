@@ -279,7 +279,7 @@ class _Rendering:
 def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: tuple[str, ...]) -> Any:
     """What a name stands for, if it is there at run time."""
     found: Any = source.namespace.get(parts[0])
-    for part in parts[1:] if found is not None else ():
+    for part in parts[1:]:
         found = getattr(found, part, None)
     if found is None:
         found = sys.modules.get(origin.module)

@@ -91,7 +91,8 @@ class _Running:
             return error is not None
         except BaseException as raised:
             if raised is error:
-                return False  # whoever called raises it, with the traceback it had
+                raised.__traceback__ = traceback  # whoever called raises it: the service's frames say nothing new
+                return False
             raise
         if hasattr(generator, "aclose"):
             await generator.aclose()
