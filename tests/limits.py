@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from looprig.pytest_plugin.markers import timeout_of
-from looprig.runtime.tasks import waits_at
+from looprig.runtime.stacks import waits_at
 
 __all__ = ["LIMIT", "limit_of", "limited", "no_hang", "run_on"]
 
