@@ -219,7 +219,7 @@ class Hosts:
             self.opened(host)
         if found:
             self._depends_on[key] = found
-        if isinstance(key, pytest.Function):  # the loop of one test ends with it
+        if isinstance(key, pytest.Item):  # the loop of one test ends with it
             self.ends.begin(key)
             return host
 

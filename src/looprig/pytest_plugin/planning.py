@@ -94,7 +94,8 @@ class Planning:
             self.errors.add(user, [error])
         for component, contradiction in contradictions(self.plan, self._party):
             for test in component.tests:
-                assert isinstance(test, pytest.Function)
+                assert isinstance(test, pytest.Item)
+                assert _compat.has_fixtures(test)
                 self.errors.add(test, [contradiction])
         # Only needed while planning; 20,000 tests would keep them alive for nothing.
         for kept in (

@@ -14,6 +14,7 @@ from typing import Final, final
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
+from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.existence import Existence
 from looprig.pytest_plugin.item_errors import ItemErrors
 
@@ -37,14 +38,14 @@ class Refusing:
 
         pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
         for item in errors:
-            if isinstance(item, pytest.Function):
+            if _compat.has_fixtures(item):
                 # A list of its own: the tests of one parametrized function share theirs.
                 item.fixturenames = [_FIXTURE, *item.fixturenames]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Explain a fixture that pytest did not find, or that ends too soon, where there is more to say about it."""
-        if call.excinfo is None or call.when != "setup" or not isinstance(item, pytest.Function):
+        if call.excinfo is None or call.when != "setup" or not _compat.has_fixtures(item):
             return
         if _is_lookup_error(call.excinfo.value):
             _note(item, self._existence.hints(item))

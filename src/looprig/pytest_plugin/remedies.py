@@ -12,6 +12,7 @@ from typing import Any, final
 import pytest
 
 from looprig.location import Location, location_of
+from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.owners import Owner, is_declared
 from looprig.pytest_plugin.registering import Registry
@@ -24,14 +25,14 @@ __all__ = ["Party", "Remedies"]
 class Party:
     """A test or fixture, what it is called, and the other plugin that runs it; `None` if looprig does."""
 
-    what: pytest.Function | Definition
+    what: pytest.Item | Definition
     name: str
     owner: Owner | None
 
     @property
     def function(self) -> Any:
         """The function behind it."""
-        function: object = self.what.obj if isinstance(self.what, pytest.Function) else self.what.func
+        function: object = getattr(self.what, "obj", None) if isinstance(self.what, pytest.Item) else self.what.func
         return getattr(function, "__func__", function)
 
     @property
@@ -68,7 +69,8 @@ class Remedies:
         if theirs.owner is None or ours.owner is not None:
             return "Let one plugin run both tests, or let them share no fixture."
         item = ours.what
-        assert isinstance(item, pytest.Function)
+        assert isinstance(item, pytest.Item)
+        assert _compat.has_fixtures(item)
         ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]
         return f"Let one plugin run both tests: {', or '.join(ways)}." if ways else "Let them share no fixture."
 
@@ -76,7 +78,7 @@ class Remedies:
         owner = theirs.owner
         assert owner is not None
         claim = owner.claims_everything(self._config)
-        if isinstance(theirs.what, pytest.Function):
+        if isinstance(theirs.what, pytest.Item):
             names = {mark.name for mark in theirs.what.iter_markers()}
             if claim is not None and not self._is_marked(owner, theirs.what):
                 yield f"have looprig run all tests ({claim})"
@@ -94,7 +96,7 @@ class Remedies:
         return bool(owner.mark) and is_declared(owner.mark.rpartition(".")[2], item)
 
     def _to_other(self, ours: Party, owner: Owner, item: pytest.Function) -> Iterator[str]:
-        if isinstance(ours.what, pytest.Function):
+        if isinstance(ours.what, pytest.Item):
             if owner.mark and not self._registry.is_used_by(item):
                 yield f"mark {ours.name} with {owner.mark}"
         elif owner.makes(ours.what):

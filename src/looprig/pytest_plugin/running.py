@@ -204,9 +204,6 @@ class Running:
             except StuckTaskError as stuck:
                 errors.append(stuck)
             raise_together(errors, "the test failed, and left tasks that would not end")
-            made = inner(*args, **kwargs)
-            if iscoroutine(made):  # one that hides an async def may have run it
-                self.run_test(item, lambda: made, {})
 
         # Hypothesis calls what stands here for each example; the wrapper that pytest calls stays as it is.
         function.hypothesis.inner_test = example
