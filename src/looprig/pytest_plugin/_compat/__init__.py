@@ -21,6 +21,7 @@ from looprig.pytest_plugin._compat.closures import (
     parameter_values,
     parametrized_indices,
     parametrized_scope,
+    plain_parameter,
     requests,
 )
 from looprig.pytest_plugin._compat.definitions import (
@@ -94,6 +95,7 @@ __all__ = [
     "parameter_values",
     "parametrized_indices",
     "parametrized_scope",
+    "plain_parameter",
     "poison",
     "print_document",
     "requester",

@@ -12,6 +12,7 @@ from _pytest.compat import NOTSET
 from _pytest.fixtures import (
     FuncFixtureInfo,
 )
+from _pytest.mark.structures import ParameterSet
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.unittest import TestCaseFunction
 
@@ -35,6 +36,7 @@ __all__ = [
     "parameter_values",
     "parametrized_indices",
     "parametrized_scope",
+    "plain_parameter",
     "requests",
 ]
 
@@ -144,6 +146,11 @@ def gives_parameter(definition: Definition) -> bool:
 def is_no_value(value: object) -> bool:
     """Whether it is what pytest puts in place of a value where a parametrization has none: such a test is skipped."""
     return value is NOTSET
+
+
+def plain_parameter(parameter: object) -> object:
+    """The value of one of a fixture's `params`, which may be written as `pytest.param(value)`."""
+    return parameter.values[0] if isinstance(parameter, ParameterSet) and parameter.values else parameter
 
 
 def parameter_values(item: pytest.Function) -> Mapping[str, object]:
