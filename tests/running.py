@@ -1,12 +1,13 @@
 """What tests run by hand: a service, as its owner does, in one task; and a scenario, on each kind of loop."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import pytest
-import uvloop
+
+from tests.limits import run_on
 
 __all__ = ["Run", "run", "running"]
 
@@ -14,15 +15,11 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 """Runs a scenario on a loop of its own, to its end."""
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """For a conftest to hand on."""
-
-    def run_on_loop(scenario: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(scenario)
-
-    return run_on_loop
+    factory = pytest.importorskip(request.param).new_event_loop
+    return partial(run_on, factory)
 
 
 class Runs(Protocol):

@@ -56,7 +56,9 @@ class CheckerError(LooprigError):
 
 @final
 class DeclarationError(LooprigError):
-    """A service, field, parameter or loop declaration is wrong; told at import or at collection.
+    """A service, field, parameter or loop declaration is wrong.
+
+    Reported at import, or at the set-up of the tests that it concerns.
 
     `code` is what `--check-fixtures` calls it; `parameter` is the parameter of the first party that it is about, if it
     is about one.
@@ -78,7 +80,7 @@ class DeclarationError(LooprigError):
 
 @final
 class LoopPlanError(LooprigError):
-    """No loop can satisfy all declarations that share it; told at collection."""
+    """No loop can satisfy all declarations that share it; reported at the set-up of the tests that it concerns."""
 
 
 @final

@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import CodeType, FrameType
 from typing import Any, Final, final
 
-__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "location_of"]
+__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "is_foreign", "location_of"]
 
 
 @final
@@ -91,3 +91,17 @@ def _frame(depth: int) -> FrameType | None:
             break
         frame = frame.f_back
     return frame
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a file is one of an installed package or of the standard library."""
+    real = os.path.realpath(path)
+    return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _foreign_folders())
+
+
+@cache
+def _foreign_folders() -> frozenset[str]:
+    import sysconfig  # noqa: PLC0415 - slow to load, and most runs never ask
+
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return frozenset(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from looprig.check.names import Origin, UnresolvedError, origin_of
+from looprig.check.names import Origin, UnresolvedError, nearest, origin_of
 from looprig.check.source import Source
 
 TEXT = """
@@ -65,7 +65,20 @@ def source(namespace: Mapping[str, Any] | None = None) -> Source:
         ("Outer.Inner", Origin("package.tests.a", "Outer", "/p/tests/a.py"), ("Inner",)),
         *(
             (name, Origin("package.tests.a", name, "/p/tests/a.py"), ())
-            for name in ("ALIAS", "first", "second", "rest", "each", "in_with", "in_for", "made_in_else", "function")
+            for name in (
+                "ALIAS",
+                "first",
+                "second",
+                "rest",
+                "each",
+                "in_with",
+                "in_for",
+                "in_try",
+                "in_finally",
+                "in_case",
+                "made_in_else",
+                "function",
+            )
         ),
         ("int", None, ("int",)),
     ],
@@ -97,6 +110,51 @@ def test_what_is_imported_for_checkers_goes_before_what_is_there_at_run_time() -
     assert origin_of(("Decimal",), found, ()) == (Origin("decimal", "Decimal"), ())
     text = "try:\n    from fractions import Decimal\nfinally:\n    pass\n" + text
     assert origin_of(("Decimal",), Source("/p/a.py", "a", text, {}), ()) == (Origin("decimal", "Decimal"), ())
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "try:\n    x = 1\nfinally:\n    pass",
+        "try:\n    pass\nexcept ValueError:\n    x = 1",
+        "try:\n    pass\nexcept* ValueError:\n    x = 1",
+        "try:\n    pass\nfinally:\n    x = 1",
+        "match 1:\n    case 1:\n        x = 1",
+        "while True:\n    x = 1\n    break",
+        "for _ in ():\n    pass\nelse:\n    x = 1",
+        "with open('y'):\n    x = 1",
+        "if 1:\n    if 2:\n        x: int = 1",
+    ],
+)
+def test_a_name_may_be_bound_within_any_statement(block: str) -> None:
+    assert origin_of(("x",), Source("/p/a.py", "a", block, {}), ()) == (Origin("a", "x", "/p/a.py"), ())
+
+
+def test_what_is_there_unless_for_checkers_is_not_for_them() -> None:
+    """Though it stands under the same `if`."""
+    text = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    x = 1\nelse:\n    from numbers import Number\n"
+        "if TYPE_CHECKING:\n    from decimal import Decimal as Number\n"
+    )
+    found = Source("/p/a.py", "a", text, {})
+    assert origin_of(("Number",), found, ()) == (Origin("decimal", "Decimal"), ())
+
+
+def test_what_it_imports_by_a_whole_name_is_known() -> None:
+    """A relative import says nothing of how the project is found."""
+    found = set(source().imports())
+    assert {"os.path", "aiohttp.web", "pathlib", "decimal"} <= found
+    assert not {"package.tests", "package.tests.models", "package.shared"} & found
+
+
+def test_of_files_of_one_name_the_nearest_around_is_meant() -> None:
+    def file(path: str) -> Source:
+        return Source(path, "conftest", "", {})
+
+    here = file("/p/tests/unit/test_it.py")
+    top, middle, beside = file("/p/conftest.py"), file("/p/tests/conftest.py"), file("/p/tests/other/conftest.py")
+    assert nearest([top, beside, middle], here) is middle
+    assert nearest([beside, top], here) is top
 
 
 def test_what_nothing_binds_is_an_error() -> None:

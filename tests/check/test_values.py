@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable
 from typing import Any, NewType
+from unittest.mock import Mock
 
 import pytest
 
@@ -31,6 +32,14 @@ class Rude:
         raise AssertionError
 
     def method(self) -> None: ...
+
+
+class Moved:
+    """A package shows it, and says that it is of a module within."""
+
+
+MOVED = Moved
+Moved.__module__ = f"{__name__}._hidden"
 
 
 def rendered(value: object) -> str:
@@ -68,6 +77,10 @@ def rendered(value: object) -> str:
         (str.upper, "_instance(types.MethodDescriptorType)"),
         (Value(1).shown, "_instance(types.MethodType)"),
         (object(), "_instance(builtins.object)"),
+        ([0] * 201, "_instance(builtins.list)"),
+        ([0] * 200, str([0] * 200)),
+        (MOVED, f"{__name__}.Moved"),
+        (Mock(), "_instance(unittest.mock.Mock)"),  # each has a class of its own, which nothing can import
     ],
 )
 def test_a_value_is_written_as_a_suite_would(value: object, code: str) -> None:
@@ -80,7 +93,21 @@ def made_in_a_function() -> Callable[[], None]:
     return inner
 
 
-NAMELESS: list[object] = [lambda: 1, made_in_a_function(), enum, dict[int, int]().keys(), list[int], int | str]
+def class_made_in_a_function() -> type:
+    class Inner(Rude): ...
+
+    return Inner
+
+
+NAMELESS: list[object] = [
+    lambda: 1,
+    class_made_in_a_function(),
+    made_in_a_function(),
+    enum,
+    dict[int, int]().keys(),
+    list[int],
+    int | str,
+]
 
 
 @pytest.mark.parametrize("value", [*NAMELESS, [[[[[[[[1]]]]]]]]])
@@ -97,12 +124,27 @@ def test_a_new_type_leaves_no_trace_in_a_value(annotation: object, holds: bool) 
     assert holds_new_types(annotation) is holds
 
 
+def test_an_annotation_that_is_about_itself_is_not_looked_through_for_ever() -> None:
+    class Recursive: ...
+
+    annotation: Any = Recursive()
+    annotation.__args__ = (annotation,)
+    assert not holds_new_types(annotation)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
         (1, "1"),
         ("x" * 50, repr("x" * 50)[:37] + "..."),
         (Color.RED, "Color.RED"),
+        ("x" * 38, repr("x" * 38)),
+        ("x" * 39, repr("x" * 39)[:37] + "..."),
+        (Color, "type[Color]"),
+        (rendered, "rendered"),
+        ([1, {"b": {2}}], "[1, {'b': {2}}]"),
+        ([[[[[[[1]]]]]]], "[[[[[[list]]]]]]"),
+        ([0] * 201, "list"),
         pytest.param(Rude(), "Rude", id="rude"),
     ],
 )

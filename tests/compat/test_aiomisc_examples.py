@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.plugin.suite import run_apart
+from tests.plugin.suite import POLICIES_ARE_DEPRECATED, run_apart
 
 pytest.importorskip("aiomisc", reason="needs aiomisc")
 pytest.importorskip("uvloop", reason="needs uvloop")
@@ -371,7 +371,7 @@ TEST_CLIENT_OURS: Final = """
     ],
 )
 def test_an_example_of_aiomisc_runs(pytester: pytest.Pytester, suite: str, passed: int, failed: int) -> None:
-    result = run_apart(pytester, suite)
+    result = run_apart(pytester, suite, POLICIES_ARE_DEPRECATED)
     result.assert_outcomes(passed=passed, failed=failed)
 
 

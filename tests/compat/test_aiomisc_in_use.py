@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.plugin.suite import output, run_apart
+from tests.plugin.suite import POLICIES_ARE_DEPRECATED, output, run_apart
 
 pytest.importorskip("aiomisc", reason="needs aiomisc")
 
@@ -242,6 +242,7 @@ def test_the_ids_of_policies_stand_in_the_names_of_tests(pytester: pytest.Pytest
             pass
         """,
         "-v",
+        POLICIES_ARE_DEPRECATED,
     )
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*::test_it?uvloop?*", "*::test_it?asyncio?*", "*::test_it?third?*"])

@@ -2,11 +2,13 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from looprig import DeclarationError, loop_config
+from looprig.declare.loop_config import LoopConfig, configs_in
 from looprig.scopes import Scope
 
 config: Any = loop_config
@@ -55,3 +57,45 @@ def test_what_cannot_be_is_told(options: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
     assert caught.value.fix
     assert caught.value.parties[0][1].path == __file__
+
+
+PARTS = {
+    "scope": ('scope="module"', 'scope="class"', "scope"),
+    "factory": ("factory=one", "factory=two", "factory"),
+    "factories": ('factories={"a": one}', 'factories={"a": two}', "factory"),
+    "names of factories": ('factories={"a": one}', 'factories={"b": one}', "factory"),
+    "factory and factories": ("factory=one", 'factories={"a": one}', "factory"),
+    "factories and factory": ('factories={"a": one}', "factory=one", "factory"),
+    "debug": ("debug=True", "debug=False", "debug"),
+    "executor": ("executor=one", "executor=two", "executor"),
+    "timeout": ("timeout=1", "timeout=2", "timeout"),
+}
+
+
+def declared(*configs: str) -> list[LoopConfig]:
+    """What a module declares that says these, each on a line."""
+    lines = "\n".join(f"loop_config({config})" for config in configs)
+    module = ModuleType("conftest")
+    code = f"from looprig import loop_config\ndef one(): ...\ndef two(): ...\n{lines}\n"
+    exec(compile(code, "conftest.py", "exec"), vars(module))  # noqa: S102 - it is declared by running a module
+    return list(configs_in(module))
+
+
+@pytest.mark.parametrize(("first", "second", "name"), PARTS.values(), ids=PARTS)
+def test_two_of_one_module_cannot_contradict_each_other(first: str, second: str, name: str) -> None:
+    with pytest.raises(DeclarationError, match=f"Two loop_config in one module contradict each other about {name}"):
+        declared(first, second)
+
+
+@pytest.mark.parametrize(("first", "second", "name"), PARTS.values(), ids=PARTS)
+def test_two_of_one_module_may_say_the_same_or_each_a_part(first: str, second: str, name: str) -> None:
+    del name
+    assert len(declared(first, first)) == 2
+    assert len(declared(first, "")) == 2
+    assert len(declared("", second)) == 2
+
+
+def test_each_of_several_is_held_against_all() -> None:
+    with pytest.raises(DeclarationError) as caught:
+        declared("debug=True", "timeout=1", "debug=False")
+    assert [place.line for _, place in caught.value.parties] == [4, 6]

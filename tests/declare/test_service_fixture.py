@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import functools
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -250,7 +251,8 @@ class Names(Protocol):
 )
 def test_a_wrong_declaration_is_told(cls: Any, options: dict[str, Any], message: str) -> None:
     if isinstance(cls, type):  # a class of its own for each test, since a declaration is kept on the class
-        cls = type(cls.__name__, (cls,), {k: v for k, v in vars(cls).items() if k in {"__annotations__", "__module__"}})
+        own = {"__annotations__": inspect.get_annotations(cls), "__module__": cls.__module__}
+        cls = type(cls.__name__, (cls,), own)
     with pytest.raises(DeclarationError) as caught:
         declare(**options)(cls)
     assert message in str(caught.value)

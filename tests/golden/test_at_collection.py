@@ -1,4 +1,4 @@
-"""What is wrong between declarations is told when all is collected, all at once, and before any test runs."""
+"""What is wrong between declarations is an error of the tests that it concerns, and each stands in the summary once."""
 
 from textwrap import dedent
 
@@ -273,6 +273,7 @@ from tests.golden.suites import told_at_collection
                 "test_it.py": """
                     from one import Db
                     from two import Db as Other
+                    async def test_it(db): ...
                 """,
             },
             """
@@ -336,7 +337,7 @@ def test_wrong_between_declarations(pytester: pytest.Pytester, suite: str | dict
     assert told_at_collection(pytester, suite) == dedent(expected).lstrip("\n")
 
 
-def test_all_of_several_files_is_told_at_once(pytester: pytest.Pytester) -> None:
+def test_what_is_wrong_in_several_files_is_reported_together(pytester: pytest.Pytester) -> None:
     suite = {
         "conftest.py": """
             @service_fixture
@@ -358,41 +359,32 @@ def test_all_of_several_files_is_told_at_once(pytester: pytest.Pytester) -> None
             class Db(Life):
                 dsn: str
             async def test_a(db): ...
+            async def test_again(db): ...
+            async def test_wide(wide): ...
         """,
         "test_b.py": """
             async def test_b(api: TestClient): ...
+            async def test_itself(itself): ...
         """,
     }
     assert told_at_collection(pytester, suite) == dedent(
         """\
-        Services need each other in a circle: Itself -> Itself, so none of them can start first.
-          conftest.py:8: Itself
-        Take one field of the circle out, or hand that value over after the start.
+        Db.dsn has no value: there is no fixture 'dsn', no service of its type, and no default.
+          a/test_a.py:8: Db
+          a/test_a.py:12: test_a
+        Add a fixture 'dsn', give the field a default, or annotate it with a service.
 
         Wide (scope "session") needs Narrow (scope "function"), which ends first.
           a/conftest.py:10: Wide
           a/conftest.py:8: Narrow
         Widen Narrow to scope="session", or narrow Wide to scope="function".
 
-        Db.dsn has no value: there is no fixture 'dsn', no service of its type, and no default.
-          a/test_a.py:8: Db
-          a/test_a.py:12: test_a
-        Add a fixture 'dsn', give the field a default, or annotate it with a service.
-
         test_b declares api: TestClient, without saying of which service.
           test_b.py:8: test_b
         Name it: TestClient[Rest].
+
+        Services need each other in a circle: Itself -> Itself, so none of them can start first.
+          conftest.py:8: Itself
+        Take one field of the circle out, or hand that value over after the start.
         """
     )
-
-
-@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "-k nothing"])
-def test_told_whatever_is_asked(pytester: pytest.Pytester, option: str) -> None:
-    suite = """
-        @service_fixture
-        @dataclass
-        class Itself(Life):
-            itself: "Itself"
-        async def test_it(itself): ...
-    """
-    assert told_at_collection(pytester, suite, *option.split()).startswith("Services need each other in a circle")

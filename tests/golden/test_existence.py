@@ -1,10 +1,10 @@
-"""Parameters that no fixture answers, or one that ends too soon: told for the whole suite, before any test runs."""
+"""Parameters that no fixture answers, or one that ends too soon: pytest reports them, looprig explains."""
 
 from textwrap import dedent
 
 import pytest
 
-from tests.golden.suites import HEAD, told_at_collection
+from tests.golden.suites import HEAD, told_at_collection, told_with_the_plan
 from tests.plugin.suite import OPTIONS
 from tests.services_in_pytest.folders import put
 
@@ -123,7 +123,7 @@ from tests.services_in_pytest.folders import put
     ],
 )
 def test_what_is_missing_is_told(pytester: pytest.Pytester, suite: str, expected: str) -> None:
-    assert told_at_collection(pytester, suite) == dedent(expected).lstrip("\n")
+    assert told_with_the_plan(pytester, suite) == dedent(expected).lstrip("\n")
 
 
 def test_a_service_that_is_not_seen_there_is_named(pytester: pytest.Pytester) -> None:
@@ -242,4 +242,4 @@ def test_a_test_that_is_excused_excuses_no_other(pytester: pytest.Pytester) -> N
     def test_skipped(nothing): ...
     def test_it(nothing): ...
     """
-    assert "test_it asks for 'nothing'" in told_at_collection(pytester, suite)
+    assert "test_it asks for 'nothing'" in told_with_the_plan(pytester, suite)

@@ -1,15 +1,19 @@
 """The tools that keep the house: the changelog's fragments, and the steps of CI."""
 
 import shlex
+import signal
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.house.repository import ROOT
-from tools import changelog, dev
+from tools import changelog, commands, pythons, steps, workshop
+from tools.pythons import Python
+from tools.workshop import Environment, Step, Workshop
 
-ENVIRONMENT = dev.Environment("nothing", (), wheel=False)
+ENVIRONMENT = Environment("nothing", (), wheel=False)
 
 
 def python(code: str) -> str:
@@ -53,8 +57,9 @@ def test_a_wrong_fragment_is_told(
 
 
 def test_every_group_that_an_environment_names_is_declared() -> None:
-    steps = (*dev.STATIC_STEPS, *dev.FAST_SUITE, *dev.wheel_suite([("3.11", sys.executable)]), dev.EXAMPLE_STEP)
-    assert {group for step in steps for group in step.environment.groups} <= set(dev.dependency_groups())
+    suite = steps.wheel_suite([Python("3.11", sys.executable)])
+    every = (*steps.STATIC_STEPS, *steps.FAST_SUITE, *suite, steps.EXAMPLE_STEP)
+    assert {group for step in every for group in step.environment.groups} <= set(workshop.dependency_groups())
 
 
 def test_every_requirement_is_pinned() -> None:
@@ -64,65 +69,171 @@ def test_every_requirement_is_pinned() -> None:
     }
     wanted = {
         requirement.partition(">")[0].partition("[")[0]
-        for group in dev.dependency_groups().values()
+        for group in workshop.dependency_groups().values()
         for requirement in group
     }
     assert wanted <= pinned
 
 
 def test_the_main_python_comes_last_with_the_closing_line() -> None:
-    steps = dev.wheel_suite([("3.11", sys.executable), ("3.12", sys.executable)])
-    names = [step.name for step in steps]
+    found = steps.wheel_suite([Python("3.11", sys.executable), Python("3.12", sys.executable)])
+    names = [step.name for step in found]
     assert names.index("suite: wheel-3.12") < names.index("suite: wheel-3.11")
-    assert [step.name for step in steps if step.closes] == ["suite: wheel-3.11"]
+    assert [step.name for step in found if step.closes] == ["suite: wheel-3.11"]
+
+
+@pytest.mark.parametrize("main", ["3.11", "3.13", "3.15"])
+def test_all_is_run_on_the_oldest_the_newest_and_the_main_python(main: str) -> None:
+    versions = [main, *(version for version in pythons.PYTHONS if version != main)]
+    found = steps.wheel_suite([Python(version, sys.executable) for version in versions])
+    names = {step.name for step in found}
+    whole = {main, "3.11", "3.15"}
+    assert {f"suite: {kind}-{version}" for kind in ("wheel", "peers", "stubs") for version in whole} <= names
+    parts = {f"suite: wheel-{version} (a part)" for version in versions if version not in whole}
+    assert {name for name in names if name.endswith("(a part)")} == parts
+    assert {step.environment.name for step in found if step.command.startswith("coverage")} == {
+        f"{kind}-{main}" for kind in ("wheel", "peers", "stubs")
+    }
+
+
+def test_the_parts_that_are_run_on_every_python_exist() -> None:
+    assert [folder for folder in steps.PARTS if not (ROOT / "tests" / folder).is_dir()] == []
+
+
+def test_the_pythons_are_those_that_the_package_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    classifiers = [text.rpartition(" ")[2] for text in project["classifiers"] if "Python :: 3." in text]
+    assert classifiers == [*pythons.PYTHONS]
+    assert project["requires-python"] == f">={pythons.PYTHONS[0]}"
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_python_that_is_not_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, fails: bool
+) -> None:
+    """In CI it is a failure; at home the suite runs without it."""
+    monkeypatch.setattr(commands, "missing_pythons", lambda: ["3.15"])
+    shop = Workshop(tmp_path)
+    commands.tell_missing(shop, fails=fails)
+    assert shop.conclude() == fails
+    assert "Python 3.15 is not here: nothing is run on it (`tools/bring-python 3.15` may bring it)" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_python_that_was_brought_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = next(version for version in pythons.PYTHONS if version != ".".join(map(str, sys.version_info[:2])))
+    program = tmp_path / "looprig" / f"python-{version}" / "bin" / f"python{version}"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho {version}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Python(version, str(program)) in pythons.find_pythons()
+    assert version not in pythons.missing_pythons()
+
+
+def test_what_cannot_be_installed_on_the_newest_python_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but what the tests themselves need; an older Python must have everything."""
+
+    def install(_: Workshop, name: str, what: str, arguments: list[str], *, matters: bool = True) -> bool:
+        passed = not any("uvloop" in argument or "[all]" in argument for argument in arguments)
+        shop.outcomes.append(workshop.Outcome(what, passed, matters=matters))
+        return passed
+
+    def execute(_: Workshop, name: str, command: tuple[str, ...]) -> bool:
+        return True
+
+    monkeypatch.setattr(Workshop, "install", install)
+    monkeypatch.setattr(Workshop, "execute", execute)
+    shop = Workshop(tmp_path)
+    shop.wheel = tmp_path / "looprig.whl"
+    newest, older = (Environment(name, ("test", "checkers"), lenient=name == "newest") for name in ("newest", "older"))
+    assert shop.prepare(newest)
+    assert shop.conclude() == 0
+    assert "newest is without looprig[uvloop]: pip could not install them there" in capsys.readouterr().out
+    assert not shop.prepare(older)
+    assert shop.conclude() == 1
 
 
 def test_a_failed_step_is_told_and_the_closing_line_comes_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+    shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     closing = "===== 3 passed, 1 skipped in 0.25s ====="
     passes = python(f"print('{closing}'); print('later')")
     fails = python("raise SystemExit(3)")
-    assert workshop.run(dev.Step("suite", ENVIRONMENT, passes, closes=True))
-    assert not workshop.run(dev.Step("gate", ENVIRONMENT, fails))
-    assert workshop.conclude() == 1
+    assert shop.run(Step("suite", ENVIRONMENT, passes, closes=True))
+    assert not shop.run(Step("gate", ENVIRONMENT, fails))
+    assert shop.conclude() == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == closing
     assert lines[-2].endswith("failed: gate")
 
 
 def test_a_program_that_is_not_there_is_a_failed_step(tmp_path: Path) -> None:
-    workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
-    assert not workshop.run(dev.Step("lost", ENVIRONMENT, "no-such-program"))
-    assert workshop.conclude() == 1
+    shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+    assert not shop.run(Step("lost", ENVIRONMENT, "no-such-program"))
+    assert shop.conclude() == 1
 
 
 def test_a_step_that_takes_too_long_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dev, "STEP_LIMIT", 0.2)
-    workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+    monkeypatch.setattr(workshop, "STEP_LIMIT", 0.2)
+    shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     hangs = python("import time; time.sleep(60)")
-    assert not workshop.run(dev.Step("hangs", ENVIRONMENT, hangs))
+    assert not shop.run(Step("hangs", ENVIRONMENT, hangs))
 
 
-@pytest.mark.parametrize("name", ["PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PIP_TARGET", "PYTEST_ADDOPTS"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONUNBUFFERED",
+        "PYTHON_GIL",
+        "PYTHONPATH",
+        "PIP_TARGET",
+        "PYTEST_ADDOPTS",
+        "PYTEST_X",
+    ],
+)
 def test_a_shell_cannot_change_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
-    workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+    shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     command = python(f"import os; raise SystemExit({name!r} in os.environ)")
-    assert workshop.run(dev.Step("look", ENVIRONMENT, command))
+    assert shop.run(Step("look", ENVIRONMENT, command))
 
 
 def test_a_setting_of_where_pip_looks_stays_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://mirror.test/simple")
-    workshop = dev.Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+    shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     command = python("import os; raise SystemExit('PIP_INDEX_URL' not in os.environ)")
-    assert workshop.run(dev.Step("look", ENVIRONMENT, command))
+    assert shop.run(Step("look", ENVIRONMENT, command))
 
 
 def test_a_script_that_only_looks_like_a_python_is_passed_over(tmp_path: Path) -> None:
     shim = tmp_path / "python3.12"
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
-    assert not dev.is_python(str(shim), "3.12")
-    assert dev.is_python(sys.executable, ".".join(map(str, sys.version_info[:2])))
+    assert not pythons.is_python(str(shim), "3.12")
+    assert pythons.is_python(sys.executable, ".".join(map(str, sys.version_info[:2])))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"])
+def test_a_starter_that_ignores_a_signal_does_not_hand_that_down(tmp_path: Path, name: str) -> None:
+    """As `nohup` and background jobs do. For us it stays ignored."""
+    number = signal.Signals[name]
+    before = signal.signal(number, signal.SIG_IGN)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
+        look = shlex.join(("sh", "-c", f"kill -{name[3:]} $$; exit 0"))
+        assert not shop.run(Step("look", ENVIRONMENT, look)), "the signal was ignored"
+        assert signal.getsignal(number) is signal.SIG_IGN
+        assert number in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(number, before)

@@ -1,6 +1,7 @@
 """The client over a real socket: what it sends, what it gives, and what it says when that is not as expected."""
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -136,6 +137,26 @@ def test_data_is_a_raw_body_or_a_form(sent: object, body: str, kind: str) -> Non
     async def asks(api: TestClient[Shop]) -> None:
         echo = await api.post("/echo", data=sent, into=Echo)
         assert (echo.body, echo.type) == (body, kind)
+
+    ask(asks)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param("text", b"text", id="text"),
+        pytest.param(b"raw", b"raw", id="bytes"),
+        pytest.param(bytearray(b"raw"), b"raw", id="bytearray"),
+        pytest.param(memoryview(b"raw"), b"raw", id="memoryview"),
+        pytest.param({"a": "1 2", "b": 3}, b"a=1+2&b=3", id="form"),
+        pytest.param({"a": "1", "b": io.BytesIO(b"raw")}, None, id="form with a file"),
+        pytest.param(io.BytesIO(b"raw"), None, id="stream"),
+    ],
+)
+def test_a_response_has_the_body_that_was_sent_unless_that_was_a_stream(sent: object, kept: bytes | None) -> None:
+    async def asks(api: TestClient[Shop]) -> None:
+        response = await api.post("/echo", data=sent, status=200)
+        assert response.request.body == kept
 
     ask(asks)
 

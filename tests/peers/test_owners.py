@@ -28,6 +28,8 @@ PLUGINS: Final = {
     "trio": "pytest_trio",
     "aiomisc": "aiomisc_pytest",
     "alt_pytest_asyncio.enable": "alt_pytest_asyncio",
+    "aiohttp.pytest_plugin": "aiohttp",
+    "alt_pytest_asyncio": "alt_pytest_asyncio",
 }
 
 
@@ -232,6 +234,36 @@ async def test_ours_again(ours):
     result.assert_outcomes(passed=4)
 
 
+def test_a_fixture_of_theirs_is_looprigs_where_it_is_one_tests_own(pytester: pytest.Pytester) -> None:
+    """As an unmarked test has it that uses `aiohttp_client`: there is nothing that could be taken away."""
+    result = run_apart(
+        pytester,
+        HEAD
+        + """
+import pytest_asyncio
+from aiohttp import web
+
+@pytest_asyncio.fixture
+async def either():
+    yield is_ours(), here()
+
+async def test_ours(aiohttp_client, either):
+    client = await aiohttp_client(web.Application())
+    assert (await client.get("/")).status == 404
+    assert either == (True, here())
+
+@pytest.mark.asyncio
+async def test_theirs(aiohttp_client, either):
+    assert either == (False, here())
+
+def test_sync(either):
+    assert not either[0]
+""",
+        *beside("asyncio", "aiohttp"),
+    )
+    result.assert_outcomes(passed=3)
+
+
 @pytest.mark.parametrize(
     ("suite", "told", "plugin"),
     [
@@ -240,7 +272,7 @@ async def test_ours_again(ours):
 import pytest
 import pytest_asyncio
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def theirs():
     yield 1
 
@@ -255,7 +287,7 @@ async def test_ours(between):
 test_ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
   test_it.py:13: test_ours
   test_it.py:5: theirs
-Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+Let one plugin run both: make theirs with @pytest.fixture, or mark test_ours with @pytest.mark.asyncio.""",
             "asyncio",
         ),
         (
@@ -274,7 +306,7 @@ async def test_theirs(ours):
 test_theirs is run by pytest-asyncio, and ours, which it uses, by looprig: they would be on different loops.
   test_it.py:8: test_theirs
   test_it.py:4: ours
-Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+Let one plugin run both: take @pytest.mark.asyncio off test_theirs, or make ours with @pytest_asyncio.fixture.""",
             "asyncio",
         ),
         (
@@ -297,7 +329,7 @@ def test_sync(ours):
 ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
   test_it.py:9: ours
   test_it.py:5: theirs
-Let one plugin run both. Without @pytest.mark.asyncio or @pytest_asyncio.fixture looprig runs it.""",
+Let one plugin run both: make theirs with @pytest.fixture, or make ours with @pytest_asyncio.fixture.""",
             "asyncio",
         ),
         (
@@ -324,55 +356,17 @@ shared (scope 'module') is shared by test_theirs, where anyio runs it, and test_
   test_it.py:8: shared
   test_it.py:12: test_theirs
   test_it.py:16: test_ours
-Let one plugin run both tests. Without @pytest.mark.anyio or the anyio_backend fixture looprig runs it.""",
+Let one plugin run both tests: take @pytest.mark.anyio off test_theirs, or mark test_ours with @pytest.mark.anyio.""",
             "anyio",
         ),
     ],
     ids=["test of ours", "test of theirs", "fixture of ours", "shared fixture"],
 )
-def test_what_two_owners_would_run_is_told_at_collection(
-    pytester: pytest.Pytester, suite: str, told: str, plugin: str
-) -> None:
-    result = run_apart(pytester, suite, *beside(plugin))
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert told in output(result).replace("ERROR: ", "")
-
-
-@pytest.mark.parametrize(
-    ("plugin", "options", "name", "remedy"),
-    [
-        ("asyncio", ("-o", "asyncio_mode=auto"), "pytest-asyncio", "Set asyncio_mode = strict"),
-        ("asyncio", ("--asyncio-mode=auto",), "pytest-asyncio", "Set asyncio_mode = strict"),
-        ("anyio", ("-o", "anyio_mode=auto"), "anyio", "Set anyio_mode = strict"),
-        ("trio", ("-o", "trio_mode=true"), "pytest-trio", "Set trio_mode = false"),
-        ("aiomisc", (), "aiomisc-pytest", "It has no option to claim less: run with -p no:aiomisc, or uninstall it"),
-        (
-            "alt_pytest_asyncio.enable",
-            (),
-            "alt-pytest-asyncio",
-            "It has no option to claim less: run with -p no:alt_pytest_asyncio.enable, or uninstall it",
-        ),
-    ],
-    ids=["pytest-asyncio", "pytest-asyncio's option", "anyio", "pytest-trio", "aiomisc", "alt-pytest-asyncio"],
-)
-def test_a_plugin_that_claims_everything_too_is_told_at_start(
-    pytester: pytest.Pytester, plugin: str, options: tuple[str, ...], name: str, remedy: str
-) -> None:
-    result = run_apart(pytester, "async def test_it(): pass\n", *beside(plugin), *options, "-Wdefault")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"{name} claims every async test, and so does looprig: a test would have two loops. {remedy}" in output(
-        result
-    )
-
-
-def test_a_plugin_is_known_by_its_module_too(pytester: pytest.Pytester) -> None:
-    """As it is called where plugins are not loaded by themselves."""
-    beside("asyncio")
-    result = run_apart(
-        pytester, "async def test_it(): pass\n", "-p", "pytest_asyncio.plugin", "--asyncio-mode=auto", "-Wdefault"
-    )
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "Set asyncio_mode = strict" in output(result)
+def test_what_two_owners_would_run_is_refused(pytester: pytest.Pytester, suite: str, told: str, plugin: str) -> None:
+    result = run_apart(pytester, f"{suite}\ndef test_other(): pass\n", *beside(plugin))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.parseoutcomes()["passed"] == 1
+    assert told in output(result)
 
 
 def test_their_markers_mean_nothing_where_they_are_not_active(pytester: pytest.Pytester) -> None:

@@ -1,16 +1,21 @@
 """What no loop can satisfy is told, all of it, with all who declared it."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from looprig.exceptions import LoopPlanError
 from looprig.location import Location
 from looprig.plan.check import contradictions
-from looprig.plan.model import Declaration
+from looprig.plan.model import Declaration, Place
+from looprig.scopes import Scope
 from tests.plan.forest import Forest
 
 
 def told(forest: Forest) -> list[LoopPlanError]:
-    return contradictions(forest.solve(), lambda test: (str(test), Location("/test_it.py", 1)))
+    found = contradictions(forest.solve(), lambda test: (str(test), Location("/test_it.py", 1)))
+    return [error for _, error in found]
 
 
 def declaration(forest: Forest, name: str, place: str | None, line: int, *, value: Any = None) -> Declaration:
@@ -47,6 +52,32 @@ def test_a_narrow_loop_is_told_with_the_scope_that_it_needs() -> None:
     )
 
 
+@pytest.mark.parametrize("order", [("a", "a/x"), ("a/x", "a")])
+def test_of_one_loop_at_several_places_the_lowest_counts(order: tuple[str, str]) -> None:
+    """One override is wide enough by itself; the test that it is narrow for comes first or last."""
+    forest = Forest()
+    forest.instances(shared="a")
+    forest.tests(t="shared", u="shared")
+    for test, place in zip("tu", order, strict=True):
+        forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
+    (error,) = told(forest)
+    assert 'loop has scope "module", but the loop that it gives is shared through shared' in str(error)
+    assert [name for name, _ in error.parties] == ["loop", 'shared (scope "package")']
+
+
+def test_places_that_are_equally_low_are_told_as_one() -> None:
+    """The first of them, so that the text does not depend on how many there are."""
+    forest = Forest()
+    forest.instances(db="")
+    forest.tests(t="db", u="db")
+    alone = Place("alone", 1, "alone", Scope.MODULE)  # a module in no package stands as deep as a package does
+    first = declaration(forest, "loop", "a", 1)
+    forest.planner.declare("t", (first,))
+    forest.planner.declare("u", (replace(first, place=alone),))
+    (error,) = told(forest)
+    assert 'loop has scope "package"' in str(error)
+
+
 def test_a_test_that_cannot_see_the_loop_it_shares_is_told() -> None:
     forest = module_and_session()
     forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
@@ -78,3 +109,60 @@ def test_each_component_is_judged_by_itself_and_all_are_told() -> None:
     for test, place in {"t": "a/x", "u": "b/x", "v": "c"}.items():
         forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
     assert ["one" in str(error) or "two" in str(error) for error in told(forest)] == [True, True]
+
+
+def test_one_declaration_that_gives_two_values_contradicts_itself() -> None:
+    """`loop_config(factories=...)` gives each test one of its factories, and all from one line."""
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
+    forest.planner.declare("u", (declaration(forest, "loop_config", None, 1, value=str),))
+    (error,) = told(forest)
+    assert "One loop cannot have more than one loop factory: loop_config contradict" in str(error)
+
+
+def test_two_of_one_place_are_told_apart_by_their_names() -> None:
+    """Of what is made by a plugin the place may not be known."""
+    forest = module_and_session()
+    one = declaration(forest, "loop", "", 1)
+    for test, each in (("t", one), ("u", replace(one, name="event_loop"))):
+        forest.planner.declare(test, (each,))
+    (error,) = told(forest)
+    assert "One loop cannot have more than one loop: loop and event_loop contradict each other" in str(error)
+
+
+def test_a_declaration_that_several_tests_cannot_see_is_told_once() -> None:
+    forest = Forest()
+    forest.instances(db="")
+    forest.tests(t="db", u="db", v="db")
+    forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
+    (error,) = told(forest)
+    assert "u shares that loop too" in str(error)
+
+
+def test_one_that_is_too_narrow_is_not_told_of_as_unseen_as_well() -> None:
+    """To make it wider may be all that it takes."""
+    forest = module_and_session()
+    forest.planner.declare("t", (declaration(forest, "loop", "a/x", 1),))
+    (error,) = told(forest)
+    assert 'Give loop scope="session"' in str(error)
+
+
+FACTORY, OTHER = ("loop_config", None, 2, int), ("loop_config", None, 3, str)
+NARROW = ("loop", "a/x", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "about"),
+    [
+        ((FACTORY, NARROW), (OTHER, NARROW), ["more than one loop factory", "has scope"]),
+        ((NARROW, FACTORY), (NARROW, OTHER), ["has scope", "more than one loop factory"]),
+        ((FACTORY, NARROW), (FACTORY, NARROW), ["has scope"]),
+    ],
+)
+def test_all_that_is_wrong_with_one_loop_is_told(first: Any, second: Any, about: list[str]) -> None:
+    forest = module_and_session()
+    for test, declared in (("t", first), ("u", second)):
+        forest.planner.declare(test, tuple(declaration(forest, *each[:3], value=each[3]) for each in declared))
+    errors = told(forest)
+    assert len(errors) == len(about)
+    assert all(text in str(error) for text, error in zip(about, errors, strict=True))

@@ -16,7 +16,7 @@ import pytest
 import looprig.pytest_plugin.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
-__all__ = ["OPTIONS", "output", "run", "run_apart", "start", "write"]
+__all__ = ["OPTIONS", "POLICIES_ARE_DEPRECATED", "output", "run", "run_apart", "start", "write"]
 
 OPTIONS: Final = (
     "-Werror",
@@ -25,6 +25,9 @@ OPTIONS: Final = (
     *("-p", looprig.pytest_plugin.__name__),
     *("-p", "no:cacheprovider"),
 )
+
+POLICIES_ARE_DEPRECATED: Final = "-Wignore:'asyncio.:DeprecationWarning"
+"""For a suite that uses event loop policies: from Python 3.14 on naming one warns."""
 
 
 def write(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:

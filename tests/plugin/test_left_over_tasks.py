@@ -37,7 +37,7 @@ async def test_leaves(fixture):
 
 async def test_finds_none():
     assert not left()
-    assert ended == ["test", "fixture"]
+    assert ended == ["fixture", "test"]
 """
 
 
@@ -57,9 +57,11 @@ async def factory():
 
 async def test_uses_it(factory):
     assert type(asyncio.create_task(linger("made"))) is Task
+
+def test_is_over():
     ended.clear()
 """
-    run(pytester, HEAD + factory + TESTS).assert_outcomes(passed=3)
+    run(pytester, HEAD + factory + TESTS).assert_outcomes(passed=4)
 
 
 def test_are_ended_where_a_test_has_a_task_factory_for_a_while(pytester: pytest.Pytester) -> None:
@@ -74,7 +76,7 @@ async def test_leaves(fixture):
 
 async def test_finds_none():
     assert not left()
-    assert ended == ["test", "fixture"]
+    assert ended == ["fixture", "test"]
 """
     run(pytester, HEAD + for_a_while).assert_outcomes(passed=2)
 
@@ -169,5 +171,5 @@ def test_over():
     closing.append(True)
 """,
     )
-    result.assert_outcomes(failed=1, passed=1)
+    result.assert_outcomes(passed=2, errors=1)
     assert "were started one after the other while 3 times all were ended, and were left behind" in output(result)

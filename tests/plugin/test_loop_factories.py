@@ -150,7 +150,7 @@ def test_factories_that_contradict_each_other_on_one_loop_are_told(pytester: pyt
         },
     }
     result = run(pytester, files)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     expected = """\
 One loop cannot have more than one loop factory: loop_factory contradict each other on the session loop of the session.
   test_a.py:5: loop_factory
@@ -182,7 +182,7 @@ def test_a_factory_that_is_too_narrow_is_told(pytester: pytest.Pytester) -> None
             pass
         """,
     )
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
     assert 'loop_factory has scope "function", but the loop that it gives is shared through rest' in text
     assert 'Give loop_factory scope="module", or narrow rest to scope="function".' in text
@@ -297,7 +297,7 @@ def test_loop_config_that_contradicts_another_is_told(pytester: pytest.Pytester)
         "test_b.py": module,
     }
     result = run(pytester, files)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
     for word in ("more than one loop factory", "test_a.py:8: loop_config", "test_b.py:8: loop_config"):
         assert word in text

@@ -259,5 +259,5 @@ def test_a_test_that_returns_something_is_warned_of(pytester: pytest.Pytester) -
 )
 def test_what_pytest_would_never_await_is_told_at_collection(pytester: pytest.Pytester, suite: str, told: str) -> None:
     result = run(pytester, suite)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert told in output(result).replace("ERROR: ", "")

@@ -212,3 +212,95 @@ def test_handlers_are_given_back_when_the_run_ends(pytester: pytest.Pytester, ch
     children.append(child)
     assert child.end() == 0
     assert child.lines[-2:] == ["SIGINT True", "SIGTERM True"]
+
+
+@pytest.mark.parametrize("call", ["busy test", "blocking test"])
+def test_one_signal_ends_a_test_that_blocks_its_loop(
+    pytester: pytest.Pytester, children: list[Child], factory: str, call: str
+) -> None:
+    """A test that does not come to an `await` is stopped where it stands: who ends a job in CI sends one signal."""
+    suite = SUITE.replace('if WHERE == "busy test":', 'if WHERE == "blocking test":\n        block()\n    if False:')
+    block = """
+def block():
+    print("waiting", flush=True)
+    time.sleep(3600)
+"""
+    if call == "busy test":
+        suite, block = SUITE.replace("time.monotonic() + 60", "time.monotonic() + 3600"), ""
+    child = Child(start(pytester, f"WHERE = {call!r}\n{suite}{block}", factory))
+    children.append(child)
+    child.wait_for("waiting")
+    child.send(signal.SIGTERM)
+    assert child.end() == 143
+    assert child.told == ["down narrow", "down sync", "down session"]
+
+
+STUBBORN = """
+import asyncio
+import os
+import signal
+import looprig.runtime.host
+import looprig.runtime.operation
+import pytest
+
+looprig.runtime.host.GRACE = looprig.runtime.operation.GRACE = 0.05
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+async def leave():
+    tasks.append(asyncio.create_task(stubborn()))
+    await asyncio.sleep(0)
+
+def interrupt():
+    if HOW == "exit":
+        pytest.exit("enough", 7)
+    os.kill(os.getpid(), signal.SIGTERM if HOW == "SIGTERM" else signal.SIGINT)
+
+tasks = []
+
+@pytest.fixture
+async def in_teardown():
+    if WHERE == "fixture":
+        await leave()
+    yield
+    if WHERE == "fixture":
+        interrupt()
+        await asyncio.sleep(3600)
+
+async def test_it(in_teardown):
+    if WHERE == "test":
+        await leave()
+        interrupt()
+        await asyncio.sleep(3600)
+    if WHERE == "group":
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(3600))
+            await leave()
+            interrupt()
+            await asyncio.sleep(3600)
+    if WHERE == "itself":
+        asyncio.get_running_loop().call_later(0.01, interrupt)
+        await stubborn()
+
+async def test_never():
+    print("never", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("how", "status"), [("SIGINT", 2), ("SIGTERM", 143), ("exit", 7)])
+@pytest.mark.parametrize("where", ["test", "fixture", "group", "itself"])
+def test_an_interrupt_ends_the_run_whatever_tasks_swallow(
+    pytester: pytest.Pytester, children: list[Child], how: str, status: int, where: str
+) -> None:
+    if (how, where) == ("exit", "itself"):
+        pytest.skip("an error in a callback of the loop is no interrupt")
+    child = Child(start(pytester, f"HOW, WHERE = {how!r}, {where!r}\n" + STUBBORN))
+    children.append(child)
+    assert child.end() == status, "\n".join(child.lines)
+    assert child.told == []
+    assert any("swallowed their cancellation" in line or "swallowed its cancellation" in line for line in child.lines)

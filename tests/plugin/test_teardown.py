@@ -235,7 +235,9 @@ async def test_it():
 """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*LookupError: in the test", "*a task that was left over ended in an error*"])
+    result.stdout.fnmatch_lines(
+        ["*LookupError: in the test", "*a task that was left over by test_it (*) ended in an error*"]
+    )
 
 
 @pytest.mark.usefixtures("short_grace")
@@ -304,8 +306,10 @@ async def test_it():
     raise LookupError("in the test")
 """,
     )
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines_random(["*LookupError: in the test*", "*StuckTaskError: 1 task(s) swallowed*"])
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines_random(
+        ["*LookupError: in the test*", "*StuckTaskError: 1 task(s) of test_it swallowed*"]
+    )
 
 
 def test_async_generators_and_the_executor_are_closed_with_the_loop(pytester: pytest.Pytester) -> None:

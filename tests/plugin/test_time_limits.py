@@ -121,3 +121,200 @@ def test_a_wrong_marker_is_told(pytester: pytest.Pytester) -> None:
     )
     assert result.parseoutcomes().get("passed") is None
     assert "loop_timeout needs a number of seconds above 0, and got 'soon'" in output(result)
+
+
+VIRTUAL = """
+import asyncio
+import time
+import pytest
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    now = 0.0
+    def time(self):
+        return self.now
+
+class Clock:
+    '''Replaces the clock wherever it is a global, as freezegun does.'''
+    now = 1000.0
+    def __call__(self):
+        return self.now
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in list(__import__("sys").modules.values()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if value is time.monotonic and module is not None:
+                monkeypatch.setattr(module, name, clock)
+    return clock
+"""
+
+
+def test_a_limit_counts_real_time(pytester: pytest.Pytester) -> None:
+    """A clock that a test holds does not keep it from failing, and one that it moves does not fail it."""
+    began = time.monotonic()
+    result = run(
+        pytester,
+        VIRTUAL
+        + """
+@pytest.mark.loop_timeout(30)
+async def test_moves_the_clock(clock):
+    clock.now += 3600
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+@pytest.mark.loop_timeout(0.3)
+async def test_sleeps_under_a_frozen_clock(clock):
+    await asyncio.sleep(0.05)
+
+@pytest.fixture
+def loop_factory():
+    return VirtualLoop
+
+@pytest.mark.loop_timeout(0.3)
+async def test_sleeps_on_a_loop_that_stands_still():
+    await asyncio.sleep(0.05)
+""",
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    assert output(result).count("took longer than 0.3 s") >= 2
+    assert time.monotonic() - began < 30
+
+
+def test_the_end_of_a_test_does_not_wait_for_a_frozen_clock(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("looprig.runtime.host.GRACE", 0.05)
+    monkeypatch.setattr("looprig.runtime.operation.GRACE", 0.05)
+    began = time.monotonic()
+    result = run(
+        pytester,
+        VIRTUAL
+        + """
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+async def test_leaves_one(clock):
+    asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+
+@pytest.mark.loop_timeout(0.05)
+async def test_swallows_its_own(clock):
+    await stubborn()
+""",
+    )
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    assert time.monotonic() - began < 30
+
+
+def test_a_test_that_blocked_past_its_limit_fails_after_the_fact(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import time
+        import pytest
+
+        @pytest.mark.loop_timeout(0.1)
+        async def test_it():
+            time.sleep(0.2)
+
+        @pytest.fixture
+        async def blocks():
+            time.sleep(0.2)
+            yield
+
+        @pytest.mark.loop_timeout(0.1)
+        async def test_set_up(blocks): ...
+
+        @pytest.mark.loop_timeout(0.1)
+        async def test_fails_by_itself():
+            time.sleep(0.2)
+            raise LookupError("by itself")
+        """,
+    )
+    result.assert_outcomes(failed=2, errors=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*TimeoutExpiredError: The call of test_it took longer than 0.1 s.*",
+            "*TimeoutExpiredError: The set-up of test_set_up took longer than 0.1 s*",
+            "*LookupError: by itself*",
+        ]
+    )
+
+
+def test_a_limit_shows_what_else_stood_on_the_loop(pytester: pytest.Pytester) -> None:
+    """A test often waits for another task that is the one that is stuck."""
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+
+        lock = asyncio.Lock()
+
+        async def consume(queue):
+            async with lock:
+                await queue.get()
+                queue.task_done()
+
+        @pytest.fixture
+        async def queue():
+            queue = asyncio.Queue()
+            await lock.acquire()
+            task = asyncio.create_task(consume(queue), name="consumer")
+            yield queue
+            task.cancel()
+
+        @pytest.mark.loop_timeout(0.1)
+        async def test_it(queue):
+            await queue.put(1)
+            await queue.join()
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">*await queue.join()",
+            "E*took longer than 0.1 s*",
+            "E*Beside it, on the same loop:",
+            "E*consumer stands at",
+            "E*test_it.py:8 in consume",
+        ]
+    )
+    assert "stands at\n  src" not in output(result)
+
+
+def test_a_teardown_has_time_though_the_limit_has_passed(pytester: pytest.Pytester) -> None:
+    """What a sync fixture took is not to be paid by the next one, whose resources would be left."""
+    run(
+        pytester,
+        """
+        import asyncio
+        import time
+        import pytest
+
+        ended = []
+
+        @pytest.fixture
+        async def resource():
+            yield
+            await asyncio.sleep(0.01)
+            ended.append("resource")
+
+        @pytest.fixture
+        def slow(resource):
+            yield
+            time.sleep(0.2)
+
+        @pytest.mark.loop_timeout(0.1)
+        async def test_it(slow): ...
+
+        def test_ended():
+            assert ended == ["resource"]
+        """,
+    ).assert_outcomes(passed=2, errors=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import Abort, Await, Discard, Effect, Flow, Limit, ProxyError, Send, Stall, Toxic, Transform
+from looprig import Abort, Await, Discard, Drop, Effect, Flow, Limit, ProxyError, Send, Stall, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Gate, Recording, echoing, meet, proxied, timers, until
 
@@ -242,6 +242,41 @@ def test_a_toxic_that_is_taken_off_before_an_awaited_chunk_comes_to_it_plans_not
             assert [connection.is_open for connection in proxy.connections] == [True]
             writer.close()
         assert timers() == []
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class DropsAfterwards(Toxic):
+    """Lets its gate decide when it says that the chunk is lost."""
+
+    gate: Gate | None = None
+
+    def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        assert self.gate is not None
+        yield Await(self.gate(data))
+        yield Drop()
+
+
+def test_a_toxic_that_loses_bytes_once_it_was_taken_off_resets_the_connection(run: Run) -> None:
+    """It was not to blame for any when its block was left; now its stream has a gap, and would go on with it."""
+
+    async def scenario() -> None:
+        gate = Gate()
+        async with echoing() as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            await proxy.wait_connections(1)
+            with proxy.apply(DropsAfterwards(direction="upstream", gate=gate)):
+                writer.write(b"one")
+                await until(lambda: gate.entered == 1)
+            writer.write(b"two")
+            gate.opened.set()
+            with pytest.raises(ConnectionResetError):
+                await reader.readexactly(6)
+            writer.close()
+            (event,) = [event for event in proxy.events if event.kind == "reset"]
+            assert "DropsAfterwards" in str(event)
+            assert "since bytes are missing" in str(event)
 
     run(scenario())
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from looprig import Await, Effect, Flow, Slice, Toxic, Transform
+from tests.limits import run_on
 from tests.proxy.peers import echoing, meet
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="needs asyncio.eager_task_factory")
@@ -24,8 +25,7 @@ def run_eagerly(scenario: Coroutine[Any, Any, None]) -> None:
         loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - unknown to Python 3.11
         return loop
 
-    with asyncio.Runner(loop_factory=make) as runner:
-        runner.run(scenario)
+    run_on(make, scenario)
 
 
 async def same(chunk: bytes) -> bytes:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from looprig import LooprigError, TcpProxy
+from looprig import Latency, LooprigError, TcpProxy
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Recording, echoing, proxied, serving, until
 
@@ -151,5 +151,26 @@ def test_disconnect_all_and_the_end_meet_clients_whose_reset_nobody_has_read_yet
                 await asyncio.sleep(0)
                 await proxy.disconnect_all()
                 await proxy.wait_connections(0)
+
+    run(scenario())
+
+
+def test_what_was_held_counts_as_sent_once_the_end_has_sent_it(run: Run) -> None:
+    """Like what goes on when it is due: the numbers are those of what the peers get."""
+
+    async def scenario() -> None:
+        served = Recording()
+        async with proxied(lambda: served) as proxy:
+            _, writer = await asyncio.open_connection(*proxy.address)
+            with proxy.apply(Latency(3600)):
+                await proxy.wait_connections(1)
+                (connection,) = proxy.connections
+                writer.write(b"held")
+                await until(lambda: connection.held == 4)
+                assert connection.sent_upstream == 0
+                await proxy.disconnect_all()
+            await until(lambda: served.ended)
+            assert (bytes(served.received), connection.sent_upstream, connection.sent_downstream) == (b"held", 4, 0)
+            writer.close()
 
     run(scenario())

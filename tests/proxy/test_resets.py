@@ -10,6 +10,7 @@ import pytest
 from looprig import HalfClose, Latency, Limit, ProxyError, Reset, Slice, TcpProxy
 from looprig.net.ports import hold_port
 from looprig.net.toxics.rule import Direction
+from tests.limits import run_on
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset, until
 
@@ -220,7 +221,7 @@ def test_a_reset_that_was_planned_is_forgotten_with_its_toxic_and_with_its_conne
                 await proxy.wait_connections(0)
                 assert [handle.cancelled() for handle in planned] == [True, True]
 
-    asyncio.run(scenario())
+    run_on(asyncio.new_event_loop, scenario())
 
 
 def test_a_reset_reaches_a_peer_that_does_not_read(run: Run) -> None:

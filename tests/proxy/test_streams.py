@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from looprig import Bandwidth, Latency, Reset, Slice, Stall, TcpProxy, Toxic
+from looprig import Bandwidth, Latency, Reset, Slice, Stall, TcpProxy, Toxic, timeout
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, tasks_and_fds
 
@@ -53,6 +53,7 @@ async def _change_toxics(proxy: TcpProxy) -> None:
         await asyncio.sleep(rng.random() / 100)
 
 
+@timeout(600)  # it is much work, and a busy machine may be ten times slower
 def test_10_000_connections_under_changing_toxics_echo_exactly_or_up_to_a_reset(run: Run) -> None:
     async def scenario() -> None:
         async with echoing() as proxy:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,7 +79,7 @@ def test_tasks_of_a_foreign_factory_have_owners_too(host: Host) -> None:
 
 
 def test_a_limit_ends_what_runs_with_its_own_error(host: Host) -> None:
-    limit = Limit(time.monotonic() + 0.01, lambda what: TimeoutError(f"{what} took too long"))
+    limit = Limit(0.01, lambda what: TimeoutError(f"{what} took too long"))
     with pytest.raises(TimeoutError, match="lingering took too long"):
         host.run(linger(), what="lingering", limit=limit)
 

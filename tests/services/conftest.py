@@ -6,9 +6,10 @@ from typing import NamedTuple
 import pytest
 import trustme
 
+from tests.limits import no_hang
 from tests.running import Run, run
 
-__all__ = ["Run", "Tls", "run", "tls"]
+__all__ = ["Run", "Tls", "no_hang", "run", "tls"]
 
 
 class Tls(NamedTuple):

@@ -94,7 +94,7 @@ def test_another_error_of_ready_is_raised_as_it_is(run: Run) -> None:
 
 def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_output(run: Run) -> None:
     """Where its command was written, its status, and the last lines of stdout and stderr."""
-    program = "import sys; print(*range(40), sep='\\n'); sys.exit('no disk')"
+    program = "import sys; print(*range(40), sep='\\n', flush=True); sys.exit('no disk')"
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError) as raised:
@@ -107,6 +107,17 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_outp
         assert told[2:5] == ["It printed:", "    ... (11 lines before)", "    11"]
         assert told[-1] == "    no disk"
         assert len(told) == 34
+
+    run(scenario())
+
+
+def test_one_that_printed_nothing_says_so(run: Run) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ServiceStartError) as raised:
+            async with running(Command(given=["false"], says="up")):
+                pass
+        first, _, last = str(raised.value).splitlines()
+        assert (first, last) == ("Command ended with exit status 1 before it was ready.", "It printed nothing.")
 
     run(scenario())
 

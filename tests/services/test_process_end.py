@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from looprig.exceptions import LooprigError
 from looprig.net.ports import accepts_connections
 from looprig.services import _launcher
+from looprig.services.launched import Launched
 from tests.running import running
 from tests.services.conftest import Run
 from tests.services.programs import WAIT, Command, Files, Python, first_number, wait_gone
@@ -55,6 +57,70 @@ def test_the_whole_group_is_asked_to_end_and_has_time_for_it(run: Run, tmp_path:
         async with running(Python(program=program, arguments=[str(tidied)], stop_timeout=10)):
             pass
         assert tidied.exists()
+
+    run(scenario())
+
+
+DEAF = """
+import os, signal
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(os.getpid(), "up", flush=True)
+while True: signal.pause()
+"""
+ZOMBIE = """
+import os, signal
+leader = os.getpid()
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    ended = os.fork()
+    if ended == 0:
+        signal.pause()
+    os.setpgid(ended, leader)
+    os.kill(ended, signal.SIGKILL)
+    os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+    print(os.getpid(), "up", flush=True)
+signal.pause()
+"""
+"""A group of which one member has ended and is not reaped: its parent, of another group, does not care."""
+
+
+async def launched(program: str) -> tuple[Launched, int]:
+    """A program that runs without a service around it, and the number that it printed."""
+    process = Launched([sys.executable, "-c", program], env=dict(os.environ), cwd=None)
+    while "up\n" not in process.output():  # noqa: ASYNC110 - no event tells it
+        await asyncio.sleep(0.001)
+    return process, int(process.output().split()[0])
+
+
+def test_a_child_that_outlives_its_leader_and_ignores_the_signal_is_killed(run: Run) -> None:
+    """The leader is gone before the stop begins, so that nothing else can be the reason."""
+
+    async def scenario() -> None:
+        process, child = await launched(DEAF)
+        os.kill(process.pid, signal.SIGTERM)
+        await process.wait_exited()
+        try:
+            await process.stop(signal.SIGTERM, 0.05)
+            wait_gone(child)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("program", [f"import os; print(os.getpid(), 'up', flush=True)\n{WAIT}", ZOMBIE])
+def test_a_group_that_is_gone_is_not_waited_for(run: Run, program: str) -> None:
+    """Members that have ended count as gone, whether or not their parents have taken notice."""
+
+    async def scenario() -> None:
+        process, other = await launched(program)
+        try:
+            await process.stop(signal.SIGTERM, 1000)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
 
     run(scenario())
 

@@ -158,7 +158,7 @@ def test_one_name_with_two_meanings_in_one_test_is_told(pytester: pytest.Pyteste
     async def test_it(it: Rest, seeded): ...
     """,
     )
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "takes it as Db, but in test_it 'it' is Rest: one name, two services." in output(result)
 
 
@@ -196,7 +196,7 @@ def test_a_name_that_gives_something_else_is_told(pytester: pytest.Pytester, par
         f"@pytest.fixture(name='f')\n    def test_it({parameter}): ...\n    def test_other(f): ...",
     ):
         result = run(pytester, f"{HEAD}\n    {user}")
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert told in output(result)
 
 
@@ -212,7 +212,7 @@ def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> No
     async def test_3(tiny: Tiny): ...
     """,
     )
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
     assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain is no service." in text
     assert "test_2 declares api: TestClient, without saying of which service." in text
@@ -242,5 +242,5 @@ def test_a_client_of_something_else_is_told_though_another_test_has_the_name(
     if wrong == "TestClient[Db]":  # a service has a client of its own, whatever the name means elsewhere
         result.assert_outcomes(passed=2)
     else:
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert "test_wrong" in output(result)

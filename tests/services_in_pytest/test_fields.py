@@ -323,3 +323,44 @@ def test_a_provider_in_a_conftest_that_another_conftest_hides(pytester: pytest.P
         },
     )
     run(pytester, {}, "sub").assert_outcomes(passed=1)
+
+
+def test_fixtures_of_pytest_and_of_looprig_answer_no_field_that_has_a_default(pytester: pytest.Pytester) -> None:
+    """Their names are ordinary words, which a service has for a setting of its own."""
+    suite = """
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Rest(Life):
+        tmp_path: str = "default"
+        cache: int = 3
+        loop: str = "default"
+        localhost: str = "default"
+
+    async def test_it(rest: Rest):
+        assert (rest.tmp_path, rest.cache, rest.loop, rest.localhost) == ("default", 3, "default", "default")
+
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Needy(Life):
+        tmp_path: object
+
+    async def test_without_a_default(needy: Needy, tmp_path):
+        assert needy.tmp_path == tmp_path
+    """
+    run(pytester, HEAD + suite).assert_outcomes(passed=2)
+
+
+def test_a_fixture_of_the_suite_by_such_a_name_does(pytester: pytest.Pytester) -> None:
+    suite = """
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Rest(Life):
+        tmp_path: str = "default"
+
+    @pytest.fixture
+    def tmp_path(): return "mine"
+
+    async def test_it(rest: Rest):
+        assert rest.tmp_path == "mine"
+    """
+    run(pytester, HEAD + suite).assert_outcomes(passed=1)

@@ -198,7 +198,7 @@ def test_contradictions_on_one_loop_are_told(pytester: pytest.Pytester) -> None:
         },
     )
     result = run(pytester, {})
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
     assert "One loop cannot have more than one loop factory" in text
     assert "test_a.py:4: loop_config" in text

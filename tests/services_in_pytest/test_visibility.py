@@ -171,7 +171,7 @@ def test_two_services_of_one_name_in_one_module_are_told(pytester: pytest.Pytest
         },
     )
     result = run(pytester, {})
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "Two services are called 'db' in test_it: one.Db and two.Db." in output(result)
 
 

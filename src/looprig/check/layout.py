@@ -10,12 +10,13 @@ Does not write anything.
 import keyword
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
-__all__ = ["ModuleNames", "base_of", "copies_of", "file_of", "is_foreign", "is_importable", "search_path_of"]
+from looprig.location import is_foreign
+
+__all__ = ["ModuleNames", "base_of", "copies_of", "file_of", "is_importable", "search_path_of"]
 
 
 def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
@@ -115,14 +116,3 @@ def _found(name: str, search_path: Iterable[Path]) -> Path | None:
         if (base / parts[0]).is_dir() and (base / parts[0] / "__init__.py").is_file():
             return None  # a package of that name, without such a module
     return None
-
-
-_FOREIGN: Final = tuple({
-    os.path.realpath(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-})  # fmt: skip
-
-
-def is_foreign(path: str) -> bool:
-    """Whether a file is one of an installed package or of the standard library."""
-    real = os.path.realpath(path)
-    return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _FOREIGN)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final
 
-from looprig.check.layout import ModuleNames, is_foreign, is_importable
+from looprig.check.layout import ModuleNames, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
 from looprig.check.source import Source
+from looprig.location import is_foreign
 
 __all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "yielded"]
 
@@ -278,7 +279,7 @@ class _Rendering:
 def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: tuple[str, ...]) -> Any:
     """What a name stands for, if it is there at run time."""
     found: Any = source.namespace.get(parts[0])
-    for part in parts[1:] if found is not None else ():
+    for part in parts[1:]:
         found = getattr(found, part, None)
     if found is None:
         found = sys.modules.get(origin.module)

@@ -40,13 +40,12 @@ class Value:
     value: Any
 
     def render(self, writer: Writer) -> Text:
-        """An expression.
+        """Return an expression, without names to probe: that a class is known is enough for its values.
 
         Raises:
             InexpressibleError: there is none for it.
         """
-        atoms: list[tuple[str, str]] = []
-        return Text(_expression(self.value, writer, atoms, 0), tuple(dict.fromkeys(atoms)))
+        return Text(_expression(self.value, writer, 0))
 
     def key(self) -> object:
         """Nothing: values that are equal need not be of one type."""
@@ -82,23 +81,23 @@ def _shown_display(value: Any, depth: int) -> str:
     return f"{opening}{', '.join(items)}{closing}"
 
 
-def _expression(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: int) -> str:
+def _expression(value: Any, writer: Writer, depth: int) -> str:
     kind = _kind(value)
     if depth > _DEEPEST:
         raise InexpressibleError("it is nested too deeply")
     if kind in _PLAIN:
         return _plain(value)
     if issubclass(kind, enum.Enum) and (value.name or "").isidentifier():  # flags may have no name
-        return f"{_class(kind, writer, atoms)}.{value.name}"
+        return f"{_class(kind, writer)}.{value.name}"
     if isinstance(value, _TYPE_EXPRESSIONS):
         raise InexpressibleError("it is a type expression")
     if isinstance(value, type):
-        return _class(value, writer, atoms)
+        return _class(value, writer)
     if kind in {list, tuple, set, frozenset, dict} and len(value) <= _LONGEST:
-        return _display(value, writer, atoms, depth)
+        return _display(value, writer, depth)
     if isinstance(value, FunctionType | BuiltinFunctionType | ModuleType):
-        return _global(value, writer, atoms)
-    return f"{_INSTANCE}({_class(kind, writer, atoms)})"
+        return _global(value, writer)
+    return f"{_INSTANCE}({_class(kind, writer)})"
 
 
 def _kind(value: object) -> type[object]:
@@ -117,9 +116,9 @@ def _plain(value: Any) -> str:
     return "..." if value is ... else repr(value)
 
 
-def _display(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: int) -> str:
+def _display(value: Any, writer: Writer, depth: int) -> str:
     def write(item: Any) -> str:
-        return _expression(item, writer, atoms, depth + 1)
+        return _expression(item, writer, depth + 1)
 
     if isinstance(value, dict):
         pairs = _pairs(value)
@@ -133,19 +132,15 @@ def _display(value: Any, writer: Writer, atoms: list[tuple[str, str]], depth: in
     return inner if isinstance(value, set) else f"frozenset({inner if items else ''})"
 
 
-def _class(cls: type, writer: Writer, atoms: list[tuple[str, str]]) -> str:
+def _class(cls: type, writer: Writer) -> str:
     # Private classes of the standard library are seen as what they are a kind of. With others that would say too
     # little: a class may fulfil a Protocol that its bases do not.
     is_private = cls.__module__.partition(".")[0] in sys.stdlib_module_names
     for base in cls.__mro__[:-1] if is_private and cls is not object else (cls,):
         if (name := _NAMED_IN_TYPES.get(base)) is not None:
-            text = Known("types", name).render(writer)
-        elif (module := _home(base)) is not None:
-            text = Known(module, base.__qualname__).render(writer)
-        else:
-            continue
-        atoms.extend(text.atoms)
-        return text.code
+            return Known("types", name).render(writer).code
+        if (module := _home(base)) is not None:
+            return Known(module, base.__qualname__).render(writer).code
     raise InexpressibleError(f"{cls.__qualname__} cannot be imported")
 
 
@@ -162,14 +157,12 @@ def _home(value: Any) -> str | None:
     return None
 
 
-def _global(value: Any, writer: Writer, atoms: list[tuple[str, str]]) -> str:
+def _global(value: Any, writer: Writer) -> str:
     if isinstance(value, ModuleType):
         raise InexpressibleError("it is a module")
     if (module := _home(value)) is None:
         raise InexpressibleError(f"{value.__qualname__} cannot be imported")
-    text = Known(module, value.__qualname__).render(writer)
-    del atoms  # a function is no type: whether it is one of Any is not for us to ask
-    return text.code
+    return Known(module, value.__qualname__).render(writer).code
 
 
 def holds_new_types(annotation: Any, depth: int = 0) -> bool:

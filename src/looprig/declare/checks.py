@@ -3,12 +3,12 @@
 Does not look at other services or at fixtures (`fields` and the plugin do). Pure.
 """
 
-import inspect
 import keyword
 from typing import Any, Final, cast, get_origin
 
 from typing_extensions import get_protocol_members, is_protocol
 
+from looprig.declare.annotations import annotations_of, parameters_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import Scope
@@ -66,7 +66,7 @@ def checked_class(cls: type, location: Location) -> None:
     fields: set[str] = set(getattr(cls, "__dataclass_fields__", ()))
     needed = [
         parameter.name
-        for parameter in inspect.signature(cls).parameters.values()
+        for parameter in parameters_of(cls).values()
         if parameter.default is parameter.empty
         and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
         and (parameter.name not in fields or parameter.kind is parameter.POSITIONAL_ONLY)
@@ -85,7 +85,7 @@ def _ineffective(cls: type) -> tuple[str, type] | None:
     The constructor, which is made by @dataclass from annotations, would set it back to the one of the base class.
     """
     is_made_here = "__dataclass_fields__" in vars(cls)
-    annotated: set[str] = set(inspect.get_annotations(cls)) if is_made_here else set()
+    annotated: set[str] = set(annotations_of(cls)) if is_made_here else set()
     for name, value in vars(cls).items():
         if name in annotated or hasattr(value, "__get__"):
             continue
@@ -101,7 +101,7 @@ def _own_fields(cls: type) -> set[str]:
     """The names that a class annotates itself, and that would be fields of a dataclass."""
     return {
         name
-        for name, hint in inspect.get_annotations(cls).items()
+        for name, hint in annotations_of(cls).items()
         if not any(word in str(hint) for word in ("ClassVar", "KW_ONLY"))
     }
 

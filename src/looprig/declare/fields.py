@@ -7,13 +7,13 @@ a default is configuration.
 """
 
 import dataclasses
-import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast, final
 
 from typing_extensions import is_protocol
 
+from looprig.declare.annotations import parameters_of
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
 from looprig.declare.proxy import declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
@@ -77,7 +77,7 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
     # What the constructor takes: so state (`init=False`) is left out, and an InitVar, which is no field, is not.
     declared: dict[str, dataclasses.Field[Any]] = getattr(spec.cls, "__dataclass_fields__", {})
     sources: list[Source] = []
-    for parameter in inspect.signature(spec.cls).parameters.values():
+    for parameter in parameters_of(spec.cls).values():
         field = declared.get(parameter.name)
         if field is None:
             continue

@@ -9,11 +9,12 @@ Invariants:
    two conftests that are in no package.
 """
 
-import inspect
 import sys
 import typing
 from types import FunctionType
 from typing import Any, Final, ForwardRef, TypeVar
+
+from looprig.declare.annotations import annotations_of
 
 __all__ = ["UNRESOLVED", "hints_of", "namespace_of"]
 
@@ -26,7 +27,7 @@ def hints_of(cls: type) -> dict[str, Any]:
     bound = _bindings(cls)
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        for name, hint in inspect.get_annotations(base).items():
+        for name, hint in annotations_of(base).items():
             hints[name] = _substituted(_evaluated(hint, base), bound.get(base, {}))
     return hints
 

@@ -9,6 +9,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from looprig.declare.annotations import annotations_of
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 
@@ -108,7 +109,7 @@ def _is_awaitable(function: object) -> bool:
 
 
 def _return_annotation(function: object) -> str:
-    annotation = getattr(function, "__annotations__", {}).get("return", "")
+    annotation = annotations_of(function).get("return", "")
     return annotation if isinstance(annotation, str) else repr(annotation)
 
 

@@ -4,7 +4,6 @@ Does not judge responses: it gives them as they are. Invariant: aiohttp is impor
 loading this module, and none of its objects leaves it but the websocket connection.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast, final
 from urllib.parse import urlencode
@@ -17,6 +16,7 @@ from looprig.http.decode import encode_json
 from looprig.http.headers import Headers
 from looprig.http.response import Request, Response
 from looprig.http.websocket import Connection, within
+from looprig.runtime.clock import Timeout
 
 if TYPE_CHECKING:
     import aiohttp
@@ -92,7 +92,7 @@ class Session:
         url = self.url_of(path)
         limit = options.get("timeout", self._timeout)
         sent, body = _body(options)
-        clock = asyncio.timeout(limit)
+        clock = Timeout(limit)
         try:
             async with clock:
                 session = await self._settled()

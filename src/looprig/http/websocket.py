@@ -7,7 +7,6 @@ Invariants:
 2. When the other side closes while a message is awaited, the error has its code and reason.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
@@ -16,6 +15,7 @@ from typing_extensions import TypeForm, TypeVar
 
 from looprig.exceptions import LooprigError, UnexpectedResponseError
 from looprig.http.decode import DEFAULT_DECODER, Decoder, encode_json, form_name
+from looprig.runtime.clock import Timeout
 
 if TYPE_CHECKING:
     import aiohttp
@@ -195,7 +195,7 @@ class WebSocket:
 @asynccontextmanager
 async def within(seconds: float | None, text: str) -> AsyncGenerator[None, None]:
     """Limit a block, with an error that says what was waited for; that of `asyncio.timeout` has no text."""
-    limit = asyncio.timeout(seconds)
+    limit = Timeout(seconds)
     try:
         async with limit:
             yield

@@ -12,9 +12,16 @@ from looprig.plan.model import Component, Declaration, Instance, Plan, TestKey
 __all__ = ["contradictions"]
 
 
-def contradictions(plan: Plan, party: Callable[[TestKey], tuple[str, Location]]) -> list[LoopPlanError]:
-    """All errors of a plan; none if the list is empty. `party` gives the name and the place of a test."""
-    return [error for component in plan.components for error in _of_component(plan, component, party)]
+def contradictions(
+    plan: Plan, party: Callable[[TestKey], tuple[str, Location]]
+) -> Iterator[tuple[Component, LoopPlanError]]:
+    """Yield all errors of a plan, each with the component that cannot have a loop because of it.
+
+    `party` gives the name and the place of a test.
+    """
+    for component in plan.components:
+        for error in _of_component(plan, component, party):
+            yield component, error
 
 
 def _of_component(

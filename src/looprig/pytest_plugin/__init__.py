@@ -5,20 +5,22 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
-from looprig.exceptions import DeclarationError, LooprigError
+from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import _compat, fixtures, policy_fixture
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.owners import claims_everything, has_policy_fixture
+from looprig.pytest_plugin.owners import has_policy_fixture, header
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.proxy_watch import ProxyWatch
+from looprig.pytest_plugin.refused import Refused, Refusing
 from looprig.pytest_plugin.state import RunState, state_of
+from looprig.pytest_plugin.waking import Waking
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.looking import Looking
@@ -32,18 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds markers and fixtures, and refuses to start beside a plugin that claims every async test too."""
+    """Adds markers and fixtures."""
     config.pluginmanager.register(fixtures, "looprig.fixtures")
     if not has_policy_fixture(config):
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    # Where no test is run, nobody's are taken.
-    if looks_only(config) is None and (complaints := claims_everything(config)):
-        raise pytest.UsageError("\n".join(complaints))
     if looks_only(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # workers of pytest-xdist would each look at all of it
     Options.of(config)  # wrong values are told before anything is collected
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say that looprig stands back, where it does and tests are run."""
+    line = header(config) if looks_only(config) is None else None
+    return [] if line is None else [line]
 
 
 @pytest.hookimpl(trylast=True)
@@ -55,6 +60,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.pluginmanager.register(collecting, "looprig.collecting")
+    session.config.pluginmanager.register(Refused(), "looprig.refused")
+    if collecting.owners.stands_back:
+        from looprig.pytest_plugin.standing_back import StandingBack  # noqa: PLC0415 - only then
+
+        _compat.put_behind(session, {fixtures.__name__, policy_fixture.__name__})
+        session.config.pluginmanager.register(StandingBack(collecting.owners), "looprig.standing_back")
     if (wanted := looks_only(session.config)) is not None:
         _look(wanted, session)
     session.config.add_cleanup(ProxyWatch(session.config).close)
@@ -76,54 +87,59 @@ def _look(wanted: str, session: pytest.Session) -> None:
     session.config.pluginmanager.register(state.looking, "looprig.looking")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Makes the loop plan, of all that was collected, before anything is deselected."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Makes the loop plan when hooks have added fixtures to tests, but of all that was there before they deselected."""
+    collected = list(items)
+    result = yield
+    known = set(collected)
+    collected += [item for item in items if item not in known]
+    _plan(session, config, collected)
+    return result
+
+
+def _plan(session: pytest.Session, config: pytest.Config, collected: list[pytest.Item]) -> None:
     state = state_of(config)
-    assert state.collecting is not None
-    planning = state.planning = Planning(session, items, state.collecting)
-    errors = [*planning.errors(), *state.collecting.existence.errors(items)]
+    collecting = state.collecting
+    assert collecting is not None
+    planning = state.planning = Planning(session, collected, collecting)
     if state.looking is not None:
-        # Beside a plugin that claims every async test nobody's loops are at stake, since looprig runs none.
-        is_alone = not claims_everything(config)
-        state.looking.note(errors if is_alone else [error for error in errors if _is_of_a_parameter(error)])
+        state.looking.note([*planning.errors.all(), *collecting.existence.errors(collected), *collecting.errors()])
         return
-    if errors:
-        _refuse(config, "\n\n".join(dict.fromkeys(str(error) for error in errors)))
-        items.clear()
-    if config.getoption("collectonly"):
+    errors = planning.errors
+    for item, error in (*collecting.errors_of(collected), *collecting.existence.misunderstood(collected)):
+        errors.add(item, [error])
+    if config.getoption("collectonly") or (collecting.owners.stands_back and not planning.has_async and not errors):
         return
-    if planning.has_async:
-        # From here on the run needs asyncio.
-        from looprig.pytest_plugin.activation import activate  # noqa: PLC0415
-
-        state.hosts = activate(config, planning, state.collecting)
-
-
-def _is_of_a_parameter(error: LooprigError) -> bool:
-    return isinstance(error, DeclarationError) and bool(error.parameter)
-
-
-def _refuse(config: pytest.Config, text: str) -> None:
-    """Ends the run with an error; in a worker of pytest-xdist as one of collection, which the controller shows."""
-    if not hasattr(config, "workerinput"):
-        raise pytest.UsageError(text)
-    config.hook.pytest_collectreport(report=pytest.CollectReport("", "failed", text, []))
+    config.pluginmanager.register(Refusing(session, errors, collecting.existence), "looprig.refusing")
+    state.waking = Waking(config, planning, collecting)
+    state.waking.arrange(collected)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Watches tests that are marked for it, by whatever hook."""
+    state = state_of(session.config)
+    if state.collecting is not None and state.collecting.owners.stands_back and state.hosts is None:
+        return
     if not session.config.getoption("collectonly") and has_watched_markers(session.items):
         from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - asyncio
 
-        session.config.pluginmanager.register(Watching(state_of(session.config).hosts), "looprig.watching")
+        if state.waking is not None:
+            state.waking.wake()  # it watches all loops, and may as well see them opened
+        session.config.pluginmanager.register(Watching(state.hosts), "looprig.watching")
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Shows the plan, if asked to."""
-    planning = state_of(config).planning
-    if planning is None or not config.getoption("explain_loops"):
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+    """Show the plan, and what is wrong with it and with declarations, if asked to."""
+    state = state_of(config)
+    planning, collecting = state.planning, state.collecting
+    if planning is None or collecting is None or not config.getoption("explain_loops"):
         return []
     from looprig.plan.explain import explain  # noqa: PLC0415 - only when asked
 
-    return list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))
+    lines = list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))
+    for error in (*planning.errors.all(), *collecting.existence.errors(items)):
+        lines += [*str(error).splitlines(), ""]
+    return lines

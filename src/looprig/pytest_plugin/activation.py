@@ -3,6 +3,7 @@
 Invariant: what is installed here is taken back when the run ends.
 """
 
+import asyncio
 import signal
 
 import pytest
@@ -11,6 +12,7 @@ from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.made_sync import MadeSync
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import LOOP_NAMES
@@ -26,6 +28,12 @@ _SIGTERM_STATUS = 128 + signal.SIGTERM
 
 def activate(config: pytest.Config, planning: Planning, collecting: Collecting) -> Hosts:
     """Registers what runs async tests and fixtures, and gives the loops they will run on."""
+    if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules ask
+        raise pytest.UsageError(
+            "pytest was started by code that runs on an event loop (in a notebook, or by pytest.main in a coroutine), "
+            "and this suite has async tests or fixtures: their loops can't run inside of another. "
+            "Start pytest in a process of its own, or in a thread: await asyncio.to_thread(pytest.main)."
+        )
     options = Options.of(config)
     try:
         options.loop_factory()  # what there is not is told before any test runs
@@ -46,5 +54,7 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
-    manager.register(Running(hosts, setting_up, collecting.settings, options, interrupts), "looprig.running")
+    running = Running(hosts, setting_up, collecting.settings, options, interrupts)
+    manager.register(running, "looprig.running")
+    manager.register(MadeSync(owners, running.run_test), "looprig.made_sync")
     return hosts

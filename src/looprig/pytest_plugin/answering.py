@@ -6,15 +6,16 @@ Invariants:
 1. A parameter is answered by its name first (`service_errors` then holds what answers it against its annotation).
 2. One that no fixture answers by name is answered by its annotation. Such a name is no fixture of the suite's: it
    may mean another service in the next test.
-3. Nothing is raised on the way. All that is wrong is kept in `errors`, to be told at once.
+3. Nothing is raised on the way. All that is wrong is kept in `wrong`, with the tests that it concerns.
 """
 
-import inspect
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, final
 
 import pytest
 
+from looprig.declare.annotations import parameters_of
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
@@ -29,6 +30,39 @@ _ENTRYPOINT: Final = "_looprig_entrypoint"
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """An error of a declaration, and whom it concerns: those below `node` who ask for the fixture `name`.
+
+    With `asker`, that function alone; with `everywhere`, all tests below the node.
+    """
+
+    error: LooprigError
+    name: str
+    node: Any
+    asker: Any = None
+    everywhere: bool = False
+
+    def concerns(self, item: pytest.Function) -> bool:
+        """Whether a test cannot run because of it."""
+        if self.node not in item.listchain():
+            return False
+        if self.everywhere:
+            return True
+        # A fixture of a node below overrides it.
+        visible = _compat.visible_definitions(self.name, self.node)
+        return any(
+            name == self.name
+            and (found is None or found in visible)
+            and self._is_of(item.obj if user is None else user.func)
+            for user, name, found in _compat.requests(_compat.fixture_info(item))
+        )
+
+    def _is_of(self, function: Any) -> bool:
+        return self.asker is None or _plain(self.asker) is _plain(function)
+
+
+@final
 class Answering:
     """What was seen in one collection."""
 
@@ -39,7 +73,8 @@ class Answering:
         self._implicit = registry.implied
         self._ambiguous: set[str] = set()
         self._dialect = dialect
-        self.errors: list[LooprigError] = []
+        self.wakes_entrypoint: bool = True
+        self.wrong: list[Wrong] = []
         self.broken: set[str] = set()
         """The names that have no fixture because of one of the errors."""
 
@@ -57,7 +92,7 @@ class Answering:
             if other is spec:
                 self._see_service(spec, module, node)
             else:
-                self.errors.append(_same_name(module, other, spec))
+                self.wrong.append(Wrong(_same_name(module, other, spec), spec.name, node))
         self._see_fixtures(module, node)
 
     def see_class(self, cls: type, node: Any) -> None:
@@ -76,7 +111,7 @@ class Answering:
         try:
             self._registry.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
         except LooprigError as error:
-            self.errors.append(error)
+            self.wrong.append(Wrong(error, spec.name, node, everywhere=spec.autouse))
             self.broken.add(spec.name)
         else:
             self._registry.put_above(overriding, node)
@@ -88,7 +123,7 @@ class Answering:
         for function in _compat.fixture_functions(holder):
             self._answer(function, node)
         # A suite that says which services it has means them to run, as with aiomisc, without asking in each test.
-        if self._dialect.wakes(holder, node, _compat.fixture_names(holder)):
+        if self.wakes_entrypoint and self._dialect.wakes(holder, node, _compat.fixture_names(holder)):
             pytest.register_fixture(name=_ENTRYPOINT, func=_use_entrypoint, node=node, autouse=True)
 
     # Answering
@@ -111,7 +146,7 @@ class Answering:
             try:
                 target = target_of(annotation, self._registry.proxies(function, node))
             except LooprigError as error:
-                self.errors.append(error)
+                self.wrong.append(Wrong(error, name, node, function))
                 self.broken.add(name)
                 continue
             if target is not None:
@@ -132,7 +167,7 @@ class Answering:
         try:
             self._registry.add_alias(name, target, node)
         except LooprigError as error:
-            self.errors.append(error)
+            self.wrong.append(Wrong(error, name, node))
             self.broken.add(name)
         else:
             self._implicit.add(_compat.visible_definitions(name, node)[-1])
@@ -140,7 +175,7 @@ class Answering:
     def _settle(self, function: Any, node: Any) -> None:
         """Gives names with several meanings the one that the fixtures of a test mean by them."""
         try:
-            names = [*inspect.signature(function).parameters]
+            names = [*parameters_of(function)]
         except (TypeError, ValueError):
             return
         own = self._registry.asked.get(_plain(function), {})

@@ -5,10 +5,10 @@ the plan.
 
 Invariants:
 1. Services of a conftest or module are fixtures before the first test below it is collected.
-2. Wrong declarations are told all at once, when everything is collected.
+2. What is wrong with a declaration is an error of the tests that it concerns, and of no other.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import final
@@ -16,13 +16,13 @@ from typing import final
 import pytest
 
 from looprig.exceptions import LooprigError
+from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.answering import Answering
 from looprig.pytest_plugin.dialect import Dialect
 from looprig.pytest_plugin.existence import Existence
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.registering import Registry
-from looprig.pytest_plugin.state import state_of
 
 __all__ = ["Collecting"]
 
@@ -33,10 +33,11 @@ class Collecting:
 
     def __init__(self, session: pytest.Session) -> None:
         dialect = Dialect(session.config)
-        self.owners: Owners = Owners(session.config)
         self.registry: Registry = Registry(session)
+        self.owners: Owners = Owners(session.config, self.registry.is_used_by)
         self.settings: Settings = Settings(session, self.owners, dialect)
         self._answering = Answering(self.registry, dialect)
+        self._answering.wakes_entrypoint = not self.owners.stands_back
         self.existence: Existence = Existence(self.registry, self._answering.broken)
         self._session = session
         self._conftests: dict[Path, ModuleType] = {}
@@ -89,29 +90,19 @@ class Collecting:
         """Has tests run once with each loop factory that the suite declares for them."""
         self.settings.parametrize(metafunc)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> Generator[None, object, object]:
-        """Tells what was wrong with declarations, together with what the plan found."""
-        try:
-            result = yield
-        except pytest.UsageError as error:
-            raise pytest.UsageError(self._told(str(error))) from None
-        if (looking := state_of(config).looking) is not None:
-            looking.note(self._errors())
-            return result
-        if not (told := self._told()):
-            return result
-        if not hasattr(config, "workerinput"):
-            raise pytest.UsageError(told)
-        # A worker of pytest-xdist cannot end the run: the controller shows what it reports.
-        config.hook.pytest_collectreport(report=pytest.CollectReport("", "failed", told, []))
-        items.clear()
-        return result
+    def errors(self) -> list[LooprigError]:
+        """Return all that is wrong with declarations, whether a test has to do with it or not."""
+        return [*(wrong.error for wrong in self._answering.wrong), *(error for _, error in self.registry.late_errors())]
 
-    def _errors(self) -> list[LooprigError]:
-        return [*self._answering.errors, *self.registry.late_errors()]
-
-    def _told(self, *others: str) -> str:
-        return "\n\n".join(dict.fromkeys([*(str(error) for error in self._errors()), *others]))
+    def errors_of(self, items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, LooprigError]]:
+        """Yield what is wrong with declarations, with each test that it concerns."""
+        wrong, late = self._answering.wrong, dict[str, list[LooprigError]]()
+        for name, error in self.registry.late_errors():
+            late.setdefault(name, []).append(error)
+        if not (wrong or late):
+            return
+        for item in items:
+            if isinstance(item, pytest.Function):
+                yield from ((item, each.error) for each in wrong if each.concerns(item))
+                names = _compat.fixture_info(item).names_closure
+                yield from ((item, error) for name in names for error in late.get(name, ()))

@@ -1,12 +1,13 @@
-"""Whether each parameter has a fixture, and one that lives long enough: asked on every collection.
+"""Whether each parameter has a fixture, and one that lives long enough.
 
-pytest tells of both when the test is set up, one test at a time. Does not look at types (`checking` does), nor at
-what services and their annotations ask for (`service_errors` does).
+pytest reports both when the test is set up. Here is what more there is to say about it, and what `--check-fixtures`
+reports without running a test. Does not look at types (`checking` does), nor at what services and their annotations
+ask for (`service_errors` does).
 
 Invariants:
-1. It costs a look at the names of each test, and a walk for those of one module that use the same fixtures.
-2. What is missing because its own declaration is wrong is not told beside that.
-3. A test that is marked to be skipped or to fail may ask for what there is not.
+1. A run pays nothing for it, until pytest did not find a fixture.
+2. What is missing because its own declaration is wrong is not reported beside that.
+3. Looking at fixtures, a test that is marked to be skipped or to fail may ask for what there is not.
 """
 
 import difflib
@@ -41,10 +42,33 @@ class Existence:
         self._told: set[tuple[Callable[..., Any], str]] = set()
 
     def errors(self, items: Iterable[pytest.Item]) -> Iterator[DeclarationError]:
-        """The parameters that no fixture answers, or one that ends too soon."""
+        """Yield each parameter of all these tests that no fixture answers, or one that ends too soon."""
         for item in items:
             if isinstance(item, pytest.Function):
                 yield from self._errors(item)
+
+    def misunderstood(self, items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, DeclarationError]]:
+        """Yield the parameters that pytest would answer, with a service that another test means by their name."""
+        implied = self._registry.implied
+        if not implied:
+            return
+        for item in items:
+            if isinstance(item, pytest.Function):
+                for _, found, error in self._of_closure(item):
+                    if found in implied:
+                        yield item, error
+
+    def hints(self, item: pytest.Function) -> list[DeclarationError]:
+        """Return what there is to say about a test for which pytest did not find a fixture, or found a narrow one.
+
+        That is nothing where all that can be said is that it is not there: pytest has said it.
+        """
+        is_ours = any(True for _ in self._registry.fixtures())
+        return [
+            error
+            for (_, name), found, error in self._of_closure(item)
+            if name not in item.funcargs and (is_ours or (found is None and error.fix != _add(name)))
+        ]
 
     def _errors(self, item: pytest.Function) -> Iterator[DeclarationError]:
         info = _compat.fixture_info(item)
@@ -61,18 +85,26 @@ class Existence:
         if not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
             return
         self._seen.add(key)
-        for user, name, answer in _compat.requests(info):
+        for asking, _, error in self._of_closure(item):
+            if asking not in self._told:
+                self._told.add(asking)
+                yield error
+
+    def _of_closure(
+        self, item: pytest.Function
+    ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
+        """Yield who asks for what, what pytest would answer it with, and what is wrong with that."""
+        implied = self._registry.implied
+        for user, name, answer in _compat.requests(_compat.fixture_info(item)):
             is_meant = answer not in implied or self._is_asked(name, user, item)
             found = answer if is_meant else None
-            asking = (item.obj if user is None else user.func, name)
             error = None
             if found is None and name != _REQUEST and name not in self._broken:
                 error = self._missing(user, name, item)
             elif found is not None and user is not None:
                 error = self._too_narrow(user, found, item)
-            if error is not None and asking not in self._told:
-                self._told.add(asking)
-                yield error
+            if error is not None:
+                yield (item.obj if user is None else user.func, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
         """Whether somebody in the closure of a test asks for what an annotation made of a name."""
@@ -125,7 +157,7 @@ class Existence:
             cls = spec.cls.__qualname__
             return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
         close = difflib.get_close_matches(name, (each for each in _compat.visible_names(item) if each != name), n=3)
-        return f"Did you mean {_or([repr(each) for each in close])}?" if close else f"Add a fixture {name!r}."
+        return f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
         registry = self._registry
@@ -142,6 +174,10 @@ class Existence:
             "fixture-scope",
             found.argname,
         )
+
+
+def _add(name: str) -> str:
+    return f"Add a fixture {name!r}."
 
 
 def _or(words: list[str]) -> str:

@@ -19,6 +19,7 @@ from looprig.check.edges import Unwrap
 from looprig.check.source import Function, Source, Sources, Spot
 from looprig.check.stubs import Stubs
 from looprig.check.typetext import Known, TypeText, Written, yielded
+from looprig.declare.annotations import annotations_of
 from looprig.declare.hints import namespace_of
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
@@ -144,7 +145,7 @@ class FixtureTypes:
 
     def field(self, spec: ServiceSpec, name: str) -> tuple[Written, Spot] | None:
         """What a field of a service, or of a base class, is annotated with, and where it is."""
-        owner = next((base for base in spec.cls.__mro__ if name in inspect.get_annotations(base)), spec.cls)
+        owner = next((base for base in spec.cls.__mro__ if name in annotations_of(base)), spec.cls)
         found = self.class_of(owner)
         if found is None:
             return None

@@ -15,11 +15,12 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.exceptions import AskError, DeclarationError
+from looprig.exceptions import AskError, DeclarationError, FixtureError
 from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.ends import Ends
 from looprig.pytest_plugin.giving import SETTINGS, is_meant
 from looprig.pytest_plugin.making import executors_by, loops_by
 from looprig.pytest_plugin.options import Options
@@ -27,6 +28,7 @@ from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import is_async_test
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host, LoopFactory
+from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Hosts"]
 
@@ -47,6 +49,7 @@ class Hosts:
         self._options = options
         self._open: dict[object, Host] = {}
         self._latest: tuple[pytest.Item, Host] | None = None  # it is asked for several times a test
+        self.ends: Final = Ends(self._end)
         self.opened: Callable[[Host], None] | None = None
         """Told of each host that is opened."""
         self._depends_on: dict[object, tuple[Definition, ...]] = {}
@@ -58,19 +61,35 @@ class Hosts:
         """The host of an item's loop, opened if need be."""
         latest = self._latest
         if latest is not None and latest[0] is item:
-            return latest[1]
-        component = self._component(item)
-        key: object = item if component is None else component
-        host = self._open.get(key)
-        if host is None:
-            host = self._make(key, item if component is None else component.place.node, item)
-        self._latest = item, host
+            host = latest[1]
+        else:
+            component = self._component(item)
+            key: object = item if component is None else component
+            place = item if component is None else component.place.node
+            host = self._open.get(key) or self._make(key, place, item)
+            self._latest = item, host
+        if host.loop.is_closed():
+            raise _closed(host, item)
         return host
 
     def open_host(self, item: pytest.Function) -> Host | None:
         """The host of an item's loop if it is open."""
         component = self._component(item)
         return self._open.get(item if component is None else component)
+
+    def of_sync_fixture(self, item: pytest.Function, node: object) -> Host | None:
+        """The host whose loop is current while a sync fixture that lives on `node` is set up for an item, if any is."""
+        component = self._component(item)
+        key: object = item if component is None else component
+        host = self._open.get(key)
+        if not self._outlives(item, component, node):
+            return None
+        if host is None and (component is not None or is_async_test(item)):
+            settings = self._planning.settings
+            # What the loop is made from comes first, and is set up without a loop.
+            if settings.is_silent(item) or all(_compat.is_cached(d) for d in settings.fixtures(item)):
+                return self.of_item(item)
+        return host
 
     def _component(self, item: pytest.Function) -> Component | None:
         return self._planning.component(item) or self._joined.get(item)
@@ -102,9 +121,9 @@ class Hosts:
         if planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
-            place = self._planning.place(request.node)
-            new = self._unplanned[definition, request.node] = Component(place)
+            new = Component(self._planning.place(request.node))
             self._join(item, new, definition, request)
+            self._unplanned[definition, request.node] = new  # not where it was refused
 
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""
@@ -120,7 +139,7 @@ class Hosts:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
                     f"loop of {item.name} ends before it.",
-                    [(requester.argname, location_of(requester.func)), (item.name, location_of(item.obj))],
+                    [(requester.argname, location_of(requester.func)), (item.name, _compat.place_of_item(item))],
                     f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
                 )
             self._join(item, planned, requester, request)
@@ -139,14 +158,13 @@ class Hosts:
         if self._component(item) is None and item not in self._open and not is_async_test(item):
             self._joined[item] = component
             self._latest = None
-            item.addfinalizer(partial(self._joined.pop, item, None))
             return
         registry = self._planning.registry
         label = registry.label(definition)
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
             f"loop than the test: on {component.place.label}.",
-            [(item.name, location_of(item.obj)), (label, location_of(definition.func))],
+            [(item.name, _compat.place_of_item(item)), (label, location_of(definition.func))],
             _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
         )
 
@@ -157,7 +175,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
             "fixture needs that loop, and nothing can wait for it in a plain call.",
-            [(item.name, location_of(item.obj))],
+            [(item.name, _compat.place_of_item(item))],
             f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
         )
 
@@ -201,19 +219,34 @@ class Hosts:
             self.opened(host)
         if found:
             self._depends_on[key] = found
-        close = partial(self._close, key)
+        if isinstance(key, pytest.Function):  # the loop of one test ends with it
+            self.ends.begin(key)
+            return host
+
+        def close() -> None:
+            self._close(key)
+
         node.addfinalizer(close)
-        if node is not key:  # the loop of one test ends with it anyway, and a wide fixture would keep each of them
-            for definition in found:
-                definition.addfinalizer(close)
+        for definition in found:
+            definition.addfinalizer(close)
         return host
 
-    def _close(self, key: object) -> None:
+    def _close(self, key: object, owner: object = None) -> None:
         host = self._open.pop(key, None)
         self._latest = None
         self._depends_on.pop(key, None)
         if host is not None:
-            host.close()
+            host.close(owner)
+
+    def _end(self, item: pytest.Function, running: RunningTest) -> None:
+        """Ends what a test left over, and its own loop."""
+        try:
+            if item in self._open:
+                self._close(item, running)
+            elif (host := self.open_host(item)) is not None and not host.loop.is_closed():
+                host.end_tasks_of(running, search=True)
+        finally:
+            self._joined.pop(item, None)
 
     def settled_by(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures that the item's open loop was made from: what is on the loop ends before they do."""
@@ -241,7 +274,7 @@ class Hosts:
                     f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
                     f"fixture {fixture.name} at run time: that lives on another loop than the test.",
                     [
-                        (item.name, location_of(item.obj)),
+                        (item.name, _compat.place_of_item(item)),
                         (definition.argname, location_of(definition.func)),
                         (fixture.name, fixture.location),
                     ],
@@ -286,6 +319,15 @@ class Hosts:
 
 
 _DEFAULT_POOL_SIZE: Final = 4
+
+
+def _closed(host: Host, item: pytest.Function) -> FixtureError:
+    by = host.closed_by
+    return FixtureError(
+        f"The loop of {item.name} is closed: {'something' if by is None else by[0]} closed it before the test.",
+        [(item.name, location_of(item.obj)), *([] if by is None else [by])],
+        "Don't close the loop: looprig does so after the last test and fixture on it.",
+    )
 
 
 def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio.AbstractEventLoop:

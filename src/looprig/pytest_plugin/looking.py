@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from looprig.check.layout import is_foreign
 from looprig.check.stubs import Stubs
 from looprig.exceptions import LooprigError
+from looprig.location import is_foreign
 from looprig.pytest_plugin.fixture_types import FixtureTypes
 from looprig.pytest_plugin.registering import Registry
 from looprig.pytest_plugin.state import RunState

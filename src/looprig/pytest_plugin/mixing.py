@@ -4,16 +4,18 @@ Each would be on the loop of its own plugin: "attached to a different loop", lat
 owns what (`owners` does). A run without other async plugins pays nothing.
 """
 
+from collections.abc import Iterator
 from typing import final
 
 import pytest
 
 from looprig.exceptions import LoopPlanError
-from looprig.location import Location, location_of
+from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.owners import Owner, Owners
 from looprig.pytest_plugin.recognize import is_async_definition
+from looprig.pytest_plugin.remedies import Party, Remedies
 
 __all__ = ["Mixing"]
 
@@ -22,97 +24,92 @@ _Dependencies = tuple[tuple[Definition, tuple[Definition, ...]], ...]
 
 @final
 class Mixing:
-    """The `errors` found while a plan is made; one for each pair that does not fit."""
+    """What does not fit, for each test that it concerns; one error for each pair."""
 
-    def __init__(self, owners: Owners) -> None:
+    def __init__(self, owners: Owners, remedies: Remedies) -> None:
+        self._remedies = remedies
         self._owners = owners
-        self._under: dict[int, dict[Definition, frozenset[Definition]]] = {}
-        self._told: set[tuple[object, object]] = set()
-        # Who runs a shared instance, and the first test that made it so.
-        self._first: dict[tuple[Definition, object], tuple[Owner | None, pytest.Function]] = {}
-        self.errors: list[LoopPlanError] = []
+        # By closure: the async fixtures in it with their owners, and what does not fit among them.
+        self._under: dict[object, dict[Definition, Owner | None]] = {}
+        self._clashes: dict[object, list[LoopPlanError]] = {}
+        self._errors: dict[tuple[object, object], LoopPlanError] = {}
+        # Who runs a shared instance for which tests.
+        self._users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
+        self._is_mixed = False
 
-    def check_fixtures(self, item: pytest.Function, shape: _Dependencies) -> None:
-        """Holds the fixtures in the closure of an item against each other; a sync one hands on what it stands on."""
+    def check_fixtures(self, closure: object, item: pytest.Function, shape: _Dependencies) -> None:
+        """Compare the fixtures in the closure of an item; a sync one hands on what it stands on."""
         if not self._owners:
             return
+        owners: dict[Definition, Owner | None] = {}
         reached: dict[Definition, frozenset[Definition]] = {}
+        clashes: list[LoopPlanError] = []
         for definition, asked in shape:
             below = frozenset[Definition]().union(*(reached[other] for other in asked))
             if not is_async_definition(definition):
                 reached[definition] = below
                 continue
+            owner = owners[definition] = self._owners.owner_of_fixture(definition, item)
             reached[definition] = frozenset([definition])
-            for other in below:
-                self._compare(
-                    (definition, definition.argname, self._owners.owner_of_fixture(definition, item)),
-                    (other, other.argname, self._owners.owner_of_fixture(other, item)),
-                )
-        self._under[id(_compat.fixture_info(item))] = reached
+            user = Party(definition, definition.argname, owner)
+            clashes += [
+                self._clash(user, Party(other, other.argname, owners[other]), item)
+                for other in below
+                if owners[other] is not owner
+            ]
+        self._is_mixed = self._is_mixed or any(owners.values())
+        self._under[closure] = owners
+        self._clashes[closure] = clashes
 
-    def check_test(self, item: pytest.Function, *, is_async: bool) -> None:
-        """Holds a test against the async fixtures it stands on, and those against other tests of theirs."""
-        if not self._owners:
-            return
-        under = self._under.get(id(_compat.fixture_info(item)), {})
+    def check_test(self, closure: object, item: pytest.Function, *, is_async: bool) -> list[LoopPlanError]:
+        """Compare a test with the async fixtures it stands on, and note whom those run for."""
+        under = self._under.get(closure, {})
         test = self._owners.owner_of_test(item)
-        for definition in frozenset[Definition]().union(*under.values()):
-            owner = self._owners.owner_of_fixture(definition, item)
-            if is_async:
-                self._compare((item.obj, item.name, test), (definition, definition.argname, owner))
+        self._is_mixed = self._is_mixed or test is not None
+        for definition, owner in under.items():
             scope = _compat.parametrized_scope(item, definition)
             place = _compat.scope_place(item, scope, definition)
-            first, other = self._first.setdefault((definition, place), (owner, item))
-            if first is not owner:
-                self._shared(definition, (other, first), (item, owner))
+            self._users.setdefault((definition, place), {}).setdefault(owner, []).append(item)
+        if not is_async:
+            return self._clashes.get(closure, [])
+        user = Party(item, item.originalname or item.name, test)
+        return [
+            *self._clashes.get(closure, ()),
+            *(
+                self._clash(user, Party(definition, definition.argname, owner), item)
+                for definition, owner in under.items()
+                if owner is not test
+            ),
+        ]
 
-    def _compare(self, one: tuple[object, str, Owner | None], other: tuple[object, str, Owner | None]) -> None:
-        (user, user_name, user_owner), (used, used_name, used_owner) = one, other
-        if user_owner is used_owner or (user, used) in self._told:
+    def shared(self) -> Iterator[tuple[pytest.Function, LoopPlanError]]:
+        """Yield the tests that share an instance which is run by several plugins, each for some of them."""
+        if not self._is_mixed:
             return
-        self._told.add((user, used))
-        self.errors.append(
-            LoopPlanError(
-                f"{user_name} is run by {_name(user_owner)}, and {used_name}, which it uses, by {_name(used_owner)}: "
-                "they would be on different loops.",
-                [(user_name, _place(user)), (used_name, _place(used))],
-                f"Let one plugin run both. {_remedy(user_owner or used_owner)}",
+        for (definition, _), users in self._users.items():
+            if len(users) > 1:
+                one, two = [Party(items[0], items[0].name, owner) for owner, items in [*users.items()][:2]]
+                error = self._sharing(definition, one, two)
+                # Beside a plugin that claims everything, its tests are run as without looprig.
+                concerned = (item for items in users.values() for item in items if not self._owners.leaves(item))
+                yield from ((item, error) for item in concerned)
+
+    def _clash(self, user: Party, used: Party, item: pytest.Function) -> LoopPlanError:
+        key = (user.function, used.function)
+        error = self._errors.get(key)
+        if error is None:
+            error = self._errors[key] = LoopPlanError(
+                f"{user.name} is run by {user.owner_name}, and {used.name}, which it uses, by {used.owner_name}: they "
+                "would be on different loops.",
+                [user.shown, used.shown],
+                self._remedies.of_clash(user, used, item),
             )
+        return error
+
+    def _sharing(self, definition: Definition, one: Party, two: Party) -> LoopPlanError:
+        return LoopPlanError(
+            f"{definition.argname} (scope {definition.scope!r}) is shared by {one.name}, where {one.owner_name} runs "
+            f"it, and {two.name}, where {two.owner_name} does.",
+            [(definition.argname, location_of(definition.func)), one.shown, two.shown],
+            self._remedies.of_sharing(one, two),
         )
-
-    def _shared(
-        self,
-        definition: Definition,
-        one: tuple[pytest.Function, Owner | None],
-        two: tuple[pytest.Function, Owner | None],
-    ) -> None:
-        if (definition, None) in self._told:
-            return
-        self._told.add((definition, None))
-        (first, first_owner), (second, second_owner) = one, two
-        self.errors.append(
-            LoopPlanError(
-                f"{definition.argname} (scope {definition.scope!r}) is shared by {first.name}, where "
-                f"{_name(first_owner)} runs it, and {second.name}, where {_name(second_owner)} does.",
-                [
-                    (definition.argname, _place(definition)),
-                    (first.name, location_of(first.obj)),
-                    (second.name, location_of(second.obj)),
-                ],
-                f"Let one plugin run both tests. {_remedy(first_owner or second_owner)}",
-            )
-        )
-
-
-def _name(owner: Owner | None) -> str:
-    return "looprig" if owner is None else owner.name
-
-
-def _place(what: object) -> Location:
-    function: object = getattr(what, "func", what)
-    return location_of(function)
-
-
-def _remedy(owner: Owner | None) -> str:
-    assert owner is not None
-    return f"Without {owner.how} looprig runs it."

@@ -8,13 +8,13 @@ Invariants:
 3. Whatever instance pytest may hand to a test, in whatever order tests run, is on the test's loop.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, final
 
 import pytest
 
 from looprig.declare.loop_config import LoopConfig
-from looprig.exceptions import LooprigError
+from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import Location, location_of
 from looprig.plan import Component, Instance, Place, Plan, Planner
 from looprig.plan.check import contradictions
@@ -22,20 +22,25 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collecting import Collecting
 from looprig.pytest_plugin.giving import SETTINGS
+from looprig.pytest_plugin.item_errors import ItemErrors
 from looprig.pytest_plugin.loop_settings import Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
 from looprig.pytest_plugin.recognize import (
     ENTRYPOINT,
     LOOP_NAMES,
-    is_async_definition,
+    inner_test,
     is_async_test,
     is_builtin,
+    is_hidden_async_test,
     is_own_loop,
+    may_be_async,
     may_need_loop,
 )
 from looprig.pytest_plugin.refusing import refusals
 from looprig.pytest_plugin.registering import Registry
+from looprig.pytest_plugin.remedies import Remedies
 from looprig.pytest_plugin.targets import asks_nothing
+from looprig.pytest_plugin.testcases import loops_of_test_case
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -54,7 +59,7 @@ class Planning:
         self._has_owners = bool(collecting.owners)
         self._registry = collecting.registry
         self._settings = collecting.settings
-        self._errors: list[LooprigError] = []
+        self.errors: ItemErrors = ItemErrors()
         self._planner = Planner()
         self._places: dict[object, Place] = {}
         self._numbers: dict[tuple[Any, Any, Flavour], int] = {}
@@ -64,33 +69,42 @@ class Planning:
         self._on_loop: set[Definition] = set()
         self._needing: set[Definition] = set()
         self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._refused: set[object] = set()
-        self._mixing = Mixing(collecting.owners)
+        self._around: dict[object, list[DeclarationError]] = {}
+        self._wrong: dict[object, list[LooprigError]] = {}
+        self._mixing = Mixing(collecting.owners, Remedies(session.config, collecting.registry))
         self._reached: dict[tuple[object, Flavour], tuple[int, ...]] = {}
         self._narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
         self.own: list[pytest.Function] = []
         self.has_async: bool = False
-        functions = [item for item in items if isinstance(item, pytest.Function)]
+        functions = [item for item in items if _compat.has_fixtures(item)]
+        if all(self._owners.leaves(item) for item in functions):
+            functions = []
         # A suite without any pays for one look at its definitions, and for one at each test.
         if any(may_need_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
             ENTRYPOINT in item.fixturenames for item in functions
         ):
             for item in functions:
                 self._see(item)
-        self.has_async = any(self._needs_loop(item) for item in functions)
+        self.has_async = any(self._needs_loop(item) for item in functions if self._owners.owner_of_test(item) is None)
         for item in functions:
             self._add(item)
         self._join_nested()
         self.plan: Plan = self._planner.solve()
-        self._errors += self._mixing.errors
+        for user, error in self._mixing.shared():
+            self.errors.add(user, [error])
+        for component, contradiction in contradictions(self.plan, self._party):
+            for test in component.tests:
+                assert isinstance(test, pytest.Function)
+                self.errors.add(test, [contradiction])
         # Only needed while planning; 20,000 tests would keep them alive for nothing.
         for kept in (
             self._shapes,
             self._reached,
             self._narrowed,
             self._shared,
-            self._refused,
             self._needing,
+            self._around,
+            self._wrong,
             self._narrow,
         ):
             kept.clear()
@@ -100,14 +114,10 @@ class Planning:
         """What fixtures and `loop_config` declare about loops."""
         return self._settings
 
-    def errors(self) -> list[LooprigError]:
-        """All contradictions of the plan, and of the services in it."""
-        return [*self._errors, *contradictions(self.plan, self._party)]
-
     @staticmethod
     def _party(test: object) -> tuple[str, Location]:
-        assert isinstance(test, pytest.Function)
-        return test.name, location_of(test.obj)
+        assert isinstance(test, pytest.Item)
+        return test.name, _compat.place_of_item(test)
 
     # Facts for the planner
 
@@ -116,6 +126,7 @@ class Planning:
 
         pytest hands one instance of it to all tests, whatever each of them sees behind its name.
         """
+        _compat.complete(item)
         key = self._closure(item)
         if key in self._shapes:
             return
@@ -123,37 +134,43 @@ class Planning:
         self._shapes[key] = tuple(definition for definition, _ in shape)
         for definition, asked in shape:
             if (
-                is_async_definition(definition)
+                may_be_async(definition)
                 or not self._needing.isdisjoint(asked)
                 or any(is_own_loop(other) for other in asked)
             ):
                 self._needing.add(definition)
             if definition in self._needing or any(other in self._on_loop or self._is_loop(other) for other in asked):
                 self._on_loop.add(definition)
-        self._mixing.check_fixtures(item, shape)
+        self._mixing.check_fixtures(key, item, shape)
 
     def _closure(self, item: pytest.Function) -> object:
         """Equal for items that use the same definitions.
 
         So are those of one class or module with the same names; where a test is parametrized, its parameters stand in
-        place of fixtures. Other plugins may have more to say about each test.
+        place of fixtures. Another plugin that runs the test may run its fixtures too.
         """
         info = _compat.fixture_info(item)
-        if self._has_owners or hasattr(item, "callspec"):
-            return id(info)
-        return item.parent, *info.names_closure
+        owner = self._owners.owner_of_test(item) if self._has_owners else None
+        if hasattr(item, "callspec"):
+            return id(info), owner
+        return item.parent, owner, *info.names_closure
 
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
         is_async = is_async_test(item)
-        if not is_async or item.parent not in self._refused:
-            self._errors += refusals(item, self._refused)
-        if not (self.has_async and (is_async or shape or self._asks_for_loop(item))):
+        if self._owners.leaves(item):
+            self._mixing.check_test(self._closure(item), item, is_async=is_async)
             return
+        self.errors.add(item, self._refusals(item, is_async=is_async))
+        if not (is_async or shape or self._asks_for_loop(item) or is_hidden_async_test(item)):
+            return
+        self.errors.add(item, loops_of_test_case(item, shape, self._owners))
         if self._has_owners:
-            self._mixing.check_test(item, is_async=is_async)
+            self.errors.add(item, self._mixing.check_test(self._closure(item), item, is_async=is_async))
             if self._owners.owner_of_test(item) is not None:
                 return
+        if not self.has_async:
+            return
         declarations = self._settings.declarations(item, self.place)
         if declarations:
             self._settings.insert_names(item)
@@ -164,15 +181,23 @@ class Planning:
         else:
             self.own.append(item)
 
+    def _refusals(self, item: pytest.Function, *, is_async: bool) -> Iterable[DeclarationError]:
+        """Return what cannot work about a test, and about what stands around it, which is looked at once."""
+        around = self._around.get(item.parent)
+        if around is None:
+            around = self._around[item.parent] = list(refusals(item, {inner_test(item.obj)}))
+        return around if is_async and not _compat.is_unittest(item) else (*around, *refusals(item, {item.parent}))
+
     def _shape(self, item: pytest.Function) -> _Shape:
         """The definitions that stand on a loop in the closure of an item, the function-scoped ones too."""
         key = self._closure(item)
         if key not in self._narrowed:
             self._narrowed.add(key)
             self._shapes[key] = tuple(d for d in self._shapes.get(key, ()) if d in self._on_loop)
-            self._errors += self._registry.errors_of_fixtures(self._shapes[key], item)
-        if self._registry.asked or not asks_nothing(item.obj):
-            self._errors += self._registry.errors_of_test(item)
+            self._wrong[key] = list(self._registry.errors_of_fixtures(self._shapes[key], item))
+        self.errors.add(item, self._wrong[key])
+        if item.obj is not None and (self._registry.asked or not asks_nothing(item.obj)):
+            self.errors.add(item, self._registry.errors_of_test(item))
         return self._shapes[key]
 
     def _asks_for_loop(self, item: pytest.Function) -> bool:
@@ -180,7 +205,9 @@ class Planning:
 
     def _needs_loop(self, item: pytest.Function) -> bool:
         """Whether a test needs a loop of looprig's: a suite's own `loop` serves sync tests by itself."""
-        if is_async_test(item) or any(is_own_loop(definition) for definition in self._named_like_loops(item)):
+        if is_async_test(item) or is_hidden_async_test(item):
+            return True
+        if any(is_own_loop(definition) for definition in self._named_like_loops(item)):
             return True
         return bool(self._needing) and not self._needing.isdisjoint(self._shapes.get(self._closure(item), ()))
 
@@ -299,7 +326,8 @@ class Planning:
 
     def way(self, test: object, number: int) -> list[str]:
         """What leads from a test to an instance: the names of the fixtures between them, for `--explain-loops`."""
-        assert isinstance(test, pytest.Function)
+        assert isinstance(test, pytest.Item)
+        assert _compat.has_fixtures(test)
         wanted = self._definitions[number]
         info = _compat.fixture_info(test)
         asked_by: dict[Any, list[Any]] = {}

@@ -1,6 +1,7 @@
 """Tells what is async where pytest would never await it: set-up methods, and tests with a `yield`.
 
-Changes nothing. pytest itself calls such a function, drops what it gives, and goes on.
+Changes nothing. pytest itself calls such a function, drops what it gives, and goes on. What is wrong with the classes
+of unittest is in `testcases`.
 """
 
 import inspect
@@ -13,6 +14,7 @@ from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.recognize import inner_test
+from looprig.pytest_plugin.testcases import async_set_ups_of_test_case, async_test_of_test_case
 
 __all__ = ["refusals"]
 
@@ -35,15 +37,20 @@ _OF_MODULES: Final = {
 
 def refusals(item: pytest.Function, seen: set[object]) -> Iterator[DeclarationError]:
     """What cannot work about a test or about what stands around it; `seen` holds what was looked at before."""
-    if _compat.is_unittest(item):
+    if not callable(item.obj):  # a doctest, say
         return
     if item.parent not in seen:
         seen.add(item.parent)
         for node in item.iter_parents():
             if isinstance(node, pytest.Module | pytest.Class) and (node is item.parent or node not in seen):
                 seen.add(node)
-                yield from _async_set_ups(node)
+                if node is item.parent and _compat.is_unittest(item):
+                    yield from async_set_ups_of_test_case(node)
+                else:
+                    yield from _async_set_ups(node)
     test = inner_test(item.obj)
+    if _compat.is_unittest(item) and test not in seen:
+        yield from async_test_of_test_case(item)
     if inspect.isasyncgenfunction(test) and test not in seen:
         seen.add(test)
         yield DeclarationError(

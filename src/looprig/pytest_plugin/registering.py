@@ -222,24 +222,21 @@ class Registry:
             return False
         return any(source.field == field and source.service is not None for source in now)
 
-    def late_errors(self) -> Iterator[LooprigError]:
-        """Protocols whose provider was imported after a service that takes it had been made a fixture."""
-        for spec in self._specs.values():
+    def late_errors(self) -> Iterator[tuple[str, LooprigError]]:
+        """Protocols whose provider was imported after a service that takes it had been made a fixture.
+
+        Each comes with the name of that fixture.
+        """
+        for fixture, spec in self._specs.items():
             try:
                 now = resolve_fields(spec, self.living_services)
             except DeclarationError as error:
-                yield error
+                yield fixture, error
                 continue
             for source, later in zip(self.sources(spec), now, strict=True):
                 if later.service is not None and source.service is None:
                     provider = later.service
-                    yield DeclarationError(
-                        f"{spec.cls.__qualname__}.{source.field} takes what {provider.cls.__qualname__} provides, but "
-                        f"{provider.cls.__qualname__} was imported after {spec.cls.__qualname__} had become a fixture.",
-                        [spec.party, provider.party],
-                        f"Import {provider.cls.__qualname__} where {spec.cls.__qualname__} is imported first, in a "
-                        "conftest.py say.",
-                    )
+                    yield fixture, _late(spec, source, provider)
 
     def errors_of_test(self, item: pytest.Function) -> Iterator[LooprigError]:
         """What is wrong with what a test itself asks for."""
@@ -254,6 +251,14 @@ class Registry:
     def spec(self, definition: Definition) -> ServiceSpec | None:
         """The service whose one fixture a definition is."""
         return self._specs.get(definition.argname)
+
+    def fixtures(self) -> Iterable[str]:
+        """The names of the fixtures of all services."""
+        return self._specs.keys()
+
+    def is_used_by(self, item: pytest.Function) -> bool:
+        """Whether a test uses a service, be it by way of a client, a proxy or a fixture of the suite."""
+        return not self._specs.keys().isdisjoint(_compat.fixture_info(item).names_closure)
 
     def is_service(self, definition: Definition) -> bool:
         """Whether a definition is the one fixture of a service."""
@@ -328,6 +333,16 @@ class Proxies:
 
     def _party(self) -> tuple[str, Location]:
         return getattr(self._asker, "__qualname__", repr(self._asker)), location_of(self._asker)
+
+
+def _late(spec: ServiceSpec, source: Source, provider: ServiceSpec) -> DeclarationError:
+    taker, given = spec.cls.__qualname__, provider.cls.__qualname__
+    return DeclarationError(
+        f"{taker}.{source.field} takes what {given} provides, but {given} was imported after {taker} had become a "
+        "fixture.",
+        [spec.party, provider.party],
+        f"Import {given} where {taker} is imported first, in a conftest.py say.",
+    )
 
 
 def _is_current(cls: type) -> bool:

@@ -6,13 +6,14 @@ registers this, so it pays nothing.
 Invariants:
 1. Each async test, and each example of one under Hypothesis, runs in a task and a context of its own.
 2. What a test sets in context variables is gone after it, in a sync test too.
-3. Tasks that a test left over are ended before its fixtures are torn down.
+3. What ends the run, Ctrl-C say, is never lost in a group of errors: pytest would go on with the next test.
 """
 
-import time
+import traceback
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, Final, Self, final
+from inspect import iscoroutine
+from typing import Any, Final, final
 
 import pytest
 
@@ -23,15 +24,20 @@ from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.loop_settings import Settings
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
-from looprig.pytest_plugin.recognize import inner_test, is_async_test
+from looprig.pytest_plugin.recognize import hides_async, inner_test, is_async_test
 from looprig.pytest_plugin.setting_up import SettingUp
-from looprig.runtime.host import Host
+from looprig.runtime.current import CurrentLoop
+from looprig.runtime.errors import raise_together
 from looprig.runtime.interrupts import Interrupts
 from looprig.runtime.operation import Limit
+from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Running"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+
+_INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 
 @final
@@ -47,14 +53,19 @@ class Running:
         self._has_owners = bool(settings.owners)
         self._settings = settings
         self._options = options
+        self._ends = hosts.ends
         self._interrupts = interrupts
         self._seconds: float | None = None
+        self._is_interrupted = False
+        self.is_new: bool = True
+        """Whether no test has come to its set-up since this was registered."""
 
     # Phases of a test
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
+        self.is_new = False
         self._interrupts.install()
         self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
@@ -68,30 +79,52 @@ class Running:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Has a sync test run in a context of its own."""
         self._begin(item, "call")
-        if not isinstance(item, pytest.Function) or is_async_test(item) or _compat.is_unittest(item):
+        if not _compat.has_fixtures(item) or is_async_test(item) or _compat.is_unittest(item):
             return (yield)
         if self._has_owners and self._owners.owner_of_test(item) is not None:
             return (yield)
-        owner = object()
-        context, _ = self._setting_up.ground_of_test(item, owner)
+        running = self._ends.begin(item)
+        context, _ = self._setting_up.ground_of_test(item, running)
         item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
         known = list(_compat.resolved_definitions(item))
-        with _Ending(owner, None) as ending, self._setting_up.carrying_requests(_compat.item_request(item), known):
+        host = self._hosts.open_host(item)
+        with (
+            self._setting_up.carrying_requests(_compat.item_request(item), known),
+            CurrentLoop(host),
+        ):
             try:
                 return (yield)
             finally:
                 del item.runtest
-                ending.host = self._hosts.open_host(item)  # a sync test may have come to a loop in its call
+                if (host := self._hosts.open_host(item)) is not None:  # it may have come to a loop in its call
+                    host.note_closed((item.name, running.location))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Starts the clock of the teardown."""
         self._begin(item, "teardown")
+        try:
+            return (yield)
+        except BaseExceptionGroup as group:
+            _raise_interrupt(group, item.config)
+            raise
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Lets teardown after Ctrl-C take its time: the clock of the test that was broken off is not its own."""
-        self._setting_up.limit = None
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Lets teardown after Ctrl-C take its time, and what it raises be no reason to forget the interrupt."""
+        self._setting_up.limit = None  # the clock of the test that was broken off is not that of its teardown
+        try:
+            return (yield)
+        except Exception as error:
+            # pytest itself reports no teardown once the run is broken off: it would end in a traceback of its own.
+            if not self._is_interrupted or isinstance(error, pytest.exit.Exception):
+                raise
+            _compat.write_lines(session.config, ["", *traceback.format_exception(error)])
+            return None
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Notes that the run is broken off."""
+        self._is_interrupted = True
 
     def _limit_of(self, item: pytest.Item) -> float | None:
         """Seconds for each phase of an item: its marker's, or else the nearest `loop_config`'s, or the option's."""
@@ -118,7 +151,7 @@ class Running:
                 "what it waits for.",
             )
 
-        self._setting_up.limit = Limit(time.monotonic() + seconds, expired)
+        self._setting_up.limit = Limit(seconds, expired)
 
     # Tests
 
@@ -138,7 +171,7 @@ class Running:
         if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
             return None
         arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
-        result = self._run_test(pyfuncitem, function, arguments)
+        result = self.run_test(pyfuncitem, function, arguments)
         if result is not None:
             pyfuncitem.warn(
                 pytest.PytestReturnNotNoneWarning(
@@ -149,53 +182,74 @@ class Running:
         return True
 
     def _run_hypothesis(self, item: pytest.Function, function: Any, inner: Any) -> None:
-        if not is_async_test(item) or self._owners.owner_of_test(item) is not None:
+        if not (is_async_test(item) or hides_async(inner)) or self._owners.owner_of_test(item) is not None:
             return
 
         def example(*args: Any, **kwargs: Any) -> None:
-            self._run_test(item, partial(inner, *args), kwargs)
+            made = inner(*args, **kwargs)
+            if not iscoroutine(made):  # one that hides an async def may have run it
+                return
+            # An example is a test: what it leaves over ends before the next, though the fixtures go on.
+            running = RunningTest(item.name, function)
+            host = self._hosts.of_item(item)
+            errors: list[BaseException] = []
+            try:
+                self._run_test(item, lambda: made, {}, running)
+            except _INTERRUPTS:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+            try:
+                host.end_tasks_of(running, search=True)
+            except StuckTaskError as stuck:
+                errors.append(stuck)
+            raise_together(errors, "the test failed, and left tasks that would not end")
+            made = inner(*args, **kwargs)
+            if iscoroutine(made):  # one that hides an async def may have run it
+                self.run_test(item, lambda: made, {})
 
         # Hypothesis calls what stands here for each example; the wrapper that pytest calls stays as it is.
         function.hypothesis.inner_test = example
-        item.addfinalizer(partial(setattr, function.hypothesis, "inner_test", inner))
 
-    def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        def give_back() -> None:
+            function.hypothesis.inner_test = inner
+
+        item.addfinalizer(give_back)
+
+    def run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Run the coroutine that a function gives, as the call of an async test."""
+        return self._run_test(item, function, arguments, self._ends.begin(item))
+
+    def _run_test(
+        self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any], running: RunningTest
+    ) -> Any:
         host = self._hosts.of_item(item)
         setting_up = self._setting_up
-        owner = object()
-        context, needs = setting_up.ground_of_test(item, owner)
-        with _Ending(owner, host):
+        context, needs = setting_up.ground_of_test(item, running)
+        try:
             return host.run(
                 function(**arguments),
                 what=f"the call of {item.name}",
-                owner=owner,
+                name=item.name,
+                owner=running,
                 context=context,
                 needs=needs,
                 limit=setting_up.limit,
                 resolve=partial(setting_up.ask, _compat.item_request(item)),
             )
+        except BaseExceptionGroup as group:
+            _raise_interrupt(group, item.config)
+            raise
 
 
-@final
-class _Ending:
-    """Ends the tasks that a test left over, whatever became of it; an error in that comes beside the test's own."""
-
-    __slots__ = ("_owner", "host")
-
-    def __init__(self, owner: object, host: Host | None) -> None:
-        self._owner = owner
-        self.host: Host | None = host
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        host = self.host
-        if host is None or host.loop.is_closed():
-            return
-        try:
-            host.end_tasks_of(self._owner, search=True)
-        except StuckTaskError as stuck:
-            if error is None:
-                raise
-            raise BaseExceptionGroup("the test failed, and left tasks that would not end", [error, stuck]) from None
+def _raise_interrupt(group: BaseExceptionGroup[BaseException], config: pytest.Config) -> None:
+    """Raise what ends the run, if that is in a group: a task group, or several teardowns, have put it there."""
+    interrupts, others = group.split(_INTERRUPTS)
+    if interrupts is None:
+        return
+    if others is not None:  # of an interrupt pytest shows no more than its text
+        _compat.write_lines(config, ["", *traceback.format_exception(others)])
+    interrupt: BaseException = interrupts
+    while isinstance(interrupt, BaseExceptionGroup):
+        interrupt = interrupt.exceptions[0]  # pyright: ignore[reportUnknownMemberType] # of whatever
+    raise interrupt from group

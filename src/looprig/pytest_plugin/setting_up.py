@@ -9,12 +9,12 @@ Invariants:
 3. Whatever was set up has its teardown registered with pytest before anything else can fail.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import pytest
 
@@ -22,14 +22,19 @@ from looprig.exceptions import FixtureCrashedError
 from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.finalizers import ending_tasks_of, finalizers_in, finishing
 from looprig.pytest_plugin.hosts import Hosts
+from looprig.pytest_plugin.made_sync import closing_unstarted
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import LOOP_NAMES, is_async_function
+from looprig.pytest_plugin.recognize import hides_async, is_async_function
+from looprig.pytest_plugin.refused_requests import forget_refusal
 from looprig.pytest_plugin.registering import Registry
 from looprig.runtime.context import Changes, apply_changes, changes_between, context_with, new_in
+from looprig.runtime.current import CurrentLoop
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
 from looprig.runtime.operation import Limit
+from looprig.runtime.tasks import RunningTest
 from looprig.scopes import Scope
 
 __all__ = ["Record", "SettingUp"]
@@ -56,22 +61,14 @@ class _Facts:
     """What every set-up of a fixture needs to know, looked up once for each definition."""
 
     __slots__ = (
-        "function",
-        "is_async",
-        "is_plain",
-        "is_service",
-        "label",
-        "location",
-        "may_ask",
-        "may_start_tasks",
-        "module",
-        "needs",
-        "scope",
+        *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
+        *("may_ask", "module", "needs", "scope"),
     )
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
         self.function: Callable[..., Any] = function
+        self.hides_async: bool = hides_async(function)
         self.is_async: bool = is_async_function(function)
         self.is_plain: bool = type(function) is FunctionType
         """Whether there is nothing to bind it to."""
@@ -81,7 +78,6 @@ class _Facts:
         self.module: str = getattr(function, "__module__", None) or ""
         self.needs: tuple[str, ...] = tuple(name for name in definition.argnames if name != "request")
         self.may_ask: bool = "request" in definition.argnames
-        self.may_start_tasks: bool = not LOOP_NAMES.isdisjoint(definition.argnames)
         self.scope: Scope = _compat.scope_of(definition)
 
 
@@ -90,6 +86,7 @@ class SettingUp:
     """The fixtures that are set up in a run, and the hook that does it."""
 
     def __init__(self, hosts: Hosts, owners: Owners, registry: Registry) -> None:
+        self._ends = hosts.ends
         self._hosts = hosts
         self._owners = owners
         self._is_alone = not owners
@@ -159,8 +156,10 @@ class SettingUp:
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         facts = self._facts_of(fixturedef)
-        if not self._is_alone and self._is_of_another(fixturedef, _compat.item_of(request)):
+        item = _compat.item_of(request)
+        if not self._is_alone and self._is_of_another(fixturedef, item):
             return (yield)
+        self._ends.begin(item)
         function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
         substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
         # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
@@ -170,6 +169,9 @@ class SettingUp:
         definition.func = substitute
         try:
             return (yield)
+        except BaseException as error:
+            forget_refusal(error, fixturedef, request)
+            raise
         finally:
             definition.func = facts.function
 
@@ -181,7 +183,7 @@ class SettingUp:
 
     def _is_of_another(self, definition: Definition, item: pytest.Function) -> bool:
         """Whether another plugin runs the fixture, or the test that a sync fixture is for: context variables too."""
-        if is_async_function(definition.func):
+        if is_async_function(definition.func) or hides_async(definition.func):
             return self._owners.owner_of_fixture(definition, item) is not None
         return self._owners.owner_of_test(item) is not None
 
@@ -220,11 +222,15 @@ class SettingUp:
             live, carried, context = begun
             resolve = partial(self.ask, request, asker=(definition, live, carried))
             if facts.may_ask:  # only then can it add finalizers of its own
-                with _finalizers_in(context, definition):
+                with finalizers_in(context, definition, host):
                     value = live.wait(self.limit, resolve)
             else:
                 value = live.wait(self.limit, resolve)
-            definition.addfinalizer(partial(self._tear_down, definition, live))
+
+            def tear_down() -> None:
+                self._tear_down(definition, live)
+
+            definition.addfinalizer(tear_down)
             self._remember(definition, live.changes, carried, live.needs | {live})
             return value
 
@@ -242,7 +248,7 @@ class SettingUp:
         finally:
             for other in settled:
                 # pytest knows of no dependency; and what failed on the loop it keeps as well.
-                other.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
+                other.addfinalizer(finishing(definition, request))
         return host
 
     def _begin(
@@ -277,7 +283,13 @@ class SettingUp:
             kwargs = {d[0].argname: _compat.cached_value(d[0]) for d in needed}
             facts = self._facts_of(other)
             self._begun[other, node] = self._begin(other, facts, other.func, kwargs, [d[0] for d in needed], host=host)
-            node.addfinalizer(partial(self._drop, other, node))
+            node.addfinalizer(self._dropping(other, node))
+
+    def _dropping(self, definition: Definition, node: object) -> Callable[[], None]:
+        def drop() -> None:
+            self._drop(definition, node)
+
+        return drop
 
     def _drop(self, definition: Definition, node: object) -> None:
         """A service that was begun, and that pytest never came to ask for."""
@@ -319,28 +331,39 @@ class SettingUp:
             needed = self._needed(definition, facts, request)
             carried = self._carried(needed)
             clean = self._clean_context()
-            context = context_with(clean, carried, definition)
+            owner = RunningTest(facts.label, function)
+            context = context_with(clean, carried, owner)
             context.run(self._clean.set, clean)
             before = context.copy()
-            if facts.may_start_tasks or any(d in self._records for d in needed):
-                host = self._hosts.open_host(_compat.item_of(request))
-                if host is not None:
-                    definition.addfinalizer(partial(_end_tasks_of, definition, host))
+            host = self._hosts.of_sync_fixture(_compat.item_of(request), request.node)
+            if host is not None:
+                definition.addfinalizer(ending_tasks_of(owner, host))
             if not facts.may_ask:
-                with _finalizers_in(context, definition):
+                with finalizers_in(context, definition, host), CurrentLoop(host):
                     value = context.run(_compat.call_fixture, function, request, kwargs)
             else:
                 known = len(needed)
-                with _finalizers_in(context, definition), self.carrying_requests(request, needed):
+                with (
+                    finalizers_in(context, definition, host),
+                    self.carrying_requests(request, needed),
+                    CurrentLoop(host),
+                ):
                     value = context.run(_compat.call_fixture, function, request, kwargs)
                 if len(needed) > known:  # it stands also on what it asked for while it ran
                     before.run(apply_changes, new_in(self._carried(needed), carried))
                     carried = self._carried(needed)
                     if request.node is not _compat.item_of(request):
                         _compat.guard(definition, partial(self._admit_standing, definition))
+            if facts.hides_async and isinstance(value, Coroutine | AsyncGenerator):
+                with closing_unstarted(cast("Any", value)) as made:
+                    return self._async(definition, facts, partial(_handed_on, made), request)(**kwargs)
             self._remember(definition, changes_between(before, context), carried, self._live_of(needed))
             if definition in self._records:
-                request.addfinalizer(partial(self._records.pop, definition, None))
+
+                def forget() -> None:
+                    self._records.pop(definition, None)
+
+                request.addfinalizer(forget)
             return value
 
         return set_up_fixture
@@ -369,27 +392,9 @@ class SettingUp:
         if asker is not None:
             definition, live, _ = asker
             live.needs |= record.live
-            found.addfinalizer(partial(definition.finish, request=request))  # type: ignore[arg-type]
+            found.addfinalizer(finishing(definition, request))
         return value, new_in(record.carried, before), record.live
 
 
-@contextmanager
-def _finalizers_in(context: Context, definition: Definition) -> Generator[None, None, None]:
-    """Has the finalizers that a fixture adds meanwhile run in a context."""
-    patched: Any = definition
-    add = definition.addfinalizer
-
-    def add_here(finalizer: Callable[[], object]) -> None:
-        add(partial(context.run, finalizer))
-
-    patched.addfinalizer = add_here
-    try:
-        yield
-    finally:
-        del patched.addfinalizer
-
-
-def _end_tasks_of(definition: Definition, host: Host) -> None:
-    """Ends the tasks that a sync fixture started and left."""
-    if not host.loop.is_closed():
-        host.end_tasks_of(definition)
+def _handed_on(made: Any, /, **_arguments: object) -> Any:
+    return made

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.hosts import Hosts
     from looprig.pytest_plugin.looking import Looking
     from looprig.pytest_plugin.planning import Planning
+    from looprig.pytest_plugin.waking import Waking
 
 __all__ = ["RunState", "state_of"]
 
@@ -25,6 +26,7 @@ class RunState:
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
     looking: "Looking | None" = None
+    waking: "Waking | None" = None
 
 
 KEY: Final = pytest.StashKey[RunState]()

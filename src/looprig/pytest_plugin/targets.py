@@ -13,6 +13,7 @@ from typing import Any, Protocol, final
 
 from typing_extensions import is_protocol
 
+from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import Through, service_of
 from looprig.declare.proxy import (
     ProxyKind,
@@ -80,7 +81,7 @@ def asks_nothing(function: object) -> bool:
         return False
     try:
         annotations = function.__annotations__
-    except NameError:  # Python 3.14 evaluates them here
+    except Exception:  # noqa: BLE001 - Python 3.14 evaluates them here
         return False
     return not annotations or (len(annotations) == 1 and "return" in annotations)
 
@@ -99,11 +100,7 @@ class Annotations:
         function = inspect.unwrap(getattr(function, "__func__", function))
         if not isinstance(function, FunctionType):
             return ()
-        try:
-            annotations = function.__annotations__
-        except NameError:  # Python 3.14 evaluates them here
-            return ()
-        return [*self._evaluate(annotations, function)] if annotations else ()
+        return [*self._evaluate(annotations_of(function), function)]
 
     def _evaluate(self, annotations: Mapping[str, Any], function: FunctionType) -> Iterator[tuple[str, Any]]:
         for name, annotation in annotations.items():
@@ -127,10 +124,7 @@ class Annotations:
 def unresolved(function: Any, name: str) -> str | None:
     """The text of a parameter's annotation, where it has one that means nothing at run time."""
     function = inspect.unwrap(getattr(function, "__func__", function))
-    try:
-        annotation = getattr(function, "__annotations__", {}).get(name)
-    except NameError:  # Python 3.14 evaluates them here
-        return None
+    annotation = annotations_of(function).get(name)
     return annotation if isinstance(annotation, str) else None
 
 

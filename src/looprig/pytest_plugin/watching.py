@@ -12,6 +12,7 @@ import pytest
 from looprig.location import location_of
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.markers import CATCH, FORBID
+from looprig.watch.garbage import Garbage
 from looprig.watch.get_event_loop import forbidden
 from looprig.watch.loop_exceptions import LoopExceptions
 
@@ -24,6 +25,7 @@ class Watching:
 
     def __init__(self, hosts: Hosts | None) -> None:
         self._hosts = hosts
+        self._garbage = Garbage()
         self._exceptions: LoopExceptions | None = None
         self._stack = ExitStack()
 
@@ -31,7 +33,8 @@ class Watching:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Begins to watch, before the first fixture."""
         if item.get_closest_marker(CATCH) is not None:
-            exceptions = self._exceptions = LoopExceptions()
+            self._garbage.begin()
+            exceptions = self._exceptions = LoopExceptions(self._garbage)
             if self._hosts is not None and isinstance(item, pytest.Function):
                 host = self._hosts.open_host(item)
                 if host is not None:
@@ -72,6 +75,11 @@ class Watching:
                 self._exceptions = None
             self._stack.close()
         return result
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self) -> None:
+        """End watching the garbage collector."""
+        self._garbage.close()
 
     def _raise(self, item: pytest.Item) -> None:
         if self._exceptions is not None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, overload
 from looprig.exceptions import AskError
 from looprig.location import caller_location
 from looprig.runtime.context import OWNER, apply_changes
-from looprig.runtime.interrupts import running
+from looprig.runtime.operation import running
 
 __all__ = ["ask"]
 
@@ -41,9 +41,9 @@ async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     """
     asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
-    for running_loop, operation in reversed(running):
+    for operation in reversed(running.operations):
         # While a fixture is set up for one asker, other tasks of the test may ask too: each is answered as its owner.
-        if running_loop is loop and operation.resolve is not None and operation.owner is asker:
+        if operation.loop is loop and operation.resolve is not None and operation.owner is asker:
             value, carried, live = await operation.put(partial(operation.resolve, wanted))
             operation.needs |= live
             apply_changes(carried)

@@ -9,27 +9,27 @@ Invariants:
    raises the crash. If it ends cleanly, that was an early teardown.
 3. A crash is raised by whoever meets it first, and at teardown only if nobody did. It is never only logged.
 4. Tasks that the fixture started and left are ended with it.
+5. A teardown is never lost: where the loop was closed under the fixture, it runs on another one, and that is reported.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import suppress
 from contextvars import Context, copy_context
-from inspect import isasyncgenfunction
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
+from looprig.runtime.errors import ENDS_THE_PROGRAM, raise_together
 from looprig.runtime.host import Host
-from looprig.runtime.operation import Limit, Resolver
+from looprig.runtime.operation import GRACE, Limit, Resolver
+from looprig.runtime.tasks import context_of
 
 __all__ = ["LiveFixture"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
-
-
-_ENDS_THE_PROGRAM: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 @final
@@ -39,6 +39,7 @@ class LiveFixture:
     # What most fixtures never come to stands on the class: one is made for every test that has fixtures.
     _before: Context | None = None
     _context: Context | None = None
+    _generator: "AsyncGenerator[Any, None] | None" = None
     _is_ready: bool = False
     _is_noted: bool = True
     _is_released: bool = False
@@ -60,7 +61,7 @@ class LiveFixture:
         return f"<live fixture {self.name}>"
 
     def done(self) -> bool:
-        """Whether its set-up has come to an end: it is at its `yield`, or its task is over."""
+        """Return whether its set-up has come to an end: it is at its `yield`, or its task is over."""
         return self._is_ready or (self._task is not None and self._task.done())
 
     # Set-up
@@ -80,11 +81,16 @@ class LiveFixture:
     def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
         """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
         self._before = context.copy()  # as it is before the fixture changes it
-        if isasyncgenfunction(function):
+        made: Any = function(**kwargs)
+        if isinstance(made, AsyncGenerator):
             self._released = self.host.loop.create_future()
-            life: Coroutine[Any, Any, Any] = self._live(function(**kwargs), self._released)
+            generator = self._generator = cast("AsyncGenerator[Any, None]", made)
+            life: Coroutine[Any, Any, Any] = self._live(generator, self._released)
         else:
-            life = self._once(function(**kwargs))
+            life = self._once(made)
+        # asyncio's own reports, of slow steps say, name a task by its coroutine.
+        named: Any = life
+        named.__name__ = named.__qualname__ = getattr(function, "__qualname__", self.name)
         self._task = self.host.make_task(life, context, self, f"fixture {self.name}")
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
@@ -130,12 +136,8 @@ class LiveFixture:
             error.add_note(str(stuck))
 
     async def _once(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        try:
-            self._value = await coroutine
-            self._context = copy_context()
-            self._is_ready = True
-        finally:
-            self.host.stop()
+        self._value = await coroutine
+        self._context = copy_context()
 
     async def _live(self, generator: AsyncGenerator[Any, None], released: "asyncio.Future[None]") -> None:
         try:
@@ -168,12 +170,10 @@ class LiveFixture:
             )
         except BaseException as error:
             # Outcomes as of pytest.fail are no Exceptions, nor are the groups that a task group makes of them.
-            if not self._is_ready or self._is_released or isinstance(error, _ENDS_THE_PROGRAM):
+            if not self._is_ready or self._is_released or isinstance(error, ENDS_THE_PROGRAM):
                 raise
             # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
             self._crash(error)
-        finally:
-            self.host.stop()
 
     # The end, wanted or not
 
@@ -203,52 +203,92 @@ class LiveFixture:
             entry = entry.tb_next
         return stood or error.__traceback__
 
-    def tear_down(  # noqa: C901, PLR0912 - every way a life can end, told in one place
-        self, limit: Limit | None = None
-    ) -> None:
-        """Lets the fixture run from its `yield` to its end, then ends the tasks it left.
+    def tear_down(self, limit: Limit | None = None) -> None:
+        """Let the fixture run from its `yield` to its end, then end the tasks it left.
+
+        A `limit` leaves it a few seconds even if the time has passed.
 
         Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
         """
-        errors: list[BaseException] = []
-        task, released = self._task, self._released
         self._is_released = True
-        if task is not None and released is not None and not self.host.loop.is_closed():
+        if self.host.loop.is_closed():
+            errors = self._end_without_loop(limit)
+        else:
+            errors = self._end(limit)
             try:
-                if not self._is_ready:
-                    task.cancel()  # nobody waited for it: it began beside another that failed
-                elif not released.done():
-                    released.set_result(None)
-                if not task.done():
-                    what = f"the teardown of fixture {self.name}"
-                    self.host.drive(task, task, what=what, owner=self, limit=limit, has_begun=self._is_ready)
-                if self.crash is None:
-                    task.result()
-                elif not self.reported:
-                    errors.append(self.crash)
-            except asyncio.CancelledError as cancelled:
-                if not self._is_ready:
-                    return
+                # It may have had a task factory of its own, up to now.
+                self.host.end_tasks_of(self, self._task, search=not self._is_noted)
+            except Exception as error:  # noqa: BLE001 - raised with the others
+                errors.append(error)
+        self._task = self._generator = self.on_crash = None
+        raise_together(errors, f"errors while tearing down fixture {self.name}")
+
+    def _end(self, limit: Limit | None) -> list[BaseException]:
+        task, released = self._task, self._released
+        if task is None or released is None:  # a fixture without a yield
+            return []
+        try:
+            if not self._is_ready:
+                task.cancel()  # nobody waited for it: it began beside another that failed
+            elif not released.done():
+                released.set_result(None)
+            if not task.done():
+                what = f"the teardown of fixture {self.name}"
+                self.host.drive(task, task, what=what, owner=self, limit=limit, at_least=GRACE)
+            if self.crash is None:
+                task.result()
+            elif not self.reported:
+                return [self.crash]
+        except asyncio.CancelledError as cancelled:
+            if self._is_ready:
                 error = FixtureError(
                     f"Fixture {self.name} was cancelled while it was torn down.",
                     [(self.name, self.location)],
                     "Let no task cancel the fixture's own task.",
                 )
                 error.__cause__ = cancelled
-                errors.append(error)
-            except BaseException as error:  # noqa: BLE001 - the tasks it left are ended first
-                errors.append(error)
-        if not self.host.loop.is_closed():
-            try:
-                # It may have had a task factory of its own, up to now.
-                self.host.end_tasks_of(self, task, search=not self._is_noted)
-            except Exception as error:  # noqa: BLE001 - raised with the others
-                errors.append(error)
-        self._task = self.on_crash = None
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup(f"errors while tearing down fixture {self.name}", errors)
+                return [error]
+        except BaseException as error:  # noqa: BLE001 - the tasks it left are ended first
+            return [error]
+        return []
+
+    def _end_without_loop(self, limit: Limit | None) -> list[BaseException]:
+        """Run the teardown of a fixture whose loop was closed, as far as it can run on another loop."""
+        task, generator = self._task, self._generator
+        if task is None or generator is None or task.done():
+            return []
+        culprit = self.host.closed_by
+        by = "" if culprit is None else f" by {culprit[0]}"
+        closed = FixtureError(
+            f"The loop of fixture {self.name} was closed{by} before the fixture was torn down.",
+            [(self.name, self.location), *([] if culprit is None else [culprit])],
+            "Don't close the loop: looprig does so after its last fixture. The teardown has been run on another loop.",
+        )
+        never_ends: Any = task
+        never_ends._log_destroy_pending = False  # noqa: SLF001 - asyncio's own way to say that nobody has to be told
+        errors: list[BaseException] = [closed]
+        other = Host.open()
+        try:
+            other.run(
+                _finish(generator),
+                what=f"the teardown of fixture {self.name}",
+                context=context_of(task),
+                limit=limit or Limit(GRACE, lambda what: TimeoutError(f"{what} did not end without its loop")),
+            )
+        except BaseException as error:  # noqa: BLE001 - raised with the others
+            errors.append(error)
+        never_ends.get_coro().close()
+        try:
+            other.close(self)
+        except Exception as error:  # noqa: BLE001 - as above
+            errors.append(error)
+        return errors
+
+
+async def _finish(generator: AsyncGenerator[Any, None]) -> None:
+    with suppress(StopAsyncIteration):
+        await anext(generator)
+        await generator.aclose()
 
 
 def _shown(error: BaseException) -> str:

@@ -8,23 +8,26 @@ Invariants:
 1. Nothing here asks for the thread's current loop, so an `asyncio.run` elsewhere harms nobody.
 2. Closing ends: tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then reported.
 3. A host that was lent a loop (`Host.lent`) does not close it, nor end what ran on it before: whoever made it does.
+4. A loop that is closed, or given back, has had the rounds that `asyncio.run` gives it, and more if it needs them.
 """
 
 import asyncio
-import time
+import threading
 from collections.abc import Callable, Collection, Coroutine, Generator
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Any, Final, Protocol, cast, final
 from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
-from looprig.runtime.interrupts import running
-from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver
-from looprig.runtime.tasks import STUCK, Spawning, report_errors, tasks_of, waits_at
+from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.errors import raise_together
+from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver, has_more, running
+from looprig.runtime.stacks import waits_at
+from looprig.runtime.tasks import STUCK, Party, Spawning, party_of, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
@@ -36,6 +39,8 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXECUTOR_GRACE: Final = 10.0
 """Seconds that the threads of a loop's executor have to end when the loop closes."""
+_CLOSING_ROUNDS: Final = 4
+"""How many rounds a loop gets before it is closed, unless it has nothing to do: as many as under `asyncio.run`."""
 
 
 class HasDone(Protocol):
@@ -58,7 +63,7 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "_spawning", "loop")
+    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "leaves_current", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -66,6 +71,10 @@ class Host:
         # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
         self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()
         self._spawning: Final = Spawning(loop)
+        self.closed_by: Party | None = None
+        """Who closed the loop under the host, where that is known."""
+        self.leaves_current: bool = False
+        """Whether sync code of the host's has made another loop the current one (see `current`)."""
 
     @classmethod
     def open(
@@ -102,8 +111,13 @@ class Host:
         return self.loop.is_running()
 
     def operations(self) -> list[Operation]:
-        """What the loop is being run for, the innermost last: a running test may have asked for a fixture."""
-        return [operation for loop, operation in running if loop is self.loop]
+        """Return what the loop is being run for, the innermost last: a running test may have asked for a fixture."""
+        return [operation for operation in running.operations if operation.loop is self.loop]
+
+    def note_closed(self, by: Party) -> None:
+        """Keep who has just run, if the loop is closed now and was not before."""
+        if self.closed_by is None and self.loop.is_closed():
+            self.closed_by = by
 
     # Running
 
@@ -116,22 +130,21 @@ class Host:
         owner: object = None,
         needs: AbstractSet[object] = _NO_NEEDS,
         limit: Limit | None = None,
+        at_least: float = 0.0,
         resolve: Resolver | None = None,
-        has_begun: bool = False,
     ) -> None:
-        """Runs the loop until `waiter` is done; what makes it done has to stop the loop, or else to end `target`.
+        """Run the loop until `waiter` is done. Whatever completes `waiter` must stop the loop, or else end `target`.
 
-        `target` is cancelled by a crash of what the operation `needs`, by the `limit`, or by a signal; the cause is
-        then raised. One that `has_begun` is sure to come to where it stops the loop. `resolve` finds what code of the
-        `owner` asks for with `ask`.
+        `target` is cancelled by a crash of what the operation `needs`, by the `limit` (after `at_least` some seconds),
+        or by a signal; the cause is then raised. `resolve` finds what code of the `owner` asks for with `ask`.
         """
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
         if limit is not None:
-            limit.start(operation, loop)
-        if not has_begun:
-            target.add_done_callback(operation.target_done)
-        running.append((loop, operation))
+            operation.limit(limit, at_least)
+        target.add_done_callback(operation.target_done)
+        operations = running.operations
+        operations.append(operation)
         try:
             while not waiter.done() and not operation.abandoned:
                 operation.is_stopping = False
@@ -143,40 +156,37 @@ class Host:
                 target.exception()  # KeyboardInterrupt comes this way too: asyncio is not to tell of it again
             raise
         finally:
-            running.pop()
+            operations.pop()
             operation.settle()
-            if not (has_begun or target.done()):  # it goes on without us
+            if not target.done():  # it goes on without us
                 target.remove_done_callback(operation.target_done)
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None:
             raise _where_it_stood(operation.cause, target)
-
-    async def _stopping(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Stops the loop from within: a callback on the task would cost one more round of the loop."""
-        try:
-            return await coroutine
-        finally:
-            self.stop()
+        if limit is not None and (late := operation.blocked_too_long()) is not None:
+            raise _where_it_stood(late, target)
 
     def stop(self) -> None:
-        """Leaves the loop, if it is being driven: it may also be run by code of a test or of whoever lent it."""
-        if running and running[-1][0] is self.loop:
-            running[-1][1].stop()
+        """Leave the loop, if it is being driven: it may also be run by code of a test or of whoever lent it."""
+        operations = running.operations
+        if operations and operations[-1].loop is self.loop:
+            operations[-1].stop()
 
     def run(
         self,
         coroutine: Coroutine[Any, Any, Any],
         *,
         what: str,
+        name: str | None = None,
         context: Context | None = None,
         owner: object = None,
         needs: AbstractSet[object] = _NO_NEEDS,
         limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> Any:
-        """Runs a coroutine in a task of its own, in `context` or a copy of it, and gives what it returns."""
-        task = self.make_task(self._stopping(coroutine), context, owner)
+        """Run a coroutine in a task of its own, in `context` or a copy of it, and return what it returns."""
+        task = self.make_task(coroutine, context, owner, name)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
@@ -194,7 +204,7 @@ class Host:
     # Ending
 
     def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
-        """Cancels the tasks that `owner` left over, and `also`, and waits for them.
+        """Cancel the tasks that `owner` left over, and `also`, and wait for them.
 
         They are searched for where the owner is known to have started some, or may have under a task factory of its
         own; `search` has them searched for even if that is gone again.
@@ -212,44 +222,47 @@ class Host:
                 tasks.append(also)
             return tasks
 
-        self._end_all(left)
+        self._end_all(left, party_of(owner))
 
-    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]") -> None:
-        """Ends what is found, and what that starts while it ends."""
+    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]", owner: Party | None) -> None:
+        """End what is found, and what that starts while it ends."""
         for _ in range(ROUNDS):
             if not (left := find()):
                 return
-            self._end(left)
+            self._end(left, owner)
         if left := find():
-            self._give_up(left, f"were started one after the other while {ROUNDS} times all were ended,")
+            self._give_up(left, f"were started one after the other while {ROUNDS} times all were ended,", owner)
 
-    def _end(self, tasks: "list[asyncio.Task[Any]]") -> None:
+    def _end(self, tasks: "list[asyncio.Task[Any]]", owner: Party | None) -> None:
         left = tasks
+        by = f" by {owner[0]} ({owner[1]})" if owner else ""
         for _ in range(ROUNDS):
             for task in left:
-                task.cancel()
-            self.run(asyncio.wait(left, timeout=GRACE), what="ending tasks that were left over")
+                task.cancel(f"left over{by}, and cancelled when {'that' if by else 'its loop'} had ended")
+            self.run(_ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
                 break
-        report_errors(self.loop, tasks)
+        report_errors(self.loop, tasks, by)
         if left:
-            self._give_up(left, f"swallowed their cancellation {ROUNDS} times")
+            self._give_up(left, f"swallowed their cancellation {ROUNDS} times", owner)
 
     @staticmethod
-    def _give_up(left: "list[asyncio.Task[Any]]", why: str) -> None:
+    def _give_up(left: "list[asyncio.Task[Any]]", why: str, owner: Party | None) -> None:
         STUCK.update(left)
         stuck = StuckTaskError(
-            f"{len(left)} task(s) {why} and were left behind.",
-            [(task.get_name(), location_of(task.get_coro())) for task in left],
+            f"{len(left)} task(s) {f'of {owner[0]} ' if owner else ''}{why} and were left behind.",
+            [*([owner] if owner else []), *((task.get_name(), location_of(task.get_coro())) for task in left)],
             "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
         )
         for task in left:
             stuck.add_note("\n".join((f"{task.get_name()} stands at", *waits_at(task))))
         raise stuck
 
-    def close(self) -> None:
-        """Ends all tasks, async generators and the executor, then closes the loop. Safe to call twice.
+    def close(self, owner: object = None) -> None:
+        """End all tasks, async generators and the executor, then close the loop. Safe to call twice.
+
+        `owner` is who the tasks are said to be left over by.
 
         Raises:
             StuckTaskError: tasks or threads would not end; the loop is closed all the same.
@@ -258,37 +271,103 @@ class Host:
         if loop.is_closed():
             return
         errors: list[Exception] = []
+        try:
+            self._close(owner, errors)
+        finally:
+            if not self._lent and not loop.is_running():
+                loop.close()
+        raise_together(errors, "errors while closing a loop")
+
+    def _close(self, owner: object, errors: list[Exception]) -> None:
+        loop = self.loop
+
+        def left() -> "list[asyncio.Task[Any]]":
+            return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
+
         with _kept(errors):
-            self._end_all(
-                lambda: [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
-            )
+            self._end_all(left, party_of(owner))
+        self._run_last_rounds()
         if self._lent:
             self._spawning.uninstall()
-            _raise_all(errors)
             return
         # asyncio's own loops say whether there is anything to shut down; entering the loop for nothing is dear.
         if getattr(loop, "_asyncgens", True):
             with _kept(errors):
                 self.run(loop.shutdown_asyncgens(), what="closing async generators")
-        if getattr(loop, "_default_executor", True) is not None:
+        executor: Any = getattr(loop, "_default_executor", loop)
+        if executor is not None:
             with _kept(errors):
-                self._shut_down_executor()
-        loop.close()
-        _raise_all(errors)
+                self._shut_down(executor if isinstance(executor, Executor) else None)
 
-    def _shut_down_executor(self) -> None:
-        self.run(
-            self.loop.shutdown_default_executor(),
-            what="the shutdown of the loop's executor",
-            limit=Limit(
-                time.monotonic() + EXECUTOR_GRACE,
-                lambda what: StuckTaskError(
-                    f"{what} took longer than {EXECUTOR_GRACE} s: a thread of it does not end.",
-                    (),
-                    "Let the code that runs in the executor end before the loop does.",
-                ),
+    def _run_last_rounds(self) -> None:
+        """Run what is due on the loop: closed transports and callbacks, also of sockets that are ready."""
+        loop: Any = self.loop
+        try:
+            # Beside the loop's own socket.
+            is_idle = not (loop._ready or loop._scheduled or len(loop._selector.get_map()) > 1)  # noqa: SLF001 - asyncio's
+        except (AttributeError, TypeError):  # not asyncio's
+            is_idle = False
+        if is_idle:
+            return
+        rounds = 0
+
+        def again() -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds < _CLOSING_ROUNDS or has_more(loop, rounds):
+                loop.call_soon(again)
+            else:
+                loop.stop()
+
+        loop.call_soon(again)
+        loop.run_forever()
+
+    def _shut_down(self, executor: Executor | None) -> None:
+        if executor is None:  # uvloop's cannot be reached, and its own shutdown waits for threads without a limit
+            self.run(self.loop.shutdown_default_executor(), what="the shutdown of the loop's executor")
+            return
+        limit = Limit(
+            EXECUTOR_GRACE,
+            lambda what: StuckTaskError(
+                f"{what} took longer than {EXECUTOR_GRACE} s: a thread of it does not end.",
+                (),
+                "Let the code that runs in the executor end before the loop does.",
             ),
         )
+        self.run(_shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
+
+
+async def _ended(tasks: "list[asyncio.Task[Any]]") -> None:
+    """Wait for tasks to end, for `GRACE` seconds of real time."""
+    loop = asyncio.get_running_loop()
+    for _ in range(ROUNDS):  # nearly all end at once
+        await asyncio.sleep(0)
+        if all(task.done() for task in tasks):
+            return
+    waiting = asyncio.ensure_future(asyncio.wait(tasks))
+    alarm = Alarm(now() + GRACE, ring_on(loop, waiting.cancel))
+    try:
+        with suppress(asyncio.CancelledError):
+            await waiting
+    finally:
+        alarm.cancel()
+
+
+async def _shut_down(executor: Executor) -> None:
+    """Wait for the threads of an executor, which may still need the loop."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def set_done() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def wait() -> None:
+        executor.shutdown(wait=True)
+        ring_on(loop, set_done)()
+
+    threading.Thread(target=wait, name="looprig: waits for an executor", daemon=True).start()
+    await done
 
 
 def _where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
@@ -315,10 +394,3 @@ def _kept(errors: list[Exception]) -> Generator[None, None, None]:
         yield
     except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
         errors.append(error)
-
-
-def _raise_all(errors: list[Exception]) -> None:
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup("errors while closing a loop", errors)

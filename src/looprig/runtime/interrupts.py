@@ -6,8 +6,11 @@ Does not touch handlers that the user or another plugin installed, and does noth
 Invariants:
 1. The first signal cancels the innermost running operation, which then raises the signal's exception.
 2. A second signal, or one that comes while no loop runs, raises the exception where the program stands.
+3. Where the loop is blocked and has not come to the cancellation after `GRACE` seconds, the same signal counts as the
+   second: whoever ends a run from outside, such as CI, sends one.
 """
 
+import _thread
 import signal
 import sys
 import threading
@@ -15,12 +18,10 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, final
 
-from looprig.runtime.operation import Operation
+from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.operation import GRACE, Operation, running
 
-__all__ = ["Interrupts", "running"]
-
-running: Final[list[tuple[Any, Operation]]] = []
-"""The loops that run right now in the main thread, with what for; the innermost last."""
+__all__ = ["Interrupts"]
 
 
 _MAIN_THREAD: Final = threading.main_thread().ident
@@ -41,7 +42,7 @@ class Interrupts:
         self._previous: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
-        """Takes over each signal that has its default handler. Cheap when already installed."""
+        """Take over each signal that has its default handler. Cheap when already installed."""
         if threading.get_ident() != _MAIN_THREAD:
             return
         for number in self._raised:
@@ -51,20 +52,41 @@ class Interrupts:
                 signal.signal(number, self._handle)
 
     def uninstall(self) -> None:
-        """Gives back each signal that is still ours."""
+        """Give back each signal that is still ours."""
         for number, handler in self._previous.items():
             # Bound methods are made anew at each access, hence the comparison by value.
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, handler)
         self._previous.clear()
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        error = self._raised[signal.Signals(number)]()
-        if running:
-            loop, operation = running[-1]
-            if not operation.interrupted and not loop.is_closed():
-                # The loop may be busy and come to it late, or never: then the next signal is the second.
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        number = signal.Signals(signum)
+        error = self._raised[number]()
+        if running.operations:
+            operation = running.operations[-1]
+            if not operation.interrupted and not operation.loop.is_closed():
                 operation.interrupted = True
-                loop.call_soon_threadsafe(operation.cancel, error)
+                ring_on(operation.loop, lambda: operation.cancel(error))()
+                _insist(operation, number)
                 return
         raise error
+
+
+def _insist(operation: Operation, number: signal.Signals) -> None:
+    """Send the signal once more, some times at most, as long as the loop has not come to the cancellation."""
+
+    def send_again() -> None:
+        if operation.cause is not None or operation.is_settled:
+            return
+        _insist(operation, number)
+        if _MAIN_THREAD is not None and hasattr(signal, "pthread_kill"):  # it ends a blocking system call as well
+            signal.pthread_kill(_MAIN_THREAD, number)
+        else:
+            _thread.interrupt_main(number)
+
+    if operation.insisted < _TIMES:
+        operation.insisted += 1
+        operation.keep(Alarm(now() + GRACE, send_again))
+
+
+_TIMES: Final = 3

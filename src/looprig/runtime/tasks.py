@@ -1,7 +1,7 @@
-"""Whose a task is, and how tasks that were left over are ended.
+"""Whose a task is: who owns it, who may have started some, and which are left.
 
-A task belongs to the fixture or test in whose context it was started, however many tasks lie between. Does not
-look at what a task does.
+A task in a task group belongs to the owner of the task that entered the group. Any other belongs to the fixture or
+test in whose context it was started, however many tasks lie between. Does not look at what a task does.
 
 A task factory notes who starts tasks, so that nothing is searched for after most fixtures. Python 3.12 can ask a task
 for its context; on 3.11 the garbage collector knows it.
@@ -12,30 +12,97 @@ import gc
 import sys
 from collections.abc import Coroutine, Generator, Iterable
 from contextvars import Context
-from inspect import isasyncgen
+from types import CellType
 from typing import Any, Final, final
 from weakref import WeakSet
 
-from looprig.location import Location
+from looprig.location import UNKNOWN, Location, location_of
 from looprig.runtime.context import OWNER
 
-__all__ = ["STUCK", "Spawning", "owner_of", "report_errors", "tasks_of", "waits_at"]
+__all__ = [
+    "STUCK",
+    "Party",
+    "RunningTest",
+    "Spawning",
+    "context_of",
+    "owner_of",
+    "party_of",
+    "report_errors",
+    "tasks_of",
+]
+
+
+Party = tuple[str, Location]
+"""Somebody that a message names, and where that was written."""
+
+
+@final
+class RunningTest:
+    """A test while it runs, as the owner of its tasks. Its `name` and `location` are for messages."""
+
+    __slots__ = ("_function", "name")
+
+    def __init__(self, name: str, function: object) -> None:
+        self._function: Final = function
+        self.name: Final = name
+
+    @property
+    def location(self) -> Location:
+        """Where the test was written."""
+        return location_of(self._function)
+
+
+def party_of(owner: object) -> Party | None:
+    """Return the name and location of an owner, where it has them."""
+    name = getattr(owner, "name", None)
+    return None if name is None else (name, getattr(owner, "location", UNKNOWN))
+
 
 if sys.version_info >= (3, 12):
 
-    def owner_of(task: "asyncio.Task[Any]") -> object:
-        """The fixture or test that the task belongs to, or `None`."""
-        return task.get_context().get(OWNER)
+    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+        """Return the context that the task runs in, if that can be known."""
+        return task.get_context()
 
 else:
 
-    def owner_of(task: "asyncio.Task[Any]") -> object:
-        """The fixture or test that the task belongs to, or `None`."""
-        if (owner := getattr(task, "_looprig_owner", None)) is not None:
-            return owner
+    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+        """Return the context that the task runs in, if that can be known."""
         # What a task was made with comes before what is to be called when it is done, which has contexts as well.
-        context = next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
-        return None if context is None else context.get(OWNER)
+        return next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
+
+
+def owner_of(task: "asyncio.Task[Any]") -> object:
+    """Return the fixture or test that the task belongs to, or `None`."""
+    while (entered := _entered_group_of(task)) is not None and entered is not task:
+        task = entered
+    if (owner := getattr(task, "_looprig_owner", None)) is not None:
+        return owner
+    context = context_of(task)
+    return None if context is None else context.get(OWNER)
+
+
+def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
+    """Return the task that entered the group which the task is in.
+
+    A group learns of the end of its tasks by a done callback: a method of asyncio's group, a closure over anyio's.
+    """
+    for callback, _ in getattr(task, "_callbacks", None) or ():
+        cells = getattr(callback, "__closure__", None) or ()
+        for holder in (getattr(callback, "__self__", None), *(_contents(cell) for cell in cells)):
+            scope = getattr(holder, "cancel_scope", None)
+            for entered in (getattr(holder, "_parent_task", None), getattr(scope, "_host_task", None)):
+                if isinstance(entered, asyncio.Task):
+                    found: asyncio.Task[Any] = entered  # pyright: ignore[reportUnknownVariableType] # of whatever
+                    return found
+    return None
+
+
+def _contents(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the variable is not bound
+        return None
 
 
 @final
@@ -103,35 +170,15 @@ STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 """Tasks that were told of as stuck and left behind: nobody waits for them again."""
 
 
-def waits_at(task: "asyncio.Task[Any]") -> list[str]:
-    """Where a task waits, `path:line in function` for each coroutine on the way to what it awaits, the outermost first.
-
-    A task itself tells only of the outermost one.
-    """
-    lines: list[str] = []
-    waits: Any = task.get_coro()
-    while waits is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(waits, f"{kind}_frame", None)
-            if frame is not None:
-                lines.append(f"  {Location(frame.f_code.co_filename, frame.f_lineno)} in {frame.f_code.co_name}")
-                waits = getattr(waits, f"{kind}_await" if kind != "gi" else "gi_yieldfrom")
-                break
-        else:
-            # A step of an async generator has no name for its generator; the garbage collector knows it.
-            waits = next((other for other in gc.get_referents(waits) if isasyncgen(other)), None)
-    return lines
-
-
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
     """The tasks of `owner` that still live, but for those that are stuck."""
     return [task for task in asyncio.all_tasks(loop) if owner_of(task) is owner and task not in STUCK]
 
 
-def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]") -> None:
-    """Hands errors of ended tasks, which nobody awaits any more, to the loop's exception handler."""
+def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", by: str) -> None:
+    """Hand errors of ended tasks, which nobody awaits any more, to the loop's exception handler."""
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             loop.call_exception_handler(
-                {"message": "a task that was left over ended in an error", "exception": error, "task": task}
+                {"message": f"a task that was left over{by} ended in an error", "exception": error, "task": task}
             )

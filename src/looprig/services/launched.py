@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
+from looprig.runtime.clock import Timeout
 from looprig.services import _launcher
 
 __all__ = ["Launched"]
@@ -119,7 +120,7 @@ class Launched:
         """Ask the group to end, give it `grace` seconds, then kill what is left."""
         try:
             self.signal_group(stop_signal)
-            async with asyncio.timeout(grace):
+            async with Timeout(grace):
                 await self._exited.wait()
                 self._reap()
                 while self._group_is_there():  # noqa: ASYNC110 - no event tells it
@@ -127,7 +128,7 @@ class Launched:
         except TimeoutError:
             self.signal_group(signal.SIGKILL)
             with suppress(TimeoutError):  # a kernel that is busy on its behalf lets it die later
-                async with asyncio.timeout(_DYING):
+                async with Timeout(_DYING):
                     await self._exited.wait()
         except BaseException:
             self.signal_group(signal.SIGKILL)

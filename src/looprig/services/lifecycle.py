@@ -9,7 +9,6 @@ Invariants:
 4. A service that breaks the rules of its lifecycle is told so, by its class and place.
 """
 
-import asyncio
 import inspect
 import logging
 import textwrap
@@ -22,6 +21,7 @@ from typing import Any, Final, final
 from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import FixtureError, ServiceStartError
+from looprig.runtime.clock import Timeout
 
 __all__ = ["Alive"]
 
@@ -91,7 +91,8 @@ class _Running:
             return error is not None
         except BaseException as raised:
             if raised is error:
-                return False  # whoever called raises it, with the traceback it had
+                raised.__traceback__ = traceback  # whoever called raises it: the service's frames say nothing new
+                return False
             raise
         if hasattr(generator, "aclose"):
             await generator.aclose()
@@ -160,7 +161,7 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
     root = logging.getLogger()
     root.addHandler(records)
     reset = _starting.set(token)
-    limit = asyncio.timeout(spec.start_timeout)
+    limit = Timeout(spec.start_timeout)
     try:
         async with limit:
             service = make()

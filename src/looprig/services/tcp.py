@@ -23,6 +23,7 @@ from looprig.declare.fields_meta import config_field
 from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.net.ports import localhost
+from looprig.runtime.clock import Timeout
 from looprig.services.address import Address, bound_address, listen
 
 __all__ = ["TcpService"]
@@ -87,7 +88,7 @@ class TcpService(ABC):
                     server.close()
                     await self._end_clients()
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(self.shutdown_timeout):
+                        async with Timeout(self.shutdown_timeout):
                             await server.wait_closed()
             finally:
                 self._address = None

@@ -4,12 +4,12 @@ Does not decide when that is (`pytest_plugin.watching` does). The handler that w
 """
 
 import asyncio
-import gc
 import traceback
 from typing import Any, final
 
 from looprig.exceptions import LoopExceptionsError
 from looprig.location import Location
+from looprig.watch.garbage import Garbage
 
 __all__ = ["LoopExceptions"]
 
@@ -18,7 +18,8 @@ __all__ = ["LoopExceptions"]
 class LoopExceptions:
     """What reached the exception handlers of the loops it is attached to."""
 
-    def __init__(self) -> None:
+    def __init__(self, garbage: Garbage) -> None:
+        self._garbage = garbage
         self._attached: list[tuple[asyncio.AbstractEventLoop, Any]] = []
         self.contexts: list[dict[str, Any]] = []
 
@@ -40,11 +41,11 @@ class LoopExceptions:
                 loop.set_exception_handler(handler)
 
     def take(self, test: tuple[str, Location]) -> LoopExceptionsError | None:
-        """An error of all that was collected so far; `None` if there was nothing.
+        """Return an error for all that was collected so far, or `None` if there was nothing.
 
-        asyncio tells of a failed task that nobody awaited only when it is garbage-collected, so that is done here.
+        asyncio reports a failed task that was never awaited only when it is freed, so garbage is collected here.
         """
-        gc.collect()
+        self._garbage.collect([loop for loop, _ in self._attached])
         found, self.contexts = self.contexts, []
         if not found:
             return None

@@ -6,12 +6,12 @@ Invariant: a rule that can be made is valid: what is wrong with its values is to
 """
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self, final
 
+from looprig.declare.annotations import annotations_of
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location, location_of
 
@@ -55,7 +55,7 @@ class Rule:
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Makes one, if a class with fields of its own is a dataclass: else its constructor would not know them."""
-        if "__dataclass_fields__" not in vars(cls) and inspect.get_annotations(cls):
+        if "__dataclass_fields__" not in vars(cls) and annotations_of(cls):
             name = cls.__name__
             party = (name, location_of(cls))
             fix = "Put @dataclass(frozen=True, slots=True) on it."

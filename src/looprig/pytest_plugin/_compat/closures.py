@@ -5,17 +5,21 @@
 # pyright: reportUnknownArgumentType=false
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeGuard
 
 import pytest
 from _pytest.compat import NOTSET
 from _pytest.fixtures import (
     FuncFixtureInfo,
+    traverse_fixture_closure,
 )
 from _pytest.mark.structures import ParameterSet
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.unittest import TestCaseFunction
 
+from looprig.declare.annotations import parameters_of
+from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin._compat.definitions import Definition, scope_of, visible_definitions
 from looprig.scopes import Scope
 
@@ -23,10 +27,12 @@ __all__ = [
     "ambient_definitions",
     "argument_names",
     "closure",
+    "complete",
     "definitions_in_item",
     "dependencies",
     "fixture_info",
     "gives_parameter",
+    "has_fixtures",
     "insert_fixture_name",
     "is_no_value",
     "is_parametrized",
@@ -36,14 +42,67 @@ __all__ = [
     "parameter_values",
     "parametrized_indices",
     "parametrized_scope",
+    "place_of_item",
     "plain_parameter",
     "requests",
 ]
 
+_COMPLETED: Final = pytest.StashKey[FuncFixtureInfo]()
+
+
+def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether fixtures can be set up for an item: also for a doctest, and for those items of other plugins.
+
+    They are typed as functions, as pytest types them itself where it sets fixtures up for them. All of them have an
+    `obj`, but that need not be a function, and they cannot be parametrized.
+    """
+    return isinstance(item, pytest.Function) or (
+        isinstance(getattr(item, "_fixtureinfo", None), FuncFixtureInfo)
+        and hasattr(item, "_request")
+        and hasattr(item, "obj")
+        and hasattr(item, "fixturenames")
+    )
+
+
+def place_of_item(item: pytest.Item) -> Location:
+    """Where a test was written: for what is no function, as a doctest, where pytest reports it."""
+    place = location_of(getattr(item, "obj", None))
+    if place is not UNKNOWN:
+        return place
+    path, line, _ = item.reportinfo()
+    return Location(str(path), 0 if line is None else line + 1)
+
 
 def fixture_info(item: pytest.Function) -> FuncFixtureInfo:
-    """The closure of an item. Public is only `item.fixturenames`, which has no definitions."""
-    return item._fixtureinfo
+    """The closure of an item, with what hooks have added to it. Public is only `item.fixturenames`: just names."""
+    return item.stash.get(_COMPLETED, item._fixtureinfo)
+
+
+def complete(item: pytest.Function) -> None:
+    """Add to the closure of an item what hooks have added to `item.fixturenames`, as pytest will set it up.
+
+    pytest looks up what it knows no definitions for when it comes to it.
+    """
+    info = item._fixtureinfo
+    by_name = info.name2fixturedefs
+    names = item.fixturenames
+    if all(name in by_name or name == "request" for name in names):
+        return  # as nearly always
+    found: dict[str, Sequence[Definition]] = dict(by_name)
+
+    def definitions(name: str) -> Sequence[Definition] | None:
+        if name not in found and (seen := visible_definitions(name, item)):
+            found[name] = seen
+        return found.get(name)
+
+    added = tuple(name for name in names if name not in by_name and definitions(name))
+    below = traverse_fixture_closure(added, getfixturedefs=definitions)
+    item.stash[_COMPLETED] = FuncFixtureInfo(
+        argnames=info.argnames,
+        initialnames=(*info.initialnames, *added),
+        names_closure=list(dict.fromkeys((*names, *below))),
+        name2fixturedefs=found,
+    )
 
 
 def argument_names(item: pytest.Function) -> tuple[str, ...]:
@@ -59,57 +118,24 @@ def closure(info: FuncFixtureInfo) -> Iterator[Definition]:
     by_name = info.name2fixturedefs
     if all(len(definitions) == 1 for definitions in by_name.values()):
         for name in info.names_closure:
-            if (found := by_name.get(name)) is not None:
-                yield found[0]
+            if (only := by_name.get(name)) is not None:
+                yield only[0]
         return
-    kept = set(info.names_closure)
-    seen: set[int] = set()
-    depth: dict[str, int] = {}
-
-    def walk(name: str) -> Iterator[Definition]:
-        definitions = by_name.get(name, ()) if name in kept else ()
-        index = depth.get(name, 0) + 1
-        if index > len(definitions):
-            return
-        definition = definitions[-index]
-        if id(definition) in seen:
-            return
-        seen.add(id(definition))
-        yield definition
-        depth[name] = index
-        for argument in definition.argnames:
-            yield from walk(argument)
-        depth[name] = index - 1
-
-    for name in (*info.initialnames, *info.names_closure):
-        yield from walk(name)
+    seen: set[Definition] = set()
+    for _, _, found in _walk(info, (*info.initialnames, *info.names_closure), set(info.names_closure)):
+        if found is not None and found not in seen:
+            seen.add(found)
+            yield found
 
 
 def dependencies(info: FuncFixtureInfo) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
     """Each definition in a closure with those that it asks for itself; these come before it."""
-    by_name = info.name2fixturedefs
-    kept = set(info.names_closure)
-    seen: set[Definition] = set()
-    depth: dict[str, int] = {}
-    found: list[tuple[Definition, tuple[Definition, ...]]] = []
-
-    def walk(name: str) -> Definition | None:
-        definitions = by_name.get(name, ()) if name in kept else ()
-        index = depth.get(name, 0) + 1
-        if index > len(definitions):
-            return None
-        definition = definitions[-index]
-        if definition not in seen:
-            seen.add(definition)
-            depth[name] = index
-            asked = tuple(other for argument in definition.argnames if (other := walk(argument)) is not None)
-            depth[name] = index - 1
-            found.append((definition, asked))
-        return definition
-
-    for name in (*info.initialnames, *info.names_closure):
-        walk(name)
-    return iter(found)
+    asked: dict[Definition | None, list[Definition]] = {}
+    for user, name, found in _walk(info, (*info.initialnames, *info.names_closure), set(info.names_closure)):
+        if name and found is not None:
+            asked.setdefault(user, []).append(found)
+        elif not name and user is not None:
+            yield user, tuple(asked.pop(user, ()))
 
 
 def requests(info: FuncFixtureInfo) -> Iterator[tuple[Definition | None, str, Definition | None]]:
@@ -117,25 +143,37 @@ def requests(info: FuncFixtureInfo) -> Iterator[tuple[Definition | None, str, De
 
     `None` stands for the test itself, and for nothing that answers.
     """
+    return ((user, name, found) for user, name, found in _walk(info, info.initialnames, None) if name)
+
+
+def _walk(
+    info: FuncFixtureInfo, names: Iterable[str], kept: Container[str] | None
+) -> Iterator[tuple[Definition | None, str, Definition | None]]:
+    """Walk through what a test asks for, and what that asks for, as pytest resolves it: who asks, the name, the answer.
+
+    A definition is entered once; an empty name says that it is left. Only names among `kept` are answered. There is no
+    recursion, since a chain of fixtures may be long.
+    """
     by_name = info.name2fixturedefs
     depth: dict[str, int] = {}
-    seen: set[Definition] = set()
-
-    def walk(user: Definition | None, name: str) -> Iterator[tuple[Definition | None, str, Definition | None]]:
+    entered: set[Definition] = set()
+    users: list[tuple[Definition | None, Iterator[str]]] = [(None, iter(names))]
+    while users:
+        user, asks = users[-1]
+        if (name := next(asks, None)) is None:
+            users.pop()
+            if user is not None:
+                depth[user.argname] -= 1
+                yield user, "", None
+            continue
+        definitions = by_name.get(name, ()) if kept is None or name in kept else ()
         index = depth.get(name, 0) + 1
-        definitions = by_name.get(name, ())
         found = definitions[-index] if index <= len(definitions) else None
         yield user, name, found
-        if found is None or found in seen:
-            return
-        seen.add(found)
-        depth[name] = index
-        for argument in found.argnames:
-            yield from walk(found, argument)
-        depth[name] = index - 1
-
-    for name in info.initialnames:
-        yield from walk(None, name)
+        if found is not None and found not in entered:
+            entered.add(found)
+            depth[name] = index
+            users.append((found, iter(found.argnames)))
 
 
 def gives_parameter(definition: Definition) -> bool:
@@ -195,13 +233,13 @@ def parameter_index(item: pytest.Item, name: str) -> int:
 
 def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
     """The definitions of a name as one item sees them, direct parametrization included, the nearest last."""
-    return item._fixtureinfo.name2fixturedefs.get(name) or visible_definitions(name, item)
+    return fixture_info(item).name2fixturedefs.get(name) or visible_definitions(name, item)
 
 
 def insert_fixture_name(item: pytest.Function, name: str, definition: Definition) -> None:
     """Has `name` set up for the item, ahead of all that is not wider: parametrized ones decide what is cached."""
     names = item.fixturenames
-    by_name = item._fixtureinfo.name2fixturedefs
+    by_name = fixture_info(item).name2fixturedefs
     if name in names:
         names.remove(name)
     own = scope_of(definition)
@@ -215,7 +253,7 @@ def insert_fixture_name(item: pytest.Function, name: str, definition: Definition
 
 def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
     """The definitions that an item uses without naming them: autouse fixtures and `usefixtures`."""
-    info = item._fixtureinfo
+    info = fixture_info(item)
     named = info.argnames
     return [
         definitions[-1]
@@ -228,4 +266,4 @@ def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
 
 def own_parameters(item: pytest.Function) -> Mapping[str, inspect.Parameter]:
     """The signature of a test as it was written."""
-    return inspect.signature(item.obj).parameters
+    return parameters_of(item.obj)

@@ -22,15 +22,20 @@ __all__ = [
     "Definition",
     "all_definitions",
     "cached_value",
+    "call_before_set_up",
     "definitions_named",
     "fixture_functions",
     "fixture_names",
+    "forget",
+    "function_ahead",
     "give_way",
     "guard",
     "is_cached",
     "is_installed",
     "make_dynamic",
+    "plain_function",
     "poison",
+    "put_behind",
     "scope_of",
     "scope_place",
     "visible_definitions",
@@ -72,6 +77,33 @@ def _file(definition: Definition) -> str:
 def is_installed(definition: Definition) -> bool:
     """Whether a fixture comes from an installed plugin, not from the project."""
     return "site-packages" in _file(definition)
+
+
+def put_behind(session: pytest.Session, modules: Collection[str]) -> None:
+    """Have fixtures of these modules stand behind all others of their names: of one node, pytest takes the first."""
+    for by_node in session._fixturemanager._arg2node2fixturedefs.values():
+        definitions = by_node.get(session, [])
+        if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
+            definitions.sort(key=lambda definition: definition.func.__module__ in modules)
+
+
+def plain_function(item: pytest.Function) -> pytest.Function:
+    """Return an item as pytest itself would have made it, in the place of one of another plugin's class."""
+    callspec = getattr(item, "callspec", None)
+    parent: Any = item.parent
+    return pytest.Function.from_parent(
+        parent,
+        name=item.name,
+        callspec=callspec,
+        fixtureinfo=item._fixtureinfo,
+        keywords=None if callspec is None else {callspec.id: True},
+        originalname=item.originalname,
+    )
+
+
+def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytest.Function:
+    """Return the item that pytest would make of a test, to see which fixtures it will use."""
+    return pytest.Function.from_parent(collector, name=name, callobj=obj)
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
@@ -125,6 +157,17 @@ def poison(definition: Definition, error: BaseException) -> None:
         definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
 
 
+def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseException) -> None:
+    """End a failed set-up at once, finalizers included, so that pytest sets the fixture up anew for the next asker.
+
+    pytest keeps the error of a set-up until the end of its scope. It ends only what it keeps; and what a hook raised
+    around the set-up it does not keep, but is confused by the finalizers that are left.
+    """
+    if definition.cached_result is None:
+        definition.cached_result = (None, None, (error, error.__traceback__))
+    definition.finish(cast("Any", request))
+
+
 def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]) -> None:
     """Has `admit` look at each later request of a fixture that is alive.
 
@@ -164,6 +207,28 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
     dynamic.execute = execute
     dynamic.addfinalizer = _ignore
     dynamic.finish = _ignore
+
+
+def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
+    """Have `call` called before each request of a fixture is answered; gives what undoes that, which `call` may do.
+
+    A hook would be called for every fixture of the run.
+    """
+    patched = cast("Any", definition)
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        __tracebackhide__ = True
+        call(request)
+        if patched.__dict__.get("execute") is execute:
+            return pytest.FixtureDef.execute(definition, cast("Any", request))
+        return patched.execute(request)
+
+    def undo() -> None:
+        if patched.__dict__.get("execute") is execute:
+            del patched.execute
+
+    patched.execute = execute
+    return undo
 
 
 def definitions_named(name: str, session: pytest.Session) -> Iterator[Definition]:

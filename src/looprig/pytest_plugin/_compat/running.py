@@ -30,6 +30,7 @@ __all__ = [
     "requester_scope",
     "requesting_node",
     "resolved_definitions",
+    "tracing_debugger",
 ]
 
 
@@ -106,3 +107,15 @@ def resolved_definitions(item: pytest.Function) -> Collection[Definition]:
     """The definitions that an item has set up or found set up so far, in that order: a view that grows with them."""
     request: Any = item._request
     return request._fixture_defs.values() if request else ()
+
+
+def tracing_debugger(function: Any) -> tuple[Any, Any]:
+    """The debugger that `--trace` has put around a test's function, and that function; `None` and itself otherwise.
+
+    pytest's wrapper calls the function under the debugger and drops what it gives, a coroutine too.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_qualname != "wrap_pytest_function_for_tracing.<locals>.wrapper":
+        return None, function
+    cells = {name: cell.cell_contents for name, cell in zip(code.co_freevars, function.__closure__, strict=True)}
+    return cells["_pdb"], cells["testfunction"]

@@ -5,12 +5,14 @@
 # pyright: reportUnknownArgumentType=false
 
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 import pytest
 
 __all__ = [
     "print_document",
+    "write_lines",
     "write_to_standard_error",
 ]
 
@@ -20,6 +22,16 @@ def write_to_standard_error(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter._tw._file = sys.stderr
+
+
+def write_lines(config: pytest.Config, lines: Iterable[str]) -> None:
+    """Writes lines where pytest writes its own, at whatever time."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for line in lines:
+        if reporter is None:
+            print(line.rstrip(), file=sys.stderr)  # noqa: T201 - a worker of pytest-xdist has no terminal
+        else:
+            reporter.write_line(line.rstrip())
 
 
 def print_document(config: pytest.Config, text: str) -> None:

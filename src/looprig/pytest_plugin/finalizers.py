@@ -1,0 +1,65 @@
+"""The finalizers that looprig registers with pytest.
+
+Does not decide when a fixture ends: pytest does.
+
+Invariant: each is a plain function without parameters. Other plugins look at the signatures of finalizers.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, Final
+
+import pytest
+
+from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition
+from looprig.runtime.current import CurrentLoop
+from looprig.runtime.host import Host
+from looprig.runtime.tasks import RunningTest
+
+__all__ = ["ending_tasks_of", "finalizers_in", "finishing"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+
+@contextmanager
+def finalizers_in(context: Context, definition: Definition, host: Host | None) -> Generator[None, None, None]:
+    """Have the finalizers that a fixture adds meanwhile run in a context, with the loop of `host` as current one."""
+    patched: Any = definition
+    add = definition.addfinalizer
+
+    def add_here(finalizer: Callable[[], object]) -> None:
+        def finish() -> None:
+            __tracebackhide__ = True
+            with CurrentLoop(host):
+                context.run(finalizer)
+            if host is not None:
+                host.note_closed((definition.argname, location_of(definition.func)))
+
+        add(finish)
+
+    patched.addfinalizer = add_here
+    try:
+        yield
+    finally:
+        del patched.addfinalizer
+
+
+def finishing(definition: Definition, request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Return a finalizer that tears a fixture down: it stands on another in a way that pytest doesn't know of."""
+
+    def finish() -> None:
+        definition.finish(request=request)  # type: ignore[arg-type]
+
+    return finish
+
+
+def ending_tasks_of(owner: RunningTest, host: Host) -> Callable[[], None]:
+    """Return a finalizer that ends the tasks which a sync fixture started and left."""
+
+    def end() -> None:
+        if not host.loop.is_closed():
+            host.end_tasks_of(owner)
+
+    return end

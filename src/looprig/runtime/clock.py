@@ -1,0 +1,145 @@
+"""Real time, and alarms on it: what limits count by, whatever a test does to the clock.
+
+freezegun, time-machine and loops with virtual time replace the clocks of a test. A limit on such a clock would expire
+when the test moves it, and never while the test holds it still. Does not decide what happens when an alarm rings.
+
+Invariants:
+1. An alarm rings in a thread of its own, so it rings while the main thread is blocked too.
+2. Setting an alarm wakes that thread only if the alarm is due before the thread would wake anyway.
+"""
+
+import _thread
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self, final
+
+__all__ = ["Alarm", "Timeout", "now", "ring_on"]
+
+if hasattr(time, "clock_gettime"):
+
+    def now() -> float:
+        """Return the seconds of the system's monotonic clock."""
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:  # Windows
+
+    class _Clock:
+        # freezegun replaces clocks in the globals of modules, and not in classes.
+        now = staticmethod(time.monotonic)
+
+    def now() -> float:
+        """Return the seconds of the system's monotonic clock."""
+        return _Clock.now()
+
+
+@final
+class Alarm:
+    """Calls `ring` in another thread at `deadline`, in seconds of `now()`, unless it is cancelled before."""
+
+    __slots__ = ("deadline", "ring")
+
+    def __init__(self, deadline: float, ring: Callable[[], object]) -> None:
+        self.deadline: Final = deadline
+        self.ring: Final = ring
+        _ringer.add(self)
+
+    def cancel(self) -> None:
+        """Keep the alarm from ringing. Safe to call twice, and after it rang."""
+        _ringer.alarms.discard(self)
+
+
+@final
+class _Ringer:
+    """The one thread that rings all alarms of the process, started when the first is set."""
+
+    def __init__(self) -> None:
+        self.alarms: set[Alarm] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the thread: a forked child has none."""
+        self.alarms.clear()
+        # Reentrant, since a signal handler may set an alarm while the same thread is setting one.
+        self._changed = threading.Condition(threading.RLock())
+        self._is_running = False
+        self._wakes_at = float("inf")
+
+    def add(self, alarm: Alarm) -> None:
+        """Have an alarm ring."""
+        with self._changed:
+            self.alarms.add(alarm)
+            if not self._is_running:
+                self._is_running = True
+                # Not a `threading.Thread`: suites that count the threads they left must not find it.
+                _thread.start_new_thread(self._run, (self._changed,))
+            elif alarm.deadline < self._wakes_at:
+                self._changed.notify()
+
+    def _run(self, changed: threading.Condition) -> None:
+        while True:
+            with changed:
+                self._wakes_at = min((alarm.deadline for alarm in self.alarms.copy()), default=float("inf"))
+                left = self._wakes_at - now()
+                if left > 0:
+                    changed.wait(min(left, threading.TIMEOUT_MAX))
+                due = [alarm for alarm in self.alarms.copy() if alarm.deadline <= now()]
+                self.alarms.difference_update(due)
+            for alarm in due:
+                alarm.ring()
+
+
+_ringer: Final = _Ringer()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ringer.reset)
+
+
+def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> Callable[[], None]:
+    """Return what an alarm can call to have `callback` called on `loop`; nothing happens once the loop is closed."""
+
+    def ring() -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(callback)
+
+    return ring
+
+
+@final
+class Timeout:
+    """Limits a block to `seconds` of real time, or not at all; otherwise as `asyncio.timeout`.
+
+    Raises:
+        TimeoutError: the block took longer.
+    """
+
+    # A class, since the frames of a decorated generator would stand in the traceback of all that it limits.
+    __slots__ = ("_alarm", "_limit", "_seconds")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._limit: Final = asyncio.timeout(None)
+        self._seconds: Final = seconds
+
+    async def __aenter__(self) -> Self:
+        await self._limit.__aenter__()
+        if self._seconds is not None:
+            self._alarm = Alarm(now() + self._seconds, ring_on(asyncio.get_running_loop(), self._expire))
+        return self
+
+    def _expire(self) -> None:
+        with suppress(RuntimeError):  # the block has ended meanwhile
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if self._seconds is not None:
+            self._alarm.cancel()
+        return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
+
+    def expired(self) -> bool:
+        """Return whether the block has been cancelled because its time was over."""
+        return self._limit.expired()

@@ -1,0 +1,1 @@
+"""What works on this repository. Not part of looprig."""

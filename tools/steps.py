@@ -1,0 +1,87 @@
+"""What is run, where: a new check is a new line here."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tools.pythons import PYTHONS, Python
+from tools.workshop import CHECK, Environment, Step
+
+__all__ = ["EXAMPLE_STEP", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
+
+EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
+
+STATIC_STEPS: Final = (
+    Step("ruff check", CHECK, "ruff check"),
+    Step("ruff format", CHECK, "ruff format --check"),
+    Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
+    Step("changelog", CHECK, "python tools/changelog.py check"),
+    Step("mypy", CHECK, "mypy"),
+    # Each by itself, since its folder is where its own imports begin.
+    Step("mypy: example", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
+    Step("mypy: benchmarks", CHECK, "mypy benchmarks", (("MYPYPATH", "benchmarks"),)),
+    Step("pyright", CHECK, "pyright"),
+    Step("pyright: public types", CHECK, "pyright --verifytypes looprig --ignoreexternal"),
+    Step("stubtest", CHECK, "stubtest looprig --concise --allowlist tests/typing/stubtest.allow"),
+    Step("looprig: its own fixtures", CHECK, "pytest -q --check-fixtures=mypy --check-overrides --ignore=tests/peers"),
+)
+EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
+SUITE: Final = "pytest --ignore=tests/peers --ignore=tests/stubs"
+FAST_SUITE: Final = (
+    Step("suite: example", CHECK, "pytest -q examples/notes"),
+    Step("suite", CHECK, SUITE, closes=True),
+)
+
+
+# What depends on the Python most. The rest of the suite is run on the oldest and the newest.
+PARTS: Final = ("declare", "plan", "runtime", "plugin", "services", "services_in_pytest", "http")
+PART: Final = f"pytest {' '.join(f'tests/{folder}' for folder in PARTS)}"
+# The peers are for the pytest that the tests start, not for the one that runs the tests.
+NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
+WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
+
+
+def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
+    """The suite against the built wheel on each of these Pythons: a part of it on those between oldest and newest.
+
+    The first of them is the main one: it runs all of it, is measured too, and comes last.
+    """
+    first, *others = pythons
+    ends = {min(pythons, key=lambda python: python.age), max(pythons, key=lambda python: python.age)}
+    main = _environment("wheel", first, "test", "checkers", "example")
+    return (
+        *(step for other in others for step in (_whole(other) if other in ends else _part(other))),
+        Step("suite: example", main, "pytest -q examples/notes", WHEEL),
+        Step("coverage: from nothing", main, "coverage erase"),
+        *_beside_others(first, "coverage run -m "),
+        Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", WHEEL, closes=True),
+        Step("coverage: combine", main, "coverage combine --quiet"),
+        Step("coverage: gate", main, "coverage report"),
+    )
+
+
+def _whole(python: Python) -> tuple[Step, ...]:
+    environment = _environment("wheel", python, "test", "checkers", "example")
+    return Step(f"suite: {environment.name}", environment, f"{SUITE} -q", WHEEL), *_beside_others(python)
+
+
+def _part(python: Python) -> tuple[Step, ...]:
+    environment = _environment("wheel", python, "test", "checkers", "example")
+    return (Step(f"suite: {environment.name} (a part)", environment, f"{PART} -q", WHEEL),)
+
+
+def _beside_others(python: Python, measured: str = "") -> tuple[Step, ...]:
+    """The tests with other plugins installed, which take part in each pytest that is started there."""
+    peers, stubs = (
+        _environment("peers", python, "test", "peers"),
+        _environment("stubs", python, "test", "checkers", "stubs"),
+    )
+    return (
+        Step(f"suite: {peers.name}", peers, f"{measured}pytest -q {NO_PEERS} tests/peers", WHEEL),
+        Step(f"suite: {stubs.name}", stubs, f"{measured}pytest -q tests/stubs", WHEEL),
+    )
+
+
+def _environment(name: str, python: Python, *groups: str) -> Environment:
+    # The newest Python may be ahead of some packages.
+    lenient = python.version == PYTHONS[-1]
+    return Environment(f"{name}-{python.version}", groups, python=python.path, lenient=lenient)
