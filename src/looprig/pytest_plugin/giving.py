@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat import Definition, plain_parameter
 
 __all__ = ["SETTINGS", "is_meant", "may_mean"]
 
@@ -176,7 +176,7 @@ def _of_expression(
     if isinstance(given, ast.Lambda):
         return None if about in {"loop factory", "executor"} else False
     if isinstance(given, ast.Attribute) and ast.unparse(given) == "request.param" and params is not None:
-        return any(is_meant(name, getattr(each, "values", (each,))[0]) for each in params)
+        return any(is_meant(name, plain_parameter(each)) for each in params)
     if isinstance(given, ast.Call):
         if about == "loop" and _called(given) in _MAKE_LOOPS:
             return True

@@ -24,6 +24,7 @@ from looprig.pytest_plugin._compat.closures import (
     parametrized_indices,
     parametrized_scope,
     place_of_item,
+    plain_parameter,
     requests,
 )
 from looprig.pytest_plugin._compat.definitions import (
@@ -111,6 +112,7 @@ __all__ = [
     "parametrized_scope",
     "place_of_item",
     "plain_function",
+    "plain_parameter",
     "poison",
     "print_document",
     "put_behind",

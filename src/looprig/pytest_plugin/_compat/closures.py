@@ -14,6 +14,7 @@ from _pytest.fixtures import (
     FuncFixtureInfo,
     traverse_fixture_closure,
 )
+from _pytest.mark.structures import ParameterSet
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.unittest import TestCaseFunction
 
@@ -42,6 +43,7 @@ __all__ = [
     "parametrized_indices",
     "parametrized_scope",
     "place_of_item",
+    "plain_parameter",
     "requests",
 ]
 
@@ -182,6 +184,11 @@ def gives_parameter(definition: Definition) -> bool:
 def is_no_value(value: object) -> bool:
     """Whether it is what pytest puts in place of a value where a parametrization has none: such a test is skipped."""
     return value is NOTSET
+
+
+def plain_parameter(parameter: object) -> object:
+    """The value of one of a fixture's `params`, which may be written as `pytest.param(value)`."""
+    return parameter.values[0] if isinstance(parameter, ParameterSet) and parameter.values else parameter
 
 
 def parameter_values(item: pytest.Function) -> Mapping[str, object]:
