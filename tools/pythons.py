@@ -56,7 +56,7 @@ def _candidates(version: str) -> Iterator[str]:
     for path in sorted(pyenv.glob(f"versions/{version}.*/bin/{program}")):
         yield str(path)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    yield str(cache / "looprig" / f"python-{version}" / "bin" / program)
+    yield str(cache / "pythons" / version / "bin" / program)
 
 
 def is_python(candidate: str, version: str) -> bool:

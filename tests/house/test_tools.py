@@ -123,7 +123,7 @@ def test_a_python_that_is_not_here_is_told(
 
 def test_a_python_that_was_brought_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = next(version for version in pythons.PYTHONS if version != ".".join(map(str, sys.version_info[:2])))
-    program = tmp_path / "looprig" / f"python-{version}" / "bin" / f"python{version}"
+    program = tmp_path / "pythons" / version / "bin" / f"python{version}"
     program.parent.mkdir(parents=True)
     program.write_text(f"#!/bin/sh\necho {version}\n")
     program.chmod(0o755)

@@ -4,7 +4,8 @@ import pytest
 
 from tests.plugin.suite import output, run, write
 
-HYPOTHESIS = ("-p", "_hypothesis_pytestplugin")
+# It warns at times, from Python 3.14 on, of a generator of random numbers that it keeps itself.
+HYPOTHESIS = ("-p", "_hypothesis_pytestplugin", "-Wignore:It looks like `register_random` was passed")
 
 
 def test_doctests_run_with_async_fixtures_around_them(pytester: pytest.Pytester) -> None:
