@@ -256,12 +256,15 @@ async def test_ours(aiohttp_client, either):
 async def test_theirs(aiohttp_client, either):
     assert either == (False, here())
 
+async def test_ours_alone(either):
+    assert either == (True, here())
+
 def test_sync(either):
     assert not either[0]
 """,
         *beside("asyncio", "aiohttp"),
     )
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize(

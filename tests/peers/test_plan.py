@@ -27,3 +27,30 @@ def test_what_is_marked_is_not_in_the_plan(pytester: pytest.Pytester, name: str)
     )
     result.assert_outcomes(passed=2)
     assert any(line.strip().startswith(name) for line in result.outlines) is (name == "test_ours")
+
+
+def test_closures_of_one_shape_are_shared_beside_a_plugin_that_is_merely_installed(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("anyio")
+    files = {
+        "conftest.py": """
+            from looprig.pytest_plugin import _compat
+
+            looked = []
+
+            def pytest_collection_modifyitems(items):
+                print(f"looked at {len(looked)} closures of {len(items)} tests")
+
+            dependencies = _compat.dependencies
+
+            def counted(info):
+                looked.append(info)
+                return dependencies(info)
+
+            _compat.dependencies = counted
+            """,
+        "test_it.py": "import pytest\n@pytest.fixture\nasync def one(): ...\n"
+        + "".join(f"async def test_{number}(one): ...\n" for number in range(20)),
+    }
+    result = run_apart(pytester, files, "-p", "anyio", "-s")
+    result.assert_outcomes(passed=20)
+    result.stdout.fnmatch_lines(["*looked at 1 closures of 20 tests*"])

@@ -35,7 +35,8 @@ class Mixing:
         self._errors: dict[tuple[object, object], LoopPlanError] = {}
         # Who runs a shared instance for which tests.
         self._users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
-        self._is_mixed = False
+        self.is_mixed: bool = False
+        """Whether another plugin runs any fixture."""
 
     def check_fixtures(self, closure: object, item: pytest.Function, shape: _Dependencies) -> None:
         """Compare the fixtures in the closure of an item; a sync one hands on what it stands on."""
@@ -57,7 +58,7 @@ class Mixing:
                 for other in below
                 if owners[other] is not owner
             ]
-        self._is_mixed = self._is_mixed or any(owners.values())
+        self.is_mixed = self.is_mixed or any(owners.values())
         self._under[closure] = owners
         self._clashes[closure] = clashes
 
@@ -65,7 +66,6 @@ class Mixing:
         """Compare a test with the async fixtures it stands on, and note whom those run for."""
         under = self._under.get(closure, {})
         test = self._owners.owner_of_test(item)
-        self._is_mixed = self._is_mixed or test is not None
         for definition, owner in under.items():
             scope = _compat.parametrized_scope(item, definition)
             place = _compat.scope_place(item, scope, definition)
@@ -84,8 +84,6 @@ class Mixing:
 
     def shared(self) -> Iterator[tuple[pytest.Function, LoopPlanError]]:
         """Yield the tests that share an instance which is run by several plugins, each for some of them."""
-        if not self._is_mixed:
-            return
         for (definition, _), users in self._users.items():
             if len(users) > 1:
                 one, two = [Party(items[0], items[0].name, owner) for owner, items in [*users.items()][:2]]

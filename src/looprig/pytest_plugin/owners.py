@@ -156,21 +156,23 @@ class _Everything:
         return False
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
+        return self.brings(definition)
+
+    def brings(self, definition: Definition) -> bool:
         return (getattr(definition.func, "__module__", None) or "").startswith(self._module)
 
     def makes(self, definition: Definition) -> bool:
         return False
 
 
+_ALT: Final = _Everything("alt-pytest-asyncio", "alt_pytest_asyncio.enable", "alt_pytest_asyncio")
 _KNOWN: Final[dict[tuple[str, ...], Owner]] = {
     ("asyncio", "pytest_asyncio.plugin"): _PytestAsyncio(),
     ("anyio", "anyio.pytest_plugin"): _AnyIO(),
     ("trio", "pytest_trio.plugin"): _PytestTrio(),
-    ("aiomisc", "aiomisc_pytest"): _Everything("aiomisc-pytest", "aiomisc", "aiomisc"),
+    ("aiomisc", "aiomisc_pytest", "aiomisc.pytest"): _Everything("aiomisc-pytest", "aiomisc", "aiomisc"),
     # Its entry point, `alt_pytest_asyncio`, only adds options: it runs tests where it is enabled.
-    ("alt_pytest_asyncio.enable",): _Everything(
-        "alt-pytest-asyncio", "alt_pytest_asyncio.enable", "alt_pytest_asyncio"
-    ),
+    ("alt_pytest_asyncio.enable",): _ALT,
     ("aiohttp.pytest_plugin",): _Everything(
         "aiohttp's own pytest plugin", "aiohttp.pytest_plugin", "aiohttp.pytest_plugin"
     ),
@@ -180,7 +182,13 @@ _KNOWN: Final[dict[tuple[str, ...], Owner]] = {
 
 def _active(config: pytest.Config) -> list[Owner]:
     manager = config.pluginmanager
-    return [owner for names, owner in _KNOWN.items() if any(manager.has_plugin(name) for name in names)]
+    active = [owner for names, owner in _KNOWN.items() if any(manager.has_plugin(name) for name in names)]
+    # A conftest may also make the plugin itself, with a loop of its own.
+    if _ALT not in active and any(
+        type(plugin).__name__ == "AltPytestAsyncioPlugin" for plugin in manager.get_plugins()
+    ):
+        active.append(_ALT)
+    return active
 
 
 def claims_everything(config: pytest.Config) -> list[tuple[Owner, str]]:
@@ -240,6 +248,10 @@ class Owners:
     def leaves(self, item: pytest.Function) -> bool:
         """Whether looprig stands back from a test, and has nothing to do with it."""
         return self._claiming is not None and not self._is_ours(item)
+
+    def is_of_claiming(self, definition: Definition) -> bool:
+        """Whether a fixture is one of those that a plugin without modes gives every test."""
+        return any(isinstance(owner, _Everything) and owner.brings(definition) for owner in self._active)
 
     def __bool__(self) -> bool:
         return bool(self._active)

@@ -25,6 +25,7 @@ from looprig.pytest_plugin.giving import SETTINGS
 from looprig.pytest_plugin.item_errors import ItemErrors
 from looprig.pytest_plugin.loop_settings import Flavour, Settings
 from looprig.pytest_plugin.mixing import Mixing
+from looprig.pytest_plugin.owners import Owner
 from looprig.pytest_plugin.recognize import (
     ENTRYPOINT,
     LOOP_NAMES,
@@ -79,13 +80,21 @@ class Planning:
         functions = [item for item in items if _compat.has_fixtures(item)]
         if all(self._owners.leaves(item) for item in functions):
             functions = []
+        # By test: another plugin that runs it, and whether it is async, which may decide who runs its fixtures.
+        self._owner = (
+            {item: (self._owners.owner_of_test(item), is_async_test(item)) for item in functions}
+            if self._has_owners
+            else dict[pytest.Function, tuple[Owner | None, bool]]()
+        )
         # A suite without any pays for one look at its definitions, and for one at each test.
         if any(may_need_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
             ENTRYPOINT in item.fixturenames for item in functions
         ):
             for item in functions:
                 self._see(item)
-        self.has_async = any(self._needs_loop(item) for item in functions if self._owners.owner_of_test(item) is None)
+        # A plugin that is merely installed owns nothing here.
+        self._has_owners = self._mixing.is_mixed or any(owner is not None for owner, _ in self._owner.values())
+        self.has_async = any(self._needs_loop(item) for item in functions if not self._is_of_another(item))
         for item in functions:
             self._add(item)
         self._join_nested()
@@ -99,6 +108,7 @@ class Planning:
                 self.errors.add(test, [contradiction])
         # Only needed while planning; 20,000 tests would keep them alive for nothing.
         for kept in (
+            self._owner,
             self._shapes,
             self._reached,
             self._narrowed,
@@ -151,7 +161,7 @@ class Planning:
         place of fixtures. Another plugin that runs the test may run its fixtures too.
         """
         info = _compat.fixture_info(item)
-        owner = self._owners.owner_of_test(item) if self._has_owners else None
+        owner = self._owner.get(item)
         if hasattr(item, "callspec"):
             return id(info), owner
         return item.parent, owner, *info.names_closure
@@ -168,7 +178,7 @@ class Planning:
         self.errors.add(item, loops_of_test_case(item, shape, self._owners))
         if self._has_owners:
             self.errors.add(item, self._mixing.check_test(self._closure(item), item, is_async=is_async))
-            if self._owners.owner_of_test(item) is not None:
+            if self._is_of_another(item):
                 return
         if not self.has_async:
             return
@@ -181,6 +191,9 @@ class Planning:
             self._planner.declare(item, declarations)
         else:
             self.own.append(item)
+
+    def _is_of_another(self, item: pytest.Function) -> bool:
+        return self._has_owners and self._owner[item][0] is not None
 
     def _refusals(self, item: pytest.Function, *, is_async: bool) -> Iterable[DeclarationError]:
         """Return what cannot work about a test, and about what stands around it, which is looked at once."""

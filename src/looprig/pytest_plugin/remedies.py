@@ -92,7 +92,7 @@ class Remedies:
             yield f"have looprig run all tests ({claim})"
 
     @staticmethod
-    def _is_marked(owner: Owner, item: pytest.Function) -> bool:
+    def _is_marked(owner: Owner, item: pytest.Item) -> bool:
         return bool(owner.mark) and is_declared(owner.mark.rpartition(".")[2], item)
 
     def _to_other(self, ours: Party, owner: Owner, item: pytest.Function) -> Iterator[str]:

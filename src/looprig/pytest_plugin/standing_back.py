@@ -37,10 +37,13 @@ class StandingBack:
         if type(made) is not list:
             return made
         items = cast("list[object]", made)
-        return [
-            _compat.plain_function(item) if _is_of_pytest_asyncio(item) and self._is_ours(item) else item
-            for item in items
-        ]
+        return [self._kept(item) if self._is_ours(item) else item for item in items]
+
+    def _kept(self, item: pytest.Function) -> pytest.Function:
+        # aiomisc's entrypoint and loop are around every test.
+        _compat.drop_autouse(item, self._owners.is_of_claiming)
+        is_changed = type(item).__module__.startswith("pytest_asyncio")
+        return _compat.plain_function(item) if is_changed else item
 
     # After anyio's hook, which is to be first, and before pytest's, which makes the item.
     @pytest.hookimpl(specname="pytest_pycollect_makeitem")
@@ -98,7 +101,3 @@ class StandingBack:
             return (yield)
         finally:
             pyfuncitem.obj = function
-
-
-def _is_of_pytest_asyncio(item: object) -> bool:
-    return type(item).__module__.startswith("pytest_asyncio")

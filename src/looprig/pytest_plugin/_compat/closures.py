@@ -5,7 +5,7 @@
 # pyright: reportUnknownArgumentType=false
 
 import inspect
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeGuard
 
 import pytest
@@ -30,6 +30,7 @@ __all__ = [
     "complete",
     "definitions_in_item",
     "dependencies",
+    "drop_autouse",
     "fixture_info",
     "gives_parameter",
     "has_fixtures",
@@ -249,6 +250,20 @@ def insert_fixture_name(item: pytest.Function, name: str, definition: Definition
             names.insert(index, name)
             return
     names.append(name)
+
+
+def drop_autouse(item: pytest.Function, is_unwanted: Callable[[Definition], bool]) -> None:
+    """Take autouse fixtures, and what only they need, out of what a test uses, if it does not name them itself."""
+    info = item._fixtureinfo
+    named = {*info.argnames, *(name for mark in item.iter_markers("usefixtures") for name in mark.args)}
+    kept = tuple(
+        name
+        for name in info.initialnames
+        if name in named or not (found := info.name2fixturedefs.get(name)) or not is_unwanted(found[-1])
+    )
+    if kept != info.initialnames:
+        object.__setattr__(info, "initialnames", kept)
+        info.prune_dependency_tree()
 
 
 def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
