@@ -157,6 +157,35 @@ def test_a_bare_generic_protocol_stands_for_all_its_parameters() -> None:
     assert resolve_fields(spec(Bytes), lambda: [*SERVICES, bare])[0].service == bare
 
 
+def test_what_is_wanted_bare_is_provided_with_any_parameter() -> None:
+    @service_fixture
+    @dataclass
+    class Anything(Life):
+        reads: Reads  # type: ignore[type-arg] # pyright: ignore[reportMissingTypeArgument, reportUnknownVariableType]
+
+    number = spec(service_fixture(name="number", provides=[Reads[int]])(type("Number", (Life,), {})))
+    assert resolve_fields(spec(Anything), lambda: [number])[0].service == number
+
+
+def test_what_overrides_configuration_is_configuration() -> None:
+    """Of a base class that is, whichever of its bases says so."""
+
+    @dataclass
+    class Base(Life):
+        host: str = config_field("localhost")
+
+    @dataclass
+    class Between(Base):
+        port: int = 1
+
+    @service_fixture
+    @dataclass
+    class Mine(Between):
+        host: str = "::1"
+
+    assert {source.field: source.config for source in resolve_fields(spec(Mine), list)} == {"host": True, "port": False}
+
+
 def test_several_providers_are_told() -> None:
     @service_fixture
     @dataclass

@@ -1,6 +1,7 @@
 """A connection that the service closed while the loop stood still, between two tests, is not used again."""
 
 import asyncio
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -75,6 +76,8 @@ def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatc
         assert ask() == b"#0"
         server.close.set()
         assert server.closed.wait(60)
+        ((idle, _),) = next(iter(vars(shared.connector)["_conns"].values()))
+        assert select.select([idle.transport.get_extra_info("socket").fileno()], [], [], 60)[0], "its end has come"
         assert ask() == b"#1"
         runner.run(shared.close())
 

@@ -111,13 +111,28 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_outp
     run(scenario())
 
 
-def test_one_that_printed_nothing_says_so(run: Run) -> None:
+@pytest.mark.parametrize(("command", "status"), [("true", 0), ("false", 1)])
+def test_one_that_printed_nothing_says_so(run: Run, command: str, status: int) -> None:
+    """To end well is too early an end as well."""
+
     async def scenario() -> None:
         with pytest.raises(ServiceStartError) as raised:
-            async with running(Command(given=["false"], says="up")):
+            async with running(Command(given=[command], says="up")):
                 pass
         first, _, last = str(raised.value).splitlines()
-        assert (first, last) == ("Command ended with exit status 1 before it was ready.", "It printed nothing.")
+        assert first == f"Command ended with exit status {status} before it was ready."
+        assert last == "It printed nothing."
+
+    run(scenario())
+
+
+def test_output_of_which_all_is_shown_is_not_said_to_be_cut(run: Run) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ServiceStartError) as raised:
+            async with running(Python(program="print(*range(30), sep='\\n')", is_ready=lambda _: False)):
+                pass
+        told = str(raised.value).splitlines()
+        assert told[2:] == ["It printed:", *(f"    {number}" for number in range(30))]
 
     run(scenario())
 

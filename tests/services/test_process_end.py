@@ -216,6 +216,26 @@ def test_killing_it_on_purpose_is_no_crash(run: Run) -> None:
     run(scenario())
 
 
+def test_a_crash_is_one_though_the_service_was_killed_on_purpose_the_last_time(run: Run) -> None:
+    service = Python()
+
+    async def killed() -> None:
+        async with running(service):
+            await service.kill()
+
+    async def crashed() -> None:
+        async with running(service):
+            os.kill(service.pid, signal.SIGKILL)
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        await killed()
+        with pytest.raises(LooprigError, match="Python ended with signal SIGKILL while it was in use"):
+            await crashed()
+
+    run(scenario())
+
+
 KILLED = """
 import asyncio, os, signal, sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
