@@ -29,7 +29,7 @@ def expected() -> Iterator[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_each_mistake_is_found_at_its_line_and_nothing_else(pytester: pytest.Pytester, checker: str) -> None:
-    options = ("--check-overrides", "--output-format=json")
+    options = ("--check-overrides", "--check-format=json")
     result = pytester.runpytest_subprocess(*OPTIONS, f"--check-fixtures={checker}", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED, result.stderr.str()
     found = [(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())]

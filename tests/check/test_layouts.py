@@ -16,7 +16,7 @@ def found(
     pytester: pytest.Pytester, files: Mapping[str, str], checker: str, *options: str
 ) -> list[tuple[str, int, str]]:
     put(pytester.path, files)
-    result = pytester.runpytest_subprocess(*OPTIONS, *options, f"--check-fixtures={checker}", "--output-format=json")
+    result = pytester.runpytest_subprocess(*OPTIONS, *options, f"--check-fixtures={checker}", "--check-format=json")
     assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}, result.stderr.str()
     return [(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())]
 

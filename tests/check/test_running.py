@@ -241,10 +241,10 @@ def test_untyped_fixtures_are_counted_and_told_when_asked(pytester: pytest.Pytes
 
 def test_a_document_has_standard_output_to_itself(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"test_it.py": WRONG})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--output-format=sarif")
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--check-format=sarif")
     (run,) = json.loads(result.stdout.str())["runs"]
     assert [each["ruleId"] for each in run["results"]] == ["fixture-type"]
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--output-format=github")
+    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty", "--check-format=github")
     assert result.stdout.str().startswith("::error file=test_it.py,line=7,col=13,title=fixture-type::test ")
 
 

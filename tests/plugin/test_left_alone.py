@@ -290,3 +290,35 @@ def test_a_fixture_of_a_projects_own_plugin_goes_before_one_of_looprigs(pytester
     run(pytester, {}).assert_outcomes(passed=1)
     write(pytester, files | {"conftest.py": ""})
     run(pytester, {}, "-p", "mine", "-o", "pythonpath=.").assert_outcomes(passed=1)
+
+
+def test_a_suite_may_have_a_runner_of_its_own(pytester: pytest.Pytester) -> None:
+    """A hook of a conftest comes before looprig, without a word about its order."""
+    run(
+        pytester,
+        {
+            "conftest.py": """
+                import asyncio
+                import inspect
+
+                ran = []
+
+                def pytest_pyfunc_call(pyfuncitem):
+                    if inspect.iscoroutinefunction(pyfuncitem.obj) and "own" in pyfuncitem.name:
+                        ran.append(pyfuncitem.name)
+                        asyncio.run(pyfuncitem.obj())
+                        return True
+            """,
+            "test_it.py": """
+                from conftest import ran
+
+                async def test_own(): ...
+
+                async def test_other(): ...
+
+                def test_who_ran():
+                    assert ran == ["test_own"]
+            """,
+        },
+        "--import-mode=prepend",
+    ).assert_outcomes(passed=3)

@@ -63,7 +63,7 @@ def test_its_types_are_known_to_each_checker(pytester: pytest.Pytester, module: 
     fixture, right, imports = USES[module]
     suite = f"{imports}\ndef test_right({fixture}: {right}) -> None: ...\ndef test_wrong({fixture}: int) -> None: ...\n"
     put(pytester.path, {"test_it.py": suite})
-    options = (f"--check-fixtures={checker}", "--output-format=json")
+    options = (f"--check-fixtures={checker}", "--check-format=json")
     result = pytester.runpytest_subprocess(*plugins(module), *options)
     found = json.loads(result.stdout.str())
     assert [(each["code"], each["line"]) for each in found] == [("fixture-type", 3)]

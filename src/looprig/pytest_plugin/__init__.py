@@ -118,6 +118,13 @@ def _plan(session: pytest.Session, config: pytest.Config, collected: list[pytest
     state.waking.arrange(collected)
 
 
+@pytest.hookimpl
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """Run an async test, unless a hook of the suite's own does: those are registered later, and called before."""
+    running = state_of(pyfuncitem.config).running
+    return None if running is None else running.call(pyfuncitem)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Watches tests that are marked for it, by whatever hook."""
     state = state_of(session.config)

@@ -18,6 +18,7 @@ from looprig.pytest_plugin.planning import Planning
 from looprig.pytest_plugin.recognize import LOOP_NAMES
 from looprig.pytest_plugin.running import Running
 from looprig.pytest_plugin.setting_up import SettingUp
+from looprig.pytest_plugin.state import state_of
 from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["activate"]
@@ -56,5 +57,6 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
     manager.register(setting_up, "looprig.setting_up")
     running = Running(hosts, setting_up, collecting.settings, options, interrupts)
     manager.register(running, "looprig.running")
+    state_of(config).running = running
     manager.register(MadeSync(owners, running.run_test), "looprig.made_sync")
     return hosts

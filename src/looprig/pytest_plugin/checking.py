@@ -39,7 +39,7 @@ class Checking(Looking):
 
     def __init__(self, session: pytest.Session, state: RunState) -> None:
         super().__init__(session, state)
-        self._format = str(self.config.getoption("output_format"))
+        self._format = str(self.config.getoption("check_format"))
         if self._format != "text":
             _compat.write_to_standard_error(self.config)
         try:

@@ -110,7 +110,7 @@ def _add_check_options(parser: pytest.Parser) -> None:
         help="with --check-fixtures: tell fixtures that do not say what they give",
     )
     group.addoption(
-        "--output-format",
+        "--check-format",
         choices=OUTPUT_FORMATS,
         default="text",
         help="of what --check-fixtures finds: text (default), json, github or sarif",

@@ -59,11 +59,14 @@ def _setting(config: pytest.Config, name: str) -> object:
         return None
 
 
-def is_declared(mark: str, item: pytest.Function) -> bool:
+def is_declared(mark: str, item: pytest.Item) -> bool:
     """Whether a test has a mark because of what stands in its file, and not because some plugin has added it."""
     if item.parent is not None and item.parent.get_closest_marker(mark) is not None:
         return True
-    own = (*getattr(item.obj, "pytestmark", ()), *getattr(getattr(item, "callspec", None), "marks", ()))
+    own = (
+        *getattr(getattr(item, "obj", None), "pytestmark", ()),
+        *getattr(getattr(item, "callspec", None), "marks", ()),
+    )
     return any(each.name == mark for each in own)
 
 

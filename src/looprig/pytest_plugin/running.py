@@ -155,12 +155,8 @@ class Running:
 
     # Tests
 
-    @pytest.hookimpl
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
-        """Runs an async test, or each example of one.
-
-        Not before a hook of a suite's own that is to be first: that may make a sync one of it.
-        """
+    def call(self, pyfuncitem: pytest.Function) -> object:
+        """Run an async test, or each example of one."""
         function = pyfuncitem.obj
         inner = inner_test(function)
         if inner is not function:

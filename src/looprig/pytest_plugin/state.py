@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.hosts import Hosts
     from looprig.pytest_plugin.looking import Looking
     from looprig.pytest_plugin.planning import Planning
+    from looprig.pytest_plugin.running import Running
     from looprig.pytest_plugin.waking import Waking
 
 __all__ = ["RunState", "state_of"]
@@ -26,6 +27,7 @@ class RunState:
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
     looking: "Looking | None" = None
+    running: "Running | None" = None
     waking: "Waking | None" = None
 
 

@@ -10,7 +10,7 @@ Invariants:
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
@@ -111,4 +111,5 @@ class Waking:
             if (asleep := manager.get_plugin("looprig.made_sync")) is not None:
                 manager.unregister(asleep)
             state.hosts = activate(self._config, self._planning, self._collecting)
-        return cast("Running", self._config.pluginmanager.get_plugin("looprig.running"))
+        assert state.running is not None
+        return state.running

@@ -20,6 +20,8 @@ from typing import Final, Self, final
 
 __all__ = ["Alarm", "Timeout", "now", "ring_on"]
 
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
 if hasattr(time, "clock_gettime"):
 
     def now() -> float:
