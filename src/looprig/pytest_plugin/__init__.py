@@ -64,7 +64,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if collecting.owners.stands_back:
         from looprig.pytest_plugin.standing_back import StandingBack  # noqa: PLC0415 - only then
 
-        _compat.put_behind(session, {fixtures.__name__, policy_fixture.__name__})
         session.config.pluginmanager.register(StandingBack(collecting.owners), "looprig.standing_back")
     if (wanted := looks_only(session.config)) is not None:
         _look(wanted, session)

@@ -1,7 +1,7 @@
 """Every private name of pytest that looprig touches, each with its reason and the versions it was checked with.
 
 Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object. Checked with pytest
-9.1 and 9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
+9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
 """
 
 from looprig.pytest_plugin._compat.closures import (
@@ -33,7 +33,6 @@ from looprig.pytest_plugin._compat.definitions import (
     all_definitions,
     cached_value,
     call_before_set_up,
-    definitions_named,
     fixture_functions,
     fixture_names,
     forget,
@@ -45,7 +44,6 @@ from looprig.pytest_plugin._compat.definitions import (
     make_dynamic,
     plain_function,
     poison,
-    put_behind,
     scope_of,
     scope_place,
     visible_definitions,
@@ -84,7 +82,6 @@ __all__ = [
     "closure",
     "complete",
     "definitions_in_item",
-    "definitions_named",
     "dependencies",
     "drop_autouse",
     "fixture_functions",
@@ -117,7 +114,6 @@ __all__ = [
     "plain_parameter",
     "poison",
     "print_document",
-    "put_behind",
     "requester",
     "requester_scope",
     "requesting_node",

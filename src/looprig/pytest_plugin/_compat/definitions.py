@@ -23,7 +23,6 @@ __all__ = [
     "all_definitions",
     "cached_value",
     "call_before_set_up",
-    "definitions_named",
     "fixture_functions",
     "fixture_names",
     "forget",
@@ -35,7 +34,6 @@ __all__ = [
     "make_dynamic",
     "plain_function",
     "poison",
-    "put_behind",
     "scope_of",
     "scope_place",
     "visible_definitions",
@@ -77,14 +75,6 @@ def _file(definition: Definition) -> str:
 def is_installed(definition: Definition) -> bool:
     """Whether a fixture comes from an installed plugin, not from the project."""
     return "site-packages" in _file(definition)
-
-
-def put_behind(session: pytest.Session, modules: Collection[str]) -> None:
-    """Have fixtures of these modules stand behind all others of their names: of one node, pytest takes the first."""
-    for by_node in session._fixturemanager._arg2node2fixturedefs.values():
-        definitions = by_node.get(session, [])
-        if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
-            definitions.sort(key=lambda definition: definition.func.__module__ in modules)
 
 
 def plain_function(item: pytest.Function) -> pytest.Function:
@@ -229,12 +219,6 @@ def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureReq
 
     patched.execute = execute
     return undo
-
-
-def definitions_named(name: str, session: pytest.Session) -> Iterator[Definition]:
-    """All definitions called `name`, wherever they are visible."""
-    for definitions in session._fixturemanager._arg2node2fixturedefs.get(name, {}).values():
-        yield from definitions
 
 
 def fixture_functions(holder: Any) -> Iterator[Callable[..., Any]]:
