@@ -37,8 +37,8 @@ def test_closures_of_one_shape_are_shared_beside_a_plugin_that_is_merely_install
 
             looked = []
 
-            def pytest_collection_modifyitems(items):
-                print(f"looked at {len(looked)} closures of {len(items)} tests")
+            def pytest_collection_finish(session):
+                print(f"looked at {len(looked)} closures of {len(session.items)} tests")
 
             dependencies = _compat.dependencies
 

@@ -355,3 +355,24 @@ def test_a_fixture_that_wraps_looprigs_own(pytester: pytest.Pytester) -> None:
             assert loop.get_debug()
         """,
     ).assert_outcomes(passed=2)
+
+
+def test_debug_mode_holds_for_a_loop_of_the_suites_own(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+
+        @pytest.fixture
+        def loop():
+            loop = asyncio.new_event_loop()
+            yield loop
+            loop.close()
+
+        async def test_it(loop):
+            assert asyncio.get_running_loop() is loop
+            assert loop.get_debug()
+        """,
+        "--loop-debug",
+    ).assert_outcomes(passed=1)

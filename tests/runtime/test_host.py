@@ -2,15 +2,20 @@
 
 import asyncio
 import contextvars
+import gc
+import os
+import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from looprig.exceptions import StuckTaskError
+from looprig.runtime.clock import Alarm, now
 from looprig.runtime.context import OWNER
 from looprig.runtime.host import Host
-from looprig.runtime.operation import Limit
+from looprig.runtime.operation import Limit, running
 from looprig.runtime.tasks import owner_of
 
 loops = ["asyncio", "uvloop"]
@@ -145,3 +150,111 @@ def test_closing_twice_is_the_same_as_once() -> None:
     host.close()
     host.close()
     assert host.loop.is_closed()
+
+
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt])
+def test_an_exit_that_escapes_a_task_is_raised_and_nothing_more_is_said_of_it(
+    host: Host, ending: type[BaseException]
+) -> None:
+    async def leave() -> None:
+        raise ending
+
+    said: list[object] = []
+    host.loop.set_exception_handler(lambda _loop, context: said.append(context))
+    with pytest.raises(ending):
+        host.run(leave(), what="leaving")
+    gc.collect()
+    assert said == []
+    assert running.operations == []
+
+
+def test_a_loop_that_was_lent_is_not_left_with_a_stop(host: Host) -> None:
+    """Several things may stop the loop in one round; uvloop would keep the second stop for the lender."""
+
+    async def ask_twice() -> list[int]:
+        operation = running.operations[-1]
+        return list(await asyncio.gather(operation.put(lambda: 1), operation.put(lambda: 2)))
+
+    assert host.run(ask_twice(), what="asking") == [1, 2]
+    assert host.loop.run_until_complete(asyncio.sleep(0, "undisturbed")) == "undisturbed"
+
+
+def test_the_done_callbacks_of_a_task_run_before_its_loop_is_left(host: Host) -> None:
+    called: list[int] = []
+
+    async def schedule() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: host.loop.call_soon(called.append, 2))
+        host.loop.call_soon(called.append, 1)
+
+    host.run(schedule(), what="scheduling")
+    assert called == [1, 2]
+
+
+def test_a_busy_loop_is_left_all_the_same(host: Host) -> None:
+    """A task of a wide fixture may have something to do in each round, for ever."""
+    rounds: list[int] = []
+
+    async def busy() -> None:
+        while True:
+            rounds.append(1)
+            await asyncio.sleep(0)
+
+    async def start() -> None:
+        asyncio.create_task(busy())  # noqa: RUF006 - it is ended with the host
+
+    host.run(start(), what="starting")
+    assert len(rounds) < 20
+
+
+def test_a_limit_shows_the_other_tasks_with_the_suites_own_lines_first(host: Host) -> None:
+    async def wait_for_event() -> None:
+        await asyncio.Event().wait()
+
+    async def wait() -> None:
+        tasks = [
+            asyncio.create_task(asyncio.Event().wait(), name="not ours"),
+            *(asyncio.create_task(wait_for_event(), name=f"ours {number}") for number in range(12)),
+        ]
+        await asyncio.gather(*tasks)
+
+    with pytest.raises(TimeoutError) as caught:
+        host.run(wait(), what="waiting", limit=Limit(0.05, TimeoutError))
+    lines = caught.value.__notes__[0].splitlines()
+    assert lines[0] == "Beside it, on the same loop:"
+    assert next(line for line in lines if line.startswith("ours")).endswith(" stands at")
+    assert "wait_for_event" in lines[2]
+    assert lines[-1] == "and 3 more"
+    assert not any("not ours" in line for line in lines)
+
+
+def test_alarms_ring_in_order_of_their_time_and_not_once_they_are_cancelled() -> None:
+    rung: list[str] = []
+    over = threading.Event()
+    last = Alarm(now() + 0.06, over.set)
+    Alarm(now() + 0.04, lambda: rung.append("second"))
+    Alarm(now() + 0.02, lambda: rung.append("first"))
+    Alarm(now() + 0.01, lambda: rung.append("never")).cancel()
+    assert over.wait(30)
+    assert rung == ["first", "second"]
+    last.cancel()
+
+
+def test_the_thread_of_the_alarms_is_none_of_those_that_suites_count() -> None:
+    before = threading.active_count()
+    Alarm(now() + 3600, print).cancel()
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_alarms_ring_in_a_forked_child() -> None:
+    Alarm(now() + 3600, print).cancel()  # the thread runs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+    if child == 0:
+        over = threading.Event()
+        Alarm(now(), over.set)
+        os._exit(0 if over.wait(30) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -94,7 +94,7 @@ class StandingBack:
         def run_test(**_arguments: object) -> None:
             __tracebackhide__ = True
             pyfuncitem.obj = function
-            running.pytest_pyfunc_call(pyfuncitem)
+            running.call(pyfuncitem)
 
         pyfuncitem.obj = run_test
         try:
