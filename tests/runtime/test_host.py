@@ -213,7 +213,7 @@ def test_a_limit_shows_the_other_tasks_with_the_suites_own_lines_first(host: Hos
         await asyncio.Event().wait()
 
     async def wait() -> None:
-        tasks = [
+        tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(asyncio.Event().wait(), name="not ours"),
             *(asyncio.create_task(wait_for_event(), name=f"ours {number}") for number in range(12)),
         ]

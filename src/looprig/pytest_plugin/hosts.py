@@ -244,7 +244,7 @@ class Hosts:
             if item in self._open:
                 self._close(item, running)
             elif (host := self.open_host(item)) is not None and not host.loop.is_closed():
-                host.end_tasks_of(running, search=True)
+                host.end_tasks_of(running, search=running.may_have_left_unnoted)
         finally:
             self._joined.pop(item, None)
 

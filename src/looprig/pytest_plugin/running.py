@@ -55,6 +55,7 @@ class Running:
         self._options = options
         self._ends = hosts.ends
         self._interrupts = interrupts
+        self._parent: tuple[pytest.Collector | None, float | None] = (None, None)
         self._seconds: float | None = None
         self._is_interrupted = False
         self.is_new: bool = True
@@ -70,44 +71,46 @@ class Running:
         self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
 
-    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
-        """A test was told of an error: if that is the crash of a fixture, its teardown need not tell it again."""
-        if call.excinfo is not None:
-            self._setting_up.met(call.excinfo.value)
+    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None]) -> None:
+        """Note that an error was reported: a crash need not be raised again at teardown, and an interrupt has to be."""
+        error = None if call.excinfo is None else call.excinfo.value
+        if isinstance(error, BaseExceptionGroup):
+            group: BaseExceptionGroup[BaseException] = error  # pyright: ignore[reportUnknownVariableType] # of whatever
+            _raise_interrupt(group, node.config)
+        elif error is not None:
+            self._setting_up.met(error)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Has a sync test run in a context of its own."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Have a sync test run in a context of its own."""
         self._begin(item, "call")
         if not _compat.has_fixtures(item) or is_async_test(item) or _compat.is_unittest(item):
-            return (yield)
+            return
         if self._has_owners and self._owners.owner_of_test(item) is not None:
-            return (yield)
+            return
+        # No wrapper of the hook, which every async test would pay for.
+        item.runtest = partial(self._run_sync, item, item.runtest)  # type: ignore[method-assign]
+
+    def _run_sync(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
+        __tracebackhide__ = True
+        del item.runtest
         running = self._ends.begin(item)
         context, _ = self._setting_up.ground_of_test(item, running)
-        item.runtest = partial(context.run, item.runtest)  # type: ignore[method-assign]
         known = list(_compat.resolved_definitions(item))
-        host = self._hosts.open_host(item)
         with (
             self._setting_up.carrying_requests(_compat.item_request(item), known),
-            CurrentLoop(host),
+            CurrentLoop(self._hosts.open_host(item)),
         ):
             try:
-                return (yield)
+                context.run(runtest)
             finally:
-                del item.runtest
                 if (host := self._hosts.open_host(item)) is not None:  # it may have come to a loop in its call
                     host.note_closed((item.name, running.location))
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Starts the clock of the teardown."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Start the clock of the teardown."""
         self._begin(item, "teardown")
-        try:
-            return (yield)
-        except BaseExceptionGroup as group:
-            _raise_interrupt(group, item.config)
-            raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -130,11 +133,18 @@ class Running:
         """Seconds for each phase of an item: its marker's, or else the nearest `loop_config`'s, or the option's."""
         if self._options.debugging:
             return None
-        seconds = timeout_of(item)
+        seconds = self._marked_limit_of(item)
         if seconds is None and isinstance(item, pytest.Function) and not self._settings.is_silent(item):
             declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
             seconds = declared[-1] if declared else None
         return self._options.timeout if seconds is None else seconds
+
+    def _marked_limit_of(self, item: pytest.Item) -> float | None:
+        if item.own_markers:
+            return timeout_of(item)
+        if item.parent is not self._parent[0]:  # what is marked around a test is looked up once for all tests there
+            self._parent = item.parent, timeout_of(item)
+        return self._parent[1]
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
         seconds = self._seconds
@@ -219,20 +229,16 @@ class Running:
         host = self._hosts.of_item(item)
         setting_up = self._setting_up
         context, needs = setting_up.ground_of_test(item, running)
-        try:
-            return host.run(
-                function(**arguments),
-                what=f"the call of {item.name}",
-                name=item.name,
-                owner=running,
-                context=context,
-                needs=needs,
-                limit=setting_up.limit,
-                resolve=partial(setting_up.ask, _compat.item_request(item)),
-            )
-        except BaseExceptionGroup as group:
-            _raise_interrupt(group, item.config)
-            raise
+        return host.run(
+            function(**arguments),
+            what=f"the call of {item.name}",
+            name=item.name,
+            owner=running,
+            context=context,
+            needs=needs,
+            limit=setting_up.limit,
+            resolve=partial(setting_up.ask, _compat.item_request(item)),
+        )
 
 
 def _raise_interrupt(group: BaseExceptionGroup[BaseException], config: pytest.Config) -> None:

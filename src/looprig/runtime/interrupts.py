@@ -8,6 +8,7 @@ Invariants:
 2. A second signal, or one that comes while no loop runs, raises the exception where the program stands.
 3. Where the loop is blocked and has not come to the cancellation after `GRACE` seconds, the same signal counts as the
    second: whoever ends a run from outside, such as CI, sends one.
+4. A signal that comes just before a blocking call counts too (`arrivals`).
 """
 
 import _thread
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, final
 
+from looprig.runtime.arrivals import Arrivals
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.operation import GRACE, Operation, running
 
@@ -40,6 +42,8 @@ class Interrupts:
     def __init__(self, raised: Mapping[signal.Signals, Callable[[], BaseException]]) -> None:
         self._raised = raised
         self._previous: dict[signal.Signals, Any] = {}
+        self._arrivals: Final = Arrivals(tuple(raised))
+        self._handler: Final = self._handle  # one object, since bound methods are made anew at each access
 
     def install(self) -> None:
         """Take over each signal that has its default handler. Cheap when already installed."""
@@ -47,19 +51,21 @@ class Interrupts:
             return
         for number in self._raised:
             handler = _current_handler(number)
-            if handler in _DEFAULTS:
+            if handler is not self._handler and handler in _DEFAULTS:
                 self._previous.setdefault(number, handler)
-                signal.signal(number, self._handle)
+                signal.signal(number, self._handler)
+                self._arrivals.listen()
 
     def uninstall(self) -> None:
         """Give back each signal that is still ours."""
+        self._arrivals.close()
         for number, handler in self._previous.items():
-            # Bound methods are made anew at each access, hence the comparison by value.
-            if signal.getsignal(number) == self._handle:
+            if signal.getsignal(number) is self._handler:
                 signal.signal(number, handler)
         self._previous.clear()
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        self._arrivals.handled()
         number = signal.Signals(signum)
         error = self._raised[number]()
         if running.operations:
