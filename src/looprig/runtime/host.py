@@ -222,16 +222,17 @@ class Host:
                 tasks.append(also)
             return tasks
 
-        self._end_all(left, party_of(owner))
+        self._end_all(left, owner)
 
-    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]", owner: Party | None) -> None:
+    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]", owner: object) -> None:
         """End what is found, and what that starts while it ends."""
         for _ in range(ROUNDS):
             if not (left := find()):
                 return
-            self._end(left, owner)
+            self._end(left, party_of(owner))
         if left := find():
-            self._give_up(left, f"were started one after the other while {ROUNDS} times all were ended,", owner)
+            why = f"were started one after the other while {ROUNDS} times all were ended,"
+            self._give_up(left, why, party_of(owner))
 
     def _end(self, tasks: "list[asyncio.Task[Any]]", owner: Party | None) -> None:
         left = tasks
@@ -285,7 +286,7 @@ class Host:
             return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
 
         with _kept(errors):
-            self._end_all(left, party_of(owner))
+            self._end_all(left, owner)
         self._run_last_rounds()
         if self._lent:
             self._spawning.uninstall()

@@ -38,7 +38,8 @@ Party = tuple[str, Location]
 
 # asyncio keeps the tasks of all loops here, but for its own from Python 3.14 on. To look through them takes longer than
 # all else at the end of a test.
-_alive: Final[Any] = getattr(asyncio.tasks, "_scheduled_tasks", None) if sys.version_info < (3, 14) else None
+_ALIVE: Final = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
+_alive: Final[Any] = getattr(asyncio.tasks, _ALIVE, None) if sys.version_info < (3, 14) else None
 
 
 def _count_alive() -> int:
