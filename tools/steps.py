@@ -25,7 +25,9 @@ STATIC_STEPS: Final = (
     Step("looprig: its own fixtures", CHECK, "pytest -q --check-fixtures=mypy --check-overrides --ignore=tests/peers"),
 )
 EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
-SUITE: Final = "pytest --ignore=tests/peers --ignore=tests/stubs"
+# Tests of one file share what is dear to make.
+SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile"
+SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
     Step("suite: example", CHECK, "pytest -q examples/notes"),
     Step("suite", CHECK, SUITE, closes=True),
@@ -34,7 +36,7 @@ FAST_SUITE: Final = (
 
 # What depends on the Python most. The rest of the suite is run on the oldest and the newest.
 PARTS: Final = ("declare", "plan", "runtime", "plugin", "services", "services_in_pytest", "http")
-PART: Final = f"pytest {' '.join(f'tests/{folder}' for folder in PARTS)}"
+PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{folder}' for folder in PARTS)}"
 # The peers are for the pytest that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
@@ -76,7 +78,7 @@ def _beside_others(python: Python, measured: str = "") -> tuple[Step, ...]:
         _environment("stubs", python, "test", "checkers", "stubs"),
     )
     return (
-        Step(f"suite: {peers.name}", peers, f"{measured}pytest -q {NO_PEERS} tests/peers", WHEEL),
+        Step(f"suite: {peers.name}", peers, f"{measured}pytest -q {SPREAD} {NO_PEERS} tests/peers", WHEEL),
         Step(f"suite: {stubs.name}", stubs, f"{measured}pytest -q tests/stubs", WHEEL),
     )
 
