@@ -198,7 +198,7 @@ def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest
 
     It sleeps, so that the loop holds it: one that waits for what only itself holds may be collected at any time.
     """
-    monkeypatch.setattr("looprig.runtime.host.GRACE", 0.02)
+    monkeypatch.setattr("looprig.runtime.ending.GRACE", 0.02)
     suite = """
         import asyncio
         async def stubborn():

@@ -173,3 +173,78 @@ def test_over():
     )
     result.assert_outcomes(passed=2, errors=1)
     assert "were started one after the other while 3 times all were ended, and were left behind" in output(result)
+
+
+def test_that_a_timer_starts_after_the_end_of_its_test_are_ended_with_the_next(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+async def test_sets_a_timer():
+    asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(linger("late")))
+
+async def test_meets_it():
+    while not left():
+        await asyncio.sleep(0.001)
+
+async def test_does_not():
+    assert not left()
+    assert ended == ["late"]
+""",
+    ).assert_outcomes(passed=3)
+
+
+def test_of_a_task_in_a_group_are_the_groups_too(pytester: pytest.Pytester) -> None:
+    """What a task of the group starts lives as long as the task does."""
+    run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture(scope="module")
+async def group():
+    async with asyncio.TaskGroup() as group:
+        yield group
+        for task in started:
+            task.cancel()
+
+started = []
+
+async def nested():
+    started.append(asyncio.create_task(linger("grandchild")))
+    await asyncio.sleep(3600)
+
+async def service():
+    started.append(asyncio.create_task(nested()))
+    await asyncio.sleep(3600)
+
+async def test_starts_a_service(group):
+    started.append(group.create_task(service()))
+    while len(started) < 3:
+        await asyncio.sleep(0)
+
+async def test_finds_it_alive(group):
+    assert not any(task.done() for task in started)
+""",
+    ).assert_outcomes(passed=2)
+
+
+def test_an_async_generator_that_was_broken_off_comes_to_its_end(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        HEAD
+        + """
+async def numbers():
+    try:
+        yield 1
+    finally:
+        await asyncio.sleep(0.02)
+        ended.append("generator")
+
+async def test_breaks_off():
+    async for _ in numbers():
+        break
+
+async def test_it_has_ended():
+    assert ended == ["generator"]
+""",
+    ).assert_outcomes(passed=2)

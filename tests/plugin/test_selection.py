@@ -224,7 +224,7 @@ def test_a_test_that_is_rerun_starts_anew(pytester: pytest.Pytester) -> None:
                 assert narrow is asyncio.get_running_loop()
                 assert all(loop.is_closed() for loop in loops[:-1])
                 asyncio.create_task(asyncio.sleep(3600))
-                assert len(asyncio.all_tasks()) == 3
+                assert len(asyncio.all_tasks()) == 2
             """,
     }
     run(pytester, files).assert_outcomes(passed=2)

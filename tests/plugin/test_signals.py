@@ -243,11 +243,11 @@ STUBBORN = """
 import asyncio
 import os
 import signal
-import looprig.runtime.host
+import looprig.runtime.ending
 import looprig.runtime.operation
 import pytest
 
-looprig.runtime.host.GRACE = looprig.runtime.operation.GRACE = 0.05
+looprig.runtime.ending.GRACE = looprig.runtime.operation.GRACE = 0.05
 
 async def stubborn():
     while True:
@@ -308,3 +308,65 @@ def test_an_interrupt_ends_the_run_whatever_tasks_swallow(
     assert child.end() == status, "\n".join(child.lines)
     assert child.told == []
     assert any("swallowed their cancellation" in line or "swallowed its cancellation" in line for line in child.lines)
+
+
+def test_a_sync_test_may_be_about_signals(pytester: pytest.Pytester, children: list[Child]) -> None:
+    """It finds the handlers that are there without looprig, and so does a child that it forks."""
+    child = Child(
+        start(
+            pytester,
+            """
+            import asyncio
+            import os
+            import signal
+            import time
+            import warnings
+            import pytest
+
+            ended = []
+
+            @pytest.fixture(scope="session", autouse=True)
+            def database():
+                yield
+                print("down in", "the run" if os.getpid() == RUN else "the child", flush=True)
+
+            RUN = os.getpid()
+
+            async def test_of_looprig():
+                assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+
+            async def app():
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    return "asked to stop"
+
+            def test_the_app_stops_when_it_is_asked_to():
+                assert asyncio.run(app()) == "asked to stop"
+
+            def test_the_handlers_are_those_of_python():
+                assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+                assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+            def fork_and_end():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    child = os.fork()
+                if not child:
+                    time.sleep(60)
+                    os._exit(0)
+                os.kill(child, signal.SIGTERM)
+                return os.waitpid(child, 0)[1]
+
+            def test_a_child_dies_of_its_signal():
+                assert fork_and_end() == signal.SIGTERM
+
+            async def test_a_child_dies_of_its_signal_beside_a_loop():
+                assert fork_and_end() == signal.SIGTERM
+            """,
+        )
+    )
+    children.append(child)
+    assert child.end() == 0, "\n".join(child.lines)
+    assert [line.partition("down in ")[2] for line in child.lines if "down in" in line] == ["the run"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import run
+from tests.plugin.suite import run, run_apart
 
 HEAD = """
 import asyncio
@@ -52,7 +52,7 @@ async def test_parametrized(future, number):
 
 def test_the_current_loop_is_what_it_was_before(pytester: pytest.Pytester) -> None:
     """A loop that sync code has made current itself stays so, and where none was set none is."""
-    run(
+    run_apart(
         pytester,
         HEAD
         + """

@@ -17,7 +17,7 @@ life = []
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that swallows its cancellation is given up sooner than users would want it to be."""
-    for module in ("host", "operation"):
+    for module in ("ending", "operation"):
         monkeypatch.setattr(f"looprig.runtime.{module}.GRACE", 0.02)
 
 
@@ -171,7 +171,7 @@ async def test_leaves(wide):
     asyncio.create_task(linger())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert len(asyncio.all_tasks()) == 5
+    assert len(asyncio.all_tasks()) == 4
 
 def test_sync(wide, loop):
     assert life == ["ended"]
@@ -179,7 +179,7 @@ def test_sync(wide, loop):
 
 async def test_meets(wide):
     names = {task.get_name() for task in asyncio.all_tasks()} - {asyncio.current_task().get_name()}
-    assert names == {"fixture wide", "of the fixture"}
+    assert names == {"of the fixture"}
 """,
     ).assert_outcomes(passed=3)
 

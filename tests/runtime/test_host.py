@@ -116,7 +116,7 @@ def test_a_loop_that_was_lent_is_given_back_as_it_was() -> None:
 
 
 def test_closing_ends_though_a_task_swallows_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("looprig.runtime.host.GRACE", 0.01)
+    monkeypatch.setattr("looprig.runtime.ending.GRACE", 0.01)
     is_over = False
 
     async def stubborn() -> None:

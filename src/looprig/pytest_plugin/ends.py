@@ -10,6 +10,7 @@ from typing import Any, Final, final
 
 import pytest
 
+from looprig.runtime.operation import Limit
 from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Ends"]
@@ -25,6 +26,8 @@ class Ends:
         self._end = end
         self._item: pytest.Item | None = None
         self._running: RunningTest | None = None
+        self.limit: Limit | None = None
+        """The limit of the phase that runs."""
 
     def begin(self, item: pytest.Item) -> RunningTest:
         """Return the owner of what the test starts. Its end is registered before anything else of the test."""
@@ -35,7 +38,11 @@ class Ends:
 
         def end() -> None:
             self._item = self._running = None
-            self._end(item, running)
+            try:
+                self._end(item, running)
+            finally:
+                running.is_over = True
+                self.limit = None
 
         item.addfinalizer(end)  # finalizers run in reverse
         return running

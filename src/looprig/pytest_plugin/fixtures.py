@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from looprig.exceptions import AskError
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
@@ -19,16 +21,25 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
+def _no_loop() -> AskError:
+    """What is raised where `hosts` does not answer, since no test of the run is looprig's."""
+    return AskError(
+        "looprig has no loop to give: it stands back beside another plugin that claims all async tests.",
+        (),
+        "Use that plugin's own fixture, or have looprig run the tests: the header of the run says how.",
+    )
+
+
 @pytest.fixture(scope="session")
 def loop() -> "AbstractEventLoop":
     """The event loop that the test and its fixtures run on. Every scope may ask for it."""
-    raise AssertionError("answered by looprig.pytest_plugin.hosts")
+    raise _no_loop()
 
 
 @pytest.fixture(scope="session")
 def event_loop() -> "AbstractEventLoop":
     """The event loop that the test and its fixtures run on: another name for `loop`."""
-    raise AssertionError("answered by looprig.pytest_plugin.hosts")
+    raise _no_loop()
 
 
 @pytest.fixture(scope="session")

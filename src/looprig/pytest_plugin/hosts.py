@@ -94,6 +94,15 @@ class Hosts:
     def _component(self, item: pytest.Function) -> Component | None:
         return self._planning.component(item) or self._joined.get(item)
 
+    def is_planned(self, item: pytest.Item) -> bool:
+        """Whether the plan gives an item a loop, because of its fixtures."""
+        return self._planning.component(item) is not None
+
+    @property
+    def are_open(self) -> bool:
+        """Whether any loop is open, and so something may be alive on it."""
+        return bool(self._open)
+
     # Requests
 
     def of_fixture(self, definition: Definition, request: pytest.FixtureRequest) -> Host:

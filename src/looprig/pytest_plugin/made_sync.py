@@ -24,7 +24,7 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.owners import Owners
 from looprig.pytest_plugin.recognize import hides_async, innermost, is_coroutine_function, is_what_its_name_says
 
-__all__ = ["MadeSync", "closing_unstarted"]
+__all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
@@ -37,9 +37,10 @@ RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
 class MadeSync:
     """The hook that has the coroutines of such tests run, by `run_test`."""
 
-    def __init__(self, owners: Owners, run_test: RunTest) -> None:
+    def __init__(self, owners: Owners, run_test: RunTest, was_async: Callable[[pytest.Item], bool]) -> None:
         self._owners = owners
         self._run_test = run_test
+        self._was_async = was_async
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
@@ -69,7 +70,7 @@ class MadeSync:
         self, item: pytest.Function, function: Callable[..., Any], arguments: tuple[Any, ...], by_name: dict[str, Any]
     ) -> Any:
         debugger, function = _compat.tracing_debugger(function)
-        with _dropped_coroutines(item, function) as dropped:
+        with dropped_coroutines(item, function) as dropped:
             made = function(*arguments, **by_name)
         if isinstance(made, Coroutine):
             with closing_unstarted(cast("Any", made)) as coroutine:
@@ -81,14 +82,27 @@ class MadeSync:
                 "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
             )
         elif dropped:
-            raise DeclarationError(
-                f"{item.name} did not run: the function around it called it, as if it were sync, and dropped the "
-                "coroutine.",
-                [(item.name, _place(dropped[0])), ("the function around it", _place(_own_code(function)))],
-                "Have the decorator's wrapper return what the test returns, or make the wrapper an `async def` that "
-                "awaits the test. If a plugin put the function there, keep that plugin away from async tests.",
-            )
+            raise not_run(item, function, dropped[0])
+        elif self._was_async(item) and not getattr(function, "is_hypothesis_test", False):
+            raise not_run(item, function)
         return made
+
+
+def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = None) -> DeclarationError:
+    """Return the error of an async test whose coroutine was made and dropped, or was not made at all."""
+    if dropped is None:
+        return DeclarationError(
+            f"{item.name} did not run: something in its place was called, and nothing ran its coroutine.",
+            [(item.name, location_of(function))],
+            "Look for a hook that replaces tests or calls them itself: pytest_pyfunc_call or pytest_runtest_call in a "
+            "conftest.py, or a plugin. Have it leave async tests alone.",
+        )
+    return DeclarationError(
+        f"{item.name} did not run: the function around it called it, as if it were sync, and dropped the coroutine.",
+        [(item.name, _place(dropped)), ("the function around it", _place(_own_code(function)))],
+        "Have the decorator's wrapper return what the test returns, or make the wrapper an `async def` that awaits the "
+        "test. If a plugin put the function there, keep that plugin away from async tests.",
+    )
 
 
 @contextmanager
@@ -113,7 +127,7 @@ def _place(code: CodeType | None) -> Location:
 
 
 @contextmanager
-def _dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> Generator[list[CodeType], None, None]:
+def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> Generator[list[CodeType], None, None]:
     """Note the coroutines of a test that nobody awaits meanwhile, in place of the warning that Python has for them.
 
     Python calls this private function of `warnings` for each, in whatever thread, when the coroutine is let go.

@@ -83,6 +83,8 @@ class Refused:
 
 
 def _raise(errors: ItemErrors, item: pytest.Function) -> None:
+    if getattr(item.obj, "__unittest_skip__", False) or getattr(getattr(item, "cls", None), "__unittest_skip__", False):
+        return  # unittest skips it, which pytest comes to later
     own = [error for error in errors.of(item) if not _is_answered(error, item)]
     if own:
         _note(item, own)

@@ -9,11 +9,12 @@ Invariants:
 3. What ends the run, Ctrl-C say, is never lost in a group of errors: pytest would go on with the next test.
 """
 
+import signal
 import traceback
 from collections.abc import Callable, Generator
 from functools import partial
 from inspect import iscoroutine
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import pytest
 
@@ -22,6 +23,7 @@ from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.hosts import Hosts
 from looprig.pytest_plugin.loop_settings import Settings
+from looprig.pytest_plugin.made_sync import dropped_coroutines, not_run
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.recognize import hides_async, inner_test, is_async_test
@@ -57,6 +59,9 @@ class Running:
         self._interrupts = interrupts
         self._parent: tuple[pytest.Collector | None, float | None] = (None, None)
         self._seconds: float | None = None
+        self._async_item: pytest.Item | None = None
+        self._has_other_runners: bool | None = None
+        self._has_run = False
         self._is_interrupted = False
         self.is_new: bool = True
         """Whether no test has come to its set-up since this was registered."""
@@ -67,29 +72,47 @@ class Running:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
         self.is_new = False
-        self._interrupts.install()
+        if self._hosts.is_planned(item) or (_compat.has_fixtures(item) and is_async_test(item)):
+            self._interrupts.install()
+        else:  # it may be about signals itself; what is alive under it is still torn down
+            self._interrupts.give_back(signal.SIGINT, *(() if self._hosts.are_open else (signal.SIGTERM,)))
         self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
 
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None]) -> None:
         """Note that an error was reported: a crash need not be raised again at teardown, and an interrupt has to be."""
-        error = None if call.excinfo is None else call.excinfo.value
-        if isinstance(error, BaseExceptionGroup):
-            group: BaseExceptionGroup[BaseException] = error  # pyright: ignore[reportUnknownVariableType] # of whatever
-            _raise_interrupt(group, node.config)
-        elif error is not None:
-            self._setting_up.met(error)
+        if call.excinfo is not None:
+            _raise_interrupt(call.excinfo.value, node.config)
+            self._setting_up.met(call.excinfo.value)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Have a sync test run in a context of its own."""
         self._begin(item, "call")
-        if not _compat.has_fixtures(item) or is_async_test(item) or _compat.is_unittest(item):
+        if not _compat.has_fixtures(item) or _compat.is_unittest(item):
             return
         if self._has_owners and self._owners.owner_of_test(item) is not None:
             return
+        if is_async_test(item):
+            self._async_item = item
+            if self._has_other_runners is None:
+                self._has_other_runners = _compat.has_other_runners(item.config)
+            if self._has_other_runners:
+                item.runtest = partial(self._run_async, item, item.runtest)  # type: ignore[method-assign]
+            return
         # No wrapper of the hook, which every async test would pay for.
         item.runtest = partial(self._run_sync, item, item.runtest)  # type: ignore[method-assign]
+
+    def _run_async(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
+        """Run an async test where hooks of the suite may call it, and make sure that its coroutine was not dropped."""
+        __tracebackhide__ = True
+        del item.runtest
+        self._has_run = False
+        function = inner_test(item.obj)
+        with dropped_coroutines(item, function) as dropped:
+            runtest()
+        if dropped and not self._has_run:
+            raise not_run(item, function)
 
     def _run_sync(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
         __tracebackhide__ = True
@@ -104,8 +127,11 @@ class Running:
             try:
                 context.run(runtest)
             finally:
-                if (host := self._hosts.open_host(item)) is not None:  # it may have come to a loop in its call
+                host = self._hosts.open_host(item)  # it may have come to a loop in its call
+                if host is not None:
                     host.note_closed((item.name, running.location))
+        if host is not None and (limit := self._ends.limit) is not None and limit.is_over:
+            raise limit.expired(f"the call of {item.name}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -115,7 +141,7 @@ class Running:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Lets teardown after Ctrl-C take its time, and what it raises be no reason to forget the interrupt."""
-        self._setting_up.limit = None  # the clock of the test that was broken off is not that of its teardown
+        self._ends.limit = None  # the clock of the test that was broken off is not that of its teardown
         try:
             return (yield)
         except Exception as error:
@@ -149,7 +175,7 @@ class Running:
     def _begin(self, item: pytest.Item, phase: str) -> None:
         seconds = self._seconds
         if seconds is None:
-            self._setting_up.limit = None
+            self._ends.limit = None
             return
 
         def expired(what: str) -> BaseException:
@@ -161,7 +187,7 @@ class Running:
                 "what it waits for.",
             )
 
-        self._setting_up.limit = Limit(seconds, expired)
+        self._ends.limit = Limit(seconds, expired)
 
     # Tests
 
@@ -219,6 +245,10 @@ class Running:
 
         item.addfinalizer(give_back)
 
+    def was_async(self, item: pytest.Item) -> bool:
+        """Whether the test that is called was async when its call began, whatever hooks have put in its place."""
+        return item is self._async_item
+
     def run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run the coroutine that a function gives, as the call of an async test."""
         return self._run_test(item, function, arguments, self._ends.begin(item))
@@ -226,6 +256,7 @@ class Running:
     def _run_test(
         self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any], running: RunningTest
     ) -> Any:
+        self._has_run = True
         host = self._hosts.of_item(item)
         setting_up = self._setting_up
         context, needs = setting_up.ground_of_test(item, running)
@@ -236,19 +267,25 @@ class Running:
             owner=running,
             context=context,
             needs=needs,
-            limit=setting_up.limit,
+            limit=self._ends.limit,
             resolve=partial(setting_up.ask, _compat.item_request(item)),
         )
 
 
-def _raise_interrupt(group: BaseExceptionGroup[BaseException], config: pytest.Config) -> None:
-    """Raise what ends the run, if that is in a group: a task group, or several teardowns, have put it there."""
-    interrupts, others = group.split(_INTERRUPTS)
-    if interrupts is None:
-        return
-    if others is not None:  # of an interrupt pytest shows no more than its text
-        _compat.write_lines(config, ["", *traceback.format_exception(others)])
-    interrupt: BaseException = interrupts
-    while isinstance(interrupt, BaseExceptionGroup):
-        interrupt = interrupt.exceptions[0]  # pyright: ignore[reportUnknownMemberType] # of whatever
-    raise interrupt from group
+def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
+    """Raise what ends the run, if it is in a group, or the cause of a crash or of the end of a limited test."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, _INTERRUPTS) and not isinstance(found, SystemExit):
+            others: Any = error
+            if isinstance(others, BaseExceptionGroup):
+                others = cast("Any", others).split(_INTERRUPTS)[1]
+            if others is not None and others is not found:  # of an interrupt pytest shows no more than its text
+                _compat.write_lines(config, ["", *traceback.format_exception(others)])
+            raise found from None
+        left += (found.__cause__, *getattr(found, "exceptions", ()))

@@ -33,7 +33,6 @@ from looprig.runtime.context import Changes, apply_changes, changes_between, con
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host
-from looprig.runtime.operation import Limit
 from looprig.runtime.tasks import RunningTest
 from looprig.scopes import Scope
 
@@ -99,7 +98,6 @@ class SettingUp:
         self._records: dict[Definition, Record] = {}
         self._begun: dict[tuple[Definition, object], tuple[LiveFixture, tuple[Changes, ...], Context]] = {}
         self._crashes: dict[FixtureCrashedError, LiveFixture] = {}
-        self.limit: Limit | None = None
 
     # What others ask
 
@@ -223,9 +221,9 @@ class SettingUp:
             resolve = partial(self.ask, request, asker=(definition, live, carried))
             if facts.may_ask:  # only then can it add finalizers of its own
                 with finalizers_in(context, definition, host):
-                    value = live.wait(self.limit, resolve)
+                    value = live.wait(self._ends.limit, resolve)
             else:
-                value = live.wait(self.limit, resolve)
+                value = live.wait(self._ends.limit, resolve)
 
             def tear_down() -> None:
                 self._tear_down(definition, live)
@@ -295,7 +293,7 @@ class SettingUp:
         """A service that was begun, and that pytest never came to ask for."""
         begun = self._begun.pop((definition, node), None)
         if begun is not None:
-            begun[0].tear_down(self.limit)
+            begun[0].tear_down(self._ends.limit)
 
     def _crashed(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
         # All that stands on it too: pytest knows of what a fixture names, but not of what it asked for.
@@ -314,7 +312,7 @@ class SettingUp:
         self._records.pop(definition, None)
         if live.crash is not None:
             self._crashes.pop(live.crash, None)
-        live.tear_down(self.limit)
+        live.tear_down(self._ends.limit)
 
     def _remember(
         self, definition: Definition, changes: Changes, carried: tuple[Changes, ...], live: frozenset[object]

@@ -11,9 +11,11 @@ import pytest
 
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.owners import Owners
-from looprig.pytest_plugin.recognize import is_async_function, is_async_test
+from looprig.pytest_plugin.recognize import inner_test, is_async_function, is_async_test
 
 __all__ = ["StandingBack"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 _RUNNING: Final = "looprig.running"
 _BACKEND: Final = ("usefixtures", ("anyio_backend",))
@@ -52,7 +54,7 @@ class StandingBack:
     ) -> None:
         """Take off the fixture that anyio gives every async test: it would be run once with each backend."""
         marks: list[pytest.Mark] = getattr(obj, "pytestmark", [])
-        if not marks or (marks[-1].name, marks[-1].args) != _BACKEND or not is_async_function(obj):
+        if not marks or (marks[-1].name, marks[-1].args) != _BACKEND or not is_async_function(inner_test(obj)):
             return
         obj.pytestmark = marks[:-1]
         if not self._is_ours(_compat.function_ahead(collector, name, obj)):

@@ -73,7 +73,7 @@ class Waking:
         if any(is_function(item) and not is_what_its_name_says(item.obj, item.originalname) for item in functions):
             from looprig.pytest_plugin.made_sync import MadeSync  # noqa: PLC0415 - most suites have no such test
 
-            made_sync = MadeSync(self._collecting.owners, self._run_test)
+            made_sync = MadeSync(self._collecting.owners, self._run_test, lambda _item: False)
             self._config.pluginmanager.register(made_sync, "looprig.made_sync")
 
     def _may_be_asked_for(self, definition: Definition, items: list[pytest.Function]) -> bool:

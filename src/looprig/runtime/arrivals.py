@@ -30,7 +30,7 @@ _MARGIN: Final = 1.0
 
 @final
 class Arrivals:
-    """Watches for signals of these numbers from `listen` to `close`."""
+    """Watches for signals of these numbers from `listen` to `close`: the collection may change meanwhile."""
 
     def __init__(self, numbers: Collection[int]) -> None:
         self._numbers = numbers
@@ -75,13 +75,14 @@ class Arrivals:
     def _read(self, read: socket.socket) -> None:
         with suppress(OSError):
             while numbers := read.recv(64):
-                for number in self._numbers:
+                for number in tuple(self._numbers):
                     if number in numbers:
                         Alarm(now() + _PATIENCE, partial(self._insist, number, now()))
 
     def _insist(self, number: int, came: float) -> None:
         main = threading.main_thread().ident
-        if self._sockets is not None and self._handled < came - _MARGIN and main is not None:
+        is_watched = self._sockets is not None and number in self._numbers
+        if is_watched and self._handled < came - _MARGIN and main is not None:
             signal.pthread_kill(main, number)
 
     def forget(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Final, cast, final
 from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
-from looprig.runtime.errors import ENDS_THE_PROGRAM, raise_together
+from looprig.runtime.errors import raise_together
 from looprig.runtime.host import Host
 from looprig.runtime.operation import GRACE, Limit, Resolver
 from looprig.runtime.tasks import context_of
@@ -30,6 +30,10 @@ from looprig.runtime.tasks import context_of
 __all__ = ["LiveFixture"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+
+def _current_task() -> Any:
+    return asyncio.current_task()
 
 
 @final
@@ -152,12 +156,17 @@ class LiveFixture:
             self._context = copy_context()
             self._is_ready = True
             self.host.stop()
+            # Code under test that cancels all tasks, as many programs do to end, means its own.
+            task = _current_task()
+            asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
             try:
                 await released
             except asyncio.CancelledError as cancelled:
                 step = generator.athrow(cancelled)
             else:
                 step = anext(generator)
+            finally:
+                asyncio._register_task(task)  # noqa: SLF001 - as above
             try:
                 await step
             except StopAsyncIteration:
@@ -170,7 +179,7 @@ class LiveFixture:
             )
         except BaseException as error:
             # Outcomes as of pytest.fail are no Exceptions, nor are the groups that a task group makes of them.
-            if not self._is_ready or self._is_released or isinstance(error, ENDS_THE_PROGRAM):
+            if not self._is_ready or self._is_released or isinstance(error, GeneratorExit):
                 raise
             # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
             self._crash(error)

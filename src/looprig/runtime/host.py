@@ -12,20 +12,19 @@ Invariants:
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Collection, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, Protocol, cast, final
 from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
-from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.ending import CLOSING, ended, kept, shut_down, where_it_stood
 from looprig.runtime.errors import raise_together
-from looprig.runtime.operation import GRACE, ROUNDS, Limit, Operation, Resolver, has_more, running
+from looprig.runtime.operation import ROUNDS, Limit, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
 from looprig.runtime.tasks import STUCK, Party, Spawning, party_of, report_errors, tasks_of
 
@@ -34,6 +33,7 @@ __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 _NO_NEEDS: Final = frozenset[object]()
+
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -151,9 +151,8 @@ class Host:
                 loop.run_forever()
                 if operation.questions is not None:
                     operation.answer()
-        except BaseException:
-            if target.done() and not target.cancelled():
-                target.exception()  # KeyboardInterrupt comes this way too: asyncio is not to tell of it again
+        except BaseException as escaped:
+            self._end_target(operation, escaped)
             raise
         finally:
             operations.pop()
@@ -163,9 +162,24 @@ class Host:
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None:
-            raise _where_it_stood(operation.cause, target)
+            raise where_it_stood(operation.cause, target)
         if limit is not None and (late := operation.blocked_too_long()) is not None:
-            raise _where_it_stood(late, target)
+            raise where_it_stood(late, target)
+
+    def _end_target(self, operation: Operation, escaped: BaseException) -> None:
+        """End what was running when an exit, Ctrl-C say, came out of the loop: before its fixtures are torn down.
+
+        A task group that one of its tasks left with the exit raises it once more, in whatever runs next.
+        """
+        target = operation.target
+        if not target.done():
+            operation.cancel(escaped)
+        while not (target.done() or operation.abandoned):
+            operation.is_stopping = False
+            with suppress(KeyboardInterrupt, SystemExit):
+                self.loop.run_forever()
+        if target.done() and not target.cancelled():
+            target.exception()  # asyncio is not to report it again
 
     def stop(self) -> None:
         """Leave the loop, if it is being driven: it may also be run by code of a test or of whoever lent it."""
@@ -229,7 +243,12 @@ class Host:
         for _ in range(ROUNDS):
             if not (left := find()):
                 return
-            self._end(left, party_of(owner))
+            # A generator that was broken off is about to come to its end by itself.
+            if closing := [task for task in left if isinstance(task.get_coro(), CLOSING)]:
+                self.run(ended(closing), what="closing async generators")
+                left = [task for task in left if not task.done()]
+            if left:
+                self._end(left, party_of(owner))
         if left := find():
             why = f"were started one after the other while {ROUNDS} times all were ended,"
             self._give_up(left, why, party_of(owner))
@@ -240,7 +259,7 @@ class Host:
         for _ in range(ROUNDS):
             for task in left:
                 task.cancel(f"left over{by}, and cancelled when {'that' if by else 'its loop'} had ended")
-            self.run(_ended(left), what="ending tasks that were left over")
+            self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
                 break
@@ -285,7 +304,7 @@ class Host:
         def left() -> "list[asyncio.Task[Any]]":
             return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
 
-        with _kept(errors):
+        with kept(errors):
             self._end_all(left, owner)
         self._run_last_rounds()
         if self._lent:
@@ -293,11 +312,11 @@ class Host:
             return
         # asyncio's own loops say whether there is anything to shut down; entering the loop for nothing is dear.
         if getattr(loop, "_asyncgens", True):
-            with _kept(errors):
+            with kept(errors):
                 self.run(loop.shutdown_asyncgens(), what="closing async generators")
         executor: Any = getattr(loop, "_default_executor", loop)
         if executor is not None:
-            with _kept(errors):
+            with kept(errors):
                 self._shut_down(executor if isinstance(executor, Executor) else None)
 
     def _run_last_rounds(self) -> None:
@@ -335,63 +354,4 @@ class Host:
                 "Let the code that runs in the executor end before the loop does.",
             ),
         )
-        self.run(_shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
-
-
-async def _ended(tasks: "list[asyncio.Task[Any]]") -> None:
-    """Wait for tasks to end, for `GRACE` seconds of real time."""
-    loop = asyncio.get_running_loop()
-    for _ in range(ROUNDS):  # nearly all end at once
-        await asyncio.sleep(0)
-        if all(task.done() for task in tasks):
-            return
-    waiting = asyncio.ensure_future(asyncio.wait(tasks))
-    alarm = Alarm(now() + GRACE, ring_on(loop, waiting.cancel))
-    try:
-        with suppress(asyncio.CancelledError):
-            await waiting
-    finally:
-        alarm.cancel()
-
-
-async def _shut_down(executor: Executor) -> None:
-    """Wait for the threads of an executor, which may still need the loop."""
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-
-    def set_done() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    def wait() -> None:
-        executor.shutdown(wait=True)
-        ring_on(loop, set_done)()
-
-    threading.Thread(target=wait, name="looprig: waits for an executor", daemon=True).start()
-    await done
-
-
-def _where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
-    """The cause, with the traceback of what it cancelled: so it ends at the line that waited."""
-    if not target.done():
-        return cause
-    try:
-        target.result()
-    except asyncio.CancelledError as cancelled:
-        return cause.with_traceback(cancelled.__traceback__)
-    except BaseException as end:  # noqa: BLE001 - it is only told of
-        if end is cause:
-            return cause
-        if cause.__cause__ is None:
-            cause.__cause__ = end
-        else:
-            cause.add_note(f"While it was ended, {type(end).__name__} was raised: {end}")
-    return cause
-
-
-@contextmanager
-def _kept(errors: list[Exception]) -> Generator[None, None, None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
-        errors.append(error)
+        self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)

@@ -12,6 +12,7 @@ Invariants:
 """
 
 import _thread
+import os
 import signal
 import sys
 import threading
@@ -42,13 +43,15 @@ class Interrupts:
     def __init__(self, raised: Mapping[signal.Signals, Callable[[], BaseException]]) -> None:
         self._raised = raised
         self._previous: dict[signal.Signals, Any] = {}
-        self._arrivals: Final = Arrivals(tuple(raised))
+        self._arrivals: Final = Arrivals(self._previous.keys())  # those that are ours at the time
         self._handler: Final = self._handle  # one object, since bound methods are made anew at each access
+        self._installed_in: int | None = None
 
     def install(self) -> None:
         """Take over each signal that has its default handler. Cheap when already installed."""
         if threading.get_ident() != _MAIN_THREAD:
             return
+        self._installed_in = os.getpid()
         for number in self._raised:
             handler = _current_handler(number)
             if handler is not self._handler and handler in _DEFAULTS:
@@ -57,16 +60,26 @@ class Interrupts:
                 self._arrivals.listen()
 
     def uninstall(self) -> None:
-        """Give back each signal that is still ours."""
+        """Give back each signal that is still ours, and listen for none."""
         self._arrivals.close()
-        for number, handler in self._previous.items():
-            if signal.getsignal(number) is self._handler:
-                signal.signal(number, handler)
-        self._previous.clear()
+        self.give_back(*self._raised)
+
+    def give_back(self, *numbers: signal.Signals) -> None:
+        """Give back those of these signals that are still ours. Cheap when none is."""
+        for number in numbers:
+            if number in self._previous and threading.get_ident() == _MAIN_THREAD:
+                handler = self._previous.pop(number)
+                if _current_handler(number) is self._handler:
+                    signal.signal(number, handler)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        self._arrivals.handled()
         number = signal.Signals(signum)
+        if os.getpid() != self._installed_in:  # a forked child: it ends as it would have ended without us
+            previous = self._previous.get(number, signal.SIG_DFL)
+            signal.signal(number, previous)
+            os.kill(os.getpid(), number)
+            return
+        self._arrivals.handled()
         error = self._raised[number]()
         if running.operations:
             operation = running.operations[-1]

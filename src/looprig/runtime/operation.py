@@ -66,6 +66,11 @@ class Limit:
         self.deadline: Final = now() + seconds
         self.expired: Final = expired
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time has passed."""
+        return now() >= self.deadline
+
 
 @final
 class Operation:
@@ -79,6 +84,7 @@ class Operation:
     questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
     _alarms: tuple[Alarm, ...] = ()
     _cancellations: int = 0
+    _deadline: float = 0.0
     _limit: Limit | None = None
     _rounds: int = 0
     abandoned: bool = False
@@ -109,7 +115,8 @@ class Operation:
     def limit(self, limit: Limit, at_least: float) -> None:
         """Cancel the operation when the time has passed, but leave it `at_least` some seconds."""
         self._limit = limit
-        self._call_at(max(limit.deadline, now() + at_least), self._expire)
+        self._deadline = max(limit.deadline, now() + at_least)
+        self._call_at(self._deadline, self._expire)
 
     def _expire(self) -> None:
         if self.cause is None and not (self.is_settled or self.target.done()):
@@ -124,9 +131,11 @@ class Operation:
 
     def blocked_too_long(self) -> BaseException | None:
         """Return the error of an operation that ended after its limit, and blocked the loop so that it was not met."""
-        if self._limit is None or self.cause is not None or now() < self._limit.deadline:
+        if self._limit is None or self.cause is not None or now() < self._deadline:
             return None
-        return self._limit.expired(self.what)
+        error = self._limit.expired(self.what)
+        error.add_note("It did not wait on the loop: something in it blocked the thread.")
+        return error
 
     # Ending before it is done
 

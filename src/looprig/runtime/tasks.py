@@ -50,11 +50,12 @@ def _count_alive() -> int:
 class RunningTest:
     """A test while it runs, as the owner of its tasks. Its `name` and `location` are for messages."""
 
-    __slots__ = ("_alive_before", "_function", "name")
+    __slots__ = ("_alive_before", "_function", "is_over", "name")
 
     def __init__(self, name: str, function: object) -> None:
         self._alive_before: Final = _count_alive()
         self._function: Final = function
+        self.is_over: bool = False
         self.name: Final = name
 
     @property
@@ -67,6 +68,11 @@ class RunningTest:
     def location(self) -> Location:
         """Where the test was written."""
         return location_of(self._function)
+
+
+def is_over(owner: object) -> bool:
+    """Return whether an owner is a test that has ended."""
+    return isinstance(owner, RunningTest) and owner.is_over
 
 
 def party_of(owner: object) -> Party | None:
@@ -89,12 +95,20 @@ else:
         return next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
 
 
+def _owner_by_group(task: "asyncio.Task[Any]") -> object:
+    """Return the owner that a task has because it, or what started it, is in a group; otherwise `None`."""
+    if _entered_group_of(task) is not None:
+        return owner_of(task)
+    return getattr(task, "_looprig_heir_of", None)
+
+
 def owner_of(task: "asyncio.Task[Any]") -> object:
     """Return the fixture or test that the task belongs to, or `None`."""
     while (entered := _entered_group_of(task)) is not None and entered is not task:
         task = entered
-    if (owner := getattr(task, "_looprig_owner", None)) is not None:
-        return owner
+    for mark in ("_looprig_heir_of", "_looprig_owner"):
+        if (owner := getattr(task, mark, None)) is not None:
+            return owner
     context = context_of(task)
     return None if context is None else context.get(OWNER)
 
@@ -122,6 +136,10 @@ def _contents(cell: CellType) -> object:
         return None
 
 
+_Task: Final[Any] = asyncio.Task  # a test may replace it in asyncio
+_current_task: Final = asyncio.current_task
+
+
 @final
 class Spawning:
     """Notes, in a loop's task factory, who starts tasks: of whoever did not, there is nothing to look for.
@@ -140,9 +158,14 @@ class Spawning:
             coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
             **options: Any,
         ) -> "asyncio.Task[Any]":
-            task = asyncio.Task(coro, loop=loop, **options)
+            task: asyncio.Task[Any] = _Task(coro, loop=loop, **options)
             context = options.get("context")
-            owners.add(OWNER.get(None) if context is None else context.get(OWNER))
+            owner = OWNER.get(None) if context is None else context.get(OWNER)
+            # What a task in a group starts is the group's, as the task itself is.
+            starter = _current_task(loop)
+            if starter is not None and (inherited := _owner_by_group(starter)) is not None:
+                task._looprig_heir_of = owner = inherited  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
+            owners.add(owner)
             return task
 
         self._factory: Any = None
@@ -160,7 +183,7 @@ class Spawning:
     ) -> "asyncio.Task[Any]":
         """A task, in `context` or a copy of it, that whoever makes it looks after: it is not noted."""
         if self.is_noting:  # then it is what asyncio's own `create_task` makes, without the way through the factory
-            task = asyncio.Task(coroutine, loop=self._loop, name=name, context=context)
+            task: asyncio.Task[Any] = _Task(coroutine, loop=self._loop, name=name, context=context)
             if sys.version_info < (3, 12):  # it lives long, and is looked at after every test
                 task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
             return task
@@ -172,10 +195,12 @@ class Spawning:
 
     def may_have_left(self, owner: object) -> bool:
         """Whether the owner may have started tasks; asked once, at its end."""
-        if owner in self._owners:
-            self._owners.discard(owner)
+        owners = self._owners
+        if owner in owners:
+            owners.discard(owner)
             return True
-        return not self.is_noting
+        # A timer of a test may start something after the end of the test.
+        return not self.is_noting or any(is_over(other) for other in owners)
 
     def uninstall(self) -> None:
         """Gives the loop back as it was."""
@@ -188,8 +213,12 @@ STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
-    """The tasks of `owner` that still live, but for those that are stuck."""
-    return [task for task in asyncio.all_tasks(loop) if owner_of(task) is owner and task not in STUCK]
+    """Return the tasks of `owner`, and of tests that are over, that still live, but for those that are stuck."""
+    return [
+        task
+        for task in asyncio.all_tasks(loop)
+        if ((found := owner_of(task)) is owner or is_over(found)) and task not in STUCK
+    ]
 
 
 def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", by: str) -> None:

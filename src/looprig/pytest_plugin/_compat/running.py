@@ -22,6 +22,7 @@ __all__ = [
     "active_definition",
     "bound_function",
     "call_fixture",
+    "has_other_runners",
     "is_node_active",
     "item_of",
     "item_request",
@@ -107,6 +108,17 @@ def resolved_definitions(item: pytest.Function) -> Collection[Definition]:
     """The definitions that an item has set up or found set up so far, in that order: a view that grows with them."""
     request: Any = item._request
     return request._fixture_defs.values() if request else ()
+
+
+def has_other_runners(config: pytest.Config) -> bool:
+    """Whether a conftest or an unknown plugin has a hook that may call tests itself."""
+    known = ("_pytest.", "looprig.", "anyio", "pytest_asyncio", "pytest_aiohttp", "aiohttp.", "aiomisc", "pytest_trio")
+    for each in config.hook.pytest_pyfunc_call.get_hookimpls():
+        plugin: Any = each.plugin
+        module = getattr(plugin, "__name__", None) or type(plugin).__module__
+        if not (each.wrapper or each.hookwrapper or module.startswith(known)):
+            return True
+    return False
 
 
 def tracing_debugger(function: Any) -> tuple[Any, Any]:

@@ -1,0 +1,87 @@
+"""How what runs on a loop comes to its end: waiting for tasks and threads, and what the end raises.
+
+Does not decide what is to end (`host` does). What is used of asyncio is taken at import: a test may replace it there.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.operation import GRACE, ROUNDS
+
+__all__ = ["CLOSING", "ended", "kept", "shut_down", "where_it_stood"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+_sleep, _wait = asyncio.sleep, asyncio.wait
+
+
+async def _nothing() -> AsyncGenerator[None, None]:
+    yield
+
+
+CLOSING: Final = type(_nothing().aclose())
+
+
+async def ended(tasks: "list[asyncio.Task[Any]]") -> None:
+    """Wait for tasks to end, for `GRACE` seconds of real time."""
+    loop = asyncio.get_running_loop()
+    for _ in range(ROUNDS):  # nearly all end at once
+        await _sleep(0)
+        if all(task.done() for task in tasks):
+            return
+    waiting = loop.create_task(_wait(tasks))
+    alarm = Alarm(now() + GRACE, ring_on(loop, waiting.cancel))
+    try:
+        with suppress(asyncio.CancelledError):
+            await waiting
+    finally:
+        alarm.cancel()
+
+
+async def shut_down(executor: Executor) -> None:
+    """Wait for the threads of an executor, which may still need the loop."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def set_done() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def wait() -> None:
+        executor.shutdown(wait=True)
+        ring_on(loop, set_done)()
+
+    threading.Thread(target=wait, name="looprig: waits for an executor", daemon=True).start()
+    await done
+
+
+def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
+    """The cause, with the traceback of what it cancelled: so it ends at the line that waited."""
+    if not target.done():
+        return cause
+    try:
+        target.result()
+    except asyncio.CancelledError as cancelled:
+        return cause.with_traceback(cancelled.__traceback__)
+    except BaseException as end:  # noqa: BLE001 - it is only told of
+        if end is cause:
+            return cause
+        if cause.__cause__ is None:
+            cause.__cause__ = end
+        else:
+            cause.add_note(f"While it was ended, {type(end).__name__} was raised: {end}")
+    return cause
+
+
+@contextmanager
+def kept(errors: list[Exception]) -> Generator[None, None, None]:
+    """Keep an error of the block: each step of an end is tried, and their errors are raised together."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
+        errors.append(error)
