@@ -12,6 +12,18 @@ WITHOUT: Final = tuple(
     word for word in OPTIONS if word not in {"-Werror", "-p", "looprig.pytest_plugin", "no:cacheprovider"}
 )
 HEAD: Final = """
+from unittest.mock import AsyncMock, Mock, call
+
+class Answers:
+    def __getattr__(self, name):
+        return 3
+
+class Refuses:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+a_mock, an_async_mock, answers, refuses = Mock(), AsyncMock(), Answers(), Refuses()
+
 import asyncio
 import contextvars
 import unittest

@@ -58,5 +58,5 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
     running = Running(hosts, setting_up, collecting.settings, options, interrupts)
     manager.register(running, "looprig.running")
     state_of(config).running = running
-    manager.register(MadeSync(owners, running.run_test, running.was_async), "looprig.made_sync")
+    manager.register(MadeSync(owners, running.run_test, running.has_missed), "looprig.made_sync")
     return hosts

@@ -37,10 +37,10 @@ RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
 class MadeSync:
     """The hook that has the coroutines of such tests run, by `run_test`."""
 
-    def __init__(self, owners: Owners, run_test: RunTest, was_async: Callable[[pytest.Item], bool]) -> None:
+    def __init__(self, owners: Owners, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
         self._owners = owners
         self._run_test = run_test
-        self._was_async = was_async
+        self._has_missed = has_missed
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
@@ -83,7 +83,7 @@ class MadeSync:
             )
         elif dropped:
             raise not_run(item, function, dropped[0])
-        elif self._was_async(item) and not getattr(function, "is_hypothesis_test", False):
+        elif self._has_missed(item) and not getattr(function, "is_hypothesis_test", False):
             raise not_run(item, function)
         return made
 

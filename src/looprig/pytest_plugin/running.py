@@ -94,7 +94,7 @@ class Running:
         if self._has_owners and self._owners.owner_of_test(item) is not None:
             return
         if is_async_test(item):
-            self._async_item = item
+            self._async_item, self._has_run = item, False
             if self._has_other_runners is None:
                 self._has_other_runners = _compat.has_other_runners(item.config)
             if self._has_other_runners:
@@ -107,7 +107,6 @@ class Running:
         """Run an async test where hooks of the suite may call it, and make sure that its coroutine was not dropped."""
         __tracebackhide__ = True
         del item.runtest
-        self._has_run = False
         function = inner_test(item.obj)
         with dropped_coroutines(item, function) as dropped:
             runtest()
@@ -245,9 +244,12 @@ class Running:
 
         item.addfinalizer(give_back)
 
-    def was_async(self, item: pytest.Item) -> bool:
-        """Whether the test that is called was async when its call began, whatever hooks have put in its place."""
-        return item is self._async_item
+    def has_missed(self, item: pytest.Item) -> bool:
+        """Whether the test that is called was async when its call began, and was not run since.
+
+        A hook of the suite's that calls tests may have run it.
+        """
+        return item is self._async_item and not (self._has_run or self._has_other_runners)
 
     def run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run the coroutine that a function gives, as the call of an async test."""
