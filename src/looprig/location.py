@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, final
 
@@ -99,9 +99,13 @@ def is_foreign(path: str) -> bool:
     return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _foreign_folders())
 
 
-@cache
 def _foreign_folders() -> frozenset[str]:
-    import sysconfig  # noqa: PLC0415 - slow to load, and most runs never ask
+    if not _FOLDERS:
+        import sysconfig  # noqa: PLC0415 - slow to load, and most runs never ask
 
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return frozenset(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds)
+        kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+        _FOLDERS.append(frozenset(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds))
+    return _FOLDERS[0]
+
+
+_FOLDERS: Final[list[frozenset[str]]] = []

@@ -62,7 +62,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     new_loop = pytest.importorskip(kind).new_event_loop
-    monkeypatch.setattr(connections, "_STILL", 0.0)  # no service is that fast, but the test is not to wait for it
+    monkeypatch.setattr(connections, "_STILL", -1.0)  # no service is that fast, but the test is not to wait for it
     with asyncio.Runner(loop_factory=new_loop) as runner:
         shared = Connections(runner.get_loop(), None)
 

@@ -47,11 +47,11 @@ def _is_loop_class(cls: type) -> bool:
     return base is not None and issubclass(cls, base)
 
 
-def _makes_loops(value: object) -> bool:
+def _makes_loops(value: Any) -> bool:
     return callable(getattr(type(value), "new_event_loop", None))
 
 
-def is_meant(name: str, value: object) -> bool:
+def is_meant(name: str, value: Any) -> bool:
     """Whether a value is what looprig means by a fixture of this name, one of `SETTINGS`."""
     about = SETTINGS[name]
     if about == "loop":
@@ -67,7 +67,7 @@ def is_meant(name: str, value: object) -> bool:
     return type(value) is int and value > 0
 
 
-def _may_make(value: object) -> bool:
+def _may_make(value: Any) -> bool:
     """Whether it can be called for what it makes: a mock can, and means something else."""
     is_mock = type(value).__module__ == "unittest.mock"
     return callable(value) and not (is_mock or inspect.iscoroutinefunction(value))

@@ -22,21 +22,15 @@ __all__ = ["Alarm", "Timeout", "now", "ring_on"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
-if hasattr(time, "clock_gettime"):
+_read: Final[Callable[[int], float] | None] = getattr(time, "clock_gettime", None)
+_MONOTONIC: Final[int] = getattr(time, "CLOCK_MONOTONIC", 0)
+# For Windows. In a tuple, since freezegun replaces clocks in the globals of modules.
+_OTHER: Final = (time.monotonic,)
 
-    def now() -> float:
-        """Return the seconds of the system's monotonic clock."""
-        return time.clock_gettime(time.CLOCK_MONOTONIC)
 
-else:  # Windows
-
-    class _Clock:
-        # freezegun replaces clocks in the globals of modules, and not in classes.
-        now = staticmethod(time.monotonic)
-
-    def now() -> float:
-        """Return the seconds of the system's monotonic clock."""
-        return _Clock.now()
+def now() -> float:
+    """Return the seconds of the system's monotonic clock."""
+    return _OTHER[0]() if _read is None else _read(_MONOTONIC)
 
 
 @final
