@@ -145,7 +145,8 @@ def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
     async def scenario() -> None:
         async with running(Command(given=given, says="up")) as shell:
             blocked, ignored = (int(line.split()[1], 16) for line in shell.output.splitlines()[:2])
-            assert (blocked, ignored) == (0, 0)
+            ours = sum(1 << (number - 1) for number in signal.valid_signals())  # and not those of the C library
+            assert (blocked & ours, ignored & ours) == (0, 0)
 
     try:
         run(scenario())

@@ -5,7 +5,7 @@ Does not decide what is to end (`host` does). What is used of asyncio is taken a
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -13,18 +13,16 @@ from typing import Any, Final
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.operation import GRACE, ROUNDS
 
-__all__ = ["CLOSING", "ended", "kept", "shut_down", "where_it_stood"]
+__all__ = ["ended", "is_closing", "kept", "shut_down", "where_it_stood"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 _sleep, _wait = asyncio.sleep, asyncio.wait
 
 
-async def _nothing() -> AsyncGenerator[None, None]:
-    yield
-
-
-CLOSING: Final = type(_nothing().aclose())
+def is_closing(task: "asyncio.Task[Any]") -> bool:
+    """Return whether a task is the end of an async generator that was broken off: it has no other name."""
+    return type(task.get_coro()).__name__ == "async_generator_athrow"
 
 
 async def ended(tasks: "list[asyncio.Task[Any]]") -> None:

@@ -22,7 +22,7 @@ from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
-from looprig.runtime.ending import CLOSING, ended, kept, shut_down, where_it_stood
+from looprig.runtime.ending import ended, is_closing, kept, shut_down, where_it_stood
 from looprig.runtime.errors import raise_together
 from looprig.runtime.operation import ROUNDS, Limit, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
@@ -244,7 +244,7 @@ class Host:
             if not (left := find()):
                 return
             # A generator that was broken off is about to come to its end by itself.
-            if closing := [task for task in left if isinstance(task.get_coro(), CLOSING)]:
+            if closing := [task for task in left if is_closing(task)]:
                 self.run(ended(closing), what="closing async generators")
                 left = [task for task in left if not task.done()]
             if left:
