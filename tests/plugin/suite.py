@@ -16,7 +16,7 @@ import pytest
 import looprig.pytest_plugin.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
-__all__ = ["OPTIONS", "POLICIES_ARE_DEPRECATED", "output", "run", "run_apart", "start", "write"]
+__all__ = ["HYPOTHESIS", "OPTIONS", "POLICIES_ARE_DEPRECATED", "output", "run", "run_apart", "start", "write"]
 
 OPTIONS: Final = (
     "-Werror",
@@ -28,6 +28,8 @@ OPTIONS: Final = (
 
 POLICIES_ARE_DEPRECATED: Final = "-Wignore:'asyncio.:DeprecationWarning"
 """For a suite that uses event loop policies: from Python 3.14 on naming one warns."""
+# On Python 3.15 it warns of its own random numbers, now and then.
+HYPOTHESIS: Final = ("-p", "_hypothesis_pytestplugin", "-Wignore:It looks like `register_random` was passed")
 
 
 def write(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:

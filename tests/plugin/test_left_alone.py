@@ -2,10 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import output, run, write
-
-# It warns at times, from Python 3.14 on, of a generator of random numbers that it keeps itself.
-HYPOTHESIS = ("-p", "_hypothesis_pytestplugin", "-Wignore:It looks like `register_random` was passed")
+from tests.plugin.suite import HYPOTHESIS, output, run, write
 
 
 def test_doctests_run_with_async_fixtures_around_them(pytester: pytest.Pytester) -> None:

@@ -6,7 +6,7 @@ from subprocess import run as run_process
 
 import pytest
 
-from tests.plugin.suite import OPTIONS, output, run, write
+from tests.plugin.suite import HYPOTHESIS, OPTIONS, output, run, write
 
 HEAD = """
 import asyncio
@@ -335,7 +335,7 @@ async def test_it(number):
     await asyncio.sleep(0)
     assert number < 17
 """,
-        *("-p", "_hypothesis_pytestplugin"),
+        *HYPOTHESIS,
     )
     result.assert_outcomes(failed=1)
     assert "number=17" in output(result)
