@@ -47,11 +47,11 @@ def _is_loop_class(cls: type) -> bool:
     return base is not None and issubclass(cls, base)
 
 
-def _makes_loops(value: Any) -> bool:
+def _makes_loops(value: object) -> bool:
     return callable(getattr(type(value), "new_event_loop", None))
 
 
-def is_meant(name: str, value: Any) -> bool:
+def is_meant(name: str, value: object) -> bool:
     """Whether a value is what looprig means by a fixture of this name, one of `SETTINGS`."""
     about = SETTINGS[name]
     if about == "loop":
