@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM while a loop runs: cancel what runs, then let teardown run, then stop.
 
-Installed once per session, not once per run of a loop: that is what makes `asyncio.Runner` slow per call.
+Installed for the tests that have a loop, and not for each run of a loop: that is what makes `asyncio.Runner` slow.
 Does not touch handlers that the user or another plugin installed, and does nothing outside the main thread.
 
 Invariants:
@@ -37,7 +37,7 @@ _current_handler: Final[Callable[[int], Any]] = sys.modules.get("_signal", signa
 class Interrupts:
     """Turns signals into exceptions that first cancel what runs.
 
-    `raised` gives the exception for each signal; `default` is what a signal's handler must be for us to take it.
+    `raised` gives the exception for each signal. Only a signal that has its default handler is taken over.
     """
 
     def __init__(self, raised: Mapping[signal.Signals, Callable[[], BaseException]]) -> None:

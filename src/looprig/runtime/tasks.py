@@ -200,7 +200,9 @@ class Spawning:
             owners.discard(owner)
             return True
         # A timer of a test may start something after the end of the test.
-        return not self.is_noting or any(is_over(other) for other in owners)
+        if over := [other for other in owners if is_over(other)]:
+            owners.difference_update(over)
+        return bool(over) or not self.is_noting
 
     def uninstall(self) -> None:
         """Gives the loop back as it was."""
