@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 # Pytester forgets what a run imported, and the next one would import it anew.
-import looprig.pytest_plugin.activation  # pyright: ignore[reportUnusedImport]
+import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
 __all__ = ["HYPOTHESIS", "OPTIONS", "POLICIES_ARE_DEPRECATED", "output", "run", "run_apart", "start", "write"]

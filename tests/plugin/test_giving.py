@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from looprig.pytest_plugin.giving import is_meant, may_mean
+from looprig.pytest_plugin.loops.meaning import is_meant, may_mean
 from tests.plugin.suite import run
 
 

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin import _compat, fixtures, policy_fixture
-from looprig.pytest_plugin.collecting import Collecting
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.checks.report import Refused, Refusing
+from looprig.pytest_plugin.collection import builtins
+from looprig.pytest_plugin.collection.hooks import Collecting
+from looprig.pytest_plugin.loops.planning import Planning
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.owners import has_policy_fixture, header
-from looprig.pytest_plugin.planning import Planning
-from looprig.pytest_plugin.proxy_watch import ProxyWatch
-from looprig.pytest_plugin.refused import Refused, Refusing
+from looprig.pytest_plugin.peers import policy_fixture
+from looprig.pytest_plugin.peers.owners import has_policy_fixture, header
+from looprig.pytest_plugin.run.waking import Waking
 from looprig.pytest_plugin.state import RunState, state_of
-from looprig.pytest_plugin.waking import Waking
+from looprig.pytest_plugin.watch.proxies import ProxyWatch
 
 if TYPE_CHECKING:
-    from looprig.pytest_plugin.looking import Looking
+    from looprig.pytest_plugin.inspect.looking import Looking
 
 __all__: list[str] = []
 
@@ -35,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Adds markers and fixtures."""
-    config.pluginmanager.register(fixtures, "looprig.fixtures")
+    config.pluginmanager.register(builtins, "looprig.fixtures")
     if not has_policy_fixture(config):
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
@@ -54,7 +56,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begins to look for services, for `--fixtures` as well as for a run."""
-    _compat.give_way(session, {fixtures.__name__, policy_fixture.__name__})
+    _compat.give_way(session, {builtins.__name__, policy_fixture.__name__})
     try:
         collecting = state_of(session.config).collecting = Collecting(session)
     except LooprigError as error:
@@ -62,7 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(collecting, "looprig.collecting")
     session.config.pluginmanager.register(Refused(), "looprig.refused")
     if collecting.owners.stands_back:
-        from looprig.pytest_plugin.standing_back import StandingBack  # noqa: PLC0415 - only then
+        from looprig.pytest_plugin.peers.standing_back import StandingBack  # noqa: PLC0415 - only then
 
         session.config.pluginmanager.register(StandingBack(collecting.owners), "looprig.standing_back")
     if (wanted := looks_only(session.config)) is not None:
@@ -72,9 +74,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _look(wanted: str, session: pytest.Session) -> None:
     """Has fixtures looked at in the place of running tests. What that takes is loaded now."""
-    from looprig.pytest_plugin.annotating import Annotating  # noqa: PLC0415 - only when asked
-    from looprig.pytest_plugin.checking import Checking  # noqa: PLC0415 - as above
-    from looprig.pytest_plugin.revealing import Revealing  # noqa: PLC0415 - as above
+    from looprig.pytest_plugin.inspect.annotating import Annotating  # noqa: PLC0415 - only when asked
+    from looprig.pytest_plugin.inspect.checking import Checking  # noqa: PLC0415 - as above
+    from looprig.pytest_plugin.inspect.revealing import Revealing  # noqa: PLC0415 - as above
 
     kinds: dict[str, Callable[[pytest.Session, RunState], Looking]] = {
         "check_fixtures": Checking,
@@ -130,7 +132,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if state.collecting is not None and state.collecting.owners.stands_back and state.hosts is None:
         return
     if not session.config.getoption("collectonly") and has_watched_markers(session.items):
-        from looprig.pytest_plugin.watching import Watching  # noqa: PLC0415 - asyncio
+        from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
 
         if state.waking is not None:
             state.waking.wake()  # it watches all loops, and may as well see them opened

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
-    from looprig.pytest_plugin.collecting import Collecting
-    from looprig.pytest_plugin.hosts import Hosts
-    from looprig.pytest_plugin.looking import Looking
-    from looprig.pytest_plugin.planning import Planning
-    from looprig.pytest_plugin.running import Running
-    from looprig.pytest_plugin.waking import Waking
+    from looprig.pytest_plugin.collection.hooks import Collecting
+    from looprig.pytest_plugin.inspect.looking import Looking
+    from looprig.pytest_plugin.loops.planning import Planning
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.pytest_plugin.run.tests import Running
+    from looprig.pytest_plugin.run.waking import Waking
 
 __all__ = ["RunState", "state_of"]
 

@@ -1,0 +1,184 @@
+"""Whether each parameter has a fixture, and one that lives long enough.
+
+pytest reports both when the test is set up. Here is what more there is to say about it, and what `--check-fixtures`
+reports without running a test. Does not look at types (`checking` does), nor at what services and their annotations
+ask for (`service_errors` does).
+
+Invariants:
+1. A run pays nothing for it, until pytest did not find a fixture.
+2. What is missing because its own declaration is wrong is not reported beside that.
+3. Looking at fixtures, a test that is marked to be skipped or to fail may ask for what there is not.
+"""
+
+import difflib
+from collections.abc import Callable, Container, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, final
+
+import pytest
+from typing_extensions import is_protocol
+
+from looprig.exceptions import DeclarationError
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.annotations import undeclared, unresolved
+from looprig.pytest_plugin.collection.registry import Registry
+
+__all__ = ["Existence"]
+
+_REQUEST: Final = "request"  # pytest answers it without a definition
+_EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
+
+
+@final
+class Existence:
+    """What was found out in one collection."""
+
+    def __init__(self, registry: Registry, broken: Container[str]) -> None:
+        self._registry = registry
+        self._broken = broken
+        self._seen: set[object] = set()
+        self._told: set[tuple[Callable[..., Any], str]] = set()
+
+    def errors(self, items: Iterable[pytest.Item]) -> Iterator[DeclarationError]:
+        """Yield each parameter of all these tests that no fixture answers, or one that ends too soon."""
+        for item in items:
+            if isinstance(item, pytest.Function):
+                yield from self._errors(item)
+
+    def misunderstood(self, items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, DeclarationError]]:
+        """Yield the parameters that pytest would answer, with a service that another test means by their name."""
+        implied = self._registry.implied
+        if not implied:
+            return
+        for item in items:
+            if isinstance(item, pytest.Function):
+                for _, found, error in self._of_closure(item):
+                    if found in implied:
+                        yield item, error
+
+    def hints(self, item: pytest.Function) -> list[DeclarationError]:
+        """Return what there is to say about a test for which pytest did not find a fixture, or found a narrow one.
+
+        That is nothing where all that can be said is that it is not there: pytest has said it.
+        """
+        is_ours = any(True for _ in self._registry.fixtures())
+        return [
+            error
+            for (_, name), found, error in self._of_closure(item)
+            if name not in item.funcargs and (is_ours or (found is None and error.fix != _add(name)))
+        ]
+
+    def _errors(self, item: pytest.Function) -> Iterator[DeclarationError]:
+        info = _compat.fixture_info(item)
+        names = info.names_closure
+        by_name = info.name2fixturedefs
+        implied = self._registry.implied
+        is_whole = all(name in by_name or name == _REQUEST for name in names)
+        if is_whole and implied:
+            asked = self._registry.asked_by(item.obj)
+            is_whole = all(name == _REQUEST or name in asked or by_name[name][-1] not in implied for name in names)
+        key = (item.parent, *names)
+        if is_whole and key in self._seen:
+            return
+        if not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
+            return
+        self._seen.add(key)
+        for asking, _, error in self._of_closure(item):
+            if asking not in self._told:
+                self._told.add(asking)
+                yield error
+
+    def _of_closure(
+        self, item: pytest.Function
+    ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
+        """Yield who asks for what, what pytest would answer it with, and what is wrong with that."""
+        implied = self._registry.implied
+        for user, name, answer in _compat.requests(_compat.fixture_info(item)):
+            is_meant = answer not in implied or self._is_asked(name, user, item)
+            found = answer if is_meant else None
+            error = None
+            if found is None and name != _REQUEST and name not in self._broken:
+                error = self._missing(user, name, item)
+            elif found is not None and user is not None:
+                error = self._too_narrow(user, found, item)
+            if error is not None:
+                yield (item.obj if user is None else user.func, name), answer, error
+
+    def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
+        """Whether somebody in the closure of a test asks for what an annotation made of a name."""
+        info = _compat.fixture_info(item)
+        functions = [item.obj, *(each.func for found in info.name2fixturedefs.values() for each in found)]
+        return user is not None or any(name in self._registry.asked_by(function) for function in functions)
+
+    def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
+        if user is not None and (self._registry.is_service(user) or self._registry.target(user) is not None):
+            return None
+        function = item.obj if user is None else user.func
+        annotation = dict(self._registry.annotations.of(function)).get(name)
+        if annotation is not None and (error := undeclared(annotation, function, name)) is not None:
+            return error
+        label = (item.originalname or item.name) if user is None else user.argname
+        is_parameter = user is not None or name in _compat.argument_names(item)
+        what = f"{label} {'asks for' if is_parameter else 'uses'} {name!r}, but there is no such fixture"
+        fix = self._fix(annotation, name, item, function)
+        if user is not None and user.argname == name:
+            what += " that it could override"
+            fix = f"Add the fixture {name!r} that it overrides, or take the parameter out."
+        elif user is not None and (found := _compat.definitions_in_item(item, name)):
+            what = f"{label} asks for {name!r}, which needs {label} itself: neither can be set up first"
+            return DeclarationError(
+                f"{what}.",
+                [(label, location_of(function)), (name, location_of(found[-1].func))],
+                "Take one of the parameters out.",
+                "declaration",
+                name,
+            )
+        parties = [(label, location_of(function))]
+        if user is not None:
+            parties.append((item.name, location_of(item.obj)))
+        return DeclarationError(f"{what}.", parties, fix, "fixture-missing", name)
+
+    def _fix(self, annotation: Any, name: str, item: pytest.Function, function: Any) -> str:
+        if annotation is None and (text := unresolved(function, name)) is not None:
+            return (
+                f"{name} is annotated with {text}, which does not exist at run time: import what it names outside of "
+                "`if TYPE_CHECKING`, and it can answer the parameter."
+            )
+        if isinstance(annotation, type) and is_protocol(annotation):
+            providers = [spec for spec in self._registry.living_services() if annotation in spec.provides]
+            if providers:
+                shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
+                return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
+        named = (spec for spec in self._registry.living_services() if spec.name == name)
+        root = item.config.rootpath
+        if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
+            cls = spec.cls.__qualname__
+            return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
+        close = difflib.get_close_matches(name, (each for each in _compat.visible_names(item) if each != name), n=3)
+        return f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
+
+    def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
+        registry = self._registry
+        own, narrow = _compat.parametrized_scope(item, user), _compat.parametrized_scope(item, found)
+        if narrow >= own or _compat.gives_parameter(found):
+            return None
+        # What they ask for, and who asks for them, is told with the words that are theirs.
+        if any(registry.is_service(each) or registry.target(each) is not None for each in (user, found)):
+            return None
+        return DeclarationError(
+            f'{user.argname} (scope "{own}") needs {found.argname} (scope "{narrow}"), which ends first.',
+            [(user.argname, location_of(user.func)), (found.argname, location_of(found.func))],
+            f'Widen {found.argname} to scope="{own}", or narrow {user.argname} to scope="{narrow}".',
+            "fixture-scope",
+            found.argname,
+        )
+
+
+def _add(name: str) -> str:
+    return f"Add a fixture {name!r}."
+
+
+def _or(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

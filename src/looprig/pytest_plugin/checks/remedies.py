@@ -1,0 +1,113 @@
+"""What to do where async tests and fixtures that use each other are run by different plugins.
+
+Only what can be done: the other plugin's mark is taken off where it is, a fixture is changed where it is the project's
+own, and a service of looprig's is never handed to another plugin.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+
+from looprig.location import Location, location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.peers.owners import Owner, is_declared
+
+__all__ = ["Party", "Remedies"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A test or fixture, what it is called, and the other plugin that runs it; `None` if looprig does."""
+
+    what: pytest.Item | Definition
+    name: str
+    owner: Owner | None
+
+    @property
+    def function(self) -> Any:
+        """The function behind it."""
+        function: object = getattr(self.what, "obj", None) if isinstance(self.what, pytest.Item) else self.what.func
+        return getattr(function, "__func__", function)
+
+    @property
+    def owner_name(self) -> str:
+        """The name of the plugin that runs it."""
+        return "looprig" if self.owner is None else self.owner.name
+
+    @property
+    def shown(self) -> tuple[str, Location]:
+        """It as a party of an error."""
+        return self.name, location_of(self.function)
+
+
+@final
+class Remedies:
+    """The remedies in one run."""
+
+    def __init__(self, config: pytest.Config, registry: Registry) -> None:
+        self._config = config
+        self._registry = registry
+
+    def of_clash(self, user: Party, used: Party, item: pytest.Function) -> str:
+        """Say how one plugin can run both what a test, or a fixture of it, uses and that itself."""
+        ours, theirs = (user, used) if user.owner is None else (used, user)
+        assert theirs.owner is not None
+        ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]
+        if not ways:
+            return f"They cannot be used together: take {used.name} out of {user.name}."
+        return f"Let one plugin run both: {', or '.join(ways)}."
+
+    def of_sharing(self, one: Party, two: Party) -> str:
+        """Say how one plugin can run two tests that share a fixture."""
+        ours, theirs = (one, two) if one.owner is None else (two, one)
+        if theirs.owner is None or ours.owner is not None:
+            return "Let one plugin run both tests, or let them share no fixture."
+        item = ours.what
+        assert isinstance(item, pytest.Item)
+        assert _compat.has_fixtures(item)
+        ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]
+        return f"Let one plugin run both tests: {', or '.join(ways)}." if ways else "Let them share no fixture."
+
+    def _to_looprig(self, theirs: Party) -> Iterator[str]:
+        owner = theirs.owner
+        assert owner is not None
+        claim = owner.claims_everything(self._config)
+        if isinstance(theirs.what, pytest.Item):
+            names = {mark.name for mark in theirs.what.iter_markers()}
+            if claim is not None and not self._is_marked(owner, theirs.what):
+                yield f"have looprig run all tests ({claim})"
+            elif owner.mark.rpartition(".")[2] in names:
+                yield f"take {owner.mark} off {theirs.name}"
+            else:
+                yield f"take the fixture anyio_backend out of {theirs.name}"
+        elif owner.decorator and self._is_own(theirs):
+            yield f"make {theirs.name} with @pytest.fixture"
+        elif claim is not None and not owner.decorator:
+            yield f"have looprig run all tests ({claim})"
+
+    @staticmethod
+    def _is_marked(owner: Owner, item: pytest.Item) -> bool:
+        return bool(owner.mark) and is_declared(owner.mark.rpartition(".")[2], item)
+
+    def _to_other(self, ours: Party, owner: Owner, item: pytest.Function) -> Iterator[str]:
+        if isinstance(ours.what, pytest.Item):
+            if owner.mark and not self._registry.is_used_by(item):
+                yield f"mark {ours.name} with {owner.mark}"
+        elif owner.makes(ours.what):
+            if not self._registry.is_used_by(item):
+                yield f"mark {item.originalname} with {owner.mark}"
+        elif owner.decorator and self._is_own(ours) and not self._is_service(ours.what):
+            yield f"make {ours.name} with {owner.decorator}"
+
+    def _is_service(self, definition: Definition) -> bool:
+        return self._registry.is_service(definition) or self._registry.target(definition) is not None
+
+    def _is_own(self, party: Party) -> bool:
+        path = Path(party.shown[1].path)
+        return path.is_relative_to(self._config.rootpath) and "site-packages" not in path.parts

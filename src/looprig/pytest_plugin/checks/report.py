@@ -1,0 +1,114 @@
+"""Fails tests that cannot be run as they are declared, and reports why, once for all of them.
+
+Judges nothing: `item_errors` has what collection found, and pytest itself reports a fixture that is not there.
+
+Invariants:
+1. Only a test that gets as far as its set-up fails: not one that is deselected, or skipped by a mark or a hook.
+2. It fails before any of its fixtures is set up.
+3. What is reported travels in `user_properties`, so that pytest-xdist's controller and JUnit files have it too.
+"""
+
+from collections.abc import Iterable
+from typing import Final, final
+
+import pytest
+
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.checks.errors import ItemErrors
+from looprig.pytest_plugin.checks.existence import Existence
+
+__all__ = ["Refused", "Refusing"]
+
+_FIXTURE: Final = "_looprig_refused"
+_PROPERTY: Final = "looprig"
+
+
+@final
+class Refusing:
+    """Refuses tests of a run at their set-up."""
+
+    def __init__(self, session: pytest.Session, errors: ItemErrors, existence: Existence) -> None:
+        self._existence = existence
+        if not errors:
+            return
+
+        def raise_errors(request: pytest.FixtureRequest) -> None:
+            _raise(errors, request.node)
+
+        pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
+        for item in errors:
+            if _compat.has_fixtures(item):
+                # A list of its own: the tests of one parametrized function share theirs.
+                item.fixturenames = [_FIXTURE, *item.fixturenames]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """Explain a fixture that pytest did not find, or that ends too soon, where there is more to say about it."""
+        if call.excinfo is None or call.when != "setup" or not _compat.has_fixtures(item):
+            return
+        if _is_lookup_error(call.excinfo.value):
+            _note(item, self._existence.hints(item))
+
+
+@final
+class Refused:
+    """The tests that were refused, and the summary of why; in a run of pytest-xdist, the controller's."""
+
+    def __init__(self) -> None:
+        # By what happened and its first place: what follows may name the test.
+        self._reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect what is to be in the summary."""
+        if report.when == "setup" and report.failed:
+            for name, text in report.user_properties:
+                if name == _PROPERTY and isinstance(text, str):
+                    self._reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show each error once, in full."""
+        reported = [*self._reported.values()]
+        if not reported:
+            return
+        count = len(set[str]().union(*(tests for _, tests in reported)))
+        terminalreporter.section(f"looprig: {_many(len(reported), 'error')} in {_many(count, 'test')}", red=True)
+        for number, (text, tests) in enumerate(reported):
+            if number:
+                terminalreporter.write_line("")
+            for line in text.splitlines():
+                terminalreporter.write_line(line)
+            if len(reported) > 1:
+                terminalreporter.write_line(f"({_many(len(tests), 'test')})")
+
+
+def _raise(errors: ItemErrors, item: pytest.Function) -> None:
+    if getattr(item.obj, "__unittest_skip__", False) or getattr(getattr(item, "cls", None), "__unittest_skip__", False):
+        return  # unittest skips it, which pytest comes to later
+    own = [error for error in errors.of(item) if not _is_answered(error, item)]
+    if own:
+        _note(item, own)
+        # The summary has the rest, once for all tests.
+        raise pytest.fail.Exception("\n".join(error.what for error in own), pytrace=False)
+
+
+def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
+    for error in errors:
+        noted = (_PROPERTY, str(error))
+        if noted not in item.user_properties:  # a test may be run again
+            item.user_properties.append(noted)
+
+
+def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
+    """Whether a hook has given the test the argument that no fixture answers."""
+    return isinstance(error, DeclarationError) and error.code == "fixture-missing" and error.parameter in item.funcargs
+
+
+def _is_lookup_error(error: BaseException) -> bool:
+    if isinstance(error, pytest.FixtureLookupError):
+        return True
+    return isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,206 @@
+"""What is wrong with services and with what asks for them, where it shows only once a test uses them.
+
+Decides by what pytest resolved for the test: the same service may be well in one folder and lack a fixture in the
+next. Raises nothing: it gives errors.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from looprig.declare.fields import Source
+from looprig.declare.proxy import is_proxy, stands_before
+from looprig.declare.service import ServiceSpec, same_class, spec_of
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.annotations import Target, fits, target_of, undeclared
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.collection.registry import Registry
+
+__all__ = ["errors_of_fixtures", "errors_of_test"]
+
+
+def errors_of_test(registry: "Registry", item: pytest.Function) -> Iterator[LooprigError]:
+    """The errors of a test itself: of its parameters."""
+    function = item.obj
+    annotations = registry.annotations.of(function)
+    if annotations:
+        yield from _unanswered(annotations, item)
+        yield from _of_annotations(registry, annotations, function, item)
+    if registry.asked:
+        yield from _mixed_up(registry, function, item.name, item)
+
+
+def errors_of_fixtures(
+    registry: "Registry", definitions: Iterable[Definition], item: pytest.Function
+) -> Iterator[LooprigError]:
+    """The errors of the fixtures that a test uses."""
+    for definition in definitions:
+        spec = registry.spec(definition)
+        if spec is not None:
+            for source in registry.sources(spec):
+                if source.service is None and source.fixture in definition.argnames:
+                    yield from _of_source(registry, spec, source, item)
+        elif registry.target(definition) is None:
+            annotations = registry.annotations.of(definition.func)
+            yield from _of_annotations(registry, annotations, definition.func, item, own=definition.argname)
+            yield from _mixed_up(registry, definition.func, definition.argname, item)
+            yield from _too_narrow(registry, definition, item)
+
+
+def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
+    """A parameter of a test that no fixture answers, though it looks as if a service were meant."""
+    for name, annotation in annotations:
+        if not _compat.definitions_in_item(item, name):
+            error = undeclared(annotation, item.obj, name)
+            if error is not None:
+                yield error
+
+
+def _of_annotations(
+    registry: "Registry",
+    annotations: Sequence[tuple[str, Any]],
+    function: Any,
+    item: pytest.Function,
+    *,
+    own: str = "",
+) -> Iterator[LooprigError]:
+    """A parameter that is answered by its name with another service than its annotation says.
+
+    Where a fixture overrides `own`, what it takes under that name is what it overrides: that is not looked at.
+    """
+    asked = registry.asked.get(getattr(function, "__func__", function), {})
+    for name, annotation in annotations:
+        if name in asked or name == own:
+            continue
+        found = _compat.definitions_in_item(item, name)
+        # Where it is no service, it is the suite's own fixture: what that gives is for a type checker to say.
+        known = registry.target(found[-1]) if found and found[-1] not in registry.implied else None
+        if known is not None and not fits(known, annotation):
+            yield _mismatch(function, name, _wanted(registry, annotation, function, item), known)
+
+
+def _wanted(registry: "Registry", annotation: Any, function: Any, item: pytest.Function) -> Any:
+    try:
+        return target_of(annotation, registry.proxies(function, item)) or annotation
+    except DeclarationError:  # about proxies, where none is asked for by annotation
+        return annotation
+
+
+def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
+    """A name that an annotation gave a meaning, and that has another one in this test."""
+    for name, target in registry.asked.get(getattr(function, "__func__", function), {}).items():
+        found = _compat.definitions_in_item(item, name)
+        known = registry.target(found[-1]) if found else None
+        if known is not None and known.key != target.key:
+            yield DeclarationError(
+                f"{user} takes {name} as {target}, but in {item.name} {name!r} is {known}: one name, two services.",
+                [(user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party],
+                f"Give the parameter {name!r} of {user} another name.",
+            )
+
+
+def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
+    """A fixture of the suite that asks for a service, or a client, that ends before it."""
+    own = _compat.scope_of(definition)
+    for name in definition.argnames:
+        found = _compat.definitions_in_item(item, name)
+        target = registry.target(found[-1]) if found else None
+        if target is None or (narrow := _compat.scope_of(found[-1])) >= own:
+            continue
+        service = target.spec.cls.__qualname__
+        fix = f'Widen {service} to scope="{own}", or narrow {definition.argname} to scope="{narrow}".'
+        if target.client and target.spec.scope >= own:
+            fix = (
+                f"Take {service} itself in {definition.argname}, and open a client there: "
+                f"`async with TestClient(...) as {name}`."
+            )
+        if is_proxy(target.spec.cls) and spec_of(target.spec.cls) is None:
+            before = stands_before(target.spec.cls).__qualname__
+            fix = (
+                f'Declare a proxy that lives as long: @proxy_fixture(scope="{own}") on '
+                f"`class {before}Proxy({service})`."
+            )
+        yield DeclarationError(
+            f'{definition.argname} (scope "{own}") needs {target} (scope "{narrow}"), which ends first.',
+            [(definition.argname, location_of(definition.func)), target.party],
+            fix,
+            "fixture-scope",
+            name,
+        )
+
+
+def _of_source(
+    registry: "Registry", spec: ServiceSpec, source: Source, item: pytest.Function
+) -> Iterator[LooprigError]:
+    """A field that takes its value from a fixture: which must be there, live long enough, and be what is said."""
+    owner = spec.cls.__qualname__
+    visible = _compat.definitions_in_item(item, source.fixture)
+    if not visible:
+        if not registry.has_come_late(spec, source.field):  # which is told by itself
+            yield _missing(spec, source, item)
+        return
+    found = visible[-1]
+    party = (found.argname, location_of(found.func))
+    known = registry.target(found)
+    if known is not None:
+        party = known.party
+    if (narrow := _compat.scope_of(found)) < spec.scope:
+        fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
+        if not source.required:
+            fix += f"\nField {source.field} has a default, but a fixture of its name goes before it."
+        yield DeclarationError(
+            f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.',
+            [spec.party, party],
+            fix,
+            "fixture-scope",
+            source.field,
+        )
+    expected = source.expected
+    if known is not None and expected is not None:
+        given = known.spec.cls
+        if known.client or not any(same_class(base, expected.cls) for base in given.__mro__):
+            yield DeclarationError(
+                f"{owner}.{source.field} declares {expected.cls.__qualname__}, but fixture {found.argname!r} provides "
+                f"{known}.",
+                [spec.party, known.party, expected.party],
+                f"Annotate it as {given.__qualname__}, or name another fixture.",
+                "fixture-type",
+                source.field,
+            )
+
+
+def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> DeclarationError:
+    qualname = getattr(function, "__qualname__", repr(function))
+    shown = getattr(wanted, "__qualname__", str(wanted))
+    parties = [(qualname, location_of(function)), known.party]
+    if isinstance(wanted, Target):
+        shown = str(wanted)
+        parties.append(wanted.party)
+    return DeclarationError(
+        f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
+        list(dict.fromkeys(parties)),
+        f"Annotate it as {known}, or give the parameter a name that no fixture has.",
+        "fixture-type",
+        name,
+    )
+
+
+def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> DeclarationError:
+    owner = spec.cls.__qualname__
+    what = f"{owner}.{source.field} has no value: there is no fixture {source.fixture!r}"
+    fix = f"Add a fixture {source.fixture!r}, give the field a default, or annotate it with a service."
+    if source.fixture != source.field:
+        fix = f"Add a fixture {source.fixture!r}, or correct the name in Fixture({source.fixture!r})."
+        what += f", which Fixture({source.fixture!r}) names"
+    elif source.known:
+        what += ", no service of its type, and no default"
+    else:
+        what += ", and its annotation names what does not exist at run time"
+        fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
+    parties = [spec.party, (item.name, location_of(item.obj))]
+    return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)

@@ -1,0 +1,135 @@
+"""The functions behind the fixtures of services: the service itself, its other names, its clients.
+
+Does not register them (`registering` does). Each looks as if it were written where the service class is, so that
+`--fixtures` and errors point there.
+"""
+
+import inspect
+from collections.abc import Collection
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, final
+
+from looprig.declare.service import ServiceSpec
+from looprig.exceptions import DeclarationError
+from looprig.location import Location
+from looprig.pytest_plugin.collection.annotations import Target
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from looprig.http.connections import Connections
+
+__all__ = ["RunningServices", "alias_function", "client_function", "service_function"]
+
+
+@final
+class RunningServices:
+    """The connections that the clients of each running service share: opened by the first, closed by the service."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
+
+    def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
+        """A service has started, on this loop."""
+        self._running[id(service)] = (loop, None)
+
+    def connections(self, service: object) -> "Connections":
+        """The connections to a running service."""
+        from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
+
+        loop, found = self._running[id(service)]
+        if found is None:
+            found = Connections(loop, getattr(service, "client_tls", None))
+            self._running[id(service)] = (loop, found)
+        return found
+
+    async def end(self, service: object) -> None:
+        """A service is about to stop."""
+        _, found = self._running.pop(id(service))
+        if found is not None:
+            await found.close()
+
+
+def service_function(
+    spec: ServiceSpec, arguments: dict[str, str], routed: Collection[str], running: RunningServices
+) -> Any:
+    """Makes, starts and stops a service; `arguments` has the fixture for each of its fields.
+
+    What fields among `routed` get is a proxy; they are given what is behind it.
+    """
+
+    async def service(**values: Any) -> Any:
+        __tracebackhide__ = True
+        import asyncio  # noqa: PLC0415 - not before a service starts
+
+        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - as above
+
+        fields = {field: values[name] for field, name in arguments.items()}
+        fields.update({field: fields[field].routed for field in routed})
+        async with Alive(lambda: spec.cls(**fields), spec) as started:
+            running.begin(started, asyncio.get_running_loop())
+            try:
+                yield started
+            finally:
+                await running.end(started)
+
+    return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
+
+
+def alias_function(target: Target, fixture: str, _running: RunningServices) -> Any:
+    """Gives the service that runs under the name `fixture`, or what is behind it."""
+
+    def alias(**values: Any) -> Any:
+        found = values[fixture]
+        return found if target.through is None else found.routed
+
+    return _dressed(alias, target.fixture, [fixture], _doc(target.spec.cls))
+
+
+def client_function(target: Target, fixture: str, running: RunningServices) -> Any:
+    """Opens a client of the service that runs under the name `fixture`, or of what is behind it, and closes it."""
+    spec = target.spec
+
+    def client(**values: Any) -> Any:
+        __tracebackhide__ = True
+        from looprig.http.client import sharing  # noqa: PLC0415 - not before a client is opened
+
+        given = values[fixture]
+        service = given if target.through is None else given.routed
+        if not hasattr(service, "url"):
+            raise DeclarationError(
+                f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to ask.",
+                [spec.party],
+                "Give it a `url` property, or take the service itself in the place of a client.",
+            )
+        with sharing(service, running.connections(given)) as opened:
+            yield opened
+
+    return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
+
+
+def _doc(cls: type) -> str | None:
+    """The docstring that somebody wrote: a dataclass without one is given its signature, which is none."""
+    doc = cls.__doc__
+    return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc
+
+
+def _dressed(function: Any, spec: ServiceSpec, parameters: list[str], doc: str | None) -> Any:
+    function.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in parameters]
+    )
+    function.__name__ = spec.name
+    function.__qualname__ = spec.cls.__qualname__
+    function.__module__ = spec.cls.__module__
+    function.__doc__ = doc
+    function.__wrapped__ = _stand_in(spec.location)
+    return function
+
+
+def _stand_in(location: Location) -> FunctionType:
+    """A function that says it was written at `location`: pytest takes the place of a fixture from its code."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__code__ = stand_in.__code__.replace(co_filename=location.path, co_firstlineno=max(location.line, 1))
+    return stand_in  # type: ignore[return-value]

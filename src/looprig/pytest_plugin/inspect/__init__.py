@@ -1,0 +1,1 @@
+"""Options that inspect fixtures instead of running tests; loaded when asked for."""

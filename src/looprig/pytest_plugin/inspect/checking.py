@@ -1,0 +1,129 @@
+"""`--check-fixtures`: collects, has a type checker judge the edges, tells what it found, and runs no test.
+
+Does not collect edges (`fixture_edges` does) and knows no checker (`looprig.check` does).
+
+Invariants:
+1. All that a collection would tell is told too, each at its place: a wrong scope does not hide a wrong type.
+2. The exit status is 1 if there is a finding.
+3. In a format for programs, nothing but the document is on standard output.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, final
+
+import pytest
+
+from looprig.check.edges import CODES, Finding
+from looprig.check.output import FORMATS, shown_path
+from looprig.check.run import Judged, choose, judge
+from looprig.check.source import Spot
+from looprig.check.suppress import suppressed
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.inspect.edges import FixtureEdges
+from looprig.pytest_plugin.inspect.looking import Looking
+from looprig.pytest_plugin.state import RunState
+
+__all__ = ["Checking"]
+
+_CACHE: Final = "looprig-fixtures"
+
+
+@final
+class Checking(Looking):
+    """One check."""
+
+    title = "fixture types"
+
+    def __init__(self, session: pytest.Session, state: RunState) -> None:
+        super().__init__(session, state)
+        self._format = str(self.config.getoption("check_format"))
+        if self._format != "text":
+            _compat.write_to_standard_error(self.config)
+        try:
+            self._checker = choose(self.config.getoption("check_fixtures") or None, self.root)
+        except LooprigError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def look(self, session: pytest.Session) -> Iterator[str]:
+        """Checks, and tells."""
+        overrides = bool(self.config.getoption("check_overrides"))
+        found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
+        found.collect(self.items)
+        with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
+            judged = judge(self._checker, found.edges, self.types.sources, self.root, self._cache(Path(spare)))
+        judged.unread += found.unread
+        findings = [*judged.findings, *self._declarations()]
+        if self.config.getoption("check_untyped"):
+            findings += self._untyped()
+        own = [source for source in self.types.sources if self.is_own(source.path)]
+        findings = suppressed(findings, own, [source.path for source in own if self.is_whole(source.path)])
+        if findings:
+            session.testsfailed = len(findings)
+        text = FORMATS[self._format](findings, self.root)
+        if self._format != "text":
+            _compat.print_document(self.config, text)
+            return
+        yield from text.splitlines()
+        yield from self._summary(findings, judged)
+
+    def _untyped(self) -> Iterator[Finding]:
+        for definition, spot in self.types.untyped.items():
+            if self.is_own(spot.path):
+                message = f'fixture "{definition.argname}" does not say what it provides'
+                yield Finding(spot, "fixture-untyped", message)
+
+    def _cache(self, spare: Path) -> Path:
+        """A folder that stays, if there can be one."""
+        cache = getattr(self.config, "cache", None)
+        try:
+            folder = spare if cache is None else Path(cache.mkdir(_CACHE)) / self._checker.name
+            folder.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            return spare
+
+    def _declarations(self) -> Iterator[Finding]:
+        """What collection found wrong; a name that is missing once for each place where it is written."""
+        told: set[tuple[Spot, str]] = set()
+        for error in self.errors:
+            code = error.code if isinstance(error, DeclarationError) else "declaration"
+            if code == "fixture-type":  # for the checker to say
+                continue
+            message = " ".join(f"{error.what} {error.fix}".split()).removesuffix(".")
+            finding = Finding(self._spot(error), code if code in CODES else "declaration", message)
+            if code != "fixture-missing" or (finding.spot, code) not in told:
+                told.add((finding.spot, code))
+                yield finding
+
+    def _spot(self, error: LooprigError) -> Spot:
+        if not error.parties:
+            return Spot(str(self.root), 1)
+        location = error.parties[0][1]
+        spot = Spot(location.path, max(location.line, 1))
+        name = error.parameter if isinstance(error, DeclarationError) else ""
+        source = self.types.sources.read(location.path, "")
+        return (source is not None and name and source.spot_of_parameter(location.line, name)) or spot
+
+    def _summary(self, findings: list[Finding], judged: Judged) -> Iterator[str]:
+        reasons: dict[str, int] = {}
+        for unread in judged.unread:
+            reasons[unread.reason] = reasons.get(unread.reason, 0) + 1
+        files = len({finding.spot.path for finding in findings})
+        head = f"{_many(len(findings), 'finding')} in {_many(files, 'file')}" if findings else "No finding"
+        yield f"{head}: {_many(judged.checked, 'edge')} checked with {self._checker.name}."
+        yield from (f"{_many(count, 'edge')} not checked: {reason}." for reason, count in sorted(reasons.items()))
+        if judged.complaints:
+            yield f"{self._checker.name} said: {judged.complaints}"
+        if self.config.get_verbosity() > 0:
+            yield from (self._unread(each.edge.spot, each.edge.name, each.reason) for each in judged.unread)
+
+    def _unread(self, spot: Spot, name: str, reason: str) -> str:
+        return f"{shown_path(spot.path, self.root)}:{spot.line}:{spot.column}: {name} not checked: {reason}"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

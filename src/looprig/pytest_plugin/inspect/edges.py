@@ -1,0 +1,225 @@
+"""The edges of a collected suite: from each parameter, and each field of a service, to what answers it.
+
+Does not judge them (`looprig.check` does) and tells nothing (`checking` does).
+
+Invariants:
+1. An edge is taken from what pytest resolved for a test, so overrides and parametrizations are as they will be.
+2. A parameter that was answered by its annotation has no edge: it is what it says by construction.
+3. An edge is taken once, however many tests share it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, final
+
+import pytest
+
+from looprig.check.edges import Code, Edge
+from looprig.check.module import Unread
+from looprig.check.output import shown_place
+from looprig.check.source import Spot
+from looprig.check.typetext import Known, TypeText
+from looprig.check.values import Value, holds_new_types
+from looprig.declare.service import ServiceSpec
+from looprig.location import location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known, plain
+
+__all__ = ["FixtureEdges"]
+
+_LAZY: Final = frozenset({"pytest_lazy_fixtures", "pytest_lazyfixture"})
+"""Plugins whose values stand for fixtures."""
+_REQUEST: Final = "request"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody says they take, and where."""
+
+    user: str
+    name: str
+    type: TypeText
+    spot: Spot
+
+
+@final
+class FixtureEdges:
+    """Collects edges, and those of which nothing can be asked."""
+
+    def __init__(
+        self, root: Path, registry: Registry, types: FixtureTypes, is_own: Callable[[str], bool], *, overrides: bool
+    ) -> None:
+        """`is_own` says of a file whether it is the suite's: what plugins ask of each other is theirs to check."""
+        self.edges: list[Edge] = []
+        self.unread: list[Unread] = []
+        self._is_own = is_own
+        self._root = root
+        self._registry = registry
+        self._types = types
+        self._overrides = overrides
+        self._providers: dict[Definition, str] = {}
+        self._seen: set[object] = set()
+
+    def collect(self, items: Iterable[pytest.Item]) -> None:
+        """Collects the edges of all tests, and of the fixtures and services that they use."""
+        for item in items:
+            if isinstance(item, pytest.Function):
+                self._types.function(item.obj)  # so that its file is known
+                self._collect(item)
+        for spec in self._registry.living_services():
+            self._provides(spec)
+
+    def _collect(self, item: pytest.Function) -> None:
+        values = _compat.parameter_values(item)
+        for user, name, found in _compat.requests(_compat.fixture_info(item)):
+            if found is None:
+                if name == _REQUEST:
+                    self._request(item, user)
+            elif _compat.gives_parameter(found):
+                if not _compat.is_no_value(values[name]):
+                    self._value(item, user, name, values[name])
+            else:
+                if name in values:
+                    self._indirect_value(item, found, values[name])
+                self._fixture(item, user, name, found)
+                if self._overrides:
+                    self._override(item, name)
+
+    def _is_new(self, *key: object) -> bool:
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    # Parameters
+
+    def _asked(self, item: pytest.Function, user: Definition | None, name: str) -> _Asked | None:
+        declared = self._types.parameter(item.obj if user is None else user.func, name)
+        if declared is None or not self._is_own(declared[1].path):
+            return None
+        return _Asked(self._label(item, user), name, *declared)
+
+    def _fixture(self, item: pytest.Function, user: Definition | None, name: str, found: Definition) -> None:
+        if user is not None and (spec := self._registry.spec(user)) is not None:
+            self._fields(spec, found)
+            return
+        function = item.obj if user is None else user.func
+        if name in self._registry.asked.get(getattr(function, "__func__", function), {}):
+            return
+        if self._is_new(code_of(function), name, found) and (asked := self._asked(item, user, name)) is not None:
+            self._add("fixture-type", asked, self._types.gives(found), self._provider(found))
+
+    def _request(self, item: pytest.Function, user: Definition | None) -> None:
+        function = item.obj if user is None else user.func
+        if self._is_new(code_of(function), _REQUEST) and (asked := self._asked(item, user, _REQUEST)) is not None:
+            given = Known("_pytest.fixtures", "FixtureRequest" if user is None else "SubRequest")
+            self._add("fixture-type", asked, Given(given), f'fixture "{_REQUEST}"')
+
+    def _value(self, item: pytest.Function, user: Definition | None, name: str, value: object) -> None:
+        """A value of a direct parametrization."""
+        function = item.obj if user is None else user.func
+        if not self._is_new(code_of(function), name, *_identity(value)):
+            return
+        annotation = dict(self._registry.annotations.of(function)).get(name)
+        asked = None if holds_new_types(annotation) else self._asked(item, user, name)
+        if asked is not None and type(value).__module__.partition(".")[0] in _LAZY:
+            self._add("parametrize-type", asked, Given(None, why="a lazy fixture"), "")
+        elif asked is not None:
+            provider = "its parametrization" if user is None else f"the parametrization of {self._label(item, None)}"
+            self._add("parametrize-type", asked, Given(Value(value)), provider)
+
+    def _indirect_value(self, item: pytest.Function, found: Definition, value: object) -> None:
+        """A value that a fixture gets as `request.param`, where it says what type it takes that for."""
+        is_own = found.params is not None
+        user = f'fixture "{found.argname}"'
+        provider = "its parametrization" if is_own else f"the parametrization of {self._label(item, None)}"
+        if not self._is_new(code_of(found.func), None if is_own else code_of(item.obj), *_identity(value)):
+            return
+        if type(value).__module__.partition(".")[0] in _LAZY:
+            return
+        for name, declared, spot in self._types.typed_params(found.func):
+            # The value is wrong where the test gives it, whichever test that is.
+            place = spot if is_own else self._place(item, found.argname) or spot
+            self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
+
+    def _place(self, item: pytest.Function, name: str) -> Spot | None:
+        """Where a test takes a parameter, or else where it is."""
+        found = self._types.function(item.obj)
+        if found is None:
+            return None
+        source, written = found
+        argument = written.parameter(name)
+        named = (source.spot_of_text(each, name) for each in written.node.decorator_list)
+        return source.spot(argument) if argument is not None else next(filter(None, named), source.spot(written.node))
+
+    # Services
+
+    def _fields(self, spec: ServiceSpec, found: Definition) -> None:
+        for source in self._registry.sources(spec):
+            is_its = source.service is None and not source.config and source.fixture == found.argname
+            if is_its and self._is_new(spec.key, source.field, found):
+                declared = self._types.field(spec, source.field)
+                if declared is not None:
+                    asked = _Asked(f'service "{spec.cls.__qualname__}"', source.field, *declared)
+                    self._add("fixture-type", asked, self._types.gives(found), self._provider(found))
+
+    def _provides(self, spec: ServiceSpec) -> None:
+        for declared, spot in self._types.provides(spec) if self._is_own(spec.location.path) else ():
+            service = f'service "{spec.cls.__qualname__}"'
+            self._add("provides-type", _Asked(service, "", declared, spot), Given(known(spec)), service)
+
+    # Overrides
+
+    def _override(self, item: pytest.Function, name: str) -> None:
+        for base, override in pairwise(_compat.fixture_info(item).name2fixturedefs.get(name, ())):
+            if _compat.gives_parameter(override) or not self._is_new("override", base, override):
+                continue
+            found, before = self._types.function(override.func), self._types.gives(base)
+            if found is not None and before.type is not None and self._is_own(found[0].path):
+                node = found[1].node
+                spot = found[0].spot(node.returns or node)
+                asked = _Asked(f'fixture "{name}"', name, before.type, spot)
+                self._add("override-type", asked, self._types.gives(override), self._provider(base), before)
+
+    # Words
+
+    def _add(self, code: Code, asked: _Asked, given: Given, provider: str, before: Given | None = None) -> None:
+        unwrap = "value" if before is None else before.unwrap
+        edge = Edge(
+            code,
+            asked.user,
+            asked.name,
+            asked.spot,
+            asked.type,
+            given.type or asked.type,
+            provider,
+            given.unwrap,
+            unwrap,
+        )
+        if given.type is None:
+            self.unread.append(Unread(edge, given.why))
+        else:
+            self.edges.append(edge)
+
+    @staticmethod
+    def _label(item: pytest.Function, user: Definition | None) -> str:
+        return f'test "{item.originalname or item.name}"' if user is None else f'fixture "{user.argname}"'
+
+    def _provider(self, definition: Definition) -> str:
+        if (found := self._providers.get(definition)) is not None:
+            return found
+        target = self._registry.target(definition)
+        location = location_of(plain(definition.func)) if target is None else target.spec.location
+        name = self._registry.public_name(definition)
+        place = f"{shown_place(location.path, self._root)}:{location.line}"
+        found = self._providers[definition] = f'fixture "{name}" ({place})'
+        return found
+
+
+def _identity(value: object) -> tuple[object, ...]:
+    kind = type(value)
+    return kind, value if kind in {int, str, bool, bytes, float, type(None)} else id(value)

@@ -1,0 +1,216 @@
+"""What a function, fixture or service says of its types, as it is written.
+
+Does not walk the suite (`fixture_edges` does).
+
+Invariants:
+1. What a fixture gives is what a stub says, or else what it is annotated with. Nothing is inferred, so that all
+   checkers start from the same.
+2. Where that is not known, it is said why.
+"""
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any, Final, final
+
+from looprig.check.edges import Unwrap
+from looprig.check.source import Function, Source, Sources, Spot
+from looprig.check.stubs import Stubs
+from looprig.check.typetext import Known, TypeText, Written, yielded
+from looprig.declare.annotations import annotations_of
+from looprig.declare.hints import namespace_of
+from looprig.declare.service import ServiceSpec
+from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.registry import Registry
+
+__all__ = ["FixtureTypes", "Given", "code_of", "known", "plain"]
+
+UNTYPED: Final = "no return annotation"
+
+
+@final
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """What a fixture gives; `why` says why that is not known."""
+
+    type: TypeText | None
+    unwrap: Unwrap = "value"
+    why: str = ""
+
+
+@final
+class FixtureTypes:
+    """The types of one run, each looked up once."""
+
+    def __init__(self, registry: Registry, stubs: Stubs) -> None:
+        self.sources: Final = Sources()
+        self.untyped: dict[Definition, Spot] = {}
+        """The fixtures that do not say what they give, and where they are."""
+        self._registry = registry
+        self._stubs = stubs
+        self._given: dict[Definition, Given] = {}
+
+    # Functions
+
+    def function(self, function: Any) -> tuple[Source, Function] | None:
+        """A function as it is written; `None` where its source cannot be had."""
+        function = plain(function)
+        code = getattr(function, "__code__", None)
+        if not isinstance(code, CodeType):
+            return None
+        namespace: dict[str, Any] = function.__globals__
+        source = self.sources.read(code.co_filename, namespace.get("__name__", ""), namespace)
+        found = None if source is None else source.functions.get(code.co_firstlineno)
+        return None if source is None or found is None else (source, found)
+
+    def parameter(self, function: Any, name: str) -> tuple[Written, Spot] | None:
+        """What a parameter is annotated with, and where it is."""
+        found = self.function(function)
+        argument = None if found is None else found[1].parameter(name)
+        if found is None or argument is None or argument.annotation is None:
+            return None
+        return _annotation(*found, argument.annotation), found[0].spot(argument)
+
+    def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
+        """Where a fixture says what `request.param` is.
+
+        As `name: T = request.param`, as `cast(T, request.param)`, or by giving it on as it is.
+        """
+        found = self.function(function)
+        if found is None:
+            return
+        source, written = found
+        for node in ast.walk(source.whole(written)):
+            match node:
+                case ast.AnnAssign(value=ast.expr() as value) if _is_param(value):
+                    yield ast.unparse(node.target), _annotation(*found, node.annotation), source.spot(node)
+                case ast.Call(args=[wanted, value]) if _is_param(value) and _is_cast(node.func):
+                    yield "request.param", _annotation(*found, wanted), source.spot(node)
+                case ast.Return(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
+                    yield "returns", _annotation(*found, written.node.returns), source.spot(node)
+                case ast.Yield(value=ast.expr() as value) if _is_param(value) and written.node.returns is not None:
+                    if (inner := yielded(_annotation(*found, written.node.returns))) is not None:
+                        yield "yields", inner, source.spot(node)
+                case _:
+                    pass
+
+    # Fixtures
+
+    def gives(self, definition: Definition) -> Given:
+        """What a fixture gives."""
+        found = self._given.get(definition)
+        if found is None:
+            found = self._given[definition] = self._service(definition) or self._stub(definition)
+        return found
+
+    def _service(self, definition: Definition) -> Given | None:
+        target = self._registry.target(definition)
+        spec = self._registry.spec(definition) if target is None else target.spec
+        if spec is None:
+            return None
+        if target is not None and (target.client or target.through is not None):
+            return Given(None, why="an annotation answers it")
+        self.class_of(spec.cls)  # so that its file is known
+        return Given(known(spec))
+
+    def _stub(self, definition: Definition) -> Given:
+        stub = self._stubs.find(plain(definition.func).__module__ or "", definition.argname)
+        return self._annotated(definition) if stub is None else Given(stub)
+
+    def _annotated(self, definition: Definition) -> Given:
+        function, unwrap = definition.func, _unwrap(definition.func)
+        found = self.function(function)
+        if found is None:
+            return Given(None, why="no source")
+        source, written = found
+        if written.node.returns is None:
+            self.untyped[definition] = source.spot(written.node)
+            return Given(None, why=UNTYPED)
+        if _unwrap(plain(function)) != unwrap:
+            return Given(None, why="a decorator makes something else of it")
+        text = _annotation(source, written, written.node.returns)
+        return Given(dataclasses.replace(text, yields=unwrap != "value"), unwrap)
+
+    # Services
+
+    def class_of(self, cls: type) -> tuple[Source, ast.ClassDef] | None:
+        """A class as it is written."""
+        path = location_of(cls).path
+        source = self.sources.read(path, cls.__module__, namespace_of(cls))
+        node = None if source is None else source.classes.get(cls.__qualname__)
+        return None if source is None or node is None else (source, node)
+
+    def field(self, spec: ServiceSpec, name: str) -> tuple[Written, Spot] | None:
+        """What a field of a service, or of a base class, is annotated with, and where it is."""
+        owner = next((base for base in spec.cls.__mro__ if name in annotations_of(base)), spec.cls)
+        found = self.class_of(owner)
+        if found is None:
+            return None
+        source, node = found
+        for each in node.body:
+            match each:
+                case ast.AnnAssign(target=ast.Name(id=target)) if target == name:
+                    scope = tuple(owner.__qualname__.split("."))
+                    return Written(source, each.annotation, scope, _type_parameters(node)), source.spot(each)
+                case _:
+                    pass
+        return None
+
+    def provides(self, spec: ServiceSpec) -> Iterator[tuple[Written, Spot]]:
+        """The Protocols that a service says it provides, and where it says so."""
+        found = self.class_of(spec.cls) if spec.provides else None
+        if found is None:
+            return
+        source, node = found
+        for decorator in node.decorator_list:
+            for keyword in getattr(decorator, "keywords", ()):
+                if keyword.arg == "provides":
+                    value: ast.expr = keyword.value
+                    for each in value.elts if isinstance(value, ast.Tuple | ast.List) else [value]:
+                        yield Written(source, each, tuple(spec.cls.__qualname__.split(".")[:-1])), source.spot(each)
+
+
+def plain(function: Any) -> Any:
+    """A function without what decorators and classes put around it."""
+    return inspect.unwrap(getattr(function, "__func__", function))
+
+
+def code_of(function: Any) -> object:
+    """Equal for all functions that one `def` makes."""
+    function = plain(function)
+    return getattr(function, "__code__", function)
+
+
+def known(spec: ServiceSpec) -> Known:
+    """The class of a service."""
+    return Known(spec.cls.__module__, spec.cls.__qualname__, spec.location.path)
+
+
+def _annotation(source: Source, function: Function, node: ast.expr) -> Written:
+    scope = function.scope or ()
+    variables = _type_parameters(function.node)
+    for length in range(1, len(scope) + 1):
+        variables |= _type_parameters(source.classes.get(".".join(scope[:length])))
+    return Written(source, node, scope, variables, is_local=function.scope is None)
+
+
+def _type_parameters(node: ast.AST | None) -> frozenset[str]:
+    return frozenset(each.name for each in getattr(node, "type_params", ()))
+
+
+def _unwrap(function: Callable[..., Any]) -> Unwrap:
+    if inspect.isgeneratorfunction(function):
+        return "yield"
+    return "async yield" if inspect.isasyncgenfunction(function) else "value"
+
+
+def _is_param(node: ast.expr) -> bool:
+    text = ast.unparse(node)
+    return text == "request.param" or text.startswith("getattr(request, 'param',")
+
+
+def _is_cast(node: ast.expr) -> bool:
+    return ast.unparse(node) in {"cast", "typing.cast"}

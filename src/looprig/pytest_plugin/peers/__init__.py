@@ -1,0 +1,1 @@
+"""Other async plugins: who runs what."""

@@ -1,0 +1,1 @@
+"""The run: loops, fixtures and tests."""

@@ -1,0 +1,169 @@
+"""Tests that are async behind a sync function: a decorator's wrapper, or what a hook or `--trace` put in their place.
+
+Does not run what is an `async def` itself (`running` does).
+
+Invariants:
+1. The sync function is called by whoever would call it; only a coroutine that it gives is run.
+2. A test whose coroutine was made and dropped is an error, never a pass.
+"""
+
+import inspect
+import sys
+import warnings
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import contextmanager
+from functools import partial, wraps
+from types import CodeType
+from typing import Any, Final, TypeVar, cast, final
+
+import pytest
+
+from looprig.exceptions import DeclarationError
+from looprig.location import UNKNOWN, Location, location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.loops.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
+from looprig.pytest_plugin.peers.owners import Owners
+
+__all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]
+
+__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+
+Made = TypeVar("Made")
+RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
+"""Calls a function that gives a coroutine, and runs that as the call of a test."""
+
+
+@final
+class MadeSync:
+    """The hook that has the coroutines of such tests run, by `run_test`."""
+
+    def __init__(self, owners: Owners, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
+        self._owners = owners
+        self._run_test = run_test
+        self._has_missed = has_missed
+
+    @pytest.hookimpl
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
+        """Put a function in the place of the test that runs the coroutine which the test gives.
+
+        Later than hooks that are first, which may make a sync test of an async one, and before those that call it.
+        """
+        function = pyfuncitem.obj
+        if is_coroutine_function(function) or (
+            not hides_async(function) and is_what_its_name_says(function, pyfuncitem.originalname)
+        ):
+            return
+        if self._owners.owner_of_test(pyfuncitem) is not None:
+            return
+
+        @wraps(function)
+        def call(*arguments: Any, **by_name: Any) -> Any:
+            return self._call(pyfuncitem, function, arguments, by_name)
+
+        def give_back() -> None:
+            pyfuncitem.obj = function
+
+        pyfuncitem.obj = call
+        pyfuncitem.addfinalizer(give_back)
+
+    def _call(
+        self, item: pytest.Function, function: Callable[..., Any], arguments: tuple[Any, ...], by_name: dict[str, Any]
+    ) -> Any:
+        debugger, function = _compat.tracing_debugger(function)
+        with dropped_coroutines(item, function) as dropped:
+            made = function(*arguments, **by_name)
+        if isinstance(made, Coroutine):
+            with closing_unstarted(cast("Any", made)) as coroutine:
+                made = self._run_test(item, lambda: coroutine if debugger is None else _traced(coroutine, debugger), {})
+        elif isinstance(made, AsyncGenerator):
+            raise DeclarationError(
+                f"{item.name} is an async generator: pytest would never run it.",
+                [(item.name, location_of(function))],
+                "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
+            )
+        elif dropped:
+            raise not_run(item, function, dropped[0])
+        elif self._has_missed(item) and not getattr(function, "is_hypothesis_test", False):
+            raise not_run(item, function)
+        return made
+
+
+def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = None) -> DeclarationError:
+    """Return the error of an async test whose coroutine was made and dropped, or was not made at all."""
+    if dropped is None:
+        return DeclarationError(
+            f"{item.name} did not run: something in its place was called, and nothing ran its coroutine.",
+            [(item.name, location_of(function))],
+            "Look for a hook that replaces tests or calls them itself: pytest_pyfunc_call or pytest_runtest_call in a "
+            "conftest.py, or a plugin. Have it leave async tests alone.",
+        )
+    return DeclarationError(
+        f"{item.name} did not run: the function around it called it, as if it were sync, and dropped the coroutine.",
+        [(item.name, _place(dropped)), ("the function around it", _place(_own_code(function)))],
+        "Have the decorator's wrapper return what the test returns, or make the wrapper an `async def` that awaits the "
+        "test. If a plugin put the function there, keep that plugin away from async tests.",
+    )
+
+
+@contextmanager
+def closing_unstarted(made: Made) -> Generator[Made, None, None]:
+    """Close a coroutine that was to be run meanwhile, and was not: the error of that is the one to report."""
+    try:
+        yield made
+    finally:
+        if inspect.iscoroutine(made) and inspect.getcoroutinestate(made) == inspect.CORO_CREATED:
+            made.close()
+
+
+def _own_code(function: Any) -> CodeType | None:
+    """The code of what is called first, which may be an object, and not of what stands behind it."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__code__", getattr(type(function).__call__, "__code__", None))
+
+
+def _place(code: CodeType | None) -> Location:
+    return UNKNOWN if code is None else Location(code.co_filename, code.co_firstlineno)
+
+
+@contextmanager
+def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> Generator[list[CodeType], None, None]:
+    """Note the coroutines of a test that nobody awaits meanwhile, in place of the warning that Python has for them.
+
+    Python calls this private function of `warnings` for each, in whatever thread, when the coroutine is let go.
+    """
+    module: Any = warnings
+    warn: Callable[[Any], None] = module._warn_unawaited_coroutine  # noqa: SLF001 - there is no public hook
+    own = getattr(innermost(function), "__code__", None)
+    dropped: list[CodeType] = []
+
+    def note(coroutine: Any) -> None:
+        code = coroutine.cr_code
+        # What a hook put in the place of the test need not say what it stands for.
+        if code is own or (code.co_name == item.originalname and code.co_filename == str(item.path)):
+            dropped.append(code)
+        else:
+            warn(coroutine)
+
+    module._warn_unawaited_coroutine = note  # noqa: SLF001 - as above
+    try:
+        yield dropped
+    finally:
+        module._warn_unawaited_coroutine = warn  # noqa: SLF001 - as above
+
+
+async def _traced(coroutine: Coroutine[Any, Any, Any], debugger: Any) -> Any:
+    """Run a coroutine under a debugger that stops at its first line, and stays with it when it waits.
+
+    It is what `bdb.Bdb.runcall` does with a plain function.
+    """
+    debugger.reset()
+    # Python 3.14 and up has debuggers trace in several ways.
+    start = getattr(debugger, "start_trace", partial(sys.settrace, debugger.trace_dispatch))
+    stop = getattr(debugger, "stop_trace", partial(sys.settrace, None))
+    start()
+    try:
+        return await coroutine
+    finally:
+        debugger.quitting = True
+        stop()
