@@ -17,6 +17,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from typing import Any, Final, Protocol, cast, final
 from weakref import WeakSet
 
@@ -26,7 +27,7 @@ from looprig.runtime.ending import ended, is_closing, kept, shut_down, where_it_
 from looprig.runtime.errors import raise_together
 from looprig.runtime.operation import ROUNDS, Limit, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK, Party, Spawning, party_of, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Party, Spawning, owner_of, party_of, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
@@ -255,15 +256,15 @@ class Host:
 
     def _end(self, tasks: "list[asyncio.Task[Any]]", owner: Party | None) -> None:
         left = tasks
-        by = f" by {owner[0]} ({owner[1]})" if owner else ""
         for _ in range(ROUNDS):
             for task in left:
+                by = _left_by(task, owner)
                 task.cancel(f"left over{by}, and cancelled when {'that' if by else 'its loop'} had ended")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
                 break
-        report_errors(self.loop, tasks, by)
+        report_errors(self.loop, tasks, partial(_left_by, owner=owner))
         if left:
             self._give_up(left, f"swallowed their cancellation {ROUNDS} times", owner)
 
@@ -355,3 +356,9 @@ class Host:
             ),
         )
         self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
+
+
+def _left_by(task: "asyncio.Task[Any]", owner: Party | None) -> str:
+    """Return who left a task, in words: its own owner, which may have ended before the one that ends now."""
+    party = party_of(owner_of(task)) or owner
+    return f" by {party[0]} ({party[1]})" if party else ""

@@ -10,7 +10,7 @@ for its context; on 3.11 the garbage collector knows it.
 import asyncio
 import gc
 import sys
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import Context
 from types import CellType
 from typing import Any, Final, final
@@ -39,7 +39,8 @@ Party = tuple[str, Location]
 # asyncio keeps the tasks of all loops here, but for its own from Python 3.14 on. To look through them takes longer than
 # all else at the end of a test.
 _ALIVE: Final = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
-_alive: Final[Any] = getattr(asyncio.tasks, _ALIVE, None) if sys.version_info < (3, 14) else None
+# The set in the `WeakSet`, whose own `len` costs as much as the rest of a test's end.
+_alive: Final[Any] = getattr(getattr(asyncio.tasks, _ALIVE, None), "data", None) if sys.version_info < (3, 14) else None
 
 
 def _count_alive() -> int:
@@ -182,7 +183,9 @@ class Spawning:
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
     ) -> "asyncio.Task[Any]":
         """A task, in `context` or a copy of it, that whoever makes it looks after: it is not noted."""
-        if self.is_noting:  # then it is what asyncio's own `create_task` makes, without the way through the factory
+        factory = self._factory
+        if factory is not None and self._loop.get_task_factory() is factory:
+            # What asyncio's own `create_task` makes, without the way through the factory.
             task: asyncio.Task[Any] = _Task(coroutine, loop=self._loop, name=name, context=context)
             if sys.version_info < (3, 12):  # it lives long, and is looked at after every test
                 task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
@@ -200,9 +203,10 @@ class Spawning:
             owners.discard(owner)
             return True
         # A timer of a test may start something after the end of the test.
-        if over := [other for other in owners if is_over(other)]:
+        if owners and (over := [other for other in owners if is_over(other)]):
             owners.difference_update(over)
-        return bool(over) or not self.is_noting
+            return True
+        return not self.is_noting
 
     def uninstall(self) -> None:
         """Gives the loop back as it was."""
@@ -223,10 +227,16 @@ def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Ta
     ]
 
 
-def report_errors(loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", by: str) -> None:
+def report_errors(
+    loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", left_by: "Callable[[asyncio.Task[Any]], str]"
+) -> None:
     """Hand errors of ended tasks, which nobody awaits any more, to the loop's exception handler."""
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             loop.call_exception_handler(
-                {"message": f"a task that was left over{by} ended in an error", "exception": error, "task": task}
+                {
+                    "message": f"a task that was left over{left_by(task)} ended in an error",
+                    "exception": error,
+                    "task": task,
+                }
             )

@@ -215,7 +215,8 @@ def is_parametrized(item: pytest.Item, definition: Definition) -> bool:
 
 def is_unittest(item: pytest.Item) -> bool:
     """Whether the test is a method of a `unittest.TestCase`, which runs itself, async or not."""
-    return isinstance(item, TestCaseFunction)
+    # Nodes have an abstract metaclass, which makes `isinstance` slow where the answer is no.
+    return type(item) is not pytest.Function and isinstance(item, TestCaseFunction)
 
 
 def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
@@ -275,7 +276,11 @@ def ambient_definitions(item: pytest.Function) -> Sequence[Definition]:
         for name in info.initialnames
         if (definitions := info.name2fixturedefs.get(name))
         # A test may also name an autouse fixture; that one is no less around the others.
-        and (name not in named or any(definition._autouse for definition in definitions))
+        and (
+            name not in named
+            or definitions[-1]._autouse
+            or (len(definitions) > 1 and any(definition._autouse for definition in definitions))
+        )
     ]
 
 

@@ -16,7 +16,6 @@ from looprig.pytest_plugin.loops.planning import Planning
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.fixtures import SettingUp
 from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.made_sync import MadeSync
 from looprig.pytest_plugin.run.tests import Running
 from looprig.pytest_plugin.state import state_of
 from looprig.runtime.interrupts import Interrupts
@@ -55,8 +54,11 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
-    running = Running(hosts, setting_up, collecting.settings, options, interrupts)
+    # Only where other hooks may call tests has ours to come before them; it costs every test.
+    has_other_runners = _compat.has_other_runners(config)
+    running = Running(hosts, setting_up, collecting.settings, options, interrupts, has_other_runners=has_other_runners)
     manager.register(running, "looprig.running")
     state_of(config).running = running
-    manager.register(MadeSync(owners, running.run_test, running.has_missed), "looprig.made_sync")
+    if has_other_runners:
+        manager.register(running.made_sync, "looprig.made_sync")
     return hosts

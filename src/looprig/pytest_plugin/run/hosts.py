@@ -48,7 +48,10 @@ class Hosts:
         self._planning = planning
         self._options = options
         self._open: dict[object, Host] = {}
-        self._latest: tuple[pytest.Item, Host] | None = None  # it is asked for several times a test
+        # Each is asked for several times a test.
+        self._latest: tuple[pytest.Item, Host] | None = None
+        self._placed: tuple[pytest.Item | None, Component | None] = (None, None)
+        self._admitted: set[tuple[Definition, object, Component]] = set()
         self.ends: Final = Ends(self._end)
         self.opened: Callable[[Host], None] | None = None
         """Told of each host that is opened."""
@@ -91,12 +94,15 @@ class Hosts:
                 return self.of_item(item)
         return host
 
-    def _component(self, item: pytest.Function) -> Component | None:
-        return self._planning.component(item) or self._joined.get(item)
+    def _component(self, item: pytest.Item) -> Component | None:
+        placed = self._placed
+        if placed[0] is not item:
+            placed = self._placed = item, self._planning.component(item) or self._joined.get(item)
+        return placed[1]
 
     def is_planned(self, item: pytest.Item) -> bool:
         """Whether the plan gives an item a loop, because of its fixtures."""
-        return self._planning.component(item) is not None
+        return self._component(item) is not None
 
     @property
     def are_open(self) -> bool:
@@ -112,7 +118,8 @@ class Hosts:
             AskError: the fixture was asked for at run time and cannot have the loop of the test.
         """
         item = _compat.item_of(request)
-        self._refuse_inside_loop(self._planning.registry.public_name(definition), item)
+        if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules: raising is dear
+            raise _inside_loop(self._planning.registry.public_name(definition), item)
         if request.node is not item:  # a loop lives at least as long as the test itself
             self.admit(definition, request)
         return self.of_item(item)
@@ -125,9 +132,15 @@ class Hosts:
         """
         item = _compat.item_of(request)
         component = self._component(item)
+        # Of a parametrized factory each value has loops of its own, and so has what is on them.
+        known = None if component is None or hasattr(item, "callspec") else (definition, request.node, component)
+        if known in self._admitted:
+            return
         planned = self._planning.component_of_instance(definition, request.node, item)
         planned = planned or self._unplanned.get((definition, request.node))
-        if planned is not None and planned is not component:
+        if planned is component and known is not None:
+            self._admitted.add(known)
+        elif planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
             new = Component(self._planning.place(request.node))
@@ -166,7 +179,7 @@ class Hosts:
         """A sync test that has no loop yet takes that of what it asks for; nobody else can change loops."""
         if self._component(item) is None and item not in self._open and not is_async_test(item):
             self._joined[item] = component
-            self._latest = None
+            self._latest, self._placed = None, (None, None)
             return
         registry = self._planning.registry
         label = registry.label(definition)
@@ -175,17 +188,6 @@ class Hosts:
             f"loop than the test: on {component.place.label}.",
             [(item.name, _compat.place_of_item(item)), (label, location_of(definition.func))],
             _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
-        )
-
-    @staticmethod
-    def _refuse_inside_loop(name: str, item: pytest.Function) -> None:
-        if asyncio.events._get_running_loop() is None:  # noqa: SLF001 - as asyncio's own modules: raising is dear
-            return
-        raise AskError(
-            f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
-            "fixture needs that loop, and nothing can wait for it in a plain call.",
-            [(item.name, _compat.place_of_item(item))],
-            f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
         )
 
     # Opening and closing
@@ -256,6 +258,7 @@ class Hosts:
                 host.end_tasks_of(running, search=running.may_have_left_unnoted)
         finally:
             self._joined.pop(item, None)
+            self._placed = None, None
 
     def settled_by(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures that the item's open loop was made from: what is on the loop ends before they do."""
@@ -328,6 +331,15 @@ class Hosts:
 
 
 _DEFAULT_POOL_SIZE: Final = 4
+
+
+def _inside_loop(name: str, item: pytest.Function) -> AskError:
+    return AskError(
+        f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
+        "fixture needs that loop, and nothing can wait for it in a plain call.",
+        [(item.name, _compat.place_of_item(item))],
+        f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
+    )
 
 
 def _closed(host: Host, item: pytest.Function) -> FixtureError:

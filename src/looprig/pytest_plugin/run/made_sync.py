@@ -44,10 +44,14 @@ class MadeSync:
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
-        """Put a function in the place of the test that runs the coroutine which the test gives.
+        """Let no hook of the suite's own call a test that is async behind a sync function.
 
         Later than hooks that are first, which may make a sync test of an async one, and before those that call it.
         """
+        self.stand_in(pyfuncitem)
+
+    def stand_in(self, pyfuncitem: pytest.Function) -> None:
+        """Replace a test by a function that runs the coroutine which the test returns, if it may return one."""
         function = pyfuncitem.obj
         if is_coroutine_function(function) or (
             not hides_async(function) and is_what_its_name_says(function, pyfuncitem.originalname)

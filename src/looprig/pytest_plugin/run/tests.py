@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Generator
 from functools import partial
 from inspect import iscoroutine
+from types import MethodType
 from typing import Any, Final, cast, final
 
 import pytest
@@ -27,7 +28,7 @@ from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.fixtures import SettingUp
 from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.made_sync import dropped_coroutines, not_run
+from looprig.pytest_plugin.run.made_sync import MadeSync, dropped_coroutines, not_run
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
 from looprig.runtime.interrupts import Interrupts
@@ -47,7 +48,14 @@ class Running:
     """The active part of the plugin, one for each run."""
 
     def __init__(
-        self, hosts: Hosts, setting_up: SettingUp, settings: Settings, options: Options, interrupts: Interrupts
+        self,
+        hosts: Hosts,
+        setting_up: SettingUp,
+        settings: Settings,
+        options: Options,
+        interrupts: Interrupts,
+        *,
+        has_other_runners: bool,
     ) -> None:
         self._hosts = hosts
         self._setting_up = setting_up
@@ -58,9 +66,11 @@ class Running:
         self._ends = hosts.ends
         self._interrupts = interrupts
         self._parent: tuple[pytest.Collector | None, float | None] = (None, None)
+        self._kind: tuple[pytest.Item | None, object, bool] = (None, None, False)
         self._seconds: float | None = None
         self._async_item: pytest.Item | None = None
-        self._has_other_runners: bool | None = None
+        self._has_other_runners = has_other_runners
+        self.made_sync: Final = MadeSync(settings.owners, self.run_test, self.has_missed)
         self._has_run = False
         self._is_interrupted = False
         self.is_new: bool = True
@@ -72,7 +82,7 @@ class Running:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
         self.is_new = False
-        if self._hosts.is_planned(item) or (_compat.has_fixtures(item) and is_async_test(item)):
+        if (_compat.has_fixtures(item) and self._is_async(item)) or self._hosts.is_planned(item):
             self._interrupts.install()
         else:  # it may be about signals itself; what is alive under it is still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self._hosts.are_open else (signal.SIGTERM,)))
@@ -93,10 +103,8 @@ class Running:
             return
         if self._has_owners and self._owners.owner_of_test(item) is not None:
             return
-        if is_async_test(item):
+        if self._is_async(item):
             self._async_item, self._has_run = item, False
-            if self._has_other_runners is None:
-                self._has_other_runners = _compat.has_other_runners(item.config)
             if self._has_other_runners:
                 item.runtest = partial(self._run_async, item, item.runtest)  # type: ignore[method-assign]
             return
@@ -155,21 +163,33 @@ class Running:
         self._is_interrupted = True
 
     def _limit_of(self, item: pytest.Item) -> float | None:
-        """Seconds for each phase of an item: its marker's, or else the nearest `loop_config`'s, or the option's."""
+        """Return the seconds for each phase of an item: its marker's, the nearest `loop_config`'s, or the option's."""
         if self._options.debugging:
             return None
-        seconds = self._marked_limit_of(item)
-        if seconds is None and isinstance(item, pytest.Function) and not self._settings.is_silent(item):
+        if item.own_markers:
+            return self._find_limit(item)
+        if item.parent is not self._parent[0]:  # what holds around a test is looked up once for all tests there
+            self._parent = item.parent, self._find_limit(item)
+        return self._parent[1]
+
+    def _find_limit(self, item: pytest.Item) -> float | None:
+        seconds = timeout_of(item)
+        if seconds is None and isinstance(item, pytest.Function):
             declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
             seconds = declared[-1] if declared else None
         return self._options.timeout if seconds is None else seconds
 
-    def _marked_limit_of(self, item: pytest.Item) -> float | None:
-        if item.own_markers:
-            return timeout_of(item)
-        if item.parent is not self._parent[0]:  # what is marked around a test is looked up once for all tests there
-            self._parent = item.parent, timeout_of(item)
-        return self._parent[1]
+    def _is_async(self, item: pytest.Function) -> bool:
+        """Return whether a test is an `async def`: looked up anew only if a hook has replaced its function."""
+        function = item.obj
+        known_item, known_function, answer = self._kind
+        if item is known_item and (
+            function is known_function or (type(function) is MethodType and function == known_function)
+        ):
+            return answer
+        answer = is_async_test(item)
+        self._kind = item, function, answer
+        return answer
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
         seconds = self._seconds
@@ -197,7 +217,9 @@ class Running:
         if inner is not function:
             self._run_hypothesis(pyfuncitem, function, inner)
             return None
-        if not is_async_test(pyfuncitem):
+        if not self._is_async(pyfuncitem):
+            if not self._has_other_runners:
+                self.made_sync.stand_in(pyfuncitem)
             return None
         if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
             return None
