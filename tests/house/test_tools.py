@@ -43,7 +43,7 @@ def test_a_release_writes_its_fragments_above_the_one_before(repository: Path) -
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("12.bug.md", "A loop.", "12.bug.md: name it <issue>.<kind>.md"),
+        ("12.bug.md", "A loop.", "12.bug.md: must be named <issue>.<kind>.md"),
         ("12.fixed.md", "", "12.fixed.md: empty"),
         ("12.fixed.md", "- A loop.", "12.fixed.md: write plain sentences"),
     ],
@@ -114,9 +114,9 @@ def test_a_python_that_is_not_here_is_told(
     """In CI it is a failure; at home the suite runs without it."""
     monkeypatch.setattr(commands, "missing_pythons", lambda: ["3.15"])
     shop = Workshop(tmp_path)
-    commands.tell_missing(shop, fails=fails)
+    commands.report_missing(shop, fails=fails)
     assert shop.conclude() == fails
-    assert "Python 3.15 is not here: nothing is run on it (`tools/bring-python 3.15` may bring it)" in (
+    assert "Python 3.15 isn't installed, so nothing runs on it (`tools/bring-python 3.15` may install it)" in (
         capsys.readouterr().out
     )
 
