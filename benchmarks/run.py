@@ -2,9 +2,9 @@
 
     python3 benchmarks/run.py [--quick] [--only looprig,anyio] [--scenario own-loop,http] [--rounds 5]
 
-Contenders are run in turn within every round (A B C, B C A, ...), after one warm-up each that fills the
-bytecode caches. The table goes to standard output; results.json and results.svg go to the results folder
-in the cache folder. README.md says what each figure means.
+Contenders run in turn within every round (A B C, B C A, ...), after one warm-up each that fills the bytecode caches.
+Prints the table, and writes results.json and results.svg to the results folder in the cache folder. README.md explains
+the figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Bench:
-    """One invocation: what was asked for, and the contenders that were left out of a scenario, with why."""
+    """One invocation: its options, and the contenders left out of a scenario, with the reasons."""
 
     envs: Envs
     pythons: dict[str, Path]
@@ -50,7 +50,7 @@ class Bench:
         return in_turn(subjects, self.sizes.rounds, self.left_out, frozenset({"sync", "bare"}))
 
     def suite(self, scenario: Scenario, name: str, tests: int, arguments: Sequence[str] = ()) -> Callable[[], Child]:
-        """What runs `name` once over a freshly written tree of `tests` tests."""
+        """Return a function that runs `name` once over a newly written tree of `tests` tests."""
         python, contender = self.pythons[name], CONTENDERS[name]
         written = "sync" if scenario.kind == "idle" else name
         http_suite = scenario.kind == "http"
@@ -62,7 +62,7 @@ class Bench:
             (root / path).write_text(source, encoding="utf-8")
 
         def once() -> Child:
-            # Thousands of tracebacks would take longer than all that is measured.
+            # Thousands of tracebacks would take longer than everything that is measured.
             child = run_child(python, root, [*contender.arguments, *arguments, "--maxfail=10"])
             if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
                 raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected: see {root}")

@@ -45,8 +45,8 @@ WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     """Return the steps that run the suite against the built wheel on each of these Pythons.
 
-    The oldest and the newest run all of it, those in between a part. The first one given is the main one: it runs all of
-    it, with coverage, and comes last.
+    The oldest and the newest run all of it, those in between a part. The first one given is the main one: it runs
+    everything, with coverage, and comes last.
     """
     first, *others = pythons
     ends = {min(pythons, key=lambda python: python.age), max(pythons, key=lambda python: python.age)}

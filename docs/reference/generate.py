@@ -132,7 +132,7 @@ def _names_page() -> Iterator[str]:
             yield from ("", f"## {topic}")
             for name in known:
                 yield from _entry(name, modules[name], "###")
-    yield from ("", "## Objects that a client returns", "", "These come from `looprig.http`. You rarely need their names.")
+    yield from ("", "## Objects that a client returns", "", "These come from `looprig.http`. You rarely name them.")
     for name, module in _public("looprig.http").items():
         if name not in modules:
             yield from _entry(name, module, "###")

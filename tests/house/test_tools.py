@@ -44,7 +44,7 @@ def test_a_release_writes_its_fragments_above_the_one_before(repository: Path) -
     ("name", "text", "complaint"),
     [
         ("12.bug.md", "A loop.", "12.bug.md: must be named <issue>.<kind>.md"),
-        ("12.fixed.md", "", "12.fixed.md: empty"),
+        ("12.fixed.md", "", "12.fixed.md: is empty"),
         ("12.fixed.md", "- A loop.", "12.fixed.md: write plain sentences"),
     ],
 )

@@ -59,7 +59,7 @@ async def list_notes(request: web.Request) -> web.Response:
     """Return a page of notes."""
     after = msgspec.convert(request.query.get("after", 0), int, strict=False)
     size = request.app[PAGE_SIZE]
-    notes = await request.app[STORAGE].page(after=after, limit=size + 1)  # one more, to see whether this is the last page
+    notes = await request.app[STORAGE].page(after=after, limit=size + 1)  # one more, to see if there is a next page
     return as_json(Page(notes[:size], next=notes[size - 1].id if len(notes) > size else None))
 
 
