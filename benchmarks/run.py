@@ -112,10 +112,10 @@ def plot(envs: Envs, results: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few tests, two rounds: does it work, not how fast")
-    parser.add_argument("--only", default="", help="comma-separated contenders; sync is always among them")
+    parser.add_argument("--only", default="", help="comma-separated contenders; sync is always included")
     parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in SCENARIOS))
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with company")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with other work")
     parser.add_argument("--no-plot", action="store_true")
     Envs.add_options(parser)
     options = parser.parse_args(arguments)

@@ -69,7 +69,7 @@ class Bench:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little traffic, two rounds: does it work, not how fast")
-    parser.add_argument("--only", default="", help="comma-separated contenders; direct is always among them")
+    parser.add_argument("--only", default="", help="comma-separated contenders; direct is always included")
     parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in PROXY_SCENARIOS))
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up (default 5)")
     parser.add_argument("--loop", default="asyncio", help="comma-separated: asyncio (default), uvloop")

@@ -19,7 +19,7 @@ def test_the_page_names_the_folders_that_there_are() -> None:
 
 
 def test_the_page_names_no_folder_that_is_not_there() -> None:
-    """A folder is written with a slash at its end."""
+    """Folders are written with a slash at the end."""
     named = re.findall(r"`(\w[\w/]*)/`", PAGE.read_text("utf-8"))
     assert [
         name for name in named if not any((base / name).is_dir() for base in (SOURCE, SOURCE / "pytest_plugin"))

@@ -1,4 +1,4 @@
-"""The tools that keep the house: the changelog's fragments, and the steps of CI."""
+"""The repository's tools: the changelog's fragments, and the steps of CI."""
 
 import shlex
 import signal
@@ -17,13 +17,13 @@ ENVIRONMENT = Environment("nothing", (), wheel=False)
 
 
 def python(code: str) -> str:
-    """The command that runs this code."""
+    """Return a command that runs this code."""
     return shlex.join((sys.executable, "-c", code))
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with a changelog and two fragments."""
+    """Create a repository with a changelog and two fragments."""
     (tmp_path / "changelog.d").mkdir()
     (tmp_path / "changelog.d" / "README.md").write_text("# Fragments")
     (tmp_path / "changelog.d" / "12.fixed.md").write_text("A loop is closed\nonly once.\n")
@@ -111,7 +111,7 @@ def test_the_pythons_are_those_that_the_package_says() -> None:
 def test_a_python_that_is_not_here_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, fails: bool
 ) -> None:
-    """In CI it is a failure; at home the suite runs without it."""
+    """In CI that is a failure; elsewhere the suite runs without it."""
     monkeypatch.setattr(commands, "missing_pythons", lambda: ["3.15"])
     shop = Workshop(tmp_path)
     commands.report_missing(shop, fails=fails)
@@ -137,7 +137,7 @@ def test_a_python_that_was_brought_is_found(tmp_path: Path, monkeypatch: pytest.
 def test_what_cannot_be_installed_on_the_newest_python_is_left_out_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All but what the tests themselves need; an older Python must have everything."""
+    """Everything except what the tests themselves need. An older Python must have everything."""
 
     def install(_: Workshop, name: str, what: str, arguments: list[str], *, matters: bool = True) -> bool:
         passed = not any("uvloop" in argument or "[all]" in argument for argument in arguments)
@@ -224,7 +224,7 @@ def test_a_script_that_only_looks_like_a_python_is_passed_over(tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"])
 def test_a_starter_that_ignores_a_signal_does_not_hand_that_down(tmp_path: Path, name: str) -> None:
-    """As `nohup` and background jobs do. For us it stays ignored."""
+    """As with `nohup` and background jobs. In this process the signal stays ignored."""
     number = signal.Signals[name]
     before = signal.signal(number, signal.SIG_IGN)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
