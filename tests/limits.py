@@ -1,7 +1,7 @@
 """A limit for tests that can hang: they fail, and show where each task waits or where the code spins.
 
-The limit is `LIMIT` seconds, or what `@looprig.timeout` says. It counts real time with the system's alarm, since some of
-these tests look at the loop's timers. Systems without SIGALRM have no limit.
+The limit is `LIMIT` seconds, or what `@looprig.timeout` says. It counts real time with the system's alarm, since some
+of these tests look at the loop's timers. Systems without SIGALRM have no limit.
 """
 
 import asyncio

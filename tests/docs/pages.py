@@ -87,7 +87,7 @@ def blocks_of(text: str) -> Iterator[Block | str]:
         else:
             yield line
     if opening is not None:
-        raise ValueError(f"the block that begins on line {begun} has no end")
+        raise ValueError(f"the block that starts on line {begun} has no end")
 
 
 def suites_of(page: Path, name: str) -> list[Suite]:
@@ -116,7 +116,7 @@ def _commands(block: Block) -> Iterator[Command]:
                 yield Command(command, "\n".join(shown), begun)
             command, shown, begun = line.removeprefix("$ "), [], number
         elif not command:
-            raise ValueError(f"line {number} is shown as printed, but no command stands above it")
+            raise ValueError(f"line {number} is output, but has no command above it")
         else:
             shown.append(line)
     if command:

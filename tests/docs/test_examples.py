@@ -56,7 +56,7 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     elif program == "mypy":
         arguments = ["-m", "mypy", "--cache-dir", os.devnull, *arguments]
     else:
-        assert program == "python", f"{suite.page}:{command.line}: only pytest, mypy and python are run here"
+        assert program == "python", f"{suite.page}:{command.line}: only pytest, mypy and python can run here"
     done = subprocess.run(
         (sys.executable, *arguments),
         cwd=folder,

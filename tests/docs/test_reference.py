@@ -20,7 +20,7 @@ FOLDER: Final = ROOT / "docs" / "reference"
 def test_the_reference_is_up_to_date() -> None:
     pages: Callable[[], dict[str, str]] = runpy.run_path(str(FOLDER / "generate.py"))["pages"]
     stale = [name for name, text in pages().items() if (FOLDER / name).read_text("utf-8") != text]
-    assert stale == [], "write it anew: python docs/reference/generate.py"
+    assert stale == [], "update it with: python docs/reference/generate.py"
 
 
 def test_every_public_name_is_in_the_reference() -> None:
