@@ -81,7 +81,7 @@ PROXY_SCENARIOS: Final = (
     ),
     ProxyScenario(
         name="stream-apart",
-        title="a process each: a stream one way over one connection",
+        title="separate processes: a stream one way over one connection",
         kind="of direct",
         contenders=_APART,
         load=_STREAM,
@@ -92,7 +92,7 @@ PROXY_SCENARIOS: Final = (
     ),
     ProxyScenario(
         name="messages-apart",
-        title="a process each: round trips of 64 KiB over 100 connections at once",
+        title="separate processes: round trips of 64 KiB over 100 connections at once",
         kind="of direct",
         contenders=_APART,
         load=replace(_MESSAGES, timed=150, warm_up=10, connections=100),

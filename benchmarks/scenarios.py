@@ -39,7 +39,7 @@ class Scenario:
 SCENARIOS: Final = (
     Scenario(
         name="own-loop",
-        title="no fixtures, a loop of its own per test",
+        title="no fixtures, a loop per test",
         kind="overhead",
         contenders=_OWN,
         target=110,

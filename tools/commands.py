@@ -26,7 +26,7 @@ def pin(home: Path) -> int:
     others = (*pip, "--python", f"{workshop.scripts('pins')}/python", *freeze)
     frozen = own + subprocess.run(others, capture_output=True, text=True, check=True).stdout
     pins = sorted({line for line in frozen.splitlines() if re.fullmatch(r"[\w.-]+==\S+", line)}, key=str.lower)
-    head = "# The versions that looprig is built and tested with; `python3 tools/dev.py pin` writes this anew."
+    head = "# The versions that looprig is built and tested with; `python3 tools/dev.py pin` rewrites this file."
     (ROOT / "constraints.txt").write_text("\n".join((head, *pins)) + "\n", "utf-8")
     return workshop.conclude()
 
