@@ -1,4 +1,4 @@
-"""Computes the figures of proxies from the seconds of rounds. Pure, like `report.py`, whose table shows them.
+"""The figures of proxies, computed from the seconds of rounds. Pure, like `report.py`, whose table shows them.
 
 A ratio is relative to the speed of `direct` in the same round: 0.5 means that everything took twice as long.
 """

@@ -1,4 +1,4 @@
-"""Turns measured rounds into figures, and figures into a table. Pure: runs and writes nothing.
+"""Figures computed from measured rounds, and the table that shows them. Pure: runs and writes nothing.
 
 A figure is first computed within a round, relative to `sync` (or the bare loop) in the same round. Then the rounds are
 combined: median, minimum and maximum. So the drift of a machine between rounds cancels out.

@@ -117,7 +117,7 @@ class Place:
 
 
 class _Grower:
-    """Generates one tree. All random choices come from one seeded generator, in a fixed order."""
+    """The generator of one tree. All random choices come from one seeded generator, in a fixed order."""
 
     def __init__(self, seed: int) -> None:
         self.draw: Final = Random(f"looprig fixture tree {seed}")

@@ -1,4 +1,4 @@
-"""Runs contenders in turn, for all commands that measure.
+"""Rounds in which contenders take turns, for all commands that measure.
 
 Doesn't know what a turn does.
 """

@@ -1,4 +1,4 @@
-"""Runs things by hand: a service in one task, as its owner does; and a scenario on each kind of loop."""
+"""Helpers to run things by hand: a service in one task, as its owner does; and a scenario on each kind of loop."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Runs steps in virtual environments that are created on first use, and records the outcomes.
+"""Virtual environments, created on first use, and the outcomes of the steps that run in them.
 
 Requires only the standard library. Doesn't know the steps; `steps` does.
 

@@ -1,4 +1,4 @@
-"""Reads the suites on a page of the documentation: the files of each, its commands, and their output.
+"""The suites on a page of the documentation: the files of each, its commands, and their output.
 
 A fenced block with a `title="..."` is a file. A fenced `console` block has commands, each after `$ ` and followed by
 its output. The blocks between two headings of the second level are one suite. With the comment `<!-- one suite -->` the

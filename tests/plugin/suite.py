@@ -1,4 +1,4 @@
-"""Runs a small suite under looprig, with every warning an error, and reads the results.
+"""Helpers to run a small suite under looprig, with every warning an error, and to read the results.
 
 Other plugins are loaded only if a test names them, so that installed plugins don't matter here.
 """

@@ -1,4 +1,4 @@
-"""Imports once what the suites under test use: pytester forgets a run's imports, but the public face doesn't."""
+"""Imports of what the suites under test use: pytester forgets a run's imports, but the public face doesn't."""
 
 import msgspec
 

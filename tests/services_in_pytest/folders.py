@@ -1,4 +1,4 @@
-"""Writes suites whose folders aren't packages, as pytest accepts by default.
+"""A helper to write suites whose folders aren't packages, which pytest accepts by default.
 
 `tests.plugin.suite` makes them packages. Here module names may clash, and looprig must tell the modules apart.
 """

@@ -1,4 +1,4 @@
-"""Runs every test on each kind of loop, and on each kind of database if it needs one."""
+"""The loops and databases of the tests: each runs on every kind of loop, and on every database if it needs one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
