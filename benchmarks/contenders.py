@@ -1,10 +1,10 @@
-"""Who takes part: what each contender installs and which arguments turn its plugin on.
+"""The contenders: what each installs, and which arguments turn its plugin on.
 
-Each runs in an environment of its own, with its own plugin alone in it; aiohttp, which has no plugin, is in
-all of them. `sync` is pytest alone: it runs the same tests written sync, and every figure is told against it.
+Each has its own environment, with only its own plugin. aiohttp is in all of them, since it loads no plugin. `sync` is
+pytest alone: it runs the same tests written sync, and every figure is relative to it.
 
-The proxies have environments apart from those, with uvloop in all of them. `direct` is no proxy at all; the
-programs are taken from PATH, between a client and a server of its environment.
+The proxies have separate environments, each with uvloop. `direct` is no proxy. Programs are taken from PATH, and run
+between a client and a server in an environment of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Contender:
     requirements: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     from_checkout: bool = False
-    """Installed as a wheel that is built from the checkout this file stands in."""
+    """Whether it is installed as a wheel built from this checkout."""
 
 
 _ALL: Final = (

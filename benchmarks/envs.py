@@ -1,8 +1,8 @@
-"""One virtual environment per contender, made once and kept until a pin, a requirement or the source changes.
+"""One virtual environment per contender, created once and kept until a pin, a requirement or the source changes.
 
-They stand in a git-ignored folder beside this file, or in `--cache`. Each is stamped with all that it was
-made from; one with another stamp is made anew. looprig comes as a wheel built from the checkout, not
-editable, as users have it; when only its source changed, only its wheel is put in again.
+Environments are in a git-ignored folder beside this file, or in `--cache`. Each has a stamp of everything that it was
+created from; if the stamp differs, it is created again. looprig is installed as a wheel built from the checkout, as
+users have it. If only its source has changed, only the wheel is installed again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONSTRAINTS: Final = HERE / "constraints.txt"
 
 
 class EnvError(Exception):
-    """An environment could not be made; the text is what the installer said."""
+    """An environment couldn't be created; the text is the installer's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Envs:
     def from_options(cls, options: argparse.Namespace) -> Envs:
         cache: Path = options.cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
-        # Whoever names a cache folder of their own inside a repository should not have to ignore it as well.
+        # So that a cache folder inside a repository needs no entry in .gitignore.
         (cache / ".gitignore").write_text("*\n")
         return cls(cache, options.python)
 
@@ -56,9 +56,9 @@ class Envs:
         return folder
 
     def python(self, contender: Contender) -> Path:
-        """The interpreter of this contender's environment, which is made or brought up to date first.
+        """Create or update this contender's environment, and return its interpreter.
 
-        Ask once a run: the checkout may change under a run, and its figures should be of one state of it.
+        Call it once per run: the checkout may change meanwhile, and all figures of a run should be of one state.
         """
         told = self._run([str(self.interpreter), "-c", "import sys; print(*sys.version_info[:2], sep='.')"])
         version = told.strip()
@@ -81,7 +81,7 @@ class Envs:
                 self._run([str(python), "-m", "pip", "wheel", "-q", "--no-deps", "-w", build, str(CHECKOUT)])
                 (wheel,) = Path(build).glob("*.whl")
                 if stamped[:1] == [stamp]:
-                    # The version does not change from one state of the checkout to the next.
+                    # The version is the same for every state of the checkout.
                     self._install(python, "--force-reinstall", "--no-deps", str(wheel))
                 name, _, extras = contender.requirements[0].partition("[")
                 self._install(python, f"{name}[{extras} @ {wheel.as_uri()}", *contender.requirements[1:])
@@ -89,7 +89,7 @@ class Envs:
         return python
 
     def versions(self, python: Path) -> dict[str, str]:
-        """What is installed beside this interpreter, as the installer tells it."""
+        """Return the installed packages and versions, as the installer lists them."""
         lines = self._run([str(python), "-m", "pip", "freeze"]).splitlines()
         pairs = (line.replace(" @ ", "==", 1).split("==", 1) for line in lines)
         return {pair[0]: pair[1] if "://" not in pair[1] else "checkout" for pair in pairs if len(pair) == 2}

@@ -1,8 +1,8 @@
-"""The HTTP scenario: one GET a test against an aiohttp service, and the bare loop that does the same GETs.
+"""The HTTP scenario: one GET per test against an aiohttp service, and a bare loop that does the same GETs.
 
-Pure, like `suites.py`. Each contender is written as its own documentation would have it: a module-scoped
-service where it has such a thing (looprig, pytest-asyncio, anyio, alt-pytest-asyncio), and one a test where
-its fixtures are function-scoped (pytest-aiohttp's client, aiomisc's `services`).
+Pure, like `suites.py`. Each contender's suite follows its own documentation. The service is module-scoped where the
+contender supports that (looprig, pytest-asyncio, anyio, alt-pytest-asyncio). Otherwise there is one per test
+(pytest-aiohttp's client, aiomisc's `services`).
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ async def test_{number}(client: TestClient[Rest]) -> None:
 
 
 def make_http_suite(contender: str, tests: int) -> dict[str, str]:
-    """`tests` tests in one module, one GET each, and the bare script beside them."""
+    """Return a module of `tests` tests with one GET each, and the bare script beside it."""
     module_loop = "asyncio_default_test_loop_scope = module\n" * (contender == "pytest-asyncio")
     files = {
         "pytest.ini": ini(contender, joined=False) + module_loop,

@@ -1,14 +1,14 @@
-"""What the fixtures and tests of a random tree are made of; `trees.py` copies this file into each tree.
+"""The building blocks of fixtures and tests in a random tree; `trees.py` copies this file into each tree.
 
-An async fixture gives a `Node` with a live task that answers requests, and asks whatever it depends on
-before it answers: one wrong loop anywhere below a test is seen by the test. A sync fixture gives a `Node`
-without a loop that only hands on what it depends on.
+An async fixture gives a `Node` with a live task. Before it answers a request, it asks everything that it depends on, so
+a test notices a wrong loop anywhere below it. A sync fixture gives a `Node` without a loop that only passes on what it
+depends on.
 
-Invariants: no assertion waits longer than `PATIENCE`; a loop is compared before anything is awaited on
-it, so a mismatch fails at once with both names instead of hanging.
+Invariants: no assertion waits longer than `PATIENCE`. Loops are compared before anything is awaited on them, so a
+mismatch fails at once with both names instead of hanging.
 
-With the environment variable `LIVELIB_RECORD` set to a file, a left-over task of another test is written
-there, one JSON line a test, instead of failing the test that met it.
+If the environment variable `LIVELIB_RECORD` names a file, the left-over tasks of other tests are written there, one
+JSON line per test, instead of failing the test that met them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 PATIENCE: Final = 5.0
-"""Seconds that a live task has to answer."""
+"""Seconds in which a live task must answer."""
 
 LEFTOVER: Final = "leftover:"
 _ACTIVE: Final[dict[str, Node]] = {}
-# A task that nobody refers to may be collected, and would then not be there to be met.
+# References to left-over tasks: without one, a task may be garbage collected before another test can meet it.
 _LEFT: Final[list[tuple[str, asyncio.Task[None]]]] = []
 
 Request: TypeAlias = "tuple[int, asyncio.Future[int]]"
@@ -35,7 +35,7 @@ Request: TypeAlias = "tuple[int, asyncio.Future[int]]"
 
 @dataclass(eq=False)
 class Node:
-    """The value of one fixture instance. `loop` and `task` are None where there is nothing async."""
+    """The value of a fixture instance. `loop` and `task` are None for a sync fixture."""
 
     key: str
     upstream: tuple[Node, ...]
@@ -44,7 +44,7 @@ class Node:
     inbox: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
 
     def reach(self) -> Iterator[Node]:
-        """This node and everything below it."""
+        """Yield this node and everything below it."""
         yield self
         for node in self.upstream:
             yield from node.reach()
@@ -57,7 +57,7 @@ class Node:
                 for node in self.upstream:
                     number = await node.ask(number)
             except Exception as error:  # noqa: BLE001
-                # Said to the one who asked; a server that died of it would make the next one wait in vain.
+                # Pass it to the caller. If the server died, the next caller would wait in vain.
                 if not answer.done():
                     answer.set_exception(error)
             else:
@@ -65,7 +65,7 @@ class Node:
                     answer.set_result(number + 1)
 
     async def ask(self, number: int) -> int:
-        """What comes back for `number` from this node's task; a node without one asks those below."""
+        """Return the answer to `number` from this node's task. A node without a task asks those below."""
         self.assert_here()
         if self.task is None:
             for node in self.upstream:
@@ -78,12 +78,12 @@ class Node:
             return await answer
 
     def assert_here(self) -> None:
-        """The running loop is the loop that this node was set up on."""
+        """Assert that the running loop is the one on which this node was set up."""
         running = asyncio.get_running_loop()
         assert self.loop in (None, running), f"{self.key} lives on {self.loop!r}, this runs on {running!r}"
 
     def assert_alive(self) -> None:
-        """What is below can still be used; said by sync code, which cannot ask."""
+        """Assert that everything below can still be used. For sync code, which can't ask."""
         for node in self.reach():
             assert node.loop is None or not node.loop.is_closed(), f"the loop of {node.key} is closed"
             assert node.task is None or not node.task.done(), f"the task of {node.key} is gone"
@@ -91,7 +91,7 @@ class Node:
 
 @asynccontextmanager
 async def live(key: str, *upstream: Node) -> AsyncIterator[Node]:
-    """An async generator fixture: a task that answers, from set-up to teardown."""
+    """Run an async generator fixture: a task that answers, from set-up to teardown."""
     node = Node(key, upstream, asyncio.get_running_loop())
     node.task = asyncio.create_task(node.serve(), name=f"live:{key}")
     await node.ask(0)
@@ -99,14 +99,14 @@ async def live(key: str, *upstream: Node) -> AsyncIterator[Node]:
     try:
         yield node
         node.assert_here()
-        await node.ask(0)  # whatever this depends on outlives it
+        await node.ask(0)  # everything that this depends on must outlive it
     finally:
         node.task.cancel()
         await asyncio.wait([node.task], timeout=PATIENCE)
 
 
 async def note(key: str, *upstream: Node) -> Node:
-    """A coroutine fixture: it asks those below once and has no task of its own."""
+    """Run a coroutine fixture: it asks those below once, and has no task of its own."""
     node = _ACTIVE[key] = Node(key, upstream, asyncio.get_running_loop())
     await node.ask(0)
     return node
@@ -114,21 +114,21 @@ async def note(key: str, *upstream: Node) -> Node:
 
 @contextmanager
 def link(key: str, *upstream: Node) -> Iterator[Node]:
-    """A sync generator fixture: what it depends on is there at its set-up and at its teardown."""
+    """Run a sync generator fixture: what it depends on must be alive at set-up and at teardown."""
     node = relay(key, *upstream)
     yield node
     node.assert_alive()
 
 
 def relay(key: str, *upstream: Node) -> Node:
-    """A sync fixture without teardown."""
+    """Run a sync fixture without teardown."""
     node = _ACTIVE[key] = Node(key, upstream)
     node.assert_alive()
     return node
 
 
 async def check(*nodes: Node, unnamed: tuple[str, ...] = (), leave: bool = False) -> None:
-    """The body of an async test: `unnamed` are the keys of fixtures that reach it without a parameter."""
+    """Run the body of an async test; `unnamed` are the keys of fixtures that it uses without a parameter."""
     me = os.environ["PYTEST_CURRENT_TEST"]
     met = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith(LEFTOVER)]
     if record := os.environ.get("LIVELIB_RECORD"):
@@ -156,6 +156,6 @@ async def _linger() -> None:
 
 
 def check_sync(*nodes: Node, unnamed: tuple[str, ...] = ()) -> None:
-    """The body of a sync test: it cannot ask, but what it reaches must be alive."""
+    """Run the body of a sync test: it can't ask, but everything that it reaches must be alive."""
     for node in (*nodes, *(_ACTIVE[key] for key in unnamed)):
         node.assert_alive()

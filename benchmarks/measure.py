@@ -1,8 +1,8 @@
-"""Run one child process and measure it: from inside by `loop_probe`, from outside by its resource usage.
+"""Run one child process and measure it: from inside with `loop_probe`, from outside by its resource usage.
 
-Does not decide what is run or how often; see `run.py`. Invariant: a child sees none of the caller's Python
-or pytest settings. With PYTHONDONTWRITEBYTECODE set, above all, pytest would rewrite every test module in
-every run, and all ratios would shrink towards one.
+Doesn't decide what runs or how often; `run.py` does. Invariant: a child gets none of the caller's Python or pytest
+settings. In particular, with PYTHONDONTWRITEBYTECODE pytest would rewrite every test module in every run, and all
+ratios would shrink towards one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ COMMON: Final = ("-p", "loop_probe", "-p", "no:cacheprovider", "-q")
 
 
 class ChildError(Exception):
-    """A child was killed for its time limit, or ended without writing a result."""
+    """A child exceeded its time limit and was killed, or ended without writing a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """What one run of pytest measured. Durations are seconds; `peak_kib` is the peak resident set."""
+    """The measurements of one pytest run. Durations are seconds; `peak_kib` is the peak resident set in KiB."""
 
     collected: int
     passed: int
@@ -42,7 +42,7 @@ class Child:
     peak_kib: int
 
     def by_processor(self) -> Child:
-        """The same run with processor time in place of wall time, for a machine that others use too."""
+        """Return the same run with processor time instead of wall time, for a machine with other work."""
         return replace(self, collect_seconds=self.collect_cpu_seconds, run_seconds=self.run_cpu_seconds)
 
 
@@ -52,7 +52,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], timeout: float) -> tuple[str, float, int]:
-    """Run `command` to its end: its output, its wall seconds, its peak resident set in KiB."""
+    """Run `command` to its end, and return its output, wall seconds and peak resident set in KiB."""
     with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as output:
         begin = perf_counter()
         process = subprocess.Popen(
@@ -68,10 +68,10 @@ def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], tim
         timer = threading.Timer(timeout, kill)
         timer.start()
         try:
-            # `wait4` alone gives the usage of this one child; RUSAGE_CHILDREN is a maximum over all so far.
+            # Only `wait4` gives the usage of this one child; RUSAGE_CHILDREN is a maximum over all so far.
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
-            # It is in a session of its own, which no Ctrl-C reaches.
+            # It is in its own session, so Ctrl-C doesn't reach it.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
@@ -90,7 +90,7 @@ def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], tim
 def run_child(
     python: Path, root: Path, arguments: Sequence[str] = (), *, record: Path | None = None, timeout: float = 900
 ) -> Child:
-    """Run pytest in `root`. Failed tests are counted, not raised: see `Child.passed`."""
+    """Run pytest in `root`. Failed tests don't raise; they are counted in `Child`."""
     with tempfile.TemporaryDirectory(prefix="loop-probe-") as folder:
         out = Path(folder, "result.json")
         environment = clean_environment() | {"LOOP_PROBE_OUT": str(out)}
@@ -104,14 +104,14 @@ def run_child(
 
 
 def run_script(python: Path, root: Path, arguments: Sequence[str], *, timeout: float = 900) -> tuple[float, float]:
-    """Run a script that prints, as its last line, the wall and the processor seconds that it took."""
+    """Run a script whose last line of output is the wall and processor seconds that it took."""
     command = [str(python), *arguments]
     wall, processor = _last_line(command, root, clean_environment(), timeout, 2)
     return wall, processor
 
 
 def run_figure(command: Sequence[str], *, environment: dict[str, str], timeout: float) -> float:
-    """Run a command that prints one number as its last line, and give that."""
+    """Run a command whose last line of output is a number, and return that number."""
     (figure,) = _last_line(command, Path(), environment, timeout, 1)
     return figure
 

@@ -1,6 +1,6 @@
-"""Draw results.json as one SVG: overhead as bars, collection and HTTP as bars of ratios, growth as lines.
+"""Draw results.json as an SVG: overhead as bars, collection and HTTP as bars of ratios, growth as lines.
 
-Runs in an environment of its own, with matplotlib, and imports nothing of the driver:
+Runs in its own environment, with matplotlib, and imports nothing from the driver:
 
     python plot.py results.json results.svg
 """
@@ -33,9 +33,9 @@ WHAT: Final[Mapping[str, str]] = {
 
 
 def bars(axes: Any, scenario: Mapping[str, Any]) -> None:
-    """One bar a contender, with a whisker from the least round to the greatest."""
+    """Draw one bar per contender, with a whisker from the minimum to the maximum of the rounds."""
     figures = [figure for figure in scenario["figures"] if figure["what"] == WHAT[scenario["kind"]]]
-    # One contender that takes milliseconds would flatten all others: it is cut off, and its number is said.
+    # A contender that takes milliseconds would flatten all others, so its bar is cut off and labelled.
     limit = 2.5 * median(figure["median"] for figure in figures)
     for place, figure in enumerate(figures):
         middle, rounds = figure["median"], figure["rounds"]
@@ -52,7 +52,7 @@ def bars(axes: Any, scenario: Mapping[str, Any]) -> None:
 
 
 def lines(axes: Any, scenario: Mapping[str, Any]) -> None:
-    """One line a contender: microseconds a test over sync, by the number of tests."""
+    """Draw one line per contender: microseconds per test over sync, by the number of tests."""
     names = dict.fromkeys(figure["contender"] for figure in scenario["figures"] if figure["contender"] != "sync")
     for name in names:
         points = [
@@ -71,7 +71,7 @@ def lines(axes: Any, scenario: Mapping[str, Any]) -> None:
 def main(source: Path, target: Path) -> None:
     results = json.loads(source.read_text(encoding="utf-8"))
     scenarios = [scenario for scenario in results["scenarios"].values() if len(scenario["figures"]) > 1]
-    # Imported by name: type checkers need not have it where the rest of the benchmarks is checked.
+    # Imported by name, so that the environment of the type checkers doesn't need it.
     plt: Any = import_module("matplotlib.pyplot")
     plt.switch_backend("svg")
     rows = -(-len(scenarios) // 3)

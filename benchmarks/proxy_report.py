@@ -1,6 +1,6 @@
-"""From the seconds of rounds to the figures of proxies. Pure, as `report.py`, whose table shows them.
+"""The figures of proxies, computed from the seconds of rounds. Pure, like `report.py`, whose table shows them.
 
-A ratio is of the speed that `direct` had in the same round: 0.5 means that everything took twice as long.
+A ratio is relative to the speed of `direct` in the same round: 0.5 means that everything took twice as long.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from proxy_scenarios import Kind, ProxyScenario
 from report import Figure
 
 Rounds: TypeAlias = Mapping[str, tuple[Load, Sequence[float]]]
-"""By contender: what it did, and the seconds it took in each round."""
+"""For each contender, its load, and the seconds that it took in each round."""
 
 UNITS: Final[Mapping[Kind, str]] = {"of direct": "times", "over direct": "us", "rate": "MiB/s"}
 
 
 def figures(scenario: ProxyScenario, loop: LoopName, rounds: Rounds) -> Iterator[Figure]:
-    """The figure that the scenario is about, of each contender, and beside it what was measured."""
-    # Targets, and the peers' figures of that day, were set on asyncio's loop.
+    """Return the figure of each contender in this scenario, with the measured speed beside it."""
+    # Targets, and the peers' figures from when they were set, are for asyncio's loop.
     has_target = loop == "asyncio"
     for name, (load, seconds) in rounds.items():
         if name != "direct":

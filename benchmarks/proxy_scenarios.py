@@ -1,6 +1,6 @@
-"""What `run_proxy.py` puts proxies through, and which figure looprig is to reach. See README.md.
+"""The scenarios of `run_proxy.py`, and looprig's targets. README.md explains them.
 
-A figure to reach is printed beside its result; nothing fails for it.
+A target is printed beside its result. Missing it fails nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from probe.job import MIB, Job, Load, LoopName
 
 Kind: TypeAlias = Literal["of direct", "over direct", "rate"]
-"""How a figure is reckoned: the speed in parts of direct's, the microseconds more than direct's, or MiB a second."""
+"""The unit of a figure: the share of direct's speed, microseconds over direct, or MiB per second."""
 
 _ON_A_LOOP: Final = ("direct", "looprig", "aiomisc")
 _APART: Final = (*_ON_A_LOOP, "socat", "haproxy")
@@ -21,10 +21,10 @@ _KIB: Final = 1 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyScenario:
-    """`target` is looprig's figure to reach, on asyncio's loop; with `kind` "over direct" the most, else the least.
+    """A scenario. `target` is looprig's target on asyncio's loop: a maximum if `kind` is "over direct", else a minimum.
 
-    `when_set` holds the peers' figures of the day that target was set. `slow` takes the place of `load` for
-    contenders that would be at it for minutes.
+    `when_set` has the peers' figures from when the target was set. `slow` replaces `load` for contenders that would
+    take minutes.
     """
 
     name: str
@@ -81,7 +81,7 @@ PROXY_SCENARIOS: Final = (
     ),
     ProxyScenario(
         name="stream-apart",
-        title="a process each: a stream one way over one connection",
+        title="separate processes: a stream one way over one connection",
         kind="of direct",
         contenders=_APART,
         load=_STREAM,
@@ -92,7 +92,7 @@ PROXY_SCENARIOS: Final = (
     ),
     ProxyScenario(
         name="messages-apart",
-        title="a process each: round trips of 64 KiB over 100 connections at once",
+        title="separate processes: round trips of 64 KiB over 100 connections at once",
         kind="of direct",
         contenders=_APART,
         load=replace(_MESSAGES, timed=150, warm_up=10, connections=100),

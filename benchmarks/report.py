@@ -1,8 +1,7 @@
-"""From measured rounds to figures, and from figures to a table. Pure: nothing here runs or writes.
+"""Figures computed from measured rounds, and the table that shows them. Pure: runs and writes nothing.
 
-A figure is reckoned within one round, against what `sync` (or the bare loop) did in that same round, and
-only then are rounds put together: as the median, with the least and the greatest beside it. Drift of the
-machine from round to round so falls out.
+A figure is first computed within a round, relative to `sync` (or the bare loop) in the same round. Then the rounds are
+combined: median, minimum and maximum. So the drift of a machine between rounds cancels out.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ Runs: TypeAlias = Mapping[str, Sequence[Child]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of the table: its value in each round, its unit, and the figure to reach, if there is one.
+    """One number of the table: its value in each round, its unit, and its target, if it has one.
 
-    A target is the most that the figure may be, or with `at_least` the least.
+    A target is a maximum, or with `at_least` a minimum.
     """
 
     contender: str
@@ -52,12 +51,12 @@ class Figure:
 
 
 def per_test(child: Child, seconds: float) -> float:
-    """Microseconds a test."""
+    """Return microseconds per test."""
     return seconds / child.collected * 1e6
 
 
 def overhead(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
-    """What the run-test loop takes over that of the same tests written sync."""
+    """Return the time of the run-test loop over that of the same tests written sync."""
     base = [per_test(child, child.run_seconds) for child in runs["sync"]]
     yield Figure("sync", "run", "us/test", tuple(base))
     for name, children in _others(runs):
@@ -79,7 +78,7 @@ def collection(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
 
 
 def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
-    """Time a test at each size, collection and all; and memory a test as the slope from first to last size."""
+    """Return the time per test at each size, including collection, and memory per test as a slope over the sizes."""
     sizes = sorted(by_size)
     least, most = sizes[0], sizes[-1]
     for name in by_size[least]:
@@ -107,7 +106,7 @@ def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
 
 
 def http(scenario: Scenario, runs: Runs, bare: Sequence[float]) -> Iterator[Figure]:
-    """The run-test loop with all set-up and teardown, times a bare loop with its own."""
+    """Return the time of the run-test loop relative to a bare loop, both with all set-up and teardown."""
     gets = next(iter(runs.values()))[0].collected
     yield Figure("bare loop", "GET", "us/test", tuple(seconds / gets * 1e6 for seconds in bare))
     for name, children in runs.items():
@@ -121,7 +120,7 @@ def _others(runs: Runs) -> Iterator[tuple[str, Sequence[Child]]]:
 
 
 def table(title: str, figures: Sequence[Figure], left_out: Mapping[str, str]) -> Iterator[str]:
-    """The lines of one scenario; `left_out` says of a contender why it has no figure."""
+    """Yield the table's lines for one scenario; `left_out` has the reason why a contender has no figure."""
     yield f"\n{title}"
     yield _line(("contender", "what", "median", "min .. max", "unit", "to reach"))
     for figure in figures:

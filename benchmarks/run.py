@@ -2,9 +2,9 @@
 
     python3 benchmarks/run.py [--quick] [--only looprig,anyio] [--scenario own-loop,http] [--rounds 5]
 
-Contenders are run in turn within every round (A B C, B C A, ...), after one warm-up each that fills the
-bytecode caches. The table goes to standard output; results.json and results.svg go to the results folder
-in the cache folder. README.md says what each figure means.
+Contenders run in turn within every round (A B C, B C A, ...), after one warm-up each that fills the bytecode caches.
+Prints the table, and writes results.json and results.svg to the results folder in the cache folder. README.md explains
+the figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Bench:
-    """One invocation: what was asked for, and the contenders that were left out of a scenario, with why."""
+    """One invocation: its options, and the contenders left out of a scenario, with the reasons."""
 
     envs: Envs
     pythons: dict[str, Path]
@@ -50,7 +50,7 @@ class Bench:
         return in_turn(subjects, self.sizes.rounds, self.left_out, frozenset({"sync", "bare"}))
 
     def suite(self, scenario: Scenario, name: str, tests: int, arguments: Sequence[str] = ()) -> Callable[[], Child]:
-        """What runs `name` once over a freshly written tree of `tests` tests."""
+        """Return a function that runs `name` once over a newly written tree of `tests` tests."""
         python, contender = self.pythons[name], CONTENDERS[name]
         written = "sync" if scenario.kind == "idle" else name
         http_suite = scenario.kind == "http"
@@ -62,7 +62,7 @@ class Bench:
             (root / path).write_text(source, encoding="utf-8")
 
         def once() -> Child:
-            # Thousands of tracebacks would take longer than all that is measured.
+            # Thousands of tracebacks would take longer than everything that is measured.
             child = run_child(python, root, [*contender.arguments, *arguments, "--maxfail=10"])
             if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
                 raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected: see {root}")
@@ -112,10 +112,10 @@ def plot(envs: Envs, results: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few tests, two rounds: does it work, not how fast")
-    parser.add_argument("--only", default="", help="comma-separated contenders; sync is always among them")
+    parser.add_argument("--only", default="", help="comma-separated contenders; sync is always included")
     parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in SCENARIOS))
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with company")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with other work")
     parser.add_argument("--no-plot", action="store_true")
     Envs.add_options(parser)
     options = parser.parse_args(arguments)

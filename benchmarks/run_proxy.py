@@ -2,9 +2,9 @@
 
     python3 benchmarks/run_proxy.py [--quick] [--only looprig,socat] [--scenario stream,ping] [--rounds 5]
 
-Each contender is run in a process started anew, in turn within every round (A B C, B C A, ...), after one run
-each that fills the bytecode caches. The table goes to standard output, and proxy.json to the results folder
-in the cache folder. All traffic stays on 127.0.0.1. README.md says what each figure means.
+Each contender runs in a new process, in turn within every round (A B C, B C A, ...), after one run each that fills the
+bytecode caches. Prints the table, and writes proxy.json to the results folder in the cache folder. All traffic stays on
+127.0.0.1. README.md explains the figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TIMEOUT: Final = 180.0
 
 @dataclass(slots=True)
 class Bench:
-    """One invocation: what was asked for, and the contenders that were left out of a scenario, with why."""
+    """One invocation: its options, and the contenders left out of a scenario, with the reasons."""
 
     pythons: dict[str, Path]
     only: frozenset[str]
@@ -51,9 +51,9 @@ class Bench:
                     yield name
 
     def child(self, job: Job) -> Callable[[], float]:
-        """What runs one job once, and gives its seconds."""
+        """Return a function that runs a job once and returns its seconds."""
         python = self.pythons["direct" if job.proxy in PROGRAMS else job.proxy]
-        # Not the folder of the probes: they import each other, and are a package for that.
+        # Not the folder of the probes: they are a package, since they import each other.
         environment = clean_environment() | {"PYTHONPATH": str(HERE)}
         command = [str(python), "-P", "-m", "probe.proxied", "client", job.text()]
         return lambda: run_figure(command, environment=environment, timeout=TIMEOUT)
@@ -69,7 +69,7 @@ class Bench:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little traffic, two rounds: does it work, not how fast")
-    parser.add_argument("--only", default="", help="comma-separated contenders; direct is always among them")
+    parser.add_argument("--only", default="", help="comma-separated contenders; direct is always included")
     parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in PROXY_SCENARIOS))
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up (default 5)")
     parser.add_argument("--loop", default="asyncio", help="comma-separated: asyncio (default), uvloop")

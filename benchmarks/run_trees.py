@@ -1,10 +1,9 @@
-"""Run the random fixture trees under looprig and its peers, and print who keeps every test on its loop.
+"""Run the random fixture trees under looprig and its peers, and print which of them keep every test on its loop.
 
     python3 benchmarks/run_trees.py [--trees 100] [--first-seed 0] [--only looprig,anyio] [--keep-failing DIR]
 
-It measures nothing in seconds: trees of several contenders run at once, one process each. Three counts are
-told of each contender: trees without a failure, tests that failed (or whose set-up or teardown did), and
-tests that met a task which another test had left behind.
+Measures no time: several trees run at once, one process each. Prints three counts for each contender: trees without a
+failure, failed tests (including set-up and teardown), and tests that met a task left by another test.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from trees import Spelling, make_tree
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: one contender, in one way of configuring it."""
+    """A line of the table: one contender in one configuration."""
 
     title: str
     contender: Contender
@@ -37,14 +36,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one tree did. `looked` counts the tests that ran after another one had left a task behind."""
+    """The outcome of one tree. `looked` counts the tests that ran after another one had left a task."""
 
     tests: int
     failed: int
     met: int
     looked: int
     whole: bool = True
-    """False for a tree whose process did not end by itself, or ended without a result."""
+    """False if the tree's process didn't end by itself, or ended without a result."""
 
 
 ROWS: Final = (
@@ -57,7 +56,7 @@ ROWS: Final = (
 
 
 def run_tree(row: Row, python: Path, seed: int, keep_failing: Path | None) -> Outcome:
-    """Write the tree of `seed`, run it in a process of its own, and read what became of its tests."""
+    """Write the tree of `seed`, run it in its own process, and read the outcomes of its tests."""
     with tempfile.TemporaryDirectory(prefix="looprig-tree-") as name:
         root = Path(name)
         write(root, make_tree(seed, row.spelling))

@@ -1,6 +1,6 @@
-"""What is run and which figure is to be reached: the list that `run.py` works through.
+"""The scenarios of `run.py`, and looprig's targets. README.md explains how figures are computed.
 
-A figure to reach is printed beside its result; nothing fails for it. See README.md for how each is reckoned.
+A target is printed beside its result. Missing it fails nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OWN: Final = ("sync", "looprig", *_PEERS, "aiomisc")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`target` is looprig's figure to reach, in the unit of `kind`: microseconds a test over sync, or times.
+    """A scenario. `target` is looprig's target in the unit of `kind`: microseconds per test over sync, or a ratio.
 
-    `when_set` holds the peers' figures of the day that target was set: how far the machine of this run is from
-    the machine of that day can be read off them.
+    `when_set` has the peers' figures from when the target was set. They show how this machine compares with the one
+    used then.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Scenario:
 SCENARIOS: Final = (
     Scenario(
         name="own-loop",
-        title="no fixtures, a loop of its own per test",
+        title="no fixtures, a loop per test",
         kind="overhead",
         contenders=_OWN,
         target=110,
@@ -62,7 +62,7 @@ SCENARIOS: Final = (
         layout="three",
         target=150,
     ),
-    # What was measured when the target was set does not say which loop; the peers' figures then fit this one.
+    # The record doesn't say which of the loops the target was set on; the peers' figures fit this one.
     Scenario(
         name="three-fixtures-shared",
         title="three async generator fixtures, on a shared loop",
@@ -109,7 +109,7 @@ SCENARIOS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many tests, and how often. `slow` is for contenders that take milliseconds a test."""
+    """How many tests to run, and how often. `slow` is for contenders that take milliseconds per test."""
 
     tests: int
     slow: int

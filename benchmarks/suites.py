@@ -1,12 +1,12 @@
-"""The test trees that are timed: the same tests, written sync and in the spelling of each contender.
+"""The suites that are timed: the same tests, written sync and in the spelling of each contender.
 
-Pure: `make_suite` gives `{path: source}`. Tests stand a hundred to a module. An async body awaits nothing, so
-that what a contender costs over sync is the contender's own.
+Pure: `make_suite` returns `{path: source}`. A module has a hundred tests. An async test awaits nothing, so the whole
+difference from sync is the contender's own cost.
 
 Layouts: `plain` no fixtures; `joined` one session-scoped autouse generator fixture, so that all tests share
 its loop; `three` a chain of three function-scoped generator fixtures; `three-joined` both.
-Invariant: within a layout, the contenders differ only in ini lines, and in the fixture with which anyio and
-aiomisc are told of a backend or a wider loop.
+Invariant: within a layout, the contenders differ only in ini lines, and in the fixture that gives anyio a backend and
+aiomisc a wider loop.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SESSION_LOOP: Final = "asyncio_default_fixture_loop_scope = session\nasyncio_de
 
 
 def ini(contender: str, *, joined: bool) -> str:
-    """The `pytest.ini` that makes a contender run async tests without a marker."""
+    """Return the `pytest.ini` that makes a contender run async tests without a marker."""
     lines: Mapping[str, str] = {
         "pytest-asyncio": "asyncio_mode = auto\n" + _SESSION_LOOP * joined,
         "pytest-aiohttp": "asyncio_mode = auto\n" + _SESSION_LOOP * joined,
@@ -64,7 +64,7 @@ def ini(contender: str, *, joined: bool) -> str:
 
 
 def make_suite(layout: Layout, contender: str, tests: int) -> dict[str, str]:
-    """`tests` tests in `layout`, in the spelling of `contender`; `sync` has them without `async`."""
+    """Return `tests` tests in `layout`, in the spelling of `contender`; `sync` has them without `async`."""
     joined = layout in ("joined", "three-joined")
     define = "def" if contender == "sync" else "async def"
     parts = [_JOINED] * joined + [_THREE] * layout.startswith("three")

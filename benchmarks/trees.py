@@ -1,19 +1,18 @@
-"""Random trees of fixtures and tests, by seed, to see whether loops match.
+"""Random trees of fixtures and tests, generated from a seed.
 
-Is every test on the loop of every fixture that it reaches, and is nobody else's task on it?
+They test two things: that every test runs on the loop of every fixture that it reaches, and that no task of another
+test is left on that loop.
 
-`make_tree(seed, spelling)` is pure: it reads nothing but its arguments and gives `{path: source}`, a small
-pytest project of about 26 tests. The spellings differ only in what a plugin must be told (its ini lines,
-and for anyio its backend fixture); fixtures and tests are the same text in all of them. `looprig` says
-nothing at all.
+`make_tree(seed, spelling)` is pure: it depends only on its arguments, and returns `{path: source}`, a small pytest
+project of about 26 tests. The spellings differ only in what a plugin requires (ini lines, and anyio's backend fixture);
+fixtures and tests have the same text in all of them. The spelling `looprig` adds nothing.
 
-Invariants, so that a tree is valid for pytest itself and a failure is the plugin's:
-- every fixture name has an index and one scope for the whole tree; an override keeps both;
-- a fixture depends only on names of a lower index (no cycles) and of its own or a wider scope, that are
-  visible where it stands;
-- what runs in a fixture or a test is in `livelib.py`, which is copied into each tree.
+Invariants, which make a tree valid for pytest itself, so that a failure is the plugin's:
+- every fixture name has an index and one scope in the whole tree, and an override keeps both;
+- a fixture depends only on visible names with a lower index (no cycles) and with its own or a wider scope;
+- the code that runs in fixtures and tests is in `livelib.py`, which is copied into each tree.
 
-This module runs nothing: see `run_trees.py`.
+Runs nothing; `run_trees.py` does.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ INI: Final[Mapping[Spelling, str]] = {
 _SUPPORT: Final = Path(__file__).with_name("livelib.py").read_text(encoding="utf-8")
 _BACKEND: Final[Mapping[Spelling, str]] = {
     "anyio": 'scope="session"',
-    # Without it, anyio leaves alone the async fixtures that only a sync test reaches.
+    # Without it, anyio ignores the async fixtures that only a sync test reaches.
     "anyio-autouse": 'scope="session", autouse=True',
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """One definition; one that needs its own name asks for the definition it overrides."""
+    """One definition of a fixture. If it depends on its own name, it requests the definition that it overrides."""
 
     name: str
     index: int
@@ -81,7 +80,7 @@ class Fixture:
 
 @dataclass(slots=True)
 class Place:
-    """A conftest, a module or a class: where definitions stand, and what they see of those around them."""
+    """A conftest, a module or a class, with its definitions and the places around it."""
 
     path: str
     kind: Literal["conftest", "module", "class"]
@@ -91,7 +90,7 @@ class Place:
     parts: list[str | Place] = field(default_factory=list)
 
     def chain(self) -> Iterator[Place]:
-        """This place and those around it, the nearest first."""
+        """Yield this place and those around it, the nearest first."""
         place: Place | None = self
         while place is not None:
             yield place
@@ -118,7 +117,7 @@ class Place:
 
 
 class _Grower:
-    """Draws one tree. Everything random comes from one seeded generator, in one order."""
+    """The generator of one tree. All random choices come from one seeded generator, in a fixed order."""
 
     def __init__(self, seed: int) -> None:
         self.draw: Final = Random(f"looprig fixture tree {seed}")
@@ -129,7 +128,7 @@ class _Grower:
         return tuple(self.draw.sample(names, min(len(names), self.draw.randint(low, high))))
 
     def fixtures(self, place: Place, number: int) -> None:
-        """Define new names, and now and then override a name that is visible already."""
+        """Define new names, and sometimes override a name that is already visible."""
         for _ in range(number):
             inherited = [f for f in place.visible().values() if f.name not in place.fixtures and not f.values]
             if place.kind == "class":
@@ -197,7 +196,7 @@ class _Grower:
             self.fixtures(inner, self.draw.randint(0, 2))
             nested = int(place.kind == "module" and self.draw.random() < 0.3)
             self.fill(inner, tests=self.draw.randint(1, 3), classes=nested)
-            # A nested class may stand before the tests of the class around it.
+            # A nested class may come before the tests of the class around it.
             self.draw.shuffle(inner.parts)
             place.parts.append(inner)
 
@@ -216,7 +215,7 @@ class _Grower:
 
 
 def make_tree(seed: int, spelling: Spelling = "looprig") -> dict[str, str]:
-    """The tree of `seed` as `{path: source}`, with `/` in paths. The same arguments give the same tree."""
+    """Return the tree of `seed` as `{path: source}`, with `/` in paths. The same arguments give the same tree."""
     tree = {"pytest.ini": f"[pytest]\npythonpath = .\n{INI[spelling]}", "livelib.py": _SUPPORT}
     for place in _Grower(seed).folder("", None, depth=0):
         folder, _, _ = place.path.rpartition("/")

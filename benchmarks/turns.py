@@ -1,6 +1,6 @@
-"""Contenders take turns: what the commands that measure have in common.
+"""Rounds in which contenders take turns, for all commands that measure.
 
-Does not know what a turn does.
+Doesn't know what a turn does.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 class WrongRunError(Exception):
-    """A contender did not do all that it was to do: a figure of such a run would be of something else."""
+    """A contender didn't do everything that it should, so the run has no meaningful figure."""
 
 
 def in_turn(
     subjects: Mapping[str, Callable[[], T]], rounds: int, left_out: MutableMapping[str, str], needed: frozenset[str]
 ) -> dict[str, list[T]]:
-    """Call each subject once to warm up, then in rounds, each round beginning with another.
+    """Call each subject once to warm up, then in rounds, each starting with another subject.
 
-    One that fails at the warm-up is left out, and why is put into `left_out`; `needed` may not fail.
+    A subject that fails its warm-up is left out, and the reason is added to `left_out`. `needed` must not fail.
     """
     done: dict[str, list[T]] = {}
     for name, subject in subjects.items():

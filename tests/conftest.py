@@ -1,4 +1,4 @@
-"""What every test may use: pytester, which runs pytest on a suite that the test writes."""
+"""Fixtures and hooks for all tests: pytester, optional packages, and default signals."""
 
 import signal
 import sys
@@ -17,16 +17,16 @@ NEEDS: Final = {
     "typing/test_client_types.py": ("aiohttp",),
     "typing/test_proxy_types.py": ("aiohttp",),
 }
-"""What cannot be imported without an extra; a Python may be too new for one. Elsewhere each test says what it needs."""
+"""Tests that need an extra. A Python may be too new for one. Elsewhere each test says what it needs."""
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out the tests of an extra that is not installed."""
+    """Skip the tests of an extra that isn't installed."""
     return True if _lacking(collection_path) else None
 
 
 def pytest_report_header() -> list[str]:
-    """Say what is left out."""
+    """Report what is skipped."""
     here = Path(__file__).parent
     return [f"tests/{name} is left out: {lacking}" for name in NEEDS if (lacking := _lacking(here / name))]
 
@@ -39,10 +39,10 @@ def _lacking(path: Path) -> str:
 
 
 def pytest_configure() -> None:
-    """Give the processes that tests start default signals, whatever started the tests.
+    """Give the processes that tests start default signal handlers, whatever started the tests.
 
-    `nohup`, background jobs and some CI systems start us with signals ignored, and a process hands down what it
-    ignores. It does not hand down handlers: with one that does nothing, a signal is ignored here, and only here.
+    `nohup`, background jobs and some CI systems start this process with ignored signals, which child processes inherit.
+    They don't inherit handlers. So a handler that does nothing ignores a signal in this process only.
     """
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return

@@ -1,7 +1,7 @@
-"""A limit for tests that can hang: they fail, with where each task waits or where the code spins.
+"""A limit for tests that can hang: they fail, and show where each task waits or where the code spins.
 
-The limit of a test is `LIMIT` seconds, or what `@looprig.timeout` says. It counts real time, by an alarm of the system:
-timers of the loop are what some of these tests look at. A system without SIGALRM has none.
+The limit is `LIMIT` seconds, or what `@looprig.timeout` says. It counts real time with the system's alarm, since some
+of these tests look at the loop's timers. Systems without SIGALRM have no limit.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ from looprig.runtime.stacks import waits_at
 __all__ = ["LIMIT", "limit_of", "limited", "no_hang", "run_on"]
 
 LIMIT: Final = 60.0
-"""Seconds for a test, of which most take less than one."""
+"""Seconds that a test may take; most take less than one."""
 
 _GRACE: Final = 5.0
-"""Seconds that a scenario has to end once it is cancelled."""
+"""Seconds that a cancelled scenario has to end."""
 
 _SHOWN: Final = 20
-"""Tasks of which the failure says where they wait; that of the scenario is the first."""
+"""The number of tasks whose stacks a failure shows, starting with the scenario's."""
 
 
 @dataclass
 class _Scenario:
     task: "asyncio.Task[Any]"
     waiting: str = ""
-    """Where its tasks stood when the limit had passed."""
+    """The stacks of its tasks when the limit passed."""
 
     def cancel(self) -> None:
         loop = self.task.get_loop()
@@ -44,11 +44,11 @@ class _Scenario:
             self.waiting += "\n".join((f"\n{task.get_name()} waits at", *waits_at(task)))
         if len(tasks) > _SHOWN:
             self.waiting += f"\n... and {len(tasks) - _SHOWN} more tasks."
-        loop.call_soon_threadsafe(self.task.cancel)  # a signal does not wake the loop by itself
+        loop.call_soon_threadsafe(self.task.cancel)  # a signal alone doesn't wake the loop
 
 
 _scenarios: Final[list[_Scenario]] = []
-"""What runs at this moment."""
+"""The scenario that is running."""
 
 
 def limit_of(item: pytest.Item) -> float:
@@ -57,7 +57,7 @@ def limit_of(item: pytest.Item) -> float:
 
 
 def run_on(factory: Callable[[], asyncio.AbstractEventLoop], scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario on a loop of its own; it is cancelled when the limit around it has passed."""
+    """Run a scenario on its own loop, and cancel it when the limit around it passes."""
     begun: list[_Scenario] = []
 
     async def noted() -> None:
@@ -77,7 +77,7 @@ def run_on(factory: Callable[[], asyncio.AbstractEventLoop], scenario: Coroutine
         if late := _late(begun):
             raise late.with_traceback(error.__traceback__) from error
         raise
-    if late := _late(begun):  # it took its cancellation for something else
+    if late := _late(begun):  # the scenario swallowed its cancellation
         raise late
 
 
@@ -88,7 +88,7 @@ def _late(begun: list[_Scenario]) -> BaseException | None:
 
 @contextmanager
 def limited(seconds: float, grace: float = _GRACE) -> Generator[None, None, None]:
-    """Have a scenario in the block cancelled after some seconds; `grace` seconds later, raise wherever it is."""
+    """Cancel a scenario in the block after some seconds; `grace` seconds later, raise wherever it is."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -97,7 +97,7 @@ def limited(seconds: float, grace: float = _GRACE) -> Generator[None, None, None
         if _scenarios and not _scenarios[-1].waiting:
             _scenarios[-1].cancel()
             return
-        # A loop may take the error for one of a callback's, and go on: so where it stood is printed, too.
+        # A loop may mistake the error for a callback's and go on, so the stack is printed too.
         sys.stderr.write(f"Still running:\n{''.join(traceback.format_stack(frame))}")
         pytest.fail(f"took longer than {seconds} s")
 
@@ -112,6 +112,6 @@ def limited(seconds: float, grace: float = _GRACE) -> Generator[None, None, None
 
 @pytest.fixture(autouse=True)
 def no_hang(request: pytest.FixtureRequest) -> Iterator[None]:
-    """For a conftest to hand on: limits each test."""
+    """Limit each test. A conftest re-exports this fixture."""
     with limited(limit_of(request.node)):
         yield

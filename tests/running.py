@@ -1,4 +1,4 @@
-"""What tests run by hand: a service, as its owner does, in one task; and a scenario, on each kind of loop."""
+"""Helpers to run things by hand: a service in one task, as its owner does; and a scenario on each kind of loop."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -12,12 +12,12 @@ from tests.limits import run_on
 __all__ = ["Run", "run", "running"]
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs a scenario on a loop of its own, to its end."""
+"""Runs a scenario on its own loop, to its end."""
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """For a conftest to hand on."""
+    """Return a function that runs a scenario. A conftest re-exports this fixture."""
     factory = pytest.importorskip(request.param).new_event_loop
     return partial(run_on, factory)
 

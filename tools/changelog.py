@@ -1,8 +1,8 @@
-"""Keep CHANGELOG.md from fragments, so that two changes never meet on the same line.
+"""Build CHANGELOG.md from fragments, so that two branches never change the same line of it.
 
-A fragment is a file `changelog.d/<issue>.<kind>.md`: one user-visible change, told to users. `check` says what
-is wrong with them; `draft` prints the section that they make; `release` writes it into CHANGELOG.md and
-deletes them. Standard library alone, and no opinion on version numbers.
+A fragment is a file `changelog.d/<issue>.<kind>.md` that describes one change to users. `check` reports invalid
+fragments; `draft` prints the section for the next release; `release` adds it to CHANGELOG.md and deletes the fragments.
+Requires only the standard library, and doesn't judge version numbers.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Fragment:
 
 
 def read_fragments(folder: Path) -> tuple[list[Fragment], list[str]]:
-    """The fragments in a folder, and what is wrong with those that are none."""
+    """Return the fragments in a folder, and complaints about the files that aren't valid ones."""
     fragments: list[Fragment] = []
     complaints: list[str] = []
     for path in sorted(folder.glob("*")):
@@ -40,18 +40,18 @@ def read_fragments(folder: Path) -> tuple[list[Fragment], list[str]]:
         match = NAME.fullmatch(path.name)
         text = path.read_text("utf-8").strip()
         if match is None:
-            complaints.append(f"{path.name}: name it <issue>.<kind>.md, its kind one of {', '.join(KINDS)}")
+            complaints.append(f"{path.name}: must be named <issue>.<kind>.md, where kind is one of {', '.join(KINDS)}")
         elif not text:
-            complaints.append(f"{path.name}: empty; tell users what is new to them")
+            complaints.append(f"{path.name}: is empty; tell users what has changed for them")
         elif text.startswith(("#", "-", "*")):
-            complaints.append(f"{path.name}: write plain sentences; heading and list mark are added for you")
+            complaints.append(f"{path.name}: write plain sentences; the heading and the list mark are added for you")
         else:
             fragments.append(Fragment(int(match["issue"]), match["kind"], text))
     return sorted(fragments), complaints
 
 
 def render(title: str, fragments: Sequence[Fragment]) -> str:
-    """The section of CHANGELOG.md that the fragments make."""
+    """Return the section of CHANGELOG.md for these fragments."""
     blocks = [f"## {title}"]
     for kind in KINDS:
         entries = [fragment for fragment in fragments if fragment.kind == kind]
@@ -62,20 +62,20 @@ def render(title: str, fragments: Sequence[Fragment]) -> str:
 
 
 def insert_section(changelog: str, section: str) -> str:
-    """The changelog with a section put above those of earlier releases."""
+    """Return the changelog with a section inserted above those of earlier releases."""
     if HERE not in changelog:
-        raise SystemExit(f"CHANGELOG.md has no line {HERE}: put it above the newest release")
+        raise SystemExit(f"CHANGELOG.md has no line {HERE}: add it above the newest release")
     head, _, tail = changelog.partition(HERE)
     return "\n\n".join(part.strip("\n") for part in (f"{head}{HERE}", section, tail)).rstrip() + "\n"
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command line; the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 tools/changelog.py", description="CHANGELOG.md from fragments.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="say what is wrong with the fragments")
-    commands.add_parser("draft", help="print the section that the fragments make")
-    release = commands.add_parser("release", help="write that section into CHANGELOG.md, delete the fragments")
+    commands.add_parser("check", help="report invalid fragments")
+    commands.add_parser("draft", help="print the section for the next release")
+    release = commands.add_parser("release", help="add that section to CHANGELOG.md and delete the fragments")
     release.add_argument("version")
     options = parser.parse_args(arguments)
 

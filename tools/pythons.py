@@ -1,6 +1,6 @@
-"""The Pythons that the suite is run on, and where they are.
+"""The Pythons that the suite runs on, and where they are installed.
 
-Does not install any: `tools/bring-python` does.
+Doesn't install any; `tools/bring-python` does.
 """
 
 import os
@@ -26,12 +26,12 @@ class Python:
 
     @property
     def age(self) -> int:
-        """Where its version stands among ours, the oldest first; one that is none of ours is the newest."""
+        """Its rank among the supported versions, oldest first. An unsupported version counts as the newest."""
         return PYTHONS.index(self.version) if self.version in PYTHONS else len(PYTHONS)
 
 
 def find_pythons() -> list[Python]:
-    """Return the Python that runs this, then each other one of ours that is found and works."""
+    """Return the running Python, then every other supported one that is found and works."""
     main = ".".join(map(str, sys.version_info[:2]))
     found = [Python(main, sys.executable)]
     for version in PYTHONS:
@@ -42,13 +42,13 @@ def find_pythons() -> list[Python]:
 
 
 def missing_pythons() -> list[str]:
-    """Return the versions of ours that are not found."""
+    """Return the supported versions that aren't found."""
     found = {python.version for python in find_pythons()}
     return [version for version in PYTHONS if version not in found]
 
 
 def _candidates(version: str) -> Iterator[str]:
-    """Where a Python may be: on the path, or where pyenv and `tools/bring-python` put it."""
+    """Yield the paths where a Python may be: on PATH, or where pyenv and `tools/bring-python` put it."""
     program = f"python{version}"
     for folder in os.get_exec_path():
         yield f"{folder}/{program}"
@@ -60,7 +60,7 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def is_python(candidate: str, version: str) -> bool:
-    """Return whether this really is that Python: pyenv puts a script in its place that may only say it is not there."""
+    """Return whether this program really is that Python: pyenv's may be a script that only says it isn't installed."""
     program = "import sys, venv; print('.'.join(map(str, sys.version_info[:2])))"
     try:
         answer = subprocess.run((candidate, "-c", program), capture_output=True, text=True, timeout=30.0, check=True)

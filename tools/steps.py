@@ -1,4 +1,4 @@
-"""What is run, where: a new check is a new line here."""
+"""The steps of `tools/dev.py`, each with its environment. To add a check, add a line."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,7 +16,7 @@ STATIC_STEPS: Final = (
     Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
     Step("changelog", CHECK, "python tools/changelog.py check"),
     Step("mypy", CHECK, "mypy"),
-    # Each by itself, since its folder is where its own imports begin.
+    # Each separately, because its imports start at its own folder.
     Step("mypy: example", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
     Step("mypy: benchmarks", CHECK, "mypy benchmarks", (("MYPYPATH", "benchmarks"),)),
     Step("pyright", CHECK, "pyright"),
@@ -25,7 +25,7 @@ STATIC_STEPS: Final = (
     Step("looprig: its own fixtures", CHECK, "pytest -q --check-fixtures=mypy --check-overrides --ignore=tests/peers"),
 )
 EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
-# Tests of one file share what is dear to make.
+# Tests of one file share what is expensive to create.
 SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile"
 SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
@@ -34,18 +34,19 @@ FAST_SUITE: Final = (
 )
 
 
-# What depends on the Python most. The rest of the suite is run on the oldest and the newest.
+# What depends most on the Python version. The rest of the suite runs on the oldest and the newest only.
 PARTS: Final = ("declare", "plan", "runtime", "plugin", "services", "services_in_pytest", "http")
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{folder}' for folder in PARTS)}"
-# The peers are for the pytest that the tests start, not for the one that runs the tests.
+# The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 
 
 def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
-    """The suite against the built wheel on each of these Pythons: a part of it on those between oldest and newest.
+    """Return the steps that run the suite against the built wheel on each of these Pythons.
 
-    The first of them is the main one: it runs all of it, is measured too, and comes last.
+    The oldest and the newest run all of it, those in between a part. The first one given is the main one: it runs
+    everything, with coverage, and comes last.
     """
     first, *others = pythons
     ends = {min(pythons, key=lambda python: python.age), max(pythons, key=lambda python: python.age)}
@@ -53,7 +54,7 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     return (
         *(step for other in others for step in (_whole(other) if other in ends else _part(other))),
         Step("suite: example", main, "pytest -q examples/notes", WHEEL),
-        Step("coverage: from nothing", main, "coverage erase"),
+        Step("coverage: erase", main, "coverage erase"),
         *_beside_others(first, "coverage run -m "),
         Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", WHEEL, closes=True),
         Step("coverage: combine", main, "coverage combine --quiet"),
@@ -72,7 +73,7 @@ def _part(python: Python) -> tuple[Step, ...]:
 
 
 def _beside_others(python: Python, measured: str = "") -> tuple[Step, ...]:
-    """The tests with other plugins installed, which take part in each pytest that is started there."""
+    """Return the steps for the tests with other plugins installed, which load in every pytest run there."""
     peers, stubs = (
         _environment("peers", python, "test", "peers"),
         _environment("stubs", python, "test", "checkers", "stubs"),
@@ -84,6 +85,6 @@ def _beside_others(python: Python, measured: str = "") -> tuple[Step, ...]:
 
 
 def _environment(name: str, python: Python, *groups: str) -> Environment:
-    # The newest Python may be ahead of some packages.
+    # Some packages may not support the newest Python yet.
     lenient = python.version == PYTHONS[-1]
     return Environment(f"{name}-{python.version}", groups, python=python.path, lenient=lenient)

@@ -1,7 +1,7 @@
-"""What a command of ours begins with, whatever started us: an environment and signal handlers of its own.
+"""A clean environment and default signal handlers for the commands that the tools run.
 
-A setting of the shell's must not change what is installed, imported or measured; and what `nohup`, a background job or
-some CI systems ignore must not be ignored by the tests of signals.
+Settings of the user's shell must not change what is installed, imported or measured. And the signals that `nohup`, a
+background job or a CI system ignores must not be ignored by the tests of signals.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["default_signals", "own_environment"]
 
-# Not here, and so in force: where pip finds packages, and which certificates and proxies are used.
+# Deliberately kept: where pip finds packages, and which certificates and proxies are used.
 UNWANTED: Final = re.compile(
     r"(PYTHON|PYTEST|COVERAGE|COV_|MYPY|RUFF_|PYRIGHT_PYTHON_)\w*|VIRTUAL_ENV\w*|__PYVENV_LAUNCHER__"
     r"|PIP_(USER|TARGET|PREFIX|ROOT|NO_DEPS|DRY_RUN|CONSTRAINT|REQUIRE_\w+|EDITABLE|REQUIREMENT|PYTHON)"
@@ -23,16 +23,16 @@ UNWANTED: Final = re.compile(
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment variables that do not change what a command does here."""
+    """Return the environment variables that can't change what a command does."""
     return {name: value for name, value in os.environ.items() if not UNWANTED.fullmatch(name)}
 
 
 @contextmanager
 def default_signals() -> Generator[None]:
-    """Start processes in this block with default signals, as a shell's foreground does.
+    """Start processes in this block with default signals, as in the foreground of a shell.
 
-    A process hands down which signals it ignores and blocks, and not its handlers: one that does nothing ignores a
-    signal for us alone. For the main thread.
+    A child process inherits which signals are ignored and blocked, but no handlers. So a handler that does nothing
+    ignores a signal in this process only. Call it in the main thread.
     """
     if os.name == "nt":
         yield

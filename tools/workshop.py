@@ -1,9 +1,9 @@
-"""Virtual environments that are made when a step first needs them, and what came of each step.
+"""Virtual environments, created on first use, and the outcomes of the steps that run in them.
 
-Standard library alone. Does not know what is run (`steps` does).
+Requires only the standard library. Doesn't know the steps; `steps` does.
 
-Invariants: every step runs, whatever became of the ones before it. A command begins with an environment and signal
-handlers of its own, and ends with all that it started.
+Invariants: every step runs, even if others before it failed. A command starts with a clean environment and default
+signal handlers, and every process that it started ends with it.
 """
 
 import os
@@ -29,18 +29,18 @@ from tools.surroundings import default_signals, own_environment
 __all__ = ["ROOT", "Environment", "Outcome", "Step", "Workshop", "dependency_groups", "extras", "say"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-STEP_LIMIT: Final = 900.0  # seconds: a hung suite is to end as a failed step, not as CI's time-out
-GRACE: Final = 15.0  # seconds that a command has to end by itself once it is stopped
+STEP_LIMIT: Final = 900.0  # seconds: a hung suite should end as a failed step, before CI's own timeout
+GRACE: Final = 15.0  # seconds that a stopped command has to end by itself
 CLOSING_LINE: Final = re.compile(r"=+ .*\bin [\d.]+s.* =+")
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment: looprig with all its extras, and dependency groups of pyproject.toml.
+    """A virtual environment with looprig, all its extras, and dependency groups of pyproject.toml.
 
-    `lenient` leaves out what cannot be installed, but for the first of the groups: for a Python that is so new that
-    some packages are not there for it yet.
+    `lenient` leaves out what can't be installed, except for the first group: some packages don't support the newest
+    Python yet.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Step:
     command: str
     variables: tuple[tuple[str, str], ...] = ()
     _: KW_ONLY
-    closes: bool = False  # its closing line is to be the last line of all
+    closes: bool = False  # whether to print its closing line at the very end
 
 
 CHECK: Final = Environment("check", ("build", "lint", "typing", "checkers", "test", "example"), wheel=False)
-"""The one that also builds the wheel."""
+"""The environment of the checks, which also builds the wheel."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a command, and how many seconds it took."""
+    """The result of a command, and the seconds that it took."""
 
     name: str
     passed: bool
@@ -79,23 +79,23 @@ class Outcome:
     closing_line: str = ""
     _: KW_ONLY
     matters: bool = True
-    """Whether the whole fails if it failed."""
+    """Whether its failure fails the whole run."""
 
 
 @final
 @dataclass
 class Workshop:
-    """The environments in one folder, made ready when a step first needs them, and what came of each step."""
+    """The environments in one folder, prepared when a step first needs them, and the outcomes of the steps."""
 
     home: Path
     versions: tuple[str, ...] = ("-c", "constraints.txt")
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     ready: dict[str, bool] = field(default_factory=dict[str, bool])
     left_out: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """What could not be installed, by the name of the environment."""
+    """What couldn't be installed, by the name of the environment."""
 
     def run(self, step: Step) -> bool:
-        """Run a step in its environment; True if it passed."""
+        """Run a step in its environment, and return whether it passed."""
         if not self.prepare(step.environment):
             self.outcomes.append(Outcome(f"{step.name} (not run, as its environment failed)", passed=False))
             return False
@@ -105,7 +105,7 @@ class Workshop:
         return self.execute(step.name, (found, *arguments), scripts, dict(step.variables), closes=step.closes)
 
     def prepare(self, environment: Environment) -> bool:
-        """Make an environment ready, once a run; True if that worked."""
+        """Prepare an environment, once per run, and return whether that worked."""
         if environment.name not in self.ready:
             self.ready[environment.name] = self._prepare(environment)
         return self.ready[environment.name]
@@ -119,7 +119,7 @@ class Workshop:
             if self.wheel is None:
                 return False
             project = [f"{self.wheel}[all]"]
-            usable = False  # since pip takes a rebuilt wheel of the same version for the one it installed before
+            usable = False  # pip mistakes a rebuilt wheel of the same version for the one already installed
         if not usable:
             shutil.rmtree(folder, ignore_errors=True)
         groups = [dependency_groups()[group] for group in environment.groups]
@@ -133,7 +133,10 @@ class Workshop:
         )
 
     def _install_what_there_is(self, name: str, wheel: str, needed: list[str], *others: list[str]) -> bool:
-        """Install all, or else each package by itself that is not needed; True if there is what is needed."""
+        """Install everything, or else the needed packages and as many others as possible.
+
+        Return whether the needed packages are there.
+        """
         everything = [f"{wheel}[all]", *needed, *chain(*others)]
         if self.install(name, "packages", everything, matters=False):
             return True
@@ -146,11 +149,11 @@ class Workshop:
         return True
 
     def install(self, environment: str, what: str, arguments: Sequence[str], *, matters: bool = True) -> bool:
-        """Install into an environment, which needs no pip of its own; True if that worked."""
+        """Install into an environment, which needs no pip of its own, and return whether that worked."""
         if self.pip is None:
             return False
         scripts = self.scripts(environment)
-        # -qq: warnings about places where pip looks in vain drown the step's own words.
+        # -qq: pip's warnings about indexes that it can't reach would drown the step's own output.
         pip = (self.pip, "-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.versions)
         return self.execute(f"{what} of {environment}", (*pip, *arguments), scripts, matters=matters)
 
@@ -166,7 +169,7 @@ class Workshop:
 
     @cached_property
     def wheel(self) -> Path | None:
-        """The wheel, built of the sources as they are; None if that failed."""
+        """The wheel built from the current sources, or None if that failed."""
         folder = self.home / "dist"
         shutil.rmtree(folder, ignore_errors=True)
         built = self.run(Step("wheel", CHECK, f"hatchling build -t wheel -d {shlex.quote(str(folder))}"))
@@ -186,7 +189,7 @@ class Workshop:
         closes: bool = False,
         matters: bool = True,
     ) -> bool:
-        """Run a command, its output shown as it comes, and note what became of it; True if it passed."""
+        """Run a command, show its output as it comes, record the outcome, and return whether it passed."""
         say(f"-- {name} ".ljust(80, "-"))
         env = own_environment()
         env["PATH"] = os.pathsep.join(filter(None, (scripts, env.get("PATH", os.defpath))))
@@ -199,7 +202,7 @@ class Workshop:
         return passed
 
     def conclude(self) -> int:
-        """Print the summary, and below it the closing line of pytest's main run; 0 if every step passed."""
+        """Print the summary and then the closing line of pytest's main run, and return the exit status."""
         say("-- summary ".ljust(80, "-"))
         for outcome in self.outcomes:
             state = "ok    " if outcome.passed else "FAILED" if outcome.matters else "failed"
@@ -215,7 +218,10 @@ class Workshop:
 
 
 def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str]:
-    """Run a command in a process group of its own, which ends with it; (passed, pytest's closing line)."""
+    """Run a command in its own process group, which ends with it.
+
+    Return whether it passed, and pytest's closing line.
+    """
     try:
         with default_signals():
             process = subprocess.Popen(
@@ -231,13 +237,13 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
         say(f"   cannot run {command[0]}: {error}")
         return False, ""
     lines: list[str] = []
-    # A thread, since a process that outlives the command would hold the pipe open and us with it.
+    # In a thread, because a process that outlives the command would keep the pipe open.
     reader = threading.Thread(target=echo, args=(process.stdout, lines), daemon=True)
     reader.start()
     try:
         passed = process.wait(STEP_LIMIT) == 0
     except (subprocess.TimeoutExpired, KeyboardInterrupt) as stop:
-        os.killpg(process.pid, signal.SIGINT)  # first, so that it tears down what it started
+        os.killpg(process.pid, signal.SIGINT)  # first, so that the command can tear down what it started
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
         if isinstance(stop, KeyboardInterrupt):
@@ -262,18 +268,18 @@ def echo(stream: IO[bytes], lines: list[str]) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once, so that it stands in order with the output of others."""
+    """Print a line and flush it, so that it keeps its place in the output of other processes."""
     print(line, flush=True)
 
 
 def dependency_groups() -> dict[str, list[str]]:
-    """The dependency groups of pyproject.toml."""
+    """Return the dependency groups of pyproject.toml."""
     table: dict[str, list[str]] = _pyproject()["dependency-groups"]
     return table
 
 
 def extras() -> list[str]:
-    """The extras of looprig, without the one that has them all."""
+    """Return the extras of looprig, except the one that includes all of them."""
     return [extra for extra in _pyproject()["project"]["optional-dependencies"] if extra != "all"]
 
 

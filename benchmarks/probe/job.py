@@ -1,6 +1,6 @@
-"""What one measured child of `run_proxy.py` is told to do; it travels as a JSON text in the child's arguments.
+"""The job of one measured child of `run_proxy.py`, passed as JSON in the child's arguments.
 
-Pure, and the one module of this folder that the driver imports as well.
+Pure, and the only module of this folder that the driver imports too.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ LoopName: TypeAlias = Literal["asyncio", "uvloop"]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a client does on each of its connections: first `warm_up` times, then `timed` times.
+    """What a client does on each of its connections: `warm_up` times untimed, then `timed` times.
 
-    All that is done `repeats` times, with new connections, and the median counts: how fast the kernel moves much
+    The whole is repeated `repeats` times with new connections, and the median counts: the kernel's speed with much
     data differs from one connection to the next.
 
-    `stream`: sends `size` bytes, and waits for one byte that says that all have arrived.
-    `echo`: sends `size` bytes, and waits until all have come back.
+    `stream`: send `size` bytes, and wait for the one byte that confirms their arrival.
+    `echo`: send `size` bytes, and wait until all have come back.
     """
 
     kind: Literal["stream", "echo"]
@@ -33,19 +33,19 @@ class Load:
     repeats: int = 3
 
     def rate(self, seconds: float) -> float:
-        """MiB a second, one way."""
+        """Return MiB per second, one way."""
         return self.size * self.timed * self.connections / MIB / seconds
 
     def each(self, seconds: float) -> float:
-        """Microseconds for each time."""
+        """Return microseconds per repetition."""
         return seconds / self.timed / self.connections * 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One proxy under one load. `apart`: client, proxy and server are a process each, else they share one loop.
+    """One proxy under one load. If `apart`, client, proxy and server are separate processes; else they share a loop.
 
-    `delay` is what the proxy is to add in seconds, from the client to the server.
+    `delay` is the latency that the proxy adds from the client to the server, in seconds.
     """
 
     proxy: str

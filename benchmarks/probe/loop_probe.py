@@ -1,9 +1,8 @@
 """The pytest plugin that each child loads with `-p loop_probe`: two stopwatches inside pytest.
 
-It times the whole of collection and the whole of the run-test loop, by the wall and by this process's own
-processor time, outside all other plugins' hooks: whatever a contender does in either is its own cost. It
-does nothing per test. Start-up and shutdown of the interpreter are in neither figure. The result is one JSON
-object in the file `LOOP_PROBE_OUT`.
+Times collection and the run-test loop as a whole, in wall time and in this process's processor time. It does so outside
+the hooks of all other plugins, so it includes everything that a contender does, and does nothing per test. Start-up and
+shutdown of the interpreter aren't included. The result is a JSON object in the file `LOOP_PROBE_OUT`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The child that `run_proxy.py` measures: `python -m probe.proxied client JOB`.
 
-It sets up a server, a proxy and a client, has the client do its load, and prints the seconds as its last line.
-Where a job is `apart`, server and proxy are this module once more, in processes of their own with the roles
-`server` and `proxy`: each prints where it listens, and stays until it is killed.
+Sets up a server, a proxy and a client, runs the client's load, and prints the seconds as its last line. If a job is
+`apart`, the server and the proxy are this module too, in their own processes with the roles `server` and `proxy`. Each
+prints its address, and runs until it is killed.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ PROGRAMS: Final = frozenset({"socat", "haproxy"})
 def loop_factory(name: LoopName) -> Callable[[], asyncio.AbstractEventLoop]:
     if name == "asyncio":
         return asyncio.new_event_loop
-    # By name: not every environment of type checkers has it.
+    # Imported by name: not every environment of type checkers has it.
     uvloop: Any = import_module("uvloop")
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
 
 
 async def together(job: Job) -> float:
-    """Client, proxy and server on one loop, as tests have them."""
+    """Run client, proxy and server on one loop, as in tests."""
     server, service = await serve(job.load)
     async with server, relay(job.proxy, service, job.delay) as address:
         return await drive(address, job.load)
 
 
 def apart(job: Job, run: asyncio.Runner) -> float:
-    """A process for each; this one is the client."""
+    """Run each in its own process; this one is the client."""
     with ExitStack() as stack:
         address = stack.enter_context(role("server", job))
         if job.proxy in PROGRAMS:
@@ -51,7 +51,7 @@ def apart(job: Job, run: asyncio.Runner) -> float:
 
 @contextmanager
 def role(name: str, job: Job, *addresses: Address) -> Iterator[Address]:
-    """This module, in a process of its own."""
+    """Run this module in its own process, with another role."""
     parts = [str(part) for address in addresses for part in address]
     command = [sys.executable, "-P", "-m", "probe.proxied", name, job.text(), *parts]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -66,7 +66,7 @@ def role(name: str, job: Job, *addresses: Address) -> Iterator[Address]:
 
 
 async def stay(name: str, job: Job, addresses: list[str]) -> None:
-    """Be the server or the proxy, for as long as this process lives."""
+    """Run the server or the proxy until this process is killed."""
     if name == "server":
         _, address = await serve(job.load)
         print(*address, flush=True)
@@ -77,11 +77,11 @@ async def stay(name: str, job: Job, addresses: list[str]) -> None:
 
 
 def settle_memory() -> None:
-    """Brings the C library's allocator into the state that it has in a test process.
+    """Bring the C library's allocator into the state that it has in a test process.
 
-    glibc takes what is larger than 128 KiB from the kernel anew each time, and asyncio has 256 KiB ready for each
-    read: that makes a ping three times as slow. It ends when something larger was freed once, as imports do sooner
-    or later. Without this, the figures of a contender would depend on what it happens to import.
+    At first glibc gets every block of more than 128 KiB from the kernel, and asyncio allocates 256 KiB for each read,
+    which makes a ping three times as slow. That stops once a larger block has been freed, as imports do sooner or
+    later. Without this, a contender's figures would depend on what it happens to import.
     """
     memory = bytes(8 << 20)
     del memory

@@ -1,8 +1,8 @@
-"""The proxies that take part, each as a context manager that gives the address to connect to.
+"""The competing proxies, each as a context manager that gives the address to connect to.
 
-looprig and aiomisc are as they are without any setting. The programs are put on an equal footing: `haproxy` has
-one thread, as all others; `socat` has TCP_NODELAY and a queue of clients, which all others have by themselves, and
-reads 64 KiB at a time, since with the 8 KiB that it has by default it is half as fast.
+looprig and aiomisc run with their defaults. The programs are configured to be comparable: `haproxy` has one thread,
+like all others. `socat` has TCP_NODELAY and a queue of clients, which all others have by default, and reads 64 KiB at a
+time, since with its default of 8 KiB it is half as fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 from probe.traffic import HOST, Address
 
 PATIENCE: Final = 10.0
-"""Seconds that a program has to listen."""
+"""Seconds in which a program must start to listen."""
 
 HAPROXY: Final = """
 global
@@ -39,12 +39,12 @@ listen relay
 
 @asynccontextmanager
 async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Address]:
-    """A proxy on the running loop; `direct` is none."""
+    """Run a proxy on the running loop; `direct` runs none."""
     match name:
         case "direct":
             yield service
         case "looprig":
-            # Each is imported where it is installed, and nowhere else.
+            # Imported here, because each is installed only in its own environment.
             from looprig.net.proxy.tcp import TcpProxy
             from looprig.net.toxics.latency import Latency
 
@@ -52,7 +52,7 @@ async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Addr
                 with ours.apply(Latency(delay, direction="upstream")) if delay else nullcontext():
                     yield ours.address
         case "aiomisc":
-            # Imported by name: type checkers need not have it where the benchmarks are checked.
+            # Imported by name, so that the environment of the type checkers doesn't need it.
             made: Any = import_module("aiomisc.pytest").TCPProxy
             async with made(*service) as theirs:
                 theirs.set_delay(read_delay=delay)
@@ -63,7 +63,7 @@ async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Addr
 
 @contextmanager
 def program(name: str, service: Address) -> Iterator[Address]:
-    """A proxy that is a program; it is killed at the end."""
+    """Run a proxy that is a program, and kill it at the end."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]

@@ -1,7 +1,7 @@
-"""The client and the server of the proxy benchmarks: the same, and as lean as asyncio lets them be, for all proxies.
+"""The client and the server of the proxy benchmarks: the same for all proxies, and as lean as asyncio allows.
 
-They are protocols that do everything in their callbacks, with no task, stream or future for each message. What
-they take themselves is in the figure of `direct` as well. Which proxy is between them is not known here.
+They are protocols that do everything in callbacks, without a task, stream or future per message. Their own cost is part
+of the figure of `direct` too. They don't know which proxy is between them.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ Address: TypeAlias = tuple[str, int]
 
 HOST: Final = "127.0.0.1"
 PIECE: Final = 256 << 10
-"""Bytes of one write of a stream."""
+"""The size of each write of a stream, in bytes."""
 
 
 class Server(asyncio.Protocol):
-    """Knows its transport. Does nothing yet."""
+    """The base of the servers: it keeps its transport."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
 
 class Echo(Server):
-    """Sends back what comes, as it comes."""
+    """A server that sends back what it receives, as it comes."""
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
 
 
 class Sink(Server):
-    """Throws away what comes, and sends one byte after each `size` of it."""
+    """A server that discards what it receives, and sends one byte after each `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -50,7 +50,7 @@ class Sink(Server):
 
 
 class Client(Server):
-    """Does its load as many times as it is told."""
+    """The base of the clients: it repeats its load."""
 
     def __init__(self, load: Load) -> None:
         self.size = load.size
@@ -67,11 +67,11 @@ class Client(Server):
         await self.done
 
     def begin(self) -> None:
-        """Starts to send `size` bytes."""
+        """Start to send `size` bytes."""
         raise NotImplementedError
 
     def once_more(self) -> None:
-        """One time is done."""
+        """Count a finished repetition, and start the next."""
         self.left -= 1
         if self.left:
             self.begin()
@@ -103,7 +103,7 @@ class Caller(Client):
 
 
 class Sender(Client):
-    """The client of `Sink`. It heeds `pause_writing`, as `StreamWriter.drain` would have it."""
+    """The client of `Sink`. It obeys `pause_writing`, like code that awaits `StreamWriter.drain`."""
 
     def __init__(self, load: Load) -> None:
         super().__init__(load)
@@ -133,21 +133,21 @@ class Sender(Client):
 
 
 async def serve(load: Load) -> tuple[asyncio.Server, Address]:
-    """The server for a load, and where it listens."""
+    """Start the server for a load, and return it and its address."""
     make: Callable[[], asyncio.Protocol] = Echo if load.kind == "echo" else lambda: Sink(load.size)
     server = await asyncio.get_running_loop().create_server(make, HOST, 0, backlog=1024)
     return server, server.sockets[0].getsockname()[:2]
 
 
 async def drive(address: Address, load: Load) -> float:
-    """The seconds that the timed part of a load takes, as the median of its repeats."""
+    """Run a load, and return the median over its repeats of the seconds that the timed part took."""
     return median([await _once(address, load) for _ in range(load.repeats)])
 
 
 async def _once(address: Address, load: Load) -> float:
     loop = asyncio.get_running_loop()
     kind = Caller if load.kind == "echo" else Sender
-    # One after the other: a hundred at once would also try how long a queue each proxy has its clients wait in.
+    # One after the other: a hundred at once would also measure how long each proxy's accept queue is.
     clients = [(await loop.create_connection(lambda: kind(load), *address))[1] for _ in range(load.connections)]
     await asyncio.gather(*[client.run(load.warm_up) for client in clients])
     begin = perf_counter()

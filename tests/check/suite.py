@@ -1,6 +1,6 @@
-"""A suite with mistakes of every kind, each on a line that says which finding it must give, and many right uses.
+"""A suite with mistakes of every kind, each on a line that names the expected finding, and with many right uses.
 
-Each file is text here, since no other tool is to read it. A line with a mistake ends in `#! code`, or in several.
+The files are stored as text, so that no other tool reads them. A line with a mistake ends in one or more `#! code`.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The part of the suite that is about values of parametrizations, as `suite` says."""
+"""The part of the suite that is about parametrized values; see `suite`."""
 
 from typing import Final
 

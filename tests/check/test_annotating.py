@@ -1,4 +1,4 @@
-"""`--annotate-fixtures`: annotations that are missing, shown and written."""
+"""`--annotate-fixtures` shows and writes missing annotations."""
 
 from pathlib import Path
 from textwrap import dedent

@@ -1,4 +1,4 @@
-"""What `--check-fixtures` finds: each mistake on its line, nothing else, and the same with each type checker."""
+"""The findings of `--check-fixtures`: each mistake on its line, nothing else, and the same with each type checker."""
 
 import json
 import re

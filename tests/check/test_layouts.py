@@ -1,4 +1,4 @@
-"""Layouts of a suite that type checkers cannot tell apart by themselves: mypy stops at them, others mix files up."""
+"""Suites whose layout confuses type checkers: mypy stops at them, others mix files up."""
 
 import json
 from collections.abc import Mapping

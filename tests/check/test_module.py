@@ -1,4 +1,4 @@
-"""The generated module: what cannot be written into it is kept with the reason, and counted for people."""
+"""The generated module. What can't be written into it is kept with the reason, and counted for users."""
 
 import ast
 from typing import TypeVar
@@ -63,7 +63,7 @@ def test_edges_of_the_same_types_share_a_line_and_names_are_probed_once() -> Non
 
 
 def test_values_are_not_probed_for_what_their_classes_are() -> None:
-    """Only what their parameter declares is."""
+    """Only the types of their parameters are probed."""
     generated = generate([edge("one", "int | Plain", Value(Spot("x", 1)))], Writer()).finish({})
     assert list(generated.declared.values()) == [(("_1", "Plain"),)]
     assert list(generated.provided.values()) == [()]

@@ -1,4 +1,4 @@
-"""Where names come from, as a file is written."""
+"""Where the names in a file come from, according to its source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -131,7 +131,7 @@ def test_a_name_may_be_bound_within_any_statement(block: str) -> None:
 
 
 def test_what_is_there_unless_for_checkers_is_not_for_them() -> None:
-    """Though it stands under the same `if`."""
+    """Although it is under the same `if`."""
     text = (
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    x = 1\nelse:\n    from numbers import Number\n"
         "if TYPE_CHECKING:\n    from decimal import Decimal as Number\n"
@@ -141,7 +141,7 @@ def test_what_is_there_unless_for_checkers_is_not_for_them() -> None:
 
 
 def test_what_it_imports_by_a_whole_name_is_known() -> None:
-    """A relative import says nothing of how the project is found."""
+    """A relative import doesn't show how the project is found."""
     found = set(source().imports())
     assert {"os.path", "aiohttp.web", "pathlib", "decimal"} <= found
     assert not {"package.tests", "package.tests.models", "package.shared"} & found

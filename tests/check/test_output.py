@@ -1,4 +1,4 @@
-"""Findings, written for people and for programs."""
+"""Findings as text for people, and in formats for programs."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_json_is_a_list_of_facts() -> None:
 
 
 def test_github_is_told_in_its_commands() -> None:
-    """Escapes as documented: `%`, line ends, and in properties `:` and `,`."""
+    """Escaped as documented: `%`, line ends, and in properties `:` and `,`."""
     assert FORMATS["github"](FINDINGS, ROOT).splitlines() == [
         '::error file=tests/test_it.py,line=3,col=13,title=fixture-type::test "a" declares: 100 %25%0Awrong',
         "::error file=/elsewhere/a%2Cb.py,line=1,col=1,title=declaration::broken",

@@ -1,4 +1,4 @@
-"""`--reveal-fixtures`: what is known of each fixture."""
+"""`--reveal-fixtures` shows what is known about each fixture."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How `--check-fixtures` runs: which checker, what it leaves behind, how it ends."""
+"""How `--check-fixtures` runs: which checker it uses, what it leaves behind, how it ends."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def test_it(number: str) -> None:
 """
 RIGHT = WRONG.replace("number: str", "number: int")
 KEEPING = OPTIONS[:-2]
-"""With pytest's cache, where the checker's is kept too."""
+"""With pytest's cache, which also holds the checker's cache."""
 
 
 def put(folder: Path, files: Mapping[str, str]) -> None:
@@ -38,7 +38,7 @@ def put(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def not_there(_: str) -> None:
-    """Stands in for a program that is not installed."""
+    """Pretend that a program isn't installed."""
 
 
 def test_a_finding_ends_the_run_with_1_and_none_with_0(pytester: pytest.Pytester) -> None:

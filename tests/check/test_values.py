@@ -1,4 +1,4 @@
-"""Values of parametrizations, as expressions that type checkers read."""
+"""Parametrized values as expressions that type checkers can read."""
 
 import enum
 from collections.abc import Callable
@@ -14,13 +14,13 @@ UserId = NewType("UserId", int)
 
 
 class Color(enum.Flag):
-    """Has members without a name."""
+    """An enum with members without a name."""
 
     RED = 1
 
 
 class Rude:
-    """No code of its own is to be run."""
+    """An object whose own code must not run."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)
@@ -35,7 +35,7 @@ class Rude:
 
 
 class Moved:
-    """A package shows it, and says that it is of a module within."""
+    """A class that a package re-exports, and that claims to come from a module inside."""
 
 
 MOVED = Moved
@@ -80,7 +80,7 @@ def rendered(value: object) -> str:
         ([0] * 201, "_instance(builtins.list)"),
         ([0] * 200, str([0] * 200)),
         (MOVED, f"{__name__}.Moved"),
-        (Mock(), "_instance(unittest.mock.Mock)"),  # each has a class of its own, which nothing can import
+        (Mock(), "_instance(unittest.mock.Mock)"),  # each has its own class, which nothing can import
     ],
 )
 def test_a_value_is_written_as_a_suite_would(value: object, code: str) -> None:

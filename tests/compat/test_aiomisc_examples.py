@@ -1,7 +1,7 @@
-"""What the documentation of aiomisc's pytest plugin shows, in its own words and in looprig's.
+"""The examples from the documentation of aiomisc's pytest plugin, as written there and as looprig has them.
 
-In its own words: a suite that was written from that documentation runs as it stands, with aiomisc installed and its
-plugin not. Where the documentation leaves something out (an import, a class that is only named), it is filled in here.
+A suite written from that documentation runs unchanged, with aiomisc installed but not its plugin. What the
+documentation leaves out, such as an import or a class that is only named, is added here.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""What the examples of aiomisc's pytest documentation leave unsaid: the same words, a step further.
+"""The features of aiomisc's pytest documentation in real use.
 
-The examples themselves run in `test_aiomisc_examples.py`. Here each feature of theirs meets what its users
-do next: a marker on an overridden loop, services of both kinds, a pool that is really used.
+Its examples run in `test_aiomisc_examples.py`. The tests here go a step further: a marker on an overridden loop,
+services of both kinds, a pool that is really used.
 """
 
 from typing import Final

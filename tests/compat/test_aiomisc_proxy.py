@@ -1,4 +1,4 @@
-"""The proxy of aiomisc's documentation: its three examples in their own words, and what its users do next."""
+"""The proxy of aiomisc's documentation: its three examples as written, and what users do next."""
 
 import re
 from typing import Final
@@ -172,7 +172,7 @@ NEXT: Final = """
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_the_examples_pass_as_they_stand(pytester: pytest.Pytester, loop: str) -> None:
-    # They leave their clients open, which Python warns of when it ends.
+    # They leave their clients open, about which Python warns at exit.
     result = run_apart(pytester, SETTING + EXAMPLES, f"--loop-factory={loop}", "-Wdefault::ResourceWarning")
     result.assert_outcomes(passed=3)
 

@@ -1,4 +1,4 @@
-"""Where aiomisc's dialect is spoken: there `services` and its like act on tests that do not name them."""
+"""Where aiomisc's fixtures act: there `services` and the like affect tests that don't request them."""
 
 import sys
 from collections.abc import Mapping

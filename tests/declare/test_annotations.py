@@ -1,4 +1,4 @@
-"""One annotation that cannot be evaluated takes nothing away from the others, also where Python defers them all."""
+"""An annotation that can't be evaluated doesn't affect the others, even where Python defers them all."""
 
 import __future__
 
@@ -19,7 +19,7 @@ needs_deferred = pytest.mark.skipif(not DEFERRED, reason="annotations are evalua
 
 
 class Define(Protocol):
-    """Makes a module, in which none of the types called Missing exists, and returns its names."""
+    """Create a module in which none of the types called Missing exists, and return its names."""
 
     def __call__(self, code: str, *, as_texts: bool = False) -> dict[str, Any]: ...
 
@@ -63,7 +63,7 @@ def function(
 
 @needs_deferred
 def test_each_annotation_of_a_function_stands_by_itself(define: Define) -> None:
-    """What cannot be evaluated is its text, as if the module had imported `annotations` from `__future__`."""
+    """What can't be evaluated is its text, as if the module had imported `annotations` from `__future__`."""
     module = define(FUNCTION)
     rest = module["Rest"]
     assert annotations_of(module["function"]) == {
@@ -91,7 +91,7 @@ def test_an_annotation_that_can_be_read_in_no_way_is_none(define: Define) -> Non
 
 def test_what_can_be_evaluated_is_left_as_it_is() -> None:
     class Local:
-        """A name that no module has."""
+        """A name that isn't in any module."""
 
     def function(a: Local, b: Annotated[Local, Through()]) -> None: ...
 
@@ -136,7 +136,7 @@ class Later:
 
 @pytest.mark.parametrize("as_texts", [True, pytest.param(False, marks=needs_deferred)])
 def test_a_service_with_fields_for_checkers_only_is_declared_and_resolved(define: Define, *, as_texts: bool) -> None:
-    """Its fields of types that exist, also of one that is written further down, are found all the same."""
+    """Fields whose types exist are found, even if the type is defined further down."""
     module = define(SERVICE, as_texts=as_texts)
     sources = {source.field: source for source in resolve_fields(_spec(module["Rest"]), list)}
     assert [*sources] == ["db", "dsn", "later", "size"]

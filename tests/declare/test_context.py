@@ -1,4 +1,4 @@
-"""Keys and contexts by themselves; what a suite makes of them is in `services_in_pytest`."""
+"""Keys and contexts by themselves. `services_in_pytest` tests them in suites."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Where each field of a service takes its value from, as a table."""
+"""Where each field of a service gets its value, as a table."""
 
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
@@ -30,28 +30,28 @@ class Life:
 
 
 class Reads(Protocol[ReadT_co]):
-    """Asked for."""
+    """A protocol that is requested."""
 
     def read(self) -> ReadT_co: ...
 
 
 @service_fixture(scope="session")
 class Db(Life):
-    """Depended on."""
+    """A dependency."""
 
 
 @service_fixture(scope="session", provides=Reads[int])
 class Numbers(Life):
-    """Provides one of them."""
+    """One service that provides the protocol."""
 
 
 @service_fixture(scope="session", provides=Reads[str])
 class Words(Life):
-    """Provides the other."""
+    """Another service that provides the protocol."""
 
 
 class GenericBase(Life, Generic[T, BoundT]):
-    """What a subclass fills in."""
+    """A base class whose type parameter a subclass fills in."""
 
     first: T
     second: BoundT
@@ -60,7 +60,7 @@ class GenericBase(Life, Generic[T, BoundT]):
 @service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Everything(GenericBase[Numbers, "Db"]):
-    """One field of each kind."""
+    """A service with one field of each kind."""
 
     first: Numbers
     second: Db
@@ -168,7 +168,7 @@ def test_what_is_wanted_bare_is_provided_with_any_parameter() -> None:
 
 
 def test_what_overrides_configuration_is_configuration() -> None:
-    """Of a base class that is, whichever of its bases says so."""
+    """Even if only one of its base classes says so."""
 
     @dataclass
     class Base(Life):

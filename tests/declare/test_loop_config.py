@@ -1,4 +1,4 @@
-"""`loop_config` takes what a loop can be, and tells at once what it cannot."""
+"""`loop_config` accepts every property of a loop, and rejects invalid values at once."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -73,11 +73,11 @@ PARTS = {
 
 
 def declared(*configs: str) -> list[LoopConfig]:
-    """What a module declares that says these, each on a line."""
+    """Return what a module with these lines declares."""
     lines = "\n".join(f"loop_config({config})" for config in configs)
     module = ModuleType("conftest")
     code = f"from looprig import loop_config\ndef one(): ...\ndef two(): ...\n{lines}\n"
-    exec(compile(code, "conftest.py", "exec"), vars(module))  # noqa: S102 - it is declared by running a module
+    exec(compile(code, "conftest.py", "exec"), vars(module))  # noqa: S102 - a module declares it by running
     return list(configs_in(module))
 
 

@@ -1,4 +1,4 @@
-"""A rig runs declared services without pytest: on shared dependencies, side by side, and to a clean end."""
+"""A rig runs declared services without pytest: with shared dependencies, concurrently, and to a clean end."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ def _nothing_told() -> None:
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Runs a scenario on a loop of its own, and fails for what nobody awaited."""
+    """Run a scenario on its own loop, and fail on unhandled errors."""
     unseen: list[dict[str, Any]] = []
 
     async def watched() -> None:
@@ -31,7 +31,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 
 class Life:
-    """Tells of its start and stop."""
+    """A service that records its start and stop."""
 
     async def start(self) -> None:
         told.append(f"+{type(self).__name__}")
@@ -41,7 +41,7 @@ class Life:
 
 
 class Reads(Protocol):
-    """Asked for."""
+    """A protocol that is requested."""
 
     def read(self) -> str: ...
 
@@ -49,7 +49,7 @@ class Reads(Protocol):
 @service_fixture(scope="session", provides=Reads)
 @dataclass(kw_only=True)
 class Disk(Life):
-    """Depended on by several."""
+    """A dependency of several services."""
 
     dsn: str
     size: int = 3
@@ -61,7 +61,7 @@ class Disk(Life):
 @service_fixture
 @dataclass(kw_only=True)
 class Rest(Life):
-    """Depends on a service and by a Protocol on the same one."""
+    """A service that depends on another directly, and by a Protocol that the same one provides."""
 
     disk: Disk
     reads: Reads
@@ -72,7 +72,7 @@ class Rest(Life):
 @service_fixture
 @dataclass(kw_only=True)
 class Worker(Life):
-    """Shares the dependency."""
+    """A service that shares the dependency."""
 
     disk: Disk
 
@@ -80,7 +80,7 @@ class Worker(Life):
 @service_fixture
 @dataclass(kw_only=True)
 class Crashes:
-    """Ends in an error when it is told to."""
+    """A service that fails on demand."""
 
     now: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -98,7 +98,7 @@ class Crashes:
 @service_fixture
 @dataclass(kw_only=True)
 class OnBoth(Life):
-    """Stops when what it stands on has crashed already."""
+    """A service that stops after its dependency has crashed."""
 
     crashes: Crashes
     worker: Worker
@@ -106,7 +106,7 @@ class OnBoth(Life):
 
 @service_fixture
 class CannotStop(Life):
-    """Fails at its end."""
+    """A service that fails when it stops."""
 
     async def stop(self) -> None:
         await super().stop()
@@ -115,7 +115,7 @@ class CannotStop(Life):
 
 @service_fixture
 class CannotStart(Life):
-    """Fails at its start, once others have begun."""
+    """A service that fails to start, once others are starting."""
 
     async def start(self) -> None:
         while "waiting" not in told:  # noqa: ASYNC110 - an event would be bound to the loop of another test
@@ -126,7 +126,7 @@ class CannotStart(Life):
 
 @service_fixture
 class Waits:
-    """Is never ready."""
+    """A service that is never ready."""
 
     async def run(self) -> AsyncIterator[None]:
         told.append("waiting")
@@ -140,7 +140,7 @@ class Waits:
 @service_fixture
 @dataclass(kw_only=True)
 class OnFailing(Life):
-    """Needs one that fails while another starts."""
+    """A service whose dependency fails while another starts."""
 
     waits: Waits
     fails: CannotStart

@@ -1,4 +1,4 @@
-"""What is declared of a class becomes a frozen spec; what is wrong with it by itself is told when it is decorated."""
+"""A declared class becomes a frozen spec. Mistakes within the class are reported when it is decorated."""
 
 import asyncio
 import dataclasses
@@ -19,7 +19,7 @@ from looprig.declare.service import ServiceSpec, declared_services, same_class, 
 from looprig.location import Location
 from looprig.scopes import Scope
 
-# What is declared here is wrong for the most part, and a type checker would say so first.
+# Most declarations here are wrong, and a type checker would report them first.
 declare: Any = service_fixture
 
 
@@ -129,7 +129,7 @@ def test_classes_of_one_name_have_keys_of_their_own() -> None:
 
 
 def plain(_self: object) -> None:
-    """A method that is not async."""
+    """A method that isn't async."""
 
 
 @pytest.mark.parametrize(
@@ -193,13 +193,13 @@ def test_lifecycles_that_a_checker_accepts_are_accepted() -> None:
 
 
 class NeedsArguments(Life):
-    """No dataclass, and cannot be made."""
+    """Not a dataclass, and can't be created without arguments."""
 
     def __init__(self, db: object, size: int = 3) -> None: ...
 
 
 class Abstract(Life, ABC):
-    """Not finished."""
+    """An abstract class."""
 
     @abstractmethod
     def work(self) -> None: ...
@@ -216,7 +216,7 @@ class Annotated(Life):
 
 
 class Names(Protocol):
-    """Asked for."""
+    """A dependency."""
 
     dsn: str
 
@@ -250,7 +250,7 @@ class Names(Protocol):
     ],
 )
 def test_a_wrong_declaration_is_told(cls: Any, options: dict[str, Any], message: str) -> None:
-    if isinstance(cls, type):  # a class of its own for each test, since a declaration is kept on the class
+    if isinstance(cls, type):  # a new class for each test, since the declaration is stored on the class
         own = {"__annotations__": inspect.get_annotations(cls), "__module__": cls.__module__}
         cls = type(cls.__name__, (cls,), own)
     with pytest.raises(DeclarationError) as caught:

@@ -1,11 +1,11 @@
-"""Reads the suites that a page of the documentation shows: the files of each, and what is said to come of running it.
+"""The suites on a page of the documentation: the files of each, its commands, and their output.
 
-A fenced block with a `title="..."` is a file. A fenced `console` block has commands, each after `$ `, and below each
-what it prints. The blocks between two headings of the second level are one suite; on a page with the comment
-`<!-- one suite -->` all of them are, so that a tutorial can build on what it has. A comment `<!-- needs: NAME -->` says
-that the suite runs only where that package is installed, as another async plugin beside looprig.
+A fenced block with a `title="..."` is a file. A fenced `console` block has commands, each after `$ ` and followed by
+its output. The blocks between two headings of the second level are one suite. With the comment `<!-- one suite -->` the
+whole page is one, so that a tutorial can build on earlier files. With the comment `<!-- needs: NAME -->` the suite runs
+only if that package is installed, for example another async plugin.
 
-Does not run anything (`test_examples` does).
+Runs nothing; `test_examples` does.
 """
 
 import re
@@ -25,7 +25,7 @@ _ONE_SUITE: Final = "<!-- one suite -->"
 @final
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block; `line` is that of its fence, from 1."""
+    """A fenced block; `line` is the line of its fence, from 1."""
 
     language: str
     title: str | None
@@ -36,7 +36,7 @@ class Block:
 @final
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a suite; one that is shown again is replaced."""
+    """A file of a suite. If a page shows it again, the later text replaces the earlier one."""
 
     name: str
     text: str
@@ -45,7 +45,7 @@ class File:
 @final
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, and what it is shown to print."""
+    """A command, and the output that the page shows."""
 
     text: str
     shown: str
@@ -55,7 +55,7 @@ class Command:
 @final
 @dataclass(slots=True)
 class Suite:
-    """What is done on one page, in order."""
+    """The files and commands of a suite, in order."""
 
     page: str
     heading: str
@@ -64,12 +64,12 @@ class Suite:
 
     @property
     def name(self) -> str:
-        """How the test of it is called."""
+        """The id of its test."""
         return f"{self.page}: {self.heading}"
 
 
 def blocks_of(text: str) -> Iterator[Block | str]:
-    """The fenced blocks of a page and, between them, its other lines."""
+    """Yield the fenced blocks of a page and, between them, its other lines."""
     opening: re.Match[str] | None = None
     begun = 0
     inside: list[str] = []
@@ -87,11 +87,11 @@ def blocks_of(text: str) -> Iterator[Block | str]:
         else:
             yield line
     if opening is not None:
-        raise ValueError(f"the block that begins on line {begun} has no end")
+        raise ValueError(f"the block that starts on line {begun} has no end")
 
 
 def suites_of(page: Path, name: str) -> list[Suite]:
-    """The suites of a page, those without a command left out."""
+    """Return the suites of a page that have a command."""
     text = page.read_text("utf-8")
     whole = _ONE_SUITE in text
     suites = [Suite(name, "the page")]
@@ -116,7 +116,7 @@ def _commands(block: Block) -> Iterator[Command]:
                 yield Command(command, "\n".join(shown), begun)
             command, shown, begun = line.removeprefix("$ "), [], number
         elif not command:
-            raise ValueError(f"line {number} is shown as printed, but no command stands above it")
+            raise ValueError(f"line {number} is output, but has no command above it")
         else:
             shown.append(line)
     if command:

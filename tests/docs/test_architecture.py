@@ -1,4 +1,4 @@
-"""The page that tells the architecture names every module, and none that is not there."""
+"""The architecture page names every part of looprig, and no folder that doesn't exist."""
 
 import re
 from typing import Final
@@ -6,11 +6,21 @@ from typing import Final
 from tests.house.repository import ROOT, python_files
 
 PAGE: Final = ROOT / "docs" / "explanation" / "architecture.md"
+SOURCE: Final = ROOT / "src" / "looprig"
 
 
-def test_the_page_names_the_modules_that_there_are() -> None:
-    """A folder's own `__init__` is told with the folder."""
-    named = set(re.findall(r"`([\w/]+\.py)`", PAGE.read_text("utf-8")))
-    source = ROOT / "src" / "looprig"
-    there = {path.relative_to(source).as_posix() for path in python_files("src/looprig") if path.name != "__init__.py"}
-    assert (sorted(there - named), sorted(named - there)) == ([], [])
+def test_the_page_names_the_folders_that_there_are() -> None:
+    """The top folders, and the rooms of the plugin."""
+    named = {name.rstrip("/") for name in re.findall(r"`(\w[\w/]*)`", PAGE.read_text("utf-8"))}
+    folders = {path.parent.relative_to(SOURCE) for path in python_files("src/looprig")}
+    top = {folder.parts[0] for folder in folders if folder.parts}
+    rooms = {folder.name for folder in folders if folder.parts[:1] == ("pytest_plugin",) and len(folder.parts) > 1}
+    assert sorted((top | rooms) - named) == []
+
+
+def test_the_page_names_no_folder_that_is_not_there() -> None:
+    """Folders are written with a slash at the end."""
+    named = re.findall(r"`(\w[\w/]*)/`", PAGE.read_text("utf-8"))
+    assert [
+        name for name in named if not any((base / name).is_dir() for base in (SOURCE, SOURCE / "pytest_plugin"))
+    ] == []

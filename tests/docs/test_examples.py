@@ -1,4 +1,4 @@
-"""Every example of README.md and docs/ is written out and run, and must print what the page shows."""
+"""Every example of README.md and docs/ runs, and prints what its page shows."""
 
 import ast
 import os
@@ -18,7 +18,7 @@ from tests.house.repository import ROOT
 PAGES: Final = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SUITES: Final = [suite for page in PAGES for suite in suites_of(page, page.relative_to(ROOT).as_posix())]
 
-# Other async plugins: in an environment that has them each is off, but where a page says that it is needed.
+# Other async plugins: disabled if they are installed, unless the page says that it needs them.
 PEERS: Final = {
     "pytest-asyncio": "asyncio",
     "anyio": "anyio",
@@ -26,7 +26,7 @@ PEERS: Final = {
     "aiomisc-pytest": "aiomisc",
     "alt-pytest-asyncio": "alt_pytest_asyncio",
 }
-# Not async, and needed by no example, but loading each costs more than the example does.
+# Not async, and needed by no example, but loading each takes longer than the example does.
 SLOW: Final = ("hypothesispytest", "xdist", "xdist.looponfail")
 MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
 LIMIT: Final = 110.0  # seconds for one command
@@ -47,7 +47,7 @@ def test_an_example_does_what_its_page_says(suite: Suite, tmp_path: Path) -> Non
 
 
 def run(command: Command, suite: Suite, folder: Path) -> None:
-    """Run a command of a page and hold what it prints and its exit status against what the page shows."""
+    """Run a command of a page, and compare its output and exit status with the page."""
     program, *arguments = shlex.split(command.text)
     if program == "pytest":
         peers = [plugin for name, plugin in PEERS.items() if name not in suite.needs]
@@ -56,7 +56,7 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     elif program == "mypy":
         arguments = ["-m", "mypy", "--cache-dir", os.devnull, *arguments]
     else:
-        assert program == "python", f"{suite.page}:{command.line}: only pytest, mypy and python are run here"
+        assert program == "python", f"{suite.page}:{command.line}: only pytest, mypy and python can run here"
     done = subprocess.run(
         (sys.executable, *arguments),
         cwd=folder,
@@ -79,7 +79,7 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
 
 
 def pattern_of(shown: str) -> re.Pattern[str]:
-    """What is shown, as whole lines one after the other; `...` stands for anything, and durations are not compared."""
+    """Return a pattern for whole consecutive lines; `...` matches anything, and durations aren't compared."""
     parts: list[str] = []
     for line in shown.strip("\n").splitlines():
         if line.strip() == "...":
@@ -87,16 +87,16 @@ def pattern_of(shown: str) -> re.Pattern[str]:
             continue
         escaped = re.escape(line.rstrip()).replace(r"\.\.\.", ".*")
         escaped = re.sub(r"(?<=\bin\\ )\d+\\\.\d+(?=s)", r"[\\d.]+", escaped)
-        # How far an error stands indented depends on the line that raised it.
+        # The indentation of an error depends on the line that raised it.
         escaped = re.sub(r"^E(\\ )+", r"E +", escaped)
-        # pytest's rules are as long as the terminal is wide.
+        # pytest's rules are as wide as the terminal.
         parts.append(re.sub(r"(=|_|!|\\-)\1{3,}", r"\1+", escaped) + r"(?:\n|\Z)")
     return re.compile("(?m:^)" + "".join(parts))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_python_block_of_a_page_is_run(page: Path) -> None:
-    """A block that is no file would be an example that nobody runs; so would one after the last command."""
+    """A block that isn't a file never runs. Neither does a block after the last command."""
     loose: list[str] = []
     waiting: list[Block] = []
     for part in blocks_of(page.read_text("utf-8")):

@@ -1,4 +1,4 @@
-"""The reference says what the sources say, and what docstrings show is true."""
+"""The reference agrees with the sources, and the examples in docstrings work."""
 
 import ast
 import doctest
@@ -20,7 +20,7 @@ FOLDER: Final = ROOT / "docs" / "reference"
 def test_the_reference_is_up_to_date() -> None:
     pages: Callable[[], dict[str, str]] = runpy.run_path(str(FOLDER / "generate.py"))["pages"]
     stale = [name for name, text in pages().items() if (FOLDER / name).read_text("utf-8") != text]
-    assert stale == [], "write it anew: python docs/reference/generate.py"
+    assert stale == [], "update it with: python docs/reference/generate.py"
 
 
 def test_every_public_name_is_in_the_reference() -> None:
@@ -29,7 +29,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def modules() -> list[str]:
-    """All modules; those that need what is not installed are told apart by their own tests."""
+    """Return all modules. Those that need packages that aren't installed have their own tests."""
     return [info.name for info in pkgutil.walk_packages(looprig.__path__, "looprig.") if "__main__" not in info.name]
 
 
@@ -41,7 +41,7 @@ def test_a_session_in_a_docstring_prints_what_it_shows(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.md")))
 def test_an_example_in_a_docstring_is_python(name: str) -> None:
-    """What stands indented in a docstring is a piece of a suite: it need not run by itself, but it has to be Python."""
+    """Indented text in a docstring is part of a suite. It need not run by itself, but must be valid Python."""
     lines = [part for part in blocks_of((FOLDER / name).read_text("utf-8")) if isinstance(part, str)]
     pieces: list[list[str]] = [[]]
     for line in lines:
@@ -51,5 +51,5 @@ def test_an_example_in_a_docstring_is_python(name: str) -> None:
             pieces.append([])
     for piece in pieces:
         if piece:
-            # Some await at the top level: so they stand in a function here.
+            # Some pieces await at the top level, so they are parsed inside a function.
             ast.parse("async def example():\n" + "\n".join(piece))

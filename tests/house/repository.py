@@ -1,6 +1,6 @@
-"""What the tests about the house read: the files that the repository is made of.
+"""The files of the repository, for tests of the repository's rules.
 
-Invariant: only what git tracks or would track, so that nobody's environments and caches are judged.
+Invariant: only files that git tracks or would track, so that environments and caches aren't checked.
 """
 
 import shutil
@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def tracked_files() -> list[Path]:
-    """Every file of the repository; the test is skipped where that is not to be known."""
+    """Return every file of the repository, or skip the test outside a git checkout."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs a git checkout")
     listing = ("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -25,7 +25,7 @@ def tracked_files() -> list[Path]:
 
 
 def python_files(*folders: str) -> list[Path]:
-    """The Python files below these folders; below all, if none is given."""
+    """Return the Python files below these folders, or below all if none is given."""
     below = [ROOT / folder for folder in folders] or [ROOT]
     return [
         path

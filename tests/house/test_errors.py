@@ -1,4 +1,4 @@
-"""Every error survives pickling, since pytest-xdist carries them from one process to another."""
+"""Every error survives pickling, since pytest-xdist passes errors between processes."""
 
 import copy
 import inspect
@@ -21,7 +21,7 @@ ERRORS = [
 
 
 def sample(error: type[BaseException]) -> BaseException:
-    """An error with something in every field."""
+    """Return an error with a value in every field."""
     values = {"parties": PARTIES}
     names = [
         parameter.name

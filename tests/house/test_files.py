@@ -1,4 +1,4 @@
-"""The files: their size, their heads, and what must not stand in them."""
+"""The files of the repository: their size, their heads, and text that must not occur in them."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from tests.house.repository import ROOT, python_files, tracked_files
 
 MOST_LINES: Final = 400
 
-# In pieces, so that this file does not hold what it forbids.
+# In pieces, so that this file doesn't contain what it forbids.
 MACHINE_PATHS: Final = r"(?<![\w.:~-])/(?:work|root|home/\w+|Users/\w+)" + r"/\w"
 REGISTRY_HOSTS: Final = "|".join(
     re.escape(".".join(parts))
@@ -42,7 +42,7 @@ def test_no_file_names_a_machine_or_the_host_of_a_registry() -> None:
     for path in tracked_files():
         try:
             text = path.read_text("utf-8")
-        except UnicodeDecodeError:  # a picture, say
+        except UnicodeDecodeError:  # an image, for example
             continue
         found += [
             f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
@@ -53,7 +53,7 @@ def test_no_file_names_a_machine_or_the_host_of_a_registry() -> None:
 
 
 def test_nothing_inside_imports_from_the_public_face() -> None:
-    """The face loads what is heavy when a name is first touched; from inside that would come full circle."""
+    """The face loads heavy modules when a name is first used, so importing it inside would be circular."""
     importers = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in python_files("src/looprig")

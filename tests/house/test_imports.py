@@ -1,4 +1,4 @@
-"""Loading looprig is cheap: what is heavy is imported when it is used."""
+"""Loading looprig is cheap: heavy modules are imported on first use."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ json.dump(sorted(set(sys.modules) - there), sys.stdout)
 
 @functools.cache
 def loaded_by(module: str, *, after: str = "") -> frozenset[str]:
-    """The modules that importing one loads in a fresh process, beyond those that are there already."""
+    """Return the modules that importing one loads in a new process."""
     command = (sys.executable, "-c", PROGRAM, after, module)
     loaded: list[str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return frozenset(loaded)

@@ -1,4 +1,4 @@
-"""A test of the network that hangs fails, and says where it hung: `tests.limits`, and who has it."""
+"""A network test that hangs fails and shows where it hung: `tests.limits`, and the tests that use it."""
 
 import asyncio
 import importlib
@@ -31,7 +31,7 @@ def test_a_scenario_that_waits_is_ended_with_where_each_task_waits(factory: Any)
 
 
 def test_one_that_never_lets_its_loop_go_is_broken_off(factory: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its loop may take the error for one of a callback, and then finds that the scenario was cancelled."""
+    """The loop may mistake the error for one of a callback, and then notices that the scenario was cancelled."""
 
     def spins() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The public face: what `from looprig import ...` gives is whole, typed, and known by its public path."""
+"""The public names: `from looprig import ...` works for all, with types and the public path as module."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ import looprig
 from tests.house.repository import ROOT
 
 PUBLIC = sorted(looprig.__all__)
-# What can say where it comes from; a constant cannot.
+# Objects that know their module; a constant doesn't.
 NAMED = [
     name for name in PUBLIC if inspect.isclass(getattr(looprig, name)) or inspect.isroutine(getattr(looprig, name))
 ]
@@ -36,7 +36,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_type_checkers_see_the_names_that_are_there_at_run_time() -> None:
-    """What is handed on as `X as X` is what a checker sees; `__all__` is what users get."""
+    """Checkers see what is re-exported as `X as X`; users get `__all__`."""
     tree = ast.parse(Path(looprig.__file__).read_text("utf-8"))
     handed_on = {
         alias.asname
@@ -70,7 +70,7 @@ def test_every_object_has_a_docstring_of_its_own(name: str) -> None:
     docstring: str | None = public.__doc__
     assert docstring
     assert docstring not in [base.__doc__ for base in getattr(public, "__mro__", ())[1:]]
-    assert not docstring.startswith(f"{name}(")  # what a dataclass without one gets
+    assert not docstring.startswith(f"{name}(")  # the docstring that a dataclass gets by default
 
 
 def test_the_modules_are_all_importable() -> None:

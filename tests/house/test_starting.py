@@ -1,4 +1,4 @@
-"""The suite passes whatever starts it."""
+"""The suite passes no matter what starts it."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 def test_a_starter_that_ignores_signals_does_not_matter_to_the_tests_of_signals() -> None:
-    """As `nohup` and background jobs do: without default signals each of these tests waits for its limit."""
+    """`nohup` and background jobs ignore signals. Without default signals, each of these tests would time out."""
     tests = "tests/plugin/test_signals.py::test_handlers_are_given_back_when_the_run_ends"
     command = (sys.executable, "-c", IGNORING, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

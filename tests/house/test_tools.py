@@ -1,4 +1,4 @@
-"""The tools that keep the house: the changelog's fragments, and the steps of CI."""
+"""The repository's tools: the changelog's fragments, and the steps of CI."""
 
 import shlex
 import signal
@@ -17,13 +17,13 @@ ENVIRONMENT = Environment("nothing", (), wheel=False)
 
 
 def python(code: str) -> str:
-    """The command that runs this code."""
+    """Return a command that runs this code."""
     return shlex.join((sys.executable, "-c", code))
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with a changelog and two fragments."""
+    """Create a repository with a changelog and two fragments."""
     (tmp_path / "changelog.d").mkdir()
     (tmp_path / "changelog.d" / "README.md").write_text("# Fragments")
     (tmp_path / "changelog.d" / "12.fixed.md").write_text("A loop is closed\nonly once.\n")
@@ -43,8 +43,8 @@ def test_a_release_writes_its_fragments_above_the_one_before(repository: Path) -
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("12.bug.md", "A loop.", "12.bug.md: name it <issue>.<kind>.md"),
-        ("12.fixed.md", "", "12.fixed.md: empty"),
+        ("12.bug.md", "A loop.", "12.bug.md: must be named <issue>.<kind>.md"),
+        ("12.fixed.md", "", "12.fixed.md: is empty"),
         ("12.fixed.md", "- A loop.", "12.fixed.md: write plain sentences"),
     ],
 )
@@ -111,12 +111,12 @@ def test_the_pythons_are_those_that_the_package_says() -> None:
 def test_a_python_that_is_not_here_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, fails: bool
 ) -> None:
-    """In CI it is a failure; at home the suite runs without it."""
+    """In CI that is a failure; elsewhere the suite runs without it."""
     monkeypatch.setattr(commands, "missing_pythons", lambda: ["3.15"])
     shop = Workshop(tmp_path)
-    commands.tell_missing(shop, fails=fails)
+    commands.report_missing(shop, fails=fails)
     assert shop.conclude() == fails
-    assert "Python 3.15 is not here: nothing is run on it (`tools/bring-python 3.15` may bring it)" in (
+    assert "Python 3.15 isn't installed, so nothing runs on it (`tools/bring-python 3.15` may install it)" in (
         capsys.readouterr().out
     )
 
@@ -137,7 +137,7 @@ def test_a_python_that_was_brought_is_found(tmp_path: Path, monkeypatch: pytest.
 def test_what_cannot_be_installed_on_the_newest_python_is_left_out_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All but what the tests themselves need; an older Python must have everything."""
+    """Everything except what the tests themselves need. An older Python must have everything."""
 
     def install(_: Workshop, name: str, what: str, arguments: list[str], *, matters: bool = True) -> bool:
         passed = not any("uvloop" in argument or "[all]" in argument for argument in arguments)
@@ -224,7 +224,7 @@ def test_a_script_that_only_looks_like_a_python_is_passed_over(tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"])
 def test_a_starter_that_ignores_a_signal_does_not_hand_that_down(tmp_path: Path, name: str) -> None:
-    """As `nohup` and background jobs do. For us it stays ignored."""
+    """As with `nohup` and background jobs. In this process the signal stays ignored."""
     number = signal.Signals[name]
     before = signal.signal(number, signal.SIG_IGN)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {number})

@@ -1,4 +1,4 @@
-"""A small aiohttp service that answers as the tests of the client ask it to."""
+"""A small aiohttp service that answers as the client's tests ask it to."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["Shop", "User"]
 
 
 class User(msgspec.Struct):
-    """What the client is asked to decode into."""
+    """The type that the client decodes into."""
 
     id: int
     name: str
@@ -20,7 +20,7 @@ class User(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class Shop(AiohttpService):
-    """Echoes what it is sent at `/echo`; the rest is one path for each thing a test looks at."""
+    """A service that echoes requests at `/echo`, and has one more path for each test's purpose."""
 
     page_size: int = 20
     cancelled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)

@@ -1,4 +1,4 @@
-"""The client over a real socket: what it sends, what it gives, and what it says when that is not as expected."""
+"""The client over a real socket: what it sends, what it returns, and its errors."""
 
 import asyncio
 import io
@@ -19,7 +19,7 @@ Asks = Callable[[TestClient[Shop]], Awaitable[None]]
 
 
 def ask(asks: Asks, *, timeout: float = 30.0) -> None:
-    """Run the service and a client of it for the length of one test."""
+    """Run the service and a client for it, for the length of one test."""
 
     async def scenario() -> None:
         async with running(Shop()) as shop, TestClient(shop, timeout=timeout, headers={"X-Token": "t"}) as api:
@@ -29,7 +29,7 @@ def ask(asks: Asks, *, timeout: float = 30.0) -> None:
 
 
 class Echo(pydantic.BaseModel):
-    """What `/echo` tells of a request."""
+    """What `/echo` reports about a request."""
 
     method: str
     query: list[list[str]]
@@ -48,7 +48,7 @@ class Point:
 
 @pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "options"])
 def test_every_verb_sends_its_method_and_decodes(verb: str) -> None:
-    """One signature each; `request` takes any method."""
+    """Each has one signature; `request` takes any method."""
 
     async def asks(api: TestClient[Shop]) -> None:
         echo = await getattr(api, verb)("/echo", into=Echo, params=[("a", 1), ("a", 2)])
@@ -59,7 +59,7 @@ def test_every_verb_sends_its_method_and_decodes(verb: str) -> None:
 
 
 def test_head_gives_the_response_without_a_body() -> None:
-    """There is nothing to decode in the answer to a HEAD."""
+    """The response to a HEAD has nothing to decode."""
 
     async def asks(api: TestClient[Shop]) -> None:
         answer = await api.head("/users", status=200)
@@ -69,7 +69,7 @@ def test_head_gives_the_response_without_a_body() -> None:
 
 
 def test_without_into_the_whole_response_is_given_whatever_its_status() -> None:
-    """It is fully read: it can be looked at after the connection is gone."""
+    """It is fully read, so it can be used after the connection is closed."""
 
     async def asks(api: TestClient[Shop]) -> None:
         answer = await api.get("/users", params={"status": "404"})
@@ -84,7 +84,7 @@ def test_without_into_the_whole_response_is_given_whatever_its_status() -> None:
 
 
 def test_into_decodes_unions_lists_and_none() -> None:
-    """`into` takes any type, not classes alone."""
+    """`into` takes any type, not only classes."""
 
     async def asks(api: TestClient[Shop]) -> None:
         assert await api.get("/users", into=list[User] | None) == [User(1, "ann")]
@@ -94,7 +94,7 @@ def test_into_decodes_unions_lists_and_none() -> None:
 
 
 def test_repeated_headers_are_all_there() -> None:
-    """A mapping alone would keep one of them."""
+    """A plain mapping would keep only one of them."""
 
     async def asks(api: TestClient[Shop]) -> None:
         answer = await api.get("/cookie")
@@ -114,7 +114,7 @@ def test_repeated_headers_are_all_there() -> None:
     ],
 )
 def test_json_takes_structs_dataclasses_and_models(sent: object, body: str) -> None:
-    """In each other as well; `json=None` sends null."""
+    """Nested in each other, too; `json=None` sends null."""
 
     async def asks(api: TestClient[Shop]) -> None:
         echo = await api.post("/echo", json=sent, into=Echo)
@@ -132,7 +132,7 @@ def test_json_takes_structs_dataclasses_and_models(sent: object, body: str) -> N
     ],
 )
 def test_data_is_a_raw_body_or_a_form(sent: object, body: str, kind: str) -> None:
-    """As aiohttp has it."""
+    """As in aiohttp."""
 
     async def asks(api: TestClient[Shop]) -> None:
         echo = await api.post("/echo", data=sent, into=Echo)
@@ -162,7 +162,7 @@ def test_a_response_has_the_body_that_was_sent_unless_that_was_a_stream(sent: ob
 
 
 def test_a_request_with_two_bodies_is_refused() -> None:
-    """Which of them was meant cannot be known."""
+    """It would be unclear which of them was meant."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(TypeError, match="give json= or data=, not both"):
@@ -174,7 +174,7 @@ def test_a_request_with_two_bodies_is_refused() -> None:
 
 
 def test_the_clients_headers_go_with_every_request_and_a_requests_own_win() -> None:
-    """`headers=` of the client, then of the request."""
+    """A request's headers override those of the client."""
 
     async def asks(api: TestClient[Shop]) -> None:
         assert (await api.get("/echo", into=Echo)).token == "t"
@@ -184,7 +184,7 @@ def test_the_clients_headers_go_with_every_request_and_a_requests_own_win() -> N
 
 
 def test_cookies_are_kept_for_one_client() -> None:
-    """On an IP address as well, which a jar refuses by default; another client has none of them."""
+    """On an IP address too, for which a jar rejects cookies by default. Other clients don't get them."""
 
     async def asks(api: TestClient[Shop]) -> None:
         await api.get("/cookie")
@@ -204,7 +204,7 @@ def test_cookies_are_kept_for_one_client() -> None:
 
 
 def test_an_unexpected_status_shows_request_status_and_body() -> None:
-    """It is an AssertionError, as what fails is the test."""
+    """It is an AssertionError, since it is the test that fails."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(UnexpectedResponseError) as raised:
@@ -222,7 +222,7 @@ def test_an_unexpected_status_shows_request_status_and_body() -> None:
 
 
 def test_a_body_was_asked_for_so_a_2xx_is_expected() -> None:
-    """With `into` and no `status`; the redirect is told too."""
+    """With `into` and without `status`; the error shows the redirect too."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(UnexpectedResponseError) as raised:
@@ -238,7 +238,7 @@ def test_a_body_was_asked_for_so_a_2xx_is_expected() -> None:
 
 
 def test_a_body_that_does_not_decode_is_told_with_type_fault_and_body() -> None:
-    """By msgspec and by pydantic in one wording."""
+    """Errors of msgspec and pydantic have the same wording."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(UnexpectedResponseError) as by_msgspec:
@@ -256,20 +256,20 @@ def test_a_body_that_does_not_decode_is_told_with_type_fault_and_body() -> None:
 
 
 def test_a_request_has_a_time_limit_that_names_it() -> None:
-    """Of the client or of the request; aiohttp's own error has no text."""
+    """The client's or the request's; aiohttp's own error has no text."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(TimeoutError, match=r"GET http://.*/hang: no whole answer within 0\.05 s"):
             await api.get("/hang")
         with pytest.raises(TimeoutError, match=r"no whole answer within 0\.01 s"):
             await api.get("/hang", timeout=0.01)
-        await asyncio.wait_for(api.service.cancelled.wait(), 10)  # the service saw the client leave
+        await asyncio.wait_for(api.service.cancelled.wait(), 10)  # the service noticed that the client left
 
     ask(asks, timeout=0.05)
 
 
 def test_a_refused_connection_names_the_request() -> None:
-    """The error stays aiohttp's, so that a test can expect it."""
+    """The error is still aiohttp's, so that a test can expect it."""
 
     async def scenario() -> None:
         async with running(Shop()) as shop:
@@ -284,7 +284,7 @@ def test_a_refused_connection_names_the_request() -> None:
 
 
 def test_paths_are_put_after_the_base_url() -> None:
-    """A prefix in the base URL stays; a whole address is left as it is."""
+    """A prefix in the base URL is kept; an absolute URL is used as it is."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with TestClient(api.service, url=f"{api.url}/users/") as users:
@@ -297,7 +297,7 @@ def test_paths_are_put_after_the_base_url() -> None:
 
 
 def test_a_client_that_is_not_open_says_so() -> None:
-    """Before, after, and when it is opened twice."""
+    """Before opening, after closing, and when it is opened twice."""
     api = TestClient(Shop())
 
     async def scenario() -> None:
@@ -316,11 +316,11 @@ def test_a_client_that_is_not_open_says_so() -> None:
 
 @pytest.mark.parametrize("url", ["localhost:80", "ftp://localhost", "", 80])
 def test_a_base_url_that_is_none_is_told(url: Any) -> None:
-    """Before anything is sent to it."""
+    """Before anything is sent."""
 
     @dataclass
     class Odd:
-        """Any service with a `url` will do."""
+        """A service of any kind with a `url`."""
 
         url: str
 
@@ -332,13 +332,13 @@ def test_a_base_url_that_is_none_is_told(url: Any) -> None:
 
 
 def test_a_service_without_a_url_is_told() -> None:
-    """A checker says it first; whoever has none reads what to do. An error inside a `url` stays what it is."""
+    """Type checkers report it first; the error says what to do. An error inside `url` isn't changed."""
 
     class Mute:
-        """Has no address."""
+        """A service without an address."""
 
     class Broken:
-        """Has one, which fails."""
+        """A service whose address raises."""
 
         @property
         def url(self) -> str:
@@ -354,7 +354,7 @@ def test_a_service_without_a_url_is_told() -> None:
 
 
 def test_a_failure_is_shown_where_the_test_asked() -> None:
-    """What is above it in the traceback is the client's own affair."""
+    """The frames above it in the traceback belong to the client."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(UnexpectedResponseError) as raised:
@@ -366,7 +366,7 @@ def test_a_failure_is_shown_where_the_test_asked() -> None:
 
 
 def test_pytest_does_not_collect_the_client() -> None:
-    """Its name begins with Test."""
+    """Although its name starts with Test."""
     assert TestClient.__test__ is False
 
 

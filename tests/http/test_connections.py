@@ -1,4 +1,4 @@
-"""Clients of one service share its connections, and nothing else; a connection that has gone is not used again."""
+"""Clients of one service share its connections, and nothing else. A lost connection isn't used again."""
 
 import pytest
 
@@ -103,7 +103,7 @@ def test_was_one() -> None:
 
 
 def test_one_that_the_service_closed_meanwhile_is_not_used(pytester: pytest.Pytester) -> None:
-    """The loop stands still between tests, and so does not see it; a POST is not sent twice."""
+    """The loop doesn't run between tests, so it doesn't notice. A POST isn't sent twice."""
     run(
         pytester,
         HEAD

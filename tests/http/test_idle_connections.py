@@ -1,4 +1,4 @@
-"""A connection that the service closed while the loop stood still, between two tests, is not used again."""
+"""A connection that the service closed between two tests, while the loop didn't run, isn't used again."""
 
 import asyncio
 import select
@@ -19,7 +19,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
 class Server(NamedTuple):
-    """Where it listens; what has it close its first connection, and what it sets then."""
+    """Its address, the event that makes it close its first connection, and the event that it sets then."""
 
     url: str
     close: threading.Event
@@ -28,9 +28,9 @@ class Server(NamedTuple):
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """In a thread of its own: it answers one request on each of two connections, and closes the first when told to.
+    """Run a server in a thread. It answers one request on each of two connections, and closes the first on demand.
 
-    With a true parameter it does so once it has got one more request, which it does not answer.
+    If the parameter is true, it closes that only after it has received one more request, which it doesn't answer.
     """
     hears_more = getattr(request, "param", False)
     close, closed = threading.Event(), threading.Event()
@@ -42,11 +42,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
                 connection.sendall(ANSWER + body)
                 close.wait(60)
                 if hears_more:
-                    connection.recv(1 << 16)  # and so ends
+                    connection.recv(1 << 16)  # and then ends
 
     def serve() -> None:
         for body in (b"#0", b"#1"):
-            with suppress(OSError):  # shut down, since nobody came
+            with suppress(OSError):  # already shut down, if nobody came
                 answer(listening.accept()[0], body)
             closed.set()
 
@@ -62,7 +62,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     new_loop = pytest.importorskip(kind).new_event_loop
-    monkeypatch.setattr(connections, "_STILL", -1.0)  # no service is that fast, but the test is not to wait for it
+    monkeypatch.setattr(connections, "_STILL", -1.0)  # no service is that fast, but the test shouldn't wait for it
     with asyncio.Runner(loop_factory=new_loop) as runner:
         shared = Connections(runner.get_loop(), None)
 
@@ -84,7 +84,7 @@ def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatc
 
 @pytest.mark.parametrize("server", [True], indirect=True, ids=["breaks off"])
 def test_a_request_that_met_a_broken_connection_is_not_sent_anew(server: Server) -> None:
-    """What the test is about may be just that; aiohttp by itself would ask once more, and hide it."""
+    """The test may be about exactly that. aiohttp would send it again, and so hide it."""
     server.close.set()
 
     async def scenario() -> None:

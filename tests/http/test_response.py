@@ -1,4 +1,4 @@
-"""Responses, headers and decoding, with no network at all."""
+"""Responses, headers and decoding, without a network."""
 
 import pickle
 import sys
@@ -31,26 +31,26 @@ class Struct(msgspec.Struct):
 
 @dataclass
 class HoldsModel:
-    """A dataclass with a model inside."""
+    """A dataclass that contains a model."""
 
     model: Model
 
 
 class TypedDictOfModels(TypedDict):
-    """A TypedDict with models inside."""
+    """A TypedDict that contains models."""
 
     models: list[Model]
 
 
 class TupleOfModel(NamedTuple):
-    """A NamedTuple with a model inside."""
+    """A NamedTuple that contains a model."""
 
     model: Model
 
 
 @dataclass
 class Node:
-    """A dataclass that holds itself."""
+    """A dataclass that contains itself."""
 
     next: "Node | None"
 
@@ -65,7 +65,7 @@ def answer(body: bytes, *, content_type: str = "application/json", sent: bytes |
 
 
 def test_headers_keep_every_value_and_look_names_up_without_case() -> None:
-    """As a mapping they give the first value of a name."""
+    """As a mapping, headers give the first value of a name."""
     headers = Headers([("Set-Cookie", "a"), ("X", "1"), ("set-cookie", "b")])
     assert (headers["SET-COOKIE"], headers.get_all("Set-Cookie")) == ("a", ("a", "b"))
     assert (list(headers), len(headers)) == (["Set-Cookie", "X"], 2)
@@ -87,20 +87,20 @@ def test_headers_keep_every_value_and_look_names_up_without_case() -> None:
     ],
 )
 def test_text_follows_the_charset(content_type: str, body: bytes) -> None:
-    """UTF-8 where none is named."""
+    """UTF-8 if none is given."""
     assert answer(body, content_type=content_type).text == "é"
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "no-such-charset"])
 def test_text_that_is_none_is_told(charset: str) -> None:
-    """Never replaced by question marks; the body is shown as bytes."""
+    """It is never replaced by question marks; the body is shown as bytes."""
     with pytest.raises(UnexpectedResponseError, match=f"its body is not text in {charset}: ") as raised:
         _ = answer(b"\xe9", content_type=f"text/plain; charset={charset}").text
     assert str(raised.value).splitlines()[-1] == r"  < b'\xe9'"
 
 
 def test_json_that_is_none_is_told_with_what_was_sent() -> None:
-    """The request's body is part of the story."""
+    """The error includes the request's body."""
     with pytest.raises(UnexpectedResponseError) as raised:
         answer(b"<html>", sent=b'{"a": 1}').json()
     assert str(raised.value) == (
@@ -113,14 +113,14 @@ def test_json_that_is_none_is_told_with_what_was_sent() -> None:
 
 
 def test_a_long_body_is_cut() -> None:
-    """The rest is counted."""
+    """The error says how much is left out."""
     text = str(answer(b"x" * 5000).unexpected("too long."))
     assert text.endswith("\n  < ... (3000 more characters)")
     assert len(text) < 2200
 
 
 def test_responses_and_their_errors_survive_pickling() -> None:
-    """pytest-xdist carries errors between processes."""
+    """pytest-xdist passes errors between processes."""
     response = answer(b"{}")
     assert pickle.loads(pickle.dumps(response)) == response  # noqa: S301 - our own
     error = response.unexpected("really.")
@@ -145,7 +145,7 @@ def test_responses_and_their_errors_survive_pickling() -> None:
     ],
 )
 def test_each_type_is_decoded_by_the_library_whose_models_it_holds(into: Any, body: bytes, value: object) -> None:
-    """Models inside of dataclasses, TypedDicts, NamedTuples and unions are found."""
+    """Including models inside dataclasses, TypedDicts, NamedTuples and unions."""
     assert answer(body).decode(into) == value
 
 
@@ -159,7 +159,7 @@ def test_each_type_is_decoded_by_the_library_whose_models_it_holds(into: Any, bo
     ],
 )
 def test_both_libraries_are_strict_and_tell_faults_alike(into: Any, why: str) -> None:
-    """`"1"` is no int with either."""
+    """Neither accepts `"1"` as an int."""
     with pytest.raises(UnexpectedResponseError) as raised:
         answer(b'{"id":"1"}').decode(into)
     assert str(raised.value).splitlines()[0].endswith(why)
@@ -167,7 +167,7 @@ def test_both_libraries_are_strict_and_tell_faults_alike(into: Any, why: str) ->
 
 @pytest.mark.parametrize("into", [Struct, object, Model])
 def test_a_type_that_nothing_decodes_is_the_tests_mistake(into: Any) -> None:
-    """Which is another error than a body that does not fit."""
+    """The error is another one than for a body that doesn't match."""
 
     class Refuses:
         def decode(self, body: bytes, into: object) -> Any:
@@ -179,7 +179,7 @@ def test_a_type_that_nothing_decodes_is_the_tests_mistake(into: Any) -> None:
 
 
 def test_a_type_with_a_name_that_is_not_there_is_the_tests_mistake() -> None:
-    """The library that decodes says which name it is."""
+    """The decoding library says which name is missing."""
     unfinished = make_dataclass("Unfinished", [("field", "Nowhere")])
     with pytest.raises((LooprigError, NameError), match="Nowhere"):
         answer(b"{}").decode(unfinished)
@@ -192,7 +192,7 @@ def test_a_type_with_a_name_that_is_not_there_is_the_tests_mistake() -> None:
 def test_a_missing_library_names_its_extra(
     module: str, decode: Any, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the command that installs it."""
+    """And the command that installs it."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ExtraMissingError) as raised:
         decode(b"1", list[int])
@@ -202,7 +202,7 @@ def test_a_missing_library_names_its_extra(
 
 
 def test_json_is_encoded_without_msgspec_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an extra; what is sent is the same."""
+    """Msgspec is optional; the body that is sent is the same."""
     value = {"model": Model(id=1), "nodes": [Node(None)], "text": "é"}
     expected = '{"model":{"id":1},"nodes":[{"next":null}],"text":"é"}'.encode()
     assert encode_json(value) == expected
@@ -219,12 +219,12 @@ def test_json_is_encoded_without_msgspec_too(monkeypatch: pytest.MonkeyPatch) ->
     [(200, "200"), ({404, 200}, "200 or 404"), (range(200, 300), "200 to 299"), ([], "no status at all")],
 )
 def test_expectations_are_written_as_people_do(status: int | Collection[int], text: str) -> None:
-    """In the error's first line."""
+    """In the first line of the error."""
     assert expected_statuses(status) == text
 
 
 def test_expect_gives_the_response_back() -> None:
-    """So that it can be chained."""
+    """So that calls can be chained."""
     response = answer(b"{}")
     assert response.expect(200) is response
     assert response.expect(range(200, 300)) is response
@@ -233,7 +233,7 @@ def test_expect_gives_the_response_back() -> None:
 
 
 def test_types_are_named_without_their_modules() -> None:
-    """Also where they are made in a function."""
+    """Even if they are defined in a function."""
 
     class Local: ...
 

@@ -1,4 +1,4 @@
-"""Websockets over a real socket: typed messages, limits, and closes that are told."""
+"""Websockets over a real socket: typed messages, limits, and errors at a close."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tests.http.test_client import Point, ask
 
 
 def test_messages_go_out_and_come_back_typed() -> None:
-    """As they came with no type; decoded from JSON, be it text or binary, with one."""
+    """Unchanged if there is no type; decoded from JSON, text or binary, if there is one."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/echo", protocols=["chat"]) as socket:
@@ -35,7 +35,7 @@ def test_messages_go_out_and_come_back_typed() -> None:
 
 
 def test_a_message_of_another_kind_is_told() -> None:
-    """Text where bytes were expected, the other way round, and JSON that does not fit."""
+    """Text instead of bytes, bytes instead of text, and JSON that doesn't match."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/echo") as socket:
@@ -57,7 +57,7 @@ def test_a_message_of_another_kind_is_told() -> None:
 
 
 def test_a_close_by_the_service_shows_code_and_reason() -> None:
-    """Where it is waited for, and where a message was awaited instead; also when asked again."""
+    """Both when it is expected and when a message was; and again at the next call."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/close") as socket:
@@ -73,7 +73,7 @@ def test_a_close_by_the_service_shows_code_and_reason() -> None:
 
 
 def test_a_message_where_a_close_was_expected_is_told() -> None:
-    """`wait_closed` swallows nothing."""
+    """`wait_closed` doesn't swallow messages."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/echo") as socket:
@@ -85,7 +85,7 @@ def test_a_message_where_a_close_was_expected_is_told() -> None:
 
 
 def test_a_connection_that_is_lost_has_code_1006() -> None:
-    """RFC 6455, section 7.4.1: never sent, it stands for a close without a close frame."""
+    """RFC 6455, section 7.4.1: it is never sent, and means a close without a close frame."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/drop") as socket:
@@ -95,7 +95,7 @@ def test_a_connection_that_is_lost_has_code_1006() -> None:
 
 
 def test_every_wait_has_a_limit_that_says_what_for() -> None:
-    """The client's, or that of the websocket."""
+    """The client's or the websocket's."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/hang", timeout=20.0) as socket:
@@ -109,7 +109,7 @@ def test_every_wait_has_a_limit_that_says_what_for() -> None:
 
 
 def test_a_handshake_that_is_refused_shows_the_status() -> None:
-    """A path that is no websocket, and one that is not there."""
+    """For a path that isn't a websocket, and for one that doesn't exist."""
 
     async def asks(api: TestClient[Shop]) -> None:
         for path, status in (("/users", 200), ("/nothing", 404)):
@@ -121,13 +121,13 @@ def test_a_handshake_that_is_refused_shows_the_status() -> None:
 
 
 def test_closing_from_this_side_ends_the_services_loop() -> None:
-    """Closing twice is closing once; leaving the block closes too."""
+    """Closing twice has no further effect; leaving the block closes too."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/echo") as socket:
             await socket.close(code=1001, reason="gone")
             await socket.close()
-            assert socket.close_code == 1000  # of the frame that answers
+            assert socket.close_code == 1000  # from the frame that answers
             with pytest.raises(LooprigError, match="was closed from this side, so a message cannot come"):
                 await socket.receive()
 
@@ -135,7 +135,7 @@ def test_closing_from_this_side_ends_the_services_loop() -> None:
 
 
 def test_an_error_in_the_block_is_not_hidden_by_the_close() -> None:
-    """What the test raised is what is seen."""
+    """The test's own error is raised."""
 
     async def asks(api: TestClient[Shop]) -> None:
         with pytest.raises(ZeroDivisionError):
@@ -146,7 +146,7 @@ def test_an_error_in_the_block_is_not_hidden_by_the_close() -> None:
 
 
 def test_a_limit_of_the_test_itself_is_left_alone() -> None:
-    """A shorter `asyncio.timeout` around a wait is not taken for the websocket's own."""
+    """A shorter `asyncio.timeout` around a wait isn't mistaken for the websocket's limit."""
 
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/hang") as socket:

@@ -1,4 +1,4 @@
-"""Held ports: nobody gets one by chance, and the server it is meant for still binds it."""
+"""Held ports: nobody gets one by chance, and the server that it is meant for can still bind it."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 loopback here")
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - nothing listens
 def test_another_process_that_asks_for_20_000_ports_never_gets_a_held_one(address: str) -> None:
-    """Half of them are asked for with SO_REUSEADDR, on the same address and on the wildcard."""
+    """Half of the requests use SO_REUSEADDR, on the same address and on the wildcard."""
     with PortFactory("127.0.0.1") as unused_port:
         held = [unused_port() for _ in range(50)]
         asked = subprocess.run(
@@ -61,7 +61,7 @@ def test_another_process_that_asks_for_20_000_ports_never_gets_a_held_one(addres
 
 
 def test_outgoing_connections_never_get_a_held_port() -> None:
-    """The kernel picks a port for the client's end of a connection as well."""
+    """The kernel also picks a port for the client's end of a connection."""
     with PortFactory("127.0.0.1") as unused_port, socket.socket() as server:
         held = {unused_port() for _ in range(200)}
         server.bind(("127.0.0.1", 0))
@@ -74,7 +74,7 @@ def test_outgoing_connections_never_get_a_held_port() -> None:
 
 
 def test_asyncio_serves_on_a_held_port() -> None:
-    """Connections are refused until the server listens, and accepted from then on."""
+    """Connections are refused until the server listens, and then accepted."""
 
     async def scenario() -> None:
         with hold_port() as held:
@@ -97,7 +97,7 @@ def test_an_http_server_of_another_process_serves_on_a_held_port() -> None:
 
 
 def test_a_server_without_reuse_addr_takes_the_port_once_it_is_released() -> None:
-    """While it is held such a server is refused, which is what `release` is for."""
+    """As long as the port is held, such a server can't bind it; `release` is for that case."""
     with PortFactory() as unused_port:
         port = unused_port()
         with socket.socket() as strict, pytest.raises(OSError, match="in use"):
@@ -108,7 +108,7 @@ def test_a_server_without_reuse_addr_takes_the_port_once_it_is_released() -> Non
 
 
 def test_releasing_a_port_that_is_not_held_says_what_is() -> None:
-    """A mistaken release is a ValueError, not a KeyError."""
+    """The error is a ValueError, not a KeyError."""
     with PortFactory() as unused_port:
         port = unused_port()
         with pytest.raises(ValueError, match=f"port 1 is not held by this factory; it holds {port}"):
@@ -118,7 +118,7 @@ def test_releasing_a_port_that_is_not_held_says_what_is() -> None:
 
 
 def test_the_factory_gives_each_port_once_and_lets_all_go_at_close() -> None:
-    """Two calls never tell one port; closing twice is closing once."""
+    """Two calls never return the same port; closing twice has no further effect."""
     unused_port = PortFactory()
     ports = [unused_port() for _ in range(100)]
     assert len(set(ports)) == 100
@@ -129,7 +129,7 @@ def test_the_factory_gives_each_port_once_and_lets_all_go_at_close() -> None:
 
 
 def test_a_held_port_tells_its_host_port_and_socket() -> None:
-    """The socket is bound and does not listen."""
+    """The socket is bound, but doesn't listen."""
     with hold_port("127.0.0.1") as held:
         assert held.socket.getsockname() == (held.host, held.port) == ("127.0.0.1", held.port)
         assert repr(held) == f"<HeldPort 127.0.0.1 {held.port}>"
@@ -139,7 +139,7 @@ def test_a_held_port_tells_its_host_port_and_socket() -> None:
 
 
 def test_a_udp_port_can_be_held() -> None:
-    """Nobody else binds it while it is held, not even with SO_REUSEADDR: it would steal the datagrams."""
+    """No other socket can bind it, not even with SO_REUSEADDR, which would steal the datagrams."""
     with hold_port(kind=socket.SOCK_DGRAM) as held, socket.socket(type=socket.SOCK_DGRAM) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError, match="in use"):
@@ -147,7 +147,7 @@ def test_a_udp_port_can_be_held() -> None:
 
 
 def test_a_listening_socket_knows_its_port_before_the_server_starts() -> None:
-    """The socket is handed to asyncio in place of a host and port."""
+    """Asyncio gets the socket instead of a host and port."""
 
     async def scenario() -> None:
         bound = listening_socket()
@@ -162,13 +162,13 @@ def test_a_listening_socket_knows_its_port_before_the_server_starts() -> None:
 def test_a_host_that_cannot_be_bound_is_an_os_error_and_leaks_nothing(
     take: Callable[[str], HeldPort | socket.socket],
 ) -> None:
-    """192.0.2.1 is reserved for documentation (RFC 5737): no machine has it."""
+    """192.0.2.1 is reserved for documentation (RFC 5737), so no machine has it."""
     with pytest.raises(OSError, match="assign requested address"):
         take("192.0.2.1")
 
 
 def test_wildcard_ports_are_free_on_every_address_and_can_be_served_on() -> None:
-    """The meaning of aiomisc's `aiomisc_unused_port_factory`."""
+    """As with aiomisc's `aiomisc_unused_port_factory`."""
 
     async def scenario(port: int) -> None:
         async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port):
@@ -181,14 +181,14 @@ def test_wildcard_ports_are_free_on_every_address_and_can_be_served_on() -> None
 
 
 def test_wildcard_ports_leak_nothing_when_they_cannot_be_bound() -> None:
-    """A Unix socket has no port: the call fails, and closes what it opened."""
+    """A Unix socket has no port, so the call fails, and closes what it opened."""
     with WildcardPortFactory("127.0.0.1") as unused_port, pytest.raises((OSError, TypeError)):
         unused_port(socket.AF_UNIX)
 
 
 @needs_ipv6
 def test_ipv6_ports_are_held_and_served_on() -> None:
-    """Both factories follow the family of their host."""
+    """Both factories use the family of their host."""
 
     async def scenario(port: int) -> None:
         async with await asyncio.start_server(lambda _, writer: writer.close(), "::1", port):
@@ -206,11 +206,11 @@ def test_urls_of_ipv6_hosts_have_brackets() -> None:
 
 
 def test_localhost_falls_back_to_ipv6_and_says_when_there_is_neither(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without IPv4 loopback has ::1; one with neither is told so."""
+    """A machine without IPv4 loopback has ::1. If it has neither, the error says so."""
     refused = {"127.0.0.1"}
 
     class FakeSocket:
-        """Binds every address that is not refused."""
+        """A socket that can bind any address except the rejected ones."""
 
         def __init__(self, *_: object) -> None: ...
 

@@ -1,4 +1,4 @@
-"""alt-pytest-asyncio runs tests only where `alt_pytest_asyncio.enable` is loaded; installed alone it does nothing."""
+"""alt-pytest-asyncio runs tests only if `alt_pytest_asyncio.enable` is loaded; installing it isn't enough."""
 
 import pytest
 

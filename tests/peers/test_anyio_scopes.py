@@ -1,4 +1,4 @@
-"""anyio's cancel scopes and task groups around a fixture's `yield` do what asyncio's do."""
+"""anyio's cancel scopes and task groups work around a fixture's `yield`, like asyncio's."""
 
 import pytest
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def test_a_suite_may_end_a_fixture_early(pytester: pytest.Pytester) -> None:
-    """Anyio's users cancel the scope that they were given; trio's documentation has tests that do."""
+    """Anyio's users cancel the scope that a fixture gave them; trio's documentation has such tests."""
     result = run(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""Fixtures can be looked at beside a plugin that claims every async test: no test is run, so nobody's is taken."""
+"""The inspecting options work beside a plugin that claims every async test, since no test runs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where other async plugins are active too, each test and each fixture has exactly one owner."""
+"""Beside other async plugins, each test and each fixture is run by exactly one plugin."""
 
 from importlib.util import find_spec
 from typing import Final
@@ -34,12 +34,12 @@ PLUGINS: Final = {
 
 
 def beside(*names: str) -> tuple[str, ...]:
-    """The options that load other plugins, by the names of their entry points."""
+    """Return the options that load other plugins, by the names of their entry points."""
     for name in names:
         if find_spec(PLUGINS[name]) is None:
             pytest.skip(f"{PLUGINS[name]} is not installed")
     options = [word for name in names for word in ("-p", name)]
-    if "asyncio" in names:  # it warns where this is not set
+    if "asyncio" in names:  # it warns if this isn't set
         options += ["-o", "asyncio_default_fixture_loop_scope=function"]
     return tuple(options)
 
@@ -235,7 +235,7 @@ async def test_ours_again(ours):
 
 
 def test_a_fixture_of_theirs_is_looprigs_where_it_is_one_tests_own(pytester: pytest.Pytester) -> None:
-    """As an unmarked test has it that uses `aiohttp_client`: there is nothing that could be taken away."""
+    """As in an unmarked test that uses `aiohttp_client`."""
     result = run_apart(
         pytester,
         HEAD
@@ -373,7 +373,7 @@ def test_what_two_owners_would_run_is_refused(pytester: pytest.Pytester, suite: 
 
 
 def test_their_markers_mean_nothing_where_they_are_not_active(pytester: pytest.Pytester) -> None:
-    """A suite that comes from one of them runs as it is, once that is switched off."""
+    """A suite that comes from such a plugin runs unchanged once the plugin is off."""
     result = run_apart(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""The loop plan tells of what looprig runs, and of nothing else."""
+"""The loop plan shows only what looprig runs."""
 
 import pytest
 

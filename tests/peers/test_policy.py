@@ -20,7 +20,7 @@ SUITE = """
 
 @pytest.mark.parametrize("first", ["looprig", "pytest-asyncio"])
 def test_theirs_is_not_overridden_whichever_is_loaded_first(pytester: pytest.Pytester, first: str) -> None:
-    """It warns where that is done, and here every warning is an error."""
+    """Overriding it causes a warning, and here every warning is an error."""
     pytest.importorskip("pytest_asyncio")
     # pytester's own -p come before those of `run_apart`.
     pytester.plugins = ["pytest_asyncio.plugin"] if first == "pytest-asyncio" else []
@@ -54,7 +54,7 @@ def test_a_suites_own_one_gives_the_loops_of_both(pytester: pytest.Pytester) -> 
             assert type(asyncio.get_running_loop()) is Loop
         """,
         *ASYNCIO,
-        "-Wdefault",  # pytest-asyncio would rather have its hook used
+        "-Wdefault",  # pytest-asyncio recommends its hook instead
     )
     result.assert_outcomes(passed=2, warnings=result.parseoutcomes().get("warnings", 0))
     assert "attached to a different loop" not in output(result)

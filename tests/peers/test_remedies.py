@@ -1,4 +1,4 @@
-"""What an error about two plugins says to do can be done, and helps."""
+"""The fixes suggested by an error about two plugins work."""
 
 from typing import Final
 

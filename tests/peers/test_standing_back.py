@@ -1,4 +1,4 @@
-"""Beside a plugin that claims every async test looprig runs what uses its services, and nothing else."""
+"""Beside a plugin that claims every async test, looprig runs only what uses its services."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ every_peer: Final = pytest.mark.parametrize("peer", PEERS)
 
 
 def options_of(peer: str) -> tuple[str, ...]:
-    """The options with which a plugin claims every async test."""
+    """Return the options that make a plugin claim every async test."""
     name, options, _ = PEERS[peer]
     enabled = ("-p", "alt_pytest_asyncio") if name.startswith("alt_") else ()
     return (*enabled, *beside(name), *options, "-Wdefault")
@@ -85,7 +85,7 @@ SUITE: Final = """
 def test_what_uses_a_service_is_run_by_looprig_and_nothing_else_is(pytester: pytest.Pytester, peer: str) -> None:
     result = run_apart(pytester, SUITE, *options_of(peer))
     outcomes = result.parseoutcomes()
-    # anyio runs what is its own once with each backend.
+    # anyio runs its tests once with each backend.
     assert outcomes["passed"] in ({8, 10} if peer == "anyio" else {8})
     assert not {"failed", "errors", "error"} & outcomes.keys()
     assert "test_ours[" not in output(result)
@@ -103,7 +103,7 @@ def test_the_header_says_so_and_how_to_have_looprig_run_all(pytester: pytest.Pyt
 
 
 def test_a_plugin_is_known_by_its_module_too(pytester: pytest.Pytester) -> None:
-    """As it is called where plugins are not loaded by themselves."""
+    """As it is loaded where plugins aren't loaded automatically."""
     beside("asyncio")
     options = ("-p", "pytest_asyncio.plugin", "--asyncio-mode=auto", "-Wdefault")
     result = run_apart(pytester, "async def test_it(): pass\n", *options)

@@ -1,4 +1,4 @@
-"""A suite that has nothing of looprig's has the same ids, order, outcomes and warnings beside looprig."""
+"""A suite that doesn't use looprig has the same ids, order, outcomes and warnings with it installed."""
 
 import re
 from typing import Final
@@ -183,7 +183,7 @@ SUITES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
 
 
 def seen(result: pytest.RunResult) -> dict[str, list[str]]:
-    """What users see of a run: each test with its outcome, in order, and the warnings."""
+    """Return what a run shows: each test with its outcome, in order, and the warnings."""
     text = output(result)
     warned = re.search(r"^=+ warnings summary.*?^-- Docs", text, re.DOTALL | re.MULTILINE)
     return {

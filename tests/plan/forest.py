@@ -1,4 +1,4 @@
-"""A collection tree in a few words, for tables: places by their path, instances by their name."""
+"""A collection tree in shorthand for tables: places by their path, instances by their name."""
 
 from looprig.location import Location
 from looprig.plan import Instance, Place, Plan, Planner
@@ -10,7 +10,7 @@ _SCOPES = (Scope.SESSION, Scope.PACKAGE, Scope.MODULE, Scope.CLASS)
 
 
 class Forest:
-    """Places are written `""` (the session), `"a"` (a package), `"a/m"` (a module), `"a/m/C"` (a class)."""
+    """Places are written as `""` (the session), `"a"` (a package), `"a/m"` (a module), `"a/m/C"` (a class)."""
 
     def __init__(self) -> None:
         self.planner = Planner()
@@ -18,14 +18,14 @@ class Forest:
         self._places: dict[str, Place] = {}
 
     def place(self, path: str) -> Place:
-        """The one place of a path."""
+        """Return the place with this path."""
         if path not in self._places:
             depth = len(path.split("/")) if path else 0
             self._places[path] = Place(path, depth, path or "the session", _SCOPES[depth])
         return self._places[path]
 
     def instances(self, **places: str) -> None:
-        """Instances by name, each at a place; one line of the suite for each."""
+        """Add instances by name, each at a place; each is on its own line of the suite."""
         for name, path in places.items():
             place = self.place(path)
             line = len(self.numbers) + 1
@@ -34,16 +34,16 @@ class Forest:
             )
 
     def tests(self, **reached: str) -> None:
-        """Tests by name, each with the names of what it reaches."""
+        """Add tests by name, each with the names of what it reaches."""
         for test, names in reached.items():
             self.planner.add_test(test, tuple(self.numbers[name] for name in names.split()))
 
     def solve(self) -> Plan:
-        """The plan of all that was said."""
+        """Return the plan for everything added."""
         return self.planner.solve()
 
     def loops(self) -> dict[str, str]:
-        """The place of each test's loop, with what stands on it."""
+        """Return the place of each test's loop, with the instances on it."""
         plan = self.solve()
         return {
             str(test): f"{component.place.label}: {' '.join(instance.name for instance in component.instances)}"

@@ -1,4 +1,4 @@
-"""What no loop can satisfy is told, all of it, with all who declared it."""
+"""Declarations that no loop can satisfy are all reported, with everyone who declared them."""
 
 from dataclasses import replace
 from typing import Any
@@ -54,7 +54,7 @@ def test_a_narrow_loop_is_told_with_the_scope_that_it_needs() -> None:
 
 @pytest.mark.parametrize("order", [("a", "a/x"), ("a/x", "a")])
 def test_of_one_loop_at_several_places_the_lowest_counts(order: tuple[str, str]) -> None:
-    """One override is wide enough by itself; the test that it is narrow for comes first or last."""
+    """One override is wide enough by itself; the test for which it is too narrow comes first or last."""
     forest = Forest()
     forest.instances(shared="a")
     forest.tests(t="shared", u="shared")
@@ -66,11 +66,11 @@ def test_of_one_loop_at_several_places_the_lowest_counts(order: tuple[str, str])
 
 
 def test_places_that_are_equally_low_are_told_as_one() -> None:
-    """The first of them, so that the text does not depend on how many there are."""
+    """The first one is reported, so the text doesn't depend on how many there are."""
     forest = Forest()
     forest.instances(db="")
     forest.tests(t="db", u="db")
-    alone = Place("alone", 1, "alone", Scope.MODULE)  # a module in no package stands as deep as a package does
+    alone = Place("alone", 1, "alone", Scope.MODULE)  # without a package, it is as deep as a package
     first = declaration(forest, "loop", "a", 1)
     forest.planner.declare("t", (first,))
     forest.planner.declare("u", (replace(first, place=alone),))
@@ -112,7 +112,7 @@ def test_each_component_is_judged_by_itself_and_all_are_told() -> None:
 
 
 def test_one_declaration_that_gives_two_values_contradicts_itself() -> None:
-    """`loop_config(factories=...)` gives each test one of its factories, and all from one line."""
+    """`loop_config(factories=...)` gives each test one of its factories, all from one line."""
     forest = module_and_session()
     forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
     forest.planner.declare("u", (declaration(forest, "loop_config", None, 1, value=str),))
@@ -121,7 +121,7 @@ def test_one_declaration_that_gives_two_values_contradicts_itself() -> None:
 
 
 def test_two_of_one_place_are_told_apart_by_their_names() -> None:
-    """Of what is made by a plugin the place may not be known."""
+    """The place of a plugin's fixture may be unknown."""
     forest = module_and_session()
     one = declaration(forest, "loop", "", 1)
     for test, each in (("t", one), ("u", replace(one, name="event_loop"))):
@@ -140,7 +140,7 @@ def test_a_declaration_that_several_tests_cannot_see_is_told_once() -> None:
 
 
 def test_one_that_is_too_narrow_is_not_told_of_as_unseen_as_well() -> None:
-    """To make it wider may be all that it takes."""
+    """Widening it may be enough."""
     forest = module_and_session()
     forest.planner.declare("t", (declaration(forest, "loop", "a/x", 1),))
     (error,) = told(forest)

@@ -1,4 +1,4 @@
-"""`--explain-loops`: for each test the shortest chain that made its loop what it is."""
+"""`--explain-loops` shows, for each test, the shortest chain that determined its loop."""
 
 from looprig.location import Location
 from looprig.plan import Instance
@@ -39,7 +39,7 @@ def test_tests_of_one_chain_stand_in_one_line_and_long_lines_are_wrapped() -> No
     assert first == "loop 1: scope module, on a/x, 12 tests, 1 fixture"
     assert len(lines) > 1
     assert all(len(line) <= 118 for line in lines)
-    assert lines[-1].endswith("rest <- /suite.py:1")  # a name is not parted from its place
+    assert lines[-1].endswith("rest <- /suite.py:1")  # a name stays on one line with its place
     assert end == ""
 
 
@@ -50,7 +50,7 @@ def test_a_component_of_no_test_is_not_told_of() -> None:
 
 
 def test_one_of_each_is_told_in_the_singular_and_aliases_are_no_fixtures() -> None:
-    """An alias is another name for a service that is counted already."""
+    """An alias is another name for a service that is already counted."""
     forest = Forest()
     forest.instances(rest="a/x")
     place = forest.place("a/x")

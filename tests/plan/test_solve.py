@@ -1,4 +1,4 @@
-"""Who shares a loop, and where it lives: tables, with no pytest in them."""
+"""Which tests share a loop, and where it lives: tables, without pytest."""
 
 import random
 
@@ -76,7 +76,7 @@ def test_instances_that_must_share_are_joined_without_a_test() -> None:
 
 
 def test_a_long_chain_is_solved_in_one_go() -> None:
-    """Path compression: a chain of 20,000 joins is neither deep nor slow, and is one component."""
+    """Thanks to path compression, a chain of 20,000 joins is neither deep nor slow, and is one component."""
     forest = Forest()
     forest.instances(**{f"i{number}": "a/x" for number in range(20_000)})
     for number in range(19_999, 0, -1):

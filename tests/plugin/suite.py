@@ -1,6 +1,6 @@
-"""Runs a small suite under looprig, every warning an error, and reads what came of it.
+"""Helpers to run a small suite under looprig, with every warning an error, and to read the results.
 
-No other plugin is loaded unless a test names it: what is installed beside looprig must not matter here.
+Other plugins are loaded only if a test names them, so that installed plugins don't matter here.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-# Pytester forgets what a run imported, and the next one would import it anew.
+# Pytester forgets what a run imported, so the next run would import it again.
 import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
@@ -27,13 +27,13 @@ OPTIONS: Final = (
 )
 
 POLICIES_ARE_DEPRECATED: Final = "-Wignore:'asyncio.:DeprecationWarning"
-"""For a suite that uses event loop policies: from Python 3.14 on naming one warns."""
-# On Python 3.15 it warns of its own random numbers, now and then.
+"""For suites that use event loop policies: from Python 3.14 on, using one warns."""
+# On Python 3.15 it occasionally warns about its own random numbers.
 HYPOTHESIS: Final = ("-p", "_hypothesis_pytestplugin", "-Wignore:It looks like `register_random` was passed")
 
 
 def write(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:
-    """Writes files by their paths, folders included; a folder with a module in it becomes a package."""
+    """Write files by path, with their folders. A folder that contains a module becomes a package."""
     for name, text in files.items():
         path = pytester.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,19 +44,19 @@ def write(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:
 
 
 def run(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: str) -> pytest.RunResult:
-    """Runs one module, or several files, in this process."""
+    """Run one module, or several files, in this process."""
     write(pytester, {"test_it.py": suite} if isinstance(suite, str) else suite)
     return pytester.runpytest_inprocess(*OPTIONS, *options)
 
 
 def run_apart(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: str) -> pytest.RunResult:
-    """Runs one module, or several files, in a process of its own."""
+    """Run one module, or several files, in another process."""
     write(pytester, {"test_it.py": suite} if isinstance(suite, str) else suite)
     return pytester.runpytest_subprocess(*OPTIONS, *options, timeout=60)
 
 
 def start(pytester: pytest.Pytester, suite: str, *options: str) -> "subprocess.Popen[str]":
-    """Starts one module in a process of its own and comes back at once: to send it signals."""
+    """Start one module in another process and return at once, so that a test can send signals to it."""
     write(pytester, {"test_it.py": suite})
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
@@ -70,5 +70,5 @@ def start(pytester: pytest.Pytester, suite: str, *options: str) -> "subprocess.P
 
 
 def output(result: pytest.RunResult) -> str:
-    """All that a run printed."""
+    """Return everything that a run printed."""
     return result.stdout.str() + "\n" + result.stderr.str()

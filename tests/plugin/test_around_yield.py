@@ -1,4 +1,4 @@
-"""Task groups, timeouts and cancel scopes around a fixture's `yield`, and what crashes in them."""
+"""Task groups, timeouts and cancel scopes around a fixture's `yield`, and crashes in them."""
 
 import re
 import time
@@ -119,12 +119,12 @@ async def test_stranger():
     result.assert_outcomes(failed=1, errors=2, passed=1)
     text = output(result)
     assert "LookupError: the root cause" in text
-    # The first one, and then each that needs the fixture, and no third telling at teardown.
+    # For the first test, and for each that needs the fixture, but not again at teardown.
     assert (
         len(re.findall(r"^E .*FixtureCrashedError: Fixture server crashed while it was in use", text, re.MULTILINE))
         == 3
     )
-    # Told at the line where the fixture stood, and its cause where it was raised: nothing of pytest's own frames.
+    # At the line where the fixture is defined, with the cause where it was raised. No frames of pytest.
     assert len(re.findall(r"^>       async with asyncio.TaskGroup\(\) as group:", text, re.MULTILINE)) == 2
     assert "_pytest" not in text
     assert "ERROR test_it.py::test_later" in text
@@ -165,7 +165,7 @@ async def test_last(joint):
     pass
 """,
     )
-    # Once as the error of `test_later`; the teardown does not tell it a second time.
+    # Once, as the error of `test_later`; teardown doesn't report it again.
     result.assert_outcomes(passed=3, errors=1)
     result.stdout.fnmatch_lines(["*LookupError: the root cause*", "ERROR test_it.py::test_later*"])
 
@@ -230,7 +230,7 @@ async def test_it(client):
 
 
 def test_a_fixture_that_fails_after_the_crash_too(pytester: pytest.Pytester) -> None:
-    """What the fixture raises on its way out is the crash; nothing of it is lost."""
+    """What the fixture raises on its way out is part of the crash; no error is lost."""
     result = run(
         pytester,
         HEAD
@@ -300,7 +300,7 @@ async def test_it():
 
 @pytest.mark.parametrize("outcome", ["fail", "skip"])
 def test_an_outcome_in_a_task_group_is_a_crash_too(pytester: pytest.Pytester, outcome: str) -> None:
-    """Outcomes of pytest's are no `Exception`: nobody would be told, and the test would wait for ever."""
+    """Pytest's outcomes aren't subclasses of `Exception`: unless they are handled, the test would wait forever."""
     result = run(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""Fixtures asked for at run time: where it works, and what is said where it cannot."""
+"""Fixtures requested at run time: where this works, and the errors where it can't."""
 
 import pytest
 
@@ -85,7 +85,7 @@ async def test_declared(asks_wide):
 
 @pytest.mark.parametrize("before", ["", "async def test_before(wide):\n    pass\n"], ids=["first", "alive already"])
 def test_what_cannot_share_the_loop_of_an_async_test_is_told(pytester: pytest.Pytester, before: str) -> None:
-    """Also where the fixture is alive, on its own loop, when it is asked for."""
+    """Even if the fixture is already alive, on its own loop."""
     result = run(
         pytester,
         HEAD
@@ -119,7 +119,7 @@ async def test_it():
     result.assert_outcomes(failed=1, passed=1 if before else 0)
     text = output(result)
     assert "lives on another loop than the test" in text
-    # Told where it was asked: pytest's way from there on, and ours, explain nothing.
+    # At the line of the request: the frames of pytest and looprig below it explain nothing.
     assert "_pytest" not in text
     assert "looprig/" not in text
 
@@ -178,7 +178,7 @@ async def test_after():
 
 
 def test_many_tasks_of_a_test_may_ask_at_once(pytester: pytest.Pytester) -> None:
-    """While `wide` is set up for one of them, the others ask for what is narrower than it."""
+    """While `wide` is set up for one of them, the others request something narrower."""
     run(
         pytester,
         HEAD
@@ -266,7 +266,7 @@ async def test_it():
 
 
 def test_a_task_that_nobody_waits_for_cannot_ask(pytester: pytest.Pytester) -> None:
-    """A fixture's own task runs in many tests: in none of them is it the one that asks."""
+    """A fixture's own task runs during many tests, and belongs to none of them."""
     run(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""A loop that code of the suite closes or stops under a fixture: no teardown is lost, and the culprit is named."""
+"""If code closes or stops a loop under a fixture, no teardown is lost, and the error names the culprit."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def expect(*names):
 
 @loops
 def test_a_loop_that_a_test_closed_loses_no_teardown(pytester: pytest.Pytester, loop: str) -> None:
-    """What can still run is run, and the error names the fixture and who closed its loop."""
+    """What can still run does, and the error names the fixture and what closed its loop."""
     result = run(
         pytester,
         HEAD

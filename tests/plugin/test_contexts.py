@@ -1,4 +1,4 @@
-"""Context variables: what a fixture sets is seen by all that depends on it, and by nothing else."""
+"""Context variables: what a fixture sets is visible to everything that depends on it, and to nothing else."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_sync_stranger(stranger):
 
 
 def test_a_fixture_resets_in_its_teardown_what_it_set(pytester: pytest.Pytester) -> None:
-    """`ContextVar.reset` takes a token only in the context that made it."""
+    """`ContextVar.reset` accepts a token only in the context that created it."""
     run(
         pytester,
         HEAD
@@ -211,7 +211,7 @@ def sync():
 
 
 def test_a_fixture_asked_for_by_a_sync_one_hands_on_what_it_set(pytester: pytest.Pytester) -> None:
-    """Asked for with `getfixturevalue`: the asker depends on it, and what depends on the asker does."""
+    """With `getfixturevalue`, the requesting fixture depends on it, and so does everything that depends on that."""
     run(
         pytester,
         HEAD

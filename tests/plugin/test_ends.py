@@ -1,4 +1,4 @@
-"""The end of a test, a fixture and a loop is as thorough as that of `asyncio.run`, and its words name the right one."""
+"""Tests, fixtures and loops end as thoroughly as under `asyncio.run`, and errors name the right one."""
 
 import pytest
 
@@ -59,7 +59,7 @@ async def wide():
 def test_what_a_test_leaves_to_its_loop_is_done_before_the_next(
     pytester: pytest.Pytester, loop: str, scope: str
 ) -> None:
-    """It makes no difference whether the loop goes on or is closed with the test."""
+    """Whether the loop goes on or is closed with the test."""
     uses = "wide" if scope == "class" else ""
     run(
         pytester,
@@ -116,7 +116,7 @@ class TestIt:
 def test_a_thread_that_waits_for_the_done_callback_of_the_test_does_not_keep_the_process(
     pytester: pytest.Pytester, loop: str
 ) -> None:
-    """Anyio's worker threads are stopped in this way; the interpreter waits for them at its exit."""
+    """Anyio stops its worker threads in this way, and the interpreter waits for them at exit."""
     result = run_apart(
         pytester,
         """
@@ -146,7 +146,7 @@ def test_a_thread_that_waits_for_the_done_callback_of_the_test_does_not_keep_the
 
 @loops
 def test_the_loop_of_a_test_outlives_its_sync_fixtures(pytester: pytest.Pytester, loop: str) -> None:
-    """They may hold what the test has put on the loop."""
+    """They may hold something that the test has put on the loop."""
     run(
         pytester,
         HEAD
@@ -252,7 +252,7 @@ class TestIt:
 
 
 def test_tasks_have_the_names_of_tests_and_fixtures(pytester: pytest.Pytester) -> None:
-    """Asyncio names a task in its own words, when a step of it was slow for instance."""
+    """Asyncio uses the name of a task in its own messages, for example about a slow step."""
     run(
         pytester,
         HEAD

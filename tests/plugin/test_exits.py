@@ -1,4 +1,4 @@
-"""Exits that tests and fixtures raise by themselves: the right test reports them, and every teardown runs."""
+"""Exits raised by tests and fixtures: the right test reports them, and every teardown runs."""
 
 import pytest
 
@@ -164,7 +164,7 @@ async def test_never():
     ids=["called", "replaced"],
 )
 def test_a_test_that_a_hook_keeps_from_running_is_no_pass(pytester: pytest.Pytester, hook: str) -> None:
-    """A hook that calls tests itself, to time them say, does not await them."""
+    """A hook that calls tests itself, for example to time them, doesn't await them."""
     result = run(
         pytester, {"conftest.py": hook, "test_it.py": "async def test_bad(): assert 0\nasync def test_it(): ..."}
     )
@@ -173,7 +173,7 @@ def test_a_test_that_a_hook_keeps_from_running_is_no_pass(pytester: pytest.Pytes
 
 
 def test_code_that_cancels_all_tasks_leaves_fixtures_alone(pytester: pytest.Pytester) -> None:
-    """As many programs do to shut down: what they mean is their own tasks."""
+    """Many programs do that to shut down, but mean their own tasks."""
     run(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""What a fixture gives, as far as that is known before it is set up."""
+"""What a fixture gives, as far as that is known before its set-up."""
 
 import asyncio
 import re
@@ -15,11 +15,11 @@ from tests.plugin.suite import run
 
 
 class Game:
-    """Has a loop of another kind."""
+    """A class whose loop isn't an event loop."""
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """A suite's own."""
+    """A suite's own class called Loop."""
 
 
 def made_elsewhere() -> Any: ...
@@ -59,14 +59,14 @@ def game_by_a_local_name():
 
 def given(request): return request.param
 """
-"""Fixtures as suites write them, as often as not untyped."""
+"""Fixtures as suites write them, mostly without annotations."""
 CERTAIN: Final = {"a_game", "games", "game_class", "literal", "nothing", "mocked", "game_by_a_local_name"}
 
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("suite") / "suite.py"
-    path.write_text(SUITE, "utf-8")  # what functions return is read from their source
+    path.write_text(SUITE, "utf-8")  # what a function returns is read from its source
     found: dict[str, Any] = {
         "asyncio": asyncio,
         "new_event_loop": asyncio.new_event_loop,
@@ -132,7 +132,7 @@ def test_a_value_is_what_it_is(name: str, value: object, expected: bool) -> None
 
 @pytest.mark.parametrize("given", ["lambda name: name", "lambda: 'no loop'", "str"])
 def test_a_fixture_that_makes_something_else_is_one_of_that_name(pytester: pytest.Pytester, given: str) -> None:
-    """Tests run on a loop of looprig's then, with its executor."""
+    """Tests then run on looprig's own loop, with its executor."""
     run(
         pytester,
         f"""

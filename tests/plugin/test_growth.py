@@ -1,4 +1,4 @@
-"""A long run does not grow: neither with tests that have loops of their own, nor on one shared loop."""
+"""A long run doesn't grow, neither with tests that have their own loops nor on one shared loop."""
 
 import re
 
@@ -64,5 +64,5 @@ def bytes_a_test(pytester: pytest.Pytester, suite: str, needs: str) -> int:
 
 @pytest.mark.parametrize("needs", ["", "session, sync, "], ids=["own loop", "shared loop"])
 def test_what_a_test_leaves_in_memory_is_what_pytest_keeps_of_a_sync_one(pytester: pytest.Pytester, needs: str) -> None:
-    """Pytest keeps a report of each phase, some 2 KiB a test; looprig may add half of one to that."""
+    """Pytest keeps a report of each phase, some 2 KiB a test; looprig may add half a KiB to that."""
     assert bytes_a_test(pytester, SUITE, needs) <= bytes_a_test(pytester, SYNC, needs) + 512

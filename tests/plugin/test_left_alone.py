@@ -1,4 +1,4 @@
-"""What runs itself is left alone: doctest, unittest; and Hypothesis runs each example on the loop of its test."""
+"""doctest and unittest run their own tests; Hypothesis runs each example on the loop of its test."""
 
 import pytest
 
@@ -238,7 +238,7 @@ def test_a_coroutine_function_behind_a_decorator(pytester: pytest.Pytester) -> N
 
 
 def test_a_suite_that_makes_sync_tests_of_its_async_ones_is_left_to_do_so(pytester: pytest.Pytester) -> None:
-    """Its hook is to be first; what it puts in place of the test is what is run."""
+    """Its hook comes first, and the function that it substitutes for the test is what runs."""
     write(
         pytester,
         {
@@ -278,7 +278,7 @@ def test_a_suite_that_makes_sync_tests_of_its_async_ones_is_left_to_do_so(pytest
 
 
 def test_a_fixture_of_a_projects_own_plugin_goes_before_one_of_looprigs(pytester: pytest.Pytester) -> None:
-    """However early that plugin was loaded: its conftest names it, or the command line."""
+    """No matter how early that plugin was loaded, by a conftest or on the command line."""
     files = {
         "mine.py": "import pytest\n@pytest.fixture\ndef localhost(): return 'mine'\n",
         "test_it.py": "def test_it(localhost): assert localhost == 'mine'\n",
@@ -290,7 +290,7 @@ def test_a_fixture_of_a_projects_own_plugin_goes_before_one_of_looprigs(pytester
 
 
 def test_a_suite_may_have_a_runner_of_its_own(pytester: pytest.Pytester) -> None:
-    """A hook of a conftest comes before looprig, without a word about its order."""
+    """A conftest's hook runs before looprig's without asking for an order."""
     run(
         pytester,
         {

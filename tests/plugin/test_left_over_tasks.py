@@ -1,4 +1,4 @@
-"""Tasks that fixtures and tests leave over: ended with whoever started them, whatever factory made them."""
+"""Left-over tasks end with the test or fixture that started them, whatever factory created them."""
 
 import pytest
 
@@ -195,7 +195,7 @@ async def test_does_not():
 
 
 def test_of_a_task_in_a_group_are_the_groups_too(pytester: pytest.Pytester) -> None:
-    """What a task of the group starts lives as long as the task does."""
+    """What the task of a group starts lives as long as the task does."""
     run(
         pytester,
         HEAD

@@ -1,4 +1,4 @@
-"""The marker `catch_loop_exceptions`: it fails the test in which something goes unhandled, and costs little."""
+"""The marker `catch_loop_exceptions` fails the test in which an error is unhandled, and costs little."""
 
 import gc
 
@@ -34,7 +34,7 @@ LOOPS = {
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
 @pytest.mark.parametrize("age", ["", "gc.collect()"], ids=["young", "old"])
 def test_unhandled_errors_in_a_cycle_fail_their_test(pytester: pytest.Pytester, loop: str, age: str) -> None:
-    """Only the garbage collector frees them, and not on its own while the test runs."""
+    """Only the garbage collector frees them, and it may not run during the test."""
     suite = f"""
 async def test_before(): ...
 
@@ -98,7 +98,7 @@ async def test_fails():
 
 
 def test_the_whole_heap_is_not_collected_for_each_test(pytester: pytest.Pytester) -> None:
-    """On the heap of a real suite that makes a short test many times slower."""
+    """With the heap of a real suite, that would make a short test many times slower."""
     suite = """
 @pytest.fixture(scope="module", autouse=True)
 async def background():

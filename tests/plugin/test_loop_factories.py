@@ -1,4 +1,4 @@
-"""Overrides of `loop_factory`, `event_loop_policy` and the executor, and what `loop_config` declares."""
+"""Overrides of `loop_factory`, `event_loop_policy` and the executor, and declarations by `loop_config`."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_last():
     )
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines_random(["*::test_one?asyncio? PASSED*", "*::test_one?uvloop? PASSED*"])
-    assert "test_last PASSED" in output(result)  # a sync test is not run twice
+    assert "test_last PASSED" in output(result)  # a sync test doesn't run twice
 
 
 def test_a_policy_may_stand_in_its_place(pytester: pytest.Pytester) -> None:

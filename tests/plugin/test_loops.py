@@ -65,7 +65,7 @@ async def test_two(near):
 
 
 def test_a_sync_fixture_carries_the_async_one_it_found_in_another_package(pytester: pytest.Pytester) -> None:
-    """Pytest keeps one instance of `shared`, made with what its first test saw behind `base`."""
+    """Pytest keeps one instance of `shared`, created with the `base` that its first test saw."""
     files = {
         "conftest.py": """
             import asyncio

@@ -1,4 +1,4 @@
-"""Fixtures of every kind bring a test to their loop: autouse, overridden, parametrized, of packages, behind sync."""
+"""Fixtures of every kind determine a test's loop: autouse, overridden, parametrized, of packages, behind sync ones."""
 
 import pytest
 
@@ -246,7 +246,7 @@ def test_a_suite_without_anything_async_gets_no_hooks(pytester: pytest.Pytester)
 
 
 def test_one_failing_async_test_says_where(pytester: pytest.Pytester) -> None:
-    """No frame of looprig or asyncio stands between the test and the reader."""
+    """The traceback has no frame of looprig or asyncio between pytest and the test."""
     result = run(
         pytester,
         """

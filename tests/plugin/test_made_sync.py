@@ -1,4 +1,4 @@
-"""Async tests and fixtures behind sync functions: decorators, hooks and options that know nothing of `async def`."""
+"""Async tests and fixtures behind sync functions: decorators, hooks and options that don't know `async def`."""
 
 import sys
 from subprocess import PIPE
@@ -92,7 +92,7 @@ def test_last():
 
 @pytest.mark.parametrize("decorator", ["logged", "bare", "Decorated"])
 def test_a_wrapped_test_fails_as_it_should(pytester: pytest.Pytester, decorator: str) -> None:
-    """Also where there is nothing else in the suite that is async."""
+    """Even if nothing else in the suite is async."""
     result = run(
         pytester,
         HEAD
@@ -263,7 +263,7 @@ HOOKS = {
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("wraps", [True, False], ids=["wraps", "bare"])
 def test_a_hook_that_makes_a_test_sync_makes_it_no_pass(pytester: pytest.Pytester, hook: str, wraps: bool) -> None:
-    """As pytest-run-parallel does, which calls the test in threads of its own."""
+    """pytest-run-parallel does that: it calls the test in its own threads."""
     conftest = f"""
 import functools
 import threading

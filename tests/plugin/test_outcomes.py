@@ -1,4 +1,4 @@
-"""Skips, expected failures, exits and broken fixtures: as in sync suites."""
+"""Skips, expected failures, exits and broken fixtures work as in sync suites."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A suite's own `loop` fixture provides the loop; one that is too narrow is told at collection."""
+"""A suite's own `loop` fixture provides the loop. If it is too narrow, that is reported."""
 
 from textwrap import dedent
 
@@ -83,7 +83,7 @@ async def test_three():
 
 
 def test_what_runs_on_it_between_tests_is_not_ended_with_the_first(pytester: pytest.Pytester) -> None:
-    """Its scope is kept, also where no async fixture is as wide."""
+    """Its scope is kept even if no async fixture is as wide."""
     run(
         pytester,
         """
@@ -251,7 +251,7 @@ def test_one_that_only_some_of_the_tests_can_see_is_told(pytester: pytest.Pytest
 
 @pytest.mark.parametrize("loop", ['return "a loop"', "return request.config", "return made_elsewhere()"])
 def test_one_that_gives_no_loop_is_a_fixture_of_that_name(pytester: pytest.Pytester, loop: str) -> None:
-    """The test runs on a loop of looprig's, and what the fixture gives goes to who asks."""
+    """The test runs on looprig's own loop, and requests for `loop` get the fixture's value."""
     run(
         pytester,
         f"""

@@ -1,4 +1,4 @@
-"""A test that cannot be run as it is declared is an error at its set-up; it stops no other, and is reported once."""
+"""A test that can't run as declared fails at set-up; it stops no other, and is reported once."""
 
 from textwrap import dedent
 from typing import Final
@@ -203,7 +203,7 @@ def test_tests_of_another_loop_run_beside_a_contradiction(pytester: pytest.Pytes
 
 
 class TestWithNothingOfLooprig:
-    """pytest's own report of a fixture that is not there stands."""
+    """pytest's own report of a missing fixture is kept."""
 
     def test_a_test_that_never_gets_as_far_is_not_judged(self, pytester: pytest.Pytester) -> None:
         files = {
@@ -275,7 +275,7 @@ class TestWithNothingOfLooprig:
 
 
 def test_an_argument_that_a_hook_gives_needs_no_fixture(pytester: pytest.Pytester) -> None:
-    """Though its annotation looks as if a service were meant."""
+    """Although its annotation looks like a service."""
     files = {
         "conftest.py": "def pytest_runtest_setup(item):\n    item.funcargs['client'] = 5\n",
         "test_it.py": """
@@ -289,7 +289,7 @@ def test_an_argument_that_a_hook_gives_needs_no_fixture(pytester: pytest.Pyteste
 
 
 def test_a_unittest_method_can_be_refused(pytester: pytest.Pytester) -> None:
-    """Its teardown by pytest must not fail beside that."""
+    """Its teardown by pytest must not fail as well."""
     result = run(
         pytester,
         """

@@ -1,4 +1,4 @@
-"""A request at run time that is refused is about who asked: whoever asks rightly finds the fixture untouched."""
+"""A refused request at run time affects only the requester: others get the fixture as usual."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_a_refused_test_harms_no_other(pytester: pytest.Pytester, wrong: str) ->
 def test_a_fixture_that_asks_wrongly_fails_for_those_who_cannot_have_it(
     pytester: pytest.Pytester, scope: str, kind: str
 ) -> None:
-    """One that a sync test may well have."""
+    """A sync test may still use it."""
     body = {
         "sync": "def asks(request):\n    return request.getfixturevalue('wide')",
         "async": "async def asks():\n    return await ask('wide')",
@@ -76,7 +76,7 @@ async def test_wrong(asks): ...
 
 
 def test_a_refusal_ends_what_the_refused_fixture_began(pytester: pytest.Pytester) -> None:
-    """And its teardown runs once, before the next one asks."""
+    """And its teardown runs once, before the next request."""
     run(
         pytester,
         HEAD
@@ -131,7 +131,7 @@ async def test_it(request):
 
 
 def test_a_refusal_leaves_a_live_fixture_as_it_is(pytester: pytest.Pytester) -> None:
-    """Parametrized ones too: who is refused another parameter does not end the one that is alive."""
+    """Parametrized ones too: refusing another parameter doesn't end the live instance."""
     result = run(
         pytester,
         """
@@ -186,7 +186,7 @@ def test_a_loop_that_is_refused_to_a_fixture_is_not_kept(pytester: pytest.Pytest
 
 
 def test_what_the_refused_test_would_have_had_binds_nobody(pytester: pytest.Pytester) -> None:
-    """A fixture that no test declares is still free to join the loop of the next who asks."""
+    """A fixture that no test declares can still join the loop of the next test that asks."""
     result = run(
         pytester,
         """

@@ -1,4 +1,4 @@
-"""What is asked for at run time, with `getfixturevalue` or `ask`: its loop, its context variables, its crashes."""
+"""Requests at run time, with `getfixturevalue` or `ask`: loops, context variables, crashes."""
 
 import pytest
 
@@ -134,7 +134,7 @@ def test_a_wide_fixture_that_asked_hands_nothing_of_another_loop_on(pytester: py
 
 
 def test_a_crash_under_what_a_fixture_asked_for_fails_the_test(pytester: pytest.Pytester) -> None:
-    """Also where that was alive before it was asked for."""
+    """Even if the fixture was alive before the request."""
     result = run(
         pytester,
         HEAD

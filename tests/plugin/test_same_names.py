@@ -1,7 +1,7 @@
-"""A suite that has nothing for looprig in it ends as it does without looprig, whatever its fixtures are called.
+"""A suite that doesn't use looprig runs as if it weren't installed, whatever the suite's fixtures are called.
 
-Each suite of the table uses names of looprig's in a way of its own. It runs with looprig and without; outcomes, ids,
-order, warnings and the exit status are to be the same.
+Each suite of the table uses names of looprig's fixtures for its own purposes. It runs with and without looprig, and
+outcomes, ids, order, warnings and the exit status must be the same.
 """
 
 import re
@@ -196,7 +196,7 @@ RUNNER: Final = """
             asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
             return True
     """
-"""A suite's own way to run its async tests."""
+"""How a suite runs its async tests itself."""
 
 ASYNC: Final[dict[str, str]] = {
     "services are a dict": """
@@ -250,7 +250,7 @@ ASYNC: Final[dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Told:
-    """What a run says that must not depend on looprig."""
+    """The parts of a run's output that must not depend on looprig."""
 
     status: int
     lines: tuple[str, ...]
@@ -258,13 +258,13 @@ class Told:
 
 def _told(pytester: pytest.Pytester, *options: str) -> Told:
     result = pytester.runpytest_subprocess(*OPTIONS, "--doctest-modules", *options, timeout=60)
-    # The plugins, the time it took, and where objects are may differ.
+    # Plugins, durations and addresses of objects may differ.
     lines = (re.sub(r" in \d.*s =+$|0x[0-9a-f]+", "", line) for line in result.outlines)
     return Told(int(result.ret), (*(line for line in lines if not line.startswith("plugins: ")), *result.errlines))
 
 
 def _write(pytester: pytest.Pytester, suites: Mapping[str, str | Mapping[str, str]], *more: str) -> None:
-    """Write each suite to a folder of its own."""
+    """Write each suite to its own folder."""
     for number, suite in enumerate(suites.values()):
         whole = (
             {"test_it.py": "".join(["import pytest\n", *map(dedent, (suite, *more))])}
@@ -287,7 +287,7 @@ def test_async_suites_that_run_their_tests_themselves_end_as_without_looprig(pyt
 
 
 def test_async_suites_that_looprig_runs_have_their_fixtures_as_they_are(pytester: pytest.Pytester) -> None:
-    """They have module-scoped async fixtures too: what settles nothing contradicts nothing."""
+    """They also have module-scoped async fixtures: settings that affect nothing don't contradict each other."""
     wide = """
         @pytest.fixture(scope="module", autouse=True)
         async def everywhere():
@@ -309,7 +309,7 @@ def test_all_that_is_new_among_the_fixtures_is_looprigs_own(pytester: pytest.Pyt
 
 @pytest.mark.parametrize("first", ["other", "looprig"])
 def test_a_fixture_of_another_installed_plugin_goes_first(pytester: pytest.Pytester, first: str) -> None:
-    """Whichever was loaded first; and its loop is for those alone who ask for it."""
+    """Whichever was loaded first; and its loop is only for tests that request it."""
     write(
         pytester,
         {

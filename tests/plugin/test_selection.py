@@ -1,4 +1,4 @@
-"""A loop depends on what was collected, not on what was selected of it, nor on the order."""
+"""A loop depends on what was collected, not on what was selected, nor on the order."""
 
 import random
 
@@ -60,7 +60,7 @@ LOOPS = (
 
 
 def explained(result: pytest.RunResult) -> list[str]:
-    """What `--explain-loops` told, without what stands around it."""
+    """Return the output of `--explain-loops` without the rest."""
     lines = result.outlines
     begin = lines.index(LOOPS[0])
     end = next(number for number, line in enumerate(lines) if line.startswith("loops of their own"))
@@ -102,7 +102,7 @@ def test_single_nodes_run(pytester: pytest.Pytester, nodes: list[str]) -> None:
 
 
 def test_the_plan_changes_neither_order_nor_names(pytester: pytest.Pytester) -> None:
-    """What pytest collects is the same with looprig and without it."""
+    """Pytest collects the same with and without looprig."""
     write(
         pytester,
         {
@@ -188,7 +188,7 @@ def test_xdist_tells_a_plan_that_cannot_be(pytester: pytest.Pytester) -> None:
 
 
 def test_a_test_that_is_rerun_starts_anew(pytester: pytest.Pytester) -> None:
-    """As plugins do that run a failed test again: on the same item, after its teardown."""
+    """As with plugins that rerun failed tests: the same item, after its teardown."""
     files = {
         "conftest.py": """
             from _pytest.runner import runtestprotocol

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what runs is cancelled, teardown runs in strict reverse order, and the exit status says so."""
+"""Ctrl-C and SIGTERM cancel what runs, run teardown in strict reverse order, and set the exit status."""
 
 import re
 import signal
@@ -74,7 +74,7 @@ def factory(request: pytest.FixtureRequest) -> str:
 
 
 class Child:
-    """A run that is sent signals; its lines are read as they come."""
+    """A run that is sent signals. Its lines are read as they come."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -145,7 +145,7 @@ def test_a_signal_cancels_what_runs_and_runs_teardown(
 def test_ctrl_c_in_a_busy_test_takes_a_second_one(
     pytester: pytest.Pytester, children: list[Child], factory: str
 ) -> None:
-    """The first one waits for the test to come to an `await`; the second stops it where it stands."""
+    """The first one waits until the test reaches an `await`; the second stops it where it is."""
     child = begin(pytester, children, "busy test", factory)
     child.send(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -219,7 +219,7 @@ def test_handlers_are_given_back_when_the_run_ends(pytester: pytest.Pytester, ch
 def test_one_signal_ends_a_test_that_blocks_its_loop(
     pytester: pytest.Pytester, children: list[Child], factory: str, call: str
 ) -> None:
-    """A test that does not come to an `await` is stopped where it stands: who ends a job in CI sends one signal."""
+    """A test that never reaches an `await` is stopped where it is: to end a job, CI sends one signal."""
     suite = SUITE.replace('if WHERE == "busy test":', 'if WHERE == "blocking test":\n        block()\n    if False:')
     block = """
 def block():
@@ -311,7 +311,7 @@ def test_an_interrupt_ends_the_run_whatever_tasks_swallow(
 
 
 def test_a_sync_test_may_be_about_signals(pytester: pytest.Pytester, children: list[Child]) -> None:
-    """It finds the handlers that are there without looprig, and so does a child that it forks."""
+    """It has the same handlers as without looprig, and so does a child that it forks."""
     child = Child(
         start(
             pytester,

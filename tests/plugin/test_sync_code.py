@@ -1,4 +1,4 @@
-"""Sync code around a loop: it finds the test's loop as the current one, and other plugins find nothing odd."""
+"""Sync code around a loop has the test's loop as the current one, and other plugins notice nothing odd."""
 
 import pytest
 
@@ -51,7 +51,7 @@ async def test_parametrized(future, number):
 
 
 def test_the_current_loop_is_what_it_was_before(pytester: pytest.Pytester) -> None:
-    """A loop that sync code has made current itself stays so, and where none was set none is."""
+    """If sync code sets a current loop itself, that loop stays; if none was set, none is."""
     run_apart(
         pytester,
         HEAD
@@ -118,7 +118,7 @@ def test_a_wide_sync_fixture_is_not_given_the_loop_of_one_test(pytester: pytest.
 
 
 def test_all_finalizers_are_plain_functions_without_parameters(pytester: pytest.Pytester) -> None:
-    """allure-pytest, for one, asks each for its signature."""
+    """allure-pytest, for example, reads the signature of each."""
     run(
         pytester,
         {
@@ -159,7 +159,7 @@ async def test_async(db, connection, wide): ...
 
 
 def test_a_long_chain_of_fixtures_does_not_end_the_run(pytester: pytest.Pytester) -> None:
-    """Pytest itself cannot set up a chain of 500; that is an error of the test that asks for it."""
+    """Pytest itself can't set up a chain of 500; that is an error of the test that requests it."""
     chain = "".join(f"@pytest.fixture\nasync def f{n}({f'f{n - 1}' if n else ''}): yield {n}\n" for n in range(500))
     result = run(pytester, f"import pytest\n{chain}async def test_it(f499): ...\nasync def test_other(f99): ...\n")
     result.assert_outcomes(errors=1, passed=1)
@@ -167,7 +167,7 @@ def test_a_long_chain_of_fixtures_does_not_end_the_run(pytester: pytest.Pytester
 
 
 def test_a_run_inside_of_a_running_loop_is_refused(pytester: pytest.Pytester) -> None:
-    """As in a notebook. In a thread it works, and a suite without loops runs anywhere."""
+    """As in a notebook. It works in a thread, and a suite without loops runs anywhere."""
     pytester.makepyfile(test_async="async def test_it(): ...", test_sync="def test_it(): ...")
     script = """
         import asyncio, sys
@@ -208,7 +208,7 @@ def test_runs_in_two_threads_know_nothing_of_each_other(pytester: pytest.Pyteste
             assert await ask("narrow") == 5
     """
     pytester.makepyfile(test_one=suite, test_two=suite)
-    # What pytest itself changes for the whole process is off.
+    # Without pytest's own changes to the whole process.
     script = """
         import threading
         import pytest

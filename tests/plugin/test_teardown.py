@@ -1,4 +1,4 @@
-"""Teardown: strict reverse order, every one tried, no error lost, nothing left to run, and an end to it."""
+"""Teardown: in strict reverse order, every one tried, no error lost, nothing left running, and it always ends."""
 
 import time
 
@@ -16,7 +16,7 @@ life = []
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that swallows its cancellation is given up sooner than users would want it to be."""
+    """Give up a task that swallows its cancellation sooner than users would want."""
     for module in ("ending", "operation"):
         monkeypatch.setattr(f"looprig.runtime.{module}.GRACE", 0.02)
 

@@ -1,4 +1,4 @@
-"""Time limits: in force for set-up, call and teardown, and the report shows the line that waited."""
+"""Time limits for set-up, call and teardown; the report shows the line that waited."""
 
 import time
 
@@ -96,7 +96,7 @@ def test_a_wide_fixture_that_is_late_is_not_set_up(pytester: pytest.Pytester) ->
             assert ended == [1]
         """,
     )
-    # pytest keeps the error of a set-up that failed for all who ask after.
+    # pytest keeps the error of a failed set-up for all who request the fixture later.
     result.assert_outcomes(errors=2, passed=1)
 
 
@@ -151,7 +151,7 @@ def clock(monkeypatch):
 
 
 def test_a_limit_counts_real_time(pytester: pytest.Pytester) -> None:
-    """A clock that a test holds does not keep it from failing, and one that it moves does not fail it."""
+    """If a test freezes the clock, it still fails; if it moves the clock, it doesn't fail."""
     began = time.monotonic()
     result = run(
         pytester,
@@ -248,7 +248,7 @@ def test_a_test_that_blocked_past_its_limit_fails_after_the_fact(pytester: pytes
 
 
 def test_a_limit_shows_what_else_stood_on_the_loop(pytester: pytest.Pytester) -> None:
-    """A test often waits for another task that is the one that is stuck."""
+    """A test often waits for another task that is stuck."""
     result = run(
         pytester,
         """
@@ -290,7 +290,7 @@ def test_a_limit_shows_what_else_stood_on_the_loop(pytester: pytest.Pytester) ->
 
 
 def test_a_teardown_has_time_though_the_limit_has_passed(pytester: pytest.Pytester) -> None:
-    """What a sync fixture took is not to be paid by the next one, whose resources would be left."""
+    """A slow sync fixture must not use up the time of the next one, whose resources would leak."""
     run(
         pytester,
         """

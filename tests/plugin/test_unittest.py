@@ -1,4 +1,4 @@
-"""The classes of unittest: async methods that it never awaits are refused, and so is a second loop under its tests."""
+"""unittest's classes: async methods that it never awaits are errors, and so is a second loop under its tests."""
 
 import pytest
 
@@ -45,7 +45,7 @@ class TestIt(unittest.{base}):
 """,
     )
     assert result.ret != 0
-    assert result.parseoutcomes().get("passed", 0) == 0 or method == "test_it"  # then it concerns no other
+    assert result.parseoutcomes().get("passed", 0) == 0 or method == "test_it"  # then it affects no other test
     text = output(result)
     assert f"TestIt.{method} is async: unittest calls it and never awaits it." in text
     assert f"test_it.py:{12 if decorator else 13}: TestIt.{method}" in text
@@ -53,7 +53,7 @@ class TestIt(unittest.{base}):
 
 
 def test_each_refusal_names_its_parties_and_a_way_out(pytester: pytest.Pytester) -> None:
-    """Word for word."""
+    """The exact text."""
     text = output(
         run(
             pytester,
@@ -103,7 +103,7 @@ def test_an_async_set_up_of_a_module_is_refused_around_test_cases_too(pytester: 
 
 
 def test_classes_that_await_in_a_way_of_their_own_are_left_alone(pytester: pytest.Pytester) -> None:
-    """Django's TestCase awaits async tests, for one; and what is skipped is not judged."""
+    """Django's TestCase awaits async tests, for example; and skipped tests aren't judged."""
     run(
         pytester,
         HEAD

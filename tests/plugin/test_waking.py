@@ -1,4 +1,4 @@
-"""Whether a test finds its loop does not depend on what is collected beside it; a sync suite pays nothing for that."""
+"""A test finds its loop whatever is collected beside it, and sync suites pay nothing for that."""
 
 import pytest
 
@@ -197,7 +197,7 @@ def pytest_collect_file(file_path, parent):
 
 
 def test_a_sync_suite_loads_next_to_nothing(pytester: pytest.Pytester) -> None:
-    """Beyond the plugin itself, whatever it asks for at run time; and nothing is called for its fixtures."""
+    """Beyond the plugin itself, whatever it requests at run time. Nothing is called for its fixtures."""
     result = run_apart(
         pytester,
         {

@@ -1,4 +1,4 @@
-"""What the tests of the proxy share: each of them runs on every kind of loop."""
+"""Shared by the tests of the proxy: each of them runs on every kind of loop."""
 
 from tests.limits import no_hang
 from tests.running import Run, run

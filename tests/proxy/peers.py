@@ -1,4 +1,4 @@
-"""The two ends of a proxied connection: servers, and clients that tell exactly what they met."""
+"""The two ends of a proxied connection: servers, and clients that record exactly what they met."""
 
 import asyncio
 import socket
@@ -33,16 +33,16 @@ Address = tuple[str, int]
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what it gets, with back pressure, and ends when its client does."""
+    """A server that sends back what it receives, with back pressure, and ends when its client does."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport isn't a subclass of asyncio's
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
 
     def eof_received(self) -> bool:
-        self.transport.close()  # once all is written
+        self.transport.close()  # once everything is written
         return True
 
     def pause_writing(self) -> None:
@@ -54,14 +54,14 @@ class Echo(asyncio.Protocol):
 
 @dataclass
 class Recording(asyncio.Protocol):
-    """Keeps what it gets, and how its connection ended."""
+    """A server that records what it receives, and how its connection ended."""
 
     received: bytearray = field(default_factory=bytearray)
     ended: bool = False
     lost: "asyncio.Future[Exception | None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport isn't a subclass of asyncio's
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -75,7 +75,7 @@ class Recording(asyncio.Protocol):
 
 @dataclass
 class Pouring(Recording):
-    """Sends much, or a greeting, as soon as it is connected."""
+    """A server that sends much data, or a greeting, as soon as it is connected."""
 
     pours: bytes = bytes(16 << 20)
 
@@ -85,7 +85,7 @@ class Pouring(Recording):
 
 
 class Gate:
-    """An async function that lets chunks through once it is opened."""
+    """An async function that holds chunks back until it is opened."""
 
     def __init__(self) -> None:
         self.entered = 0
@@ -101,7 +101,7 @@ class Gate:
 async def serving(
     protocol: Callable[[], asyncio.Protocol], *, tls: ssl.SSLContext | None = None
 ) -> AsyncGenerator[Address, None]:
-    """A server on a port of its own; every connection it still has is aborted at the end."""
+    """Run a server on its own port, and abort the connections that it still has at the end."""
     made: list[asyncio.Transport] = []
 
     def make() -> asyncio.Protocol:
@@ -135,7 +135,7 @@ async def proxied(
     seed: int | None = None,
     toxics: tuple[Toxic, ...] = (),
 ) -> AsyncGenerator[TcpProxy, None]:
-    """A proxy in front of such a server."""
+    """Run a proxy in front of such a server."""
     async with (
         serving(protocol) as address,
         TcpProxy(address, window=window, seed=seed, toxics=toxics) as proxy,
@@ -145,24 +145,24 @@ async def proxied(
 
 @asynccontextmanager
 async def echoing(*toxics: Toxic, seed: int | None = None) -> AsyncGenerator[TcpProxy, None]:
-    """A proxy in front of an echo."""
+    """Run a proxy in front of an echo server."""
     async with proxied(Echo, seed=seed, toxics=toxics) as proxy:
         yield proxy
 
 
 @dataclass
 class Met:
-    """What a client met: the bytes that came, and whether the end was a reset."""
+    """What a client met: the received bytes, and whether the end was a reset."""
 
     data: bytes
     was_reset: bool
 
 
 async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[bytes] | None = None) -> Met:
-    """Sends `payload`, ends the direction, and reads to the end."""
+    """Send `payload`, end the direction, and read to the end."""
     try:
         reader, writer = await asyncio.open_connection(*address)
-    except ConnectionResetError:  # so soon that the loop is told of it when it looks whether the connection is made
+    except ConnectionResetError:  # so early that the loop sees it while it checks the new connection
         return Met(b"", was_reset=True)
     received = bytearray()
     was_reset = False
@@ -176,7 +176,7 @@ async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[
                     await writer.drain()
             writer.write_eof()
         except OSError:
-            pass  # the reader is told as well
+            pass  # the reader gets the error too
 
     sending = asyncio.create_task(send())
     try:
@@ -195,7 +195,7 @@ async def meet(address: Address, payload: bytes = b"", *, pieces: AsyncIterator[
 
 @asynccontextmanager
 async def raw_client(address: Address, *, takes: int = 0) -> AsyncGenerator[socket.socket, None]:
-    """A socket that is connected and reads nothing by itself; its buffer has `takes` bytes, if that is said."""
+    """Connect a socket that reads nothing by itself. If `takes` is given, its buffer has that many bytes."""
     with socket.socket() as client:
         client.setblocking(False)
         if takes:
@@ -205,23 +205,23 @@ async def raw_client(address: Address, *, takes: int = 0) -> AsyncGenerator[sock
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what nothing tells by itself; the caller's time limit is that of the suite."""
+    """Wait for a condition that nothing announces. The suite's time limit applies."""
     while not condition():  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.001)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Resets a connection from this side."""
+    """Reset a connection from this side."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 def tasks_and_fds() -> tuple[int, int]:
-    """How many tasks and file descriptors there are."""
+    """Return the number of tasks and file descriptors."""
     return len(asyncio.all_tasks()), sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def timers() -> list[asyncio.TimerHandle]:
-    """What the loop still has to do later; uvloop does not tell."""
+    """Return the loop's pending timers; uvloop doesn't expose them."""
     handles: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled", [])
     return [handle for handle in handles if not handle.cancelled()]

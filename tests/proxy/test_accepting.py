@@ -1,4 +1,4 @@
-"""Accepting clients when the process has no file descriptor left for one more."""
+"""Accepting clients when the process has no free file descriptor."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tests.proxy.peers import Echo, proxied, raw_client, timers, until
 
 @contextmanager
 def no_descriptors_left() -> Generator[None, None, None]:
-    """For the length of a block no file, socket or pipe can be opened in this process."""
+    """For the length of a block, make it impossible to open a file, socket or pipe in this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []
     try:
@@ -79,7 +79,7 @@ def test_a_rest_that_begins_again_leaves_nothing_behind(run: Run, monkeypatch: p
                 with no_descriptors_left():
                     client.connect_ex(proxy.address)
                     await until(lambda: len(told) == 1)
-                    await proxy.reset_all()  # which looks for those who wait
+                    await proxy.reset_all()  # which looks for waiting clients
                     assert len(told) == 2
         assert timers() == []
 

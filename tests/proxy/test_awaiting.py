@@ -1,4 +1,4 @@
-"""Toxics that await, and what becomes of that when something else happens meanwhile."""
+"""Toxics that await, and what happens if something else occurs meanwhile."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ def test_disconnect_all_waits_for_what_is_awaited_and_for_what_is_behind_it(run:
 
 
 def test_disconnect_all_resets_where_what_is_awaited_does_not_come(run: Run) -> None:
-    """An end in good order would say that there was nothing more."""
+    """A clean end would mean that there was nothing more."""
 
     async def scenario() -> None:
         gate = Gate()
@@ -174,7 +174,7 @@ def test_what_does_not_end_is_told_and_does_not_hang_the_end_of_the_proxy(run: R
 
 @dataclass(frozen=True, slots=True)
 class Greeting(Toxic):
-    """Says something first, which it has to wait for."""
+    """A toxic that sends something first, for which it has to wait."""
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         async def greeting() -> bytes:
@@ -214,7 +214,7 @@ def test_a_chunk_that_is_awaited_passes_a_later_toxic_that_is_taken_off_meanwhil
 
 @dataclass(frozen=True, slots=True)
 class ResetLater(Toxic):
-    """Lets pass, and then resets."""
+    """A toxic that passes data on, and then resets."""
 
     after: float
 
@@ -248,7 +248,7 @@ def test_a_toxic_that_is_taken_off_before_an_awaited_chunk_comes_to_it_plans_not
 
 @dataclass(frozen=True, slots=True)
 class DropsAfterwards(Toxic):
-    """Lets its gate decide when it says that the chunk is lost."""
+    """A toxic that waits for its gate before it says that the chunk is lost."""
 
     gate: Gate | None = None
 
@@ -259,7 +259,7 @@ class DropsAfterwards(Toxic):
 
 
 def test_a_toxic_that_loses_bytes_once_it_was_taken_off_resets_the_connection(run: Run) -> None:
-    """It was not to blame for any when its block was left; now its stream has a gap, and would go on with it."""
+    """When its block ended, it had lost nothing. Now its stream has a gap and must not go on."""
 
     async def scenario() -> None:
         gate = Gate()
@@ -327,7 +327,7 @@ def test_what_was_only_stalled_does_not_meet_the_toxics_that_go_together_with_th
 
 @dataclass(frozen=True, slots=True)
 class Tagged(Toxic):
-    """Sends something as it is put on."""
+    """A toxic that sends something when it is put on."""
 
     tag: bytes
 

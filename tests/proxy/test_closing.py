@@ -1,4 +1,4 @@
-"""Ends that do not go as planned: cancelled, not awaited, with peers that are slow or still send."""
+"""Ends that don't go as planned: cancelled, not awaited, or with peers that are slow or still sending."""
 
 import asyncio
 import gc
@@ -27,9 +27,9 @@ from tests.proxy.peers import (
 def test_disconnect_all_gives_a_client_that_reads_slowly_and_still_sends_all_that_was_held(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A socket that is closed with something unread is reset, and loses what it has not sent."""
+    """If a socket is closed with unread data, it is reset, and loses what it hasn't sent."""
     size = 4 << 20
-    monkeypatch.setattr(connection_module, "_LAST_LOOKS", 20)  # so that 0.2 s are short for all of it
+    monkeypatch.setattr(connection_module, "_LAST_LOOKS", 20)  # so that 0.2 s aren't enough for everything
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -57,7 +57,7 @@ def test_disconnect_all_gives_a_client_that_reads_slowly_and_still_sends_all_tha
 def test_a_half_close_of_both_directions_resets_no_peer_that_still_sends(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "_LAST_LOOKS", 10_000)  # no limit to its last words here
+    monkeypatch.setattr(connection_module, "_LAST_LOOKS", 10_000)  # no limit to its last looks here
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -168,7 +168,7 @@ def test_who_waits_for_connections_is_told_that_the_proxy_has_ended(run: Run) ->
 
 @pytest.mark.parametrize("is_down", [False, True])
 def test_clients_that_wait_to_be_accepted_are_reset_when_the_proxy_ends(run: Run, *, is_down: bool) -> None:
-    """While it is down they wait with the proxy itself, before that with the kernel."""
+    """While the proxy is down they wait in the proxy itself, and before that in the kernel."""
 
     async def scenario() -> None:
         async with serving(Echo) as address:

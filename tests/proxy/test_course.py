@@ -1,4 +1,4 @@
-"""The way through the toxics and the delay line, by themselves: whose a delay is, and that it goes with its toxic."""
+"""Toxics and delay line by themselves: each delay belongs to a toxic, and is removed with it."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Iterable
@@ -18,7 +18,7 @@ from looprig.net.toxics.rule import ConnectionInfo
 
 @dataclass
 class Line:
-    """A direction without sockets: a course that ends in a delay line."""
+    """A direction without sockets: toxics, followed by a delay line."""
 
     line: DelayLine = field(default_factory=DelayLine)
     has_ended: bool = False
@@ -54,7 +54,7 @@ class Line:
         self.line.refresh()
 
     def leaving(self) -> list[tuple[float, bytes]]:
-        """What is held, each with the time at which it can leave: not before what is before it."""
+        """Return what is held, with the times at which it can leave: never before what precedes it."""
         left: list[tuple[float, bytes]] = []
         latest = 0.0
         while self.line:
@@ -103,7 +103,7 @@ def test_a_narrow_link_after_a_slow_one_keeps_its_pace_when_the_slow_one_is_off(
 
 @dataclass(frozen=True, slots=True)
 class Fickle(Toxic):
-    """Delays each chunk by the next of some numbers."""
+    """A toxic that delays each chunk by the next of some numbers."""
 
     seconds: tuple[float, ...] = ()
 
@@ -207,7 +207,7 @@ def test_of_fixed_delays_each_chunk_has_those_that_are_still_on(
 
 @dataclass(frozen=True, slots=True)
 class Seen(Toxic):
-    """Looks, and lets pass."""
+    """A toxic that records what it sees, and passes it on."""
 
     seen: list[bytes] = field(default_factory=list[bytes])
 
@@ -231,7 +231,7 @@ def test_a_toxic_is_not_told_of_nothing_that_came_of_something_awaited() -> None
 
 
 def test_a_narrow_link_keeps_its_pace_when_the_first_of_the_pieces_before_it_is_awaited() -> None:
-    """The others are there by then, at once, and have waited as long."""
+    """By then the others have arrived, all at once, and have waited as long."""
     for first_takes in (0.0, 1.0):
         line = Line()
         line.put_on(Slice(1), 0.0)

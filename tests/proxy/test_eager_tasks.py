@@ -1,6 +1,6 @@
-"""Toxics that await where the loop begins its tasks at once: what is awaited may be there before its task is known.
+"""Toxics that await on a loop with eager tasks: the result may be there before the task is known.
 
-Only with asyncio's own loop, and from Python 3.12 on: uvloop does not support that.
+Only with asyncio's own loop, from Python 3.12 on. uvloop doesn't support this.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ def test_what_raises_at_once_is_told() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Greeting(Toxic):
-    """Says something first, which is there at once."""
+    """A toxic that sends something first, which is available at once."""
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         yield Await(same(b"welcome "))

@@ -1,4 +1,4 @@
-"""Ends in good order: of connections, and of the proxy itself."""
+"""Clean ends: of connections, and of the proxy itself."""
 
 import asyncio
 import socket
@@ -85,7 +85,7 @@ def test_disconnect_all_resets_who_does_not_read(run: Run) -> None:
 
 @pytest.mark.parametrize("has_ended", [False, True])
 def test_the_end_of_a_proxy_cuts_nobody_short_without_a_reset(run: Run, *, has_ended: bool) -> None:
-    """A little is left in the proxy's own buffer, less than would hold the service back."""
+    """A little is left in the proxy's own buffer: too little to make the service wait."""
     size = 16 << 20
 
     class Pouring(Recording):
@@ -115,7 +115,7 @@ def test_the_end_of_a_proxy_cuts_nobody_short_without_a_reset(run: Run, *, has_e
                 while data := await loop.sock_recv(client, 1 << 20):
                     read += len(data)
             except ConnectionResetError:
-                return  # it was told that something is missing
+                return  # it got the error that something is missing
             assert read == size
 
     run(scenario())
@@ -156,7 +156,7 @@ def test_disconnect_all_and_the_end_meet_clients_whose_reset_nobody_has_read_yet
 
 
 def test_what_was_held_counts_as_sent_once_the_end_has_sent_it(run: Run) -> None:
-    """Like what goes on when it is due: the numbers are those of what the peers get."""
+    """Like data sent when it is due: the counts are of what the peers get."""
 
     async def scenario() -> None:
         served = Recording()

@@ -1,4 +1,4 @@
-"""What goes wrong in a proxy itself: the connection is reset, and somebody is told, once."""
+"""Errors of a proxy itself: the connection is reset, and the error is reported once."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from tests.proxy.peers import Pouring, echoing, meet, proxied
 
 @dataclass(frozen=True, slots=True)
 class Broken(Toxic):
-    """Raises, or says what is no effect."""
+    """A toxic that raises, or yields something that isn't an effect."""
 
     says: object = ...
 
@@ -92,7 +92,7 @@ def give_up(_: object) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class FailsAsItBegins(Toxic):
-    """Raises as it is put on: on a new connection, in the task that makes it."""
+    """A toxic that raises when it is put on: for a new connection, in the task that sets it up."""
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         give_up(flow)
@@ -102,7 +102,7 @@ class FailsAsItBegins(Toxic):
     "toxic",
     [
         Transform(give_up, direction="upstream"),
-        Transform(give_up, direction="downstream"),  # of a greeting that may be there before the connection is
+        Transform(give_up, direction="downstream"),  # of a greeting that may arrive before the connection is complete
         FailsAsItBegins(direction="upstream"),
         Latency(0, when=give_up),
     ],
@@ -137,7 +137,7 @@ def test_errors_that_nobody_took_are_raised_together_at_the_end(run: Run) -> Non
 
 
 class Watching:
-    """A watch that looks away, in the place of the plugin's."""
+    """A watch that ignores errors, instead of the plugin's."""
 
     seed = 1
 
@@ -147,7 +147,7 @@ class Watching:
 
 
 class Reaches:
-    """Meets an error of its proxy that it does not take, and then waits for ever inside of that."""
+    """A toxic that meets an error of its proxy without taking it, and then waits forever."""
 
     def __init__(self) -> None:
         self.error_is_there = asyncio.Event()
@@ -162,7 +162,7 @@ class Reaches:
 
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_a_cancellation_stays_one_whatever_nobody_took(run: Run, *, is_watched: bool) -> None:
-    """The errors are left for whoever watches, and where nobody does, noted."""
+    """The errors are left for whoever watches, or noted if nobody does."""
 
     async def scenario() -> None:
         reaches = Reaches()

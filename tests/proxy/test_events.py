@@ -1,4 +1,4 @@
-"""The log of a proxy: what is kept and counted, and which faults of a connection it tells of."""
+"""The log of a proxy: what is kept and counted, and which faults of a connection it lists."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_what_came_since_is_told_as_far_as_it_is_kept(before: int, after: int, f
 
 
 def test_the_faults_of_a_connection_are_its_toxics_and_then_what_they_did_by_direction() -> None:
-    """What has no toxic to it is none, and another connection's are its own."""
+    """Events without a toxic aren't faults, and other connections' events aren't included."""
     made = log(
         event("accepted"),
         event("toxic", "B", "downstream"),
@@ -53,7 +53,7 @@ def test_the_faults_of_a_connection_are_its_toxics_and_then_what_they_did_by_dir
 
 @pytest.mark.parametrize("kind", ["reset", "disconnected"])
 def test_once_a_toxic_ended_it_only_that_direction_is_told_of(kind: EventKind) -> None:
-    """How far the other had come by then is a matter of time; which toxics it had is not."""
+    """How far the other direction has come by then is a matter of time; which toxics it had isn't."""
     made = log(
         event("toxic", "A", "upstream"),
         event("toxic", "B", "downstream"),

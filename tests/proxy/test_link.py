@@ -1,4 +1,4 @@
-"""The link as a whole: refused, unreachable, not accepted, cut; and the port that stays ours meanwhile."""
+"""The link as a whole: refused, unreachable, not accepted, cut; and the port that it keeps meanwhile."""
 
 import asyncio
 import socket
@@ -90,7 +90,7 @@ def test_down_resets_open_connections_unless_it_is_told_to_keep_them(run: Run) -
 
 
 def test_down_comes_up_again_after_connections_that_the_proxy_closed_first(run: Run) -> None:
-    """Those linger in TIME_WAIT on its port."""
+    """Those connections are in TIME_WAIT on its port."""
 
     class Closing(Echo):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -164,7 +164,7 @@ def test_down_that_keeps_connections_keeps_those_that_nobody_has_accepted_yet(ru
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         async with echoing() as proxy:
-            clients = [socket.create_connection(proxy.address) for _ in range(3)]  # blocking: the loop sees none of it
+            clients = [socket.create_connection(proxy.address) for _ in range(3)]  # blocking: the loop doesn't notice
             with proxy.down(reset=False):
                 for client in clients:
                     client.setblocking(False)

@@ -1,4 +1,4 @@
-"""Toxics that come and go while bytes are on their way: nothing is lost, doubled, or out of order."""
+"""Toxics applied and removed while bytes are under way: nothing is lost, doubled or reordered."""
 
 import asyncio
 import random
@@ -49,9 +49,10 @@ def test_65_536_numbered_chunks_arrive_in_order_under_toxics_that_come_and_go(ru
 
 
 def test_a_toxic_taken_off_while_the_peer_stalls_loses_no_byte(run: Run) -> None:
-    """The peer reads nothing until every buffer between is full.
+    """The peer reads nothing until every buffer in between is full.
 
-    Those of the kernel grow as it sees fit: the peer's has a fixed size, and there is more to send than the rest takes.
+    The kernel's buffers grow as it sees fit. So the peer's buffer has a fixed size, and there is more to send than all
+    others can hold.
     """
     payload = random.Random(3).randbytes(64 << 20)
 
@@ -183,7 +184,7 @@ def test_a_connection_that_comes_into_a_stall_waits_with_what_it_brings(run: Run
 
 
 def test_what_was_read_before_a_connection_begins_does_not_slip_through_a_stall(run: Run) -> None:
-    """A service that speaks first is read as soon as it is there, before its client is."""
+    """A service that speaks first is read as soon as it is connected, before its client is."""
 
     class Greeting(Recording):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -269,7 +270,7 @@ def test_bandwidth_takes_its_time_and_holds_the_sender_back(run: Run) -> None:
 
 
 async def corrupted(payload: bytes, size: int) -> bytes:
-    """What arrives of a payload that is sent in pieces of a size."""
+    """Return what arrives of a payload that is sent in pieces of a size."""
     served = Recording()
     async with proxied(lambda: served, seed=1, toxics=(Corrupt(0.001),)) as proxy:
         _, writer = await asyncio.open_connection(*proxy.address)

@@ -1,4 +1,4 @@
-"""Toxics that cannot be any: what is wrong is told, and how to write it."""
+"""Invalid toxics: the error says what is wrong, and how to write it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from tests.proxy.peers import echoing, meet
 
 @dataclass(frozen=True, slots=True)
 class Mute(Toxic):
-    """Has a method that nobody asks."""
+    """A toxic with a method that is never called."""
 
     def on_dat(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data)
 
 
 class Bare(Toxic):
-    """Has a field, and no constructor that knows it."""
+    """A toxic with a field that its constructor doesn't know."""
 
     rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Returning(Toxic):
-    """Is written as another kind of function."""
+    """A toxic whose method is another kind of function."""
 
     says: object = None
 
@@ -36,7 +36,7 @@ class Returning(Toxic):
 
 
 async def later() -> None:
-    """A coroutine, as of a method that is async."""
+    """A coroutine, as from an async method."""
 
 
 @pytest.mark.parametrize(

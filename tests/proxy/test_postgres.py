@@ -1,4 +1,4 @@
-"""A real database behind a proxy: what its client meets in mid-transaction, and that the server is none the worse."""
+"""A real database behind a proxy: what its client meets mid-transaction, and that the server is unharmed."""
 
 import asyncio
 import importlib.util
@@ -17,7 +17,7 @@ asyncpg = pytest.importorskip("asyncpg", reason="needs asyncpg")
 
 
 def _example() -> ModuleType:
-    """The example's way to run PostgreSQL, which is what users are shown."""
+    """The example's way to run PostgreSQL, as shown to users."""
     file = ROOT / "examples" / "notes" / "tests" / "postgres.py"
     spec = importlib.util.spec_from_file_location("notes_postgres", file)
     assert spec is not None

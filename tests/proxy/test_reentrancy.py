@@ -1,4 +1,4 @@
-"""What the suite's own code does to its proxy from within a toxic: it is done, and the stream goes on in order."""
+"""Code in a toxic that controls its own proxy: this works, and the stream goes on in order."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from tests.proxy.peers import Gate, Recording, echoing, meet, proxied, timers, u
 
 @dataclass(frozen=True, slots=True)
 class Generating(Toxic):
-    """Sends what a function makes of each chunk; its code runs while the proxy waits for the next effect."""
+    """A toxic that sends the result of a function; its code runs while the proxy waits for the next effect."""
 
     fn: Callable[[bytes], bytes]
 
@@ -26,7 +26,7 @@ class Generating(Toxic):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Toxic):
-    """As that; its code runs as it is asked, before there is anything of which the proxy could take the next effect."""
+    """The same, but its code runs when it is called, before it has yielded any effect."""
 
     fn: Callable[[bytes], bytes]
 
@@ -39,7 +39,7 @@ each_kind = pytest.mark.parametrize("kind", [Generating, Listing, Transform])
 
 @each_kind
 def test_a_toxic_may_apply_another(run: Run, kind: type[Generating | Listing | Transform]) -> None:
-    """Behind a Slice, several pieces are on their way as it does."""
+    """Behind a Slice, several pieces are under way when it does."""
 
     async def scenario() -> None:
         served = Recording()

@@ -1,4 +1,4 @@
-"""A reset stays a reset: on both sides, whoever made it, and however young the connection is."""
+"""A reset stays a reset: on both sides, whoever caused it, and however new the connection is."""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ def test_1_000_clients_that_reset_give_the_service_a_reset(run: Run) -> None:
 
 def test_a_client_that_ended_and_then_reset_gives_the_service_that_answers_a_reset(run: Run) -> None:
     class Patient(Recording):
-        """Waits with its answer."""
+        """A server that waits before it answers."""
 
         def eof_received(self) -> bool:  # type: ignore[override]
             self.ended = True
@@ -64,7 +64,7 @@ def test_a_client_that_ended_and_then_reset_gives_the_service_that_answers_a_res
             await until(lambda: served.ended)
             reset(writer)
 
-            def answers_in_vain() -> bool:  # a loop does not look at a socket that has ended, unless it writes to it
+            def answers_in_vain() -> bool:  # a loop doesn't watch a socket that has ended, unless it writes to it
                 if not served.transport.is_closing():
                     served.transport.write(b"too late")
                 return served.lost.done()
@@ -172,13 +172,13 @@ def test_reset_after_a_time_leaves_a_connection_alone_once_it_is_taken_off(run: 
 
 @pytest.mark.parametrize("ticks", range(14))
 def test_reset_all_spares_no_connection_however_young(run: Run, ticks: int) -> None:
-    """The peers do not read, and much is on its way; connections may wait in the kernel, or be in the making."""
+    """The peers don't read, and much is under way; connections may still be in the kernel, or half set up."""
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         async with proxied(Recording) as proxy:
             for _ in range(20):
-                client = socket.create_connection(proxy.address)  # blocking, so that the loop has seen nothing of it
+                client = socket.create_connection(proxy.address)  # blocking, so the loop hasn't seen it
                 client.setblocking(False)
                 client.send(b"x" * 100_000)
                 for _ in range(ticks):
@@ -196,7 +196,7 @@ def test_reset_all_spares_no_connection_however_young(run: Run, ticks: int) -> N
 def test_a_reset_that_was_planned_is_forgotten_with_its_toxic_and_with_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is planned holds on to the connection, for an hour here."""
+    """A planned reset keeps the connection alive, here for an hour."""
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -229,7 +229,7 @@ def test_a_reset_reaches_a_peer_that_does_not_read(run: Run) -> None:
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.setblocking(False)
-            # With a toxic on, the proxy reads on while the service takes nothing, and so meets the client's reset.
+            # With a toxic on, the proxy reads on while the service reads nothing, so it notices the client's reset.
             async with TcpProxy(server.getsockname(), toxics=[Slice(1 << 20)]) as proxy:
                 with socket.socket() as client:
                     client.setblocking(False)
@@ -249,8 +249,8 @@ def test_a_reset_reaches_a_peer_that_does_not_read(run: Run) -> None:
 
 
 def test_reset_all_of_a_connection_that_is_half_gone(run: Run) -> None:
-    """Both directions have ended; the service has taken the rest of its bytes, and the client has still to."""
-    size = 200_000  # what fits into the proxy's own buffers, when those of the kernel are small
+    """Both directions have ended. The service has received all of its bytes, but the client hasn't."""
+    size = 200_000  # fits into the proxy's own buffers if the kernel's are small
 
     def shrink(sock: socket.socket) -> None:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -300,7 +300,7 @@ def test_limit_ends_in_good_order_after_so_many_bytes(run: Run) -> None:
 
 @pytest.mark.parametrize("direction", ["upstream", "downstream", "both"])
 def test_limit_of_nothing_ends_each_new_connection_in_good_order(run: Run, direction: Direction) -> None:
-    """The client has sent something by then, which is read, so that it does not turn the end into a reset."""
+    """The client has sent something by then. It is read, so that it doesn't turn the end into a reset."""
 
     async def scenario() -> None:
         async with echoing(Limit(0, direction=direction)) as proxy:

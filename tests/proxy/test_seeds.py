@@ -1,4 +1,4 @@
-"""Random faults: the same for the same seed, each toxic by itself, and only where they are meant to be."""
+"""Random faults: the same for the same seed, independent for each toxic, and only where they should be."""
 
 import asyncio
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ MANY = 40
 
 
 async def faults(*toxics: Toxic, seed: int, count: int = MANY) -> list[tuple[str, ...]]:
-    """What toxics did to each of some connections, one after the other."""
+    """Return what toxics did to each of some connections, made one after the other."""
     async with echoing(*toxics, seed=seed) as proxy:
         for number in range(count):
             await meet(proxy.address, bytes(100 + number) * 20)
@@ -71,7 +71,7 @@ def test_another_toxic_changes_nothing_for_those_that_are_there(run: Run) -> Non
 
 
 def test_faults_do_not_depend_on_how_the_stream_is_cut(run: Run) -> None:
-    """Flips that a toxic made beyond the byte at which the connection was reset never were."""
+    """Flips beyond the byte at which the connection was reset don't count."""
 
     async def scenario() -> None:
         logs: list[tuple[str, ...]] = []
@@ -193,7 +193,7 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
 
     @dataclass(frozen=True, slots=True)
     class Numbered(Toxic):
-        """Puts a number before each line."""
+        """A toxic that puts a number before each line."""
 
         def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
             lines = flow.state(Lines)

@@ -1,4 +1,4 @@
-"""Bytes through a proxy: all of them, in order, and each direction's end by itself."""
+"""Bytes through a proxy: all arrive, in order, and each direction ends separately."""
 
 import asyncio
 import random
@@ -57,7 +57,7 @@ async def _change_toxics(proxy: TcpProxy) -> None:
 def test_10_000_connections_under_changing_toxics_echo_exactly_or_up_to_a_reset(run: Run) -> None:
     async def scenario() -> None:
         async with echoing() as proxy:
-            await meet(proxy.address)  # a loop opens some descriptors of its own when it is first used
+            await meet(proxy.address)  # a loop opens some descriptors of its own on first use
         await asyncio.sleep(0)
         before = tasks_and_fds()
         met: Counter[str] = Counter()
@@ -86,7 +86,7 @@ def test_10_000_connections_under_changing_toxics_echo_exactly_or_up_to_a_reset(
 
 def test_2_000_clients_that_end_their_direction_first_get_the_whole_reply(run: Run) -> None:
     class Replying(asyncio.Protocol):
-        """Answers when its client has ended, and not before."""
+        """A server that answers only after its client has ended."""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = cast("asyncio.Transport", transport)
@@ -188,7 +188,7 @@ def test_an_end_waits_for_the_bytes_before_it(run: Run) -> None:
 
 
 def test_both_sockets_of_a_connection_send_at_once(run: Run) -> None:
-    """Nagle's algorithm would hold a second small write back until the first is acknowledged, up to 40 ms."""
+    """Nagle's algorithm would delay a second small write until the first is acknowledged, up to 40 ms."""
 
     async def scenario() -> None:
         async with echoing() as proxy:
@@ -220,7 +220,7 @@ def test_a_service_that_speaks_first_is_heard(run: Run) -> None:
 
 
 def test_a_client_is_not_read_before_the_service_has_taken_its_connection(run: Run) -> None:
-    """Its bytes wait in the kernel: nothing is held for a connection that may never be made."""
+    """Its bytes wait in the kernel: nothing is held for a connection that may never succeed."""
 
     async def scenario() -> None:
         async with proxied(Echo) as proxy:

@@ -1,4 +1,4 @@
-"""TLS through a proxy: passed through untouched, or terminated so that toxics meet what is inside."""
+"""TLS through a proxy: passed through unchanged, or terminated so that toxics see plain bytes."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ __all__ = ["tls"]
 
 @dataclass(frozen=True, slots=True)
 class Seen(Toxic):
-    """Looks, and lets pass."""
+    """A toxic that records what it sees, and passes it on."""
 
     seen: tuple[bytearray, ...] = (bytearray(),)
 
@@ -86,7 +86,7 @@ def test_who_does_not_trust_the_proxy_is_told_and_so_is_the_test(run: Run, tls: 
             await proxy.wait_connections(0)
             (error,) = proxy.take_errors()
             assert "Connection #0 could not be made: " in str(error)
-        async with TcpProxy(address, terminate_tls=True) as proxy:  # which does not trust the service
+        async with TcpProxy(address, terminate_tls=True) as proxy:  # which doesn't trust the service
             with pytest.raises((ConnectionError, ssl.SSLError)):
                 await ask(proxy, proxy.client_tls)
             await proxy.wait_connections(0)

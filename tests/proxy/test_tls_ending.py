@@ -1,4 +1,4 @@
-"""TLS that a proxy terminates: how it begins, ends and holds back, which its peers do not have to agree to."""
+"""TLS that a proxy terminates: how it starts, ends and holds back, whatever its peers do."""
 
 import asyncio
 import socket
@@ -39,7 +39,7 @@ def trusted(proxy: TcpProxy) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def impolite(proxy: TcpProxy) -> AsyncGenerator[ssl.SSLSocket, None]:
-    """A client that has shaken hands, blocks, and never says that its stream is at an end."""
+    """A client that has completed the handshake, blocks, and never announces the end of its stream."""
 
     def connect() -> ssl.SSLSocket:
         plain = socket.create_connection(proxy.address, timeout=30)
@@ -53,13 +53,13 @@ async def impolite(proxy: TcpProxy) -> AsyncGenerator[ssl.SSLSocket, None]:
 
 
 async def handed(proxy: TcpProxy) -> None:
-    """Until the service is connected, it is the client's turn to shake hands, and a greeting would have come."""
+    """Until the service is connected, the client would have to continue the handshake, or a greeting would come."""
     await until(lambda: any(each.client.is_handed for each in proxy._running().connections))
     await asyncio.sleep(0.02)
 
 
 async def shake_hands(client: socket.socket, proxy: TcpProxy, count: int) -> bytes:
-    """What a client that was connected before then reads."""
+    """Return what a client that was already connected then reads."""
     context = trusted(proxy)
     reader, writer = await asyncio.open_connection(sock=client.dup(), ssl=context, server_hostname="127.0.0.1")
     try:
@@ -154,7 +154,7 @@ def test_a_service_that_never_shakes_hands_is_told_after_the_connect_timeout(run
 
 @dataclass(frozen=True, slots=True)
 class Noting(Toxic):
-    """Keeps what it is told, in order."""
+    """A toxic that records what it receives, in order."""
 
     told: list[bytes] = field(default_factory=list[bytes])
 
@@ -194,7 +194,7 @@ def test_a_reset_that_is_applied_to_a_stalled_connection_in_the_making_happens(r
 
 
 def test_the_service_is_done_shaking_hands_before_its_client_is(run: Run, tls: Tls) -> None:
-    """A service has a limit for that; a client that comes later is no reason to miss it."""
+    """A service has a limit for its handshake; a client that comes later must not make it miss that."""
 
     async def scenario() -> None:
         served = asyncio.Event()

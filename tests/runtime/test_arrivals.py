@@ -1,4 +1,4 @@
-"""Signals that Python does not come to handle are sent once more; those of others are left alone."""
+"""Signals that Python doesn't get to handle are sent once more; signals with other handlers are left alone."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ LONGER_THAN_ITS_PATIENCE = 0.8
 
 @pytest.fixture
 def arrivals() -> Iterator[Arrivals]:
-    before = signal.set_wakeup_fd(-1)  # the run of this test may be listening itself
+    before = signal.set_wakeup_fd(-1)  # the run of this test may have one itself
     arrivals = Arrivals((NUMBER,))
     arrivals.listen()
     yield arrivals
@@ -57,7 +57,7 @@ def test_a_signal_that_is_not_handled_comes_once_more(
 
     def handler() -> None:
         came.append(1)
-        if len(came) == 2:  # the first time it is as if Python had not come to it
+        if len(came) == 2:  # the first time, pretend that Python didn't get to it
             arrivals.handled()
             again.set()
 
@@ -83,7 +83,7 @@ def test_a_signal_that_is_handled_comes_once(arrivals: Arrivals, handle: Callabl
 def test_the_signals_of_a_forked_child_are_its_own(
     arrivals: Arrivals, handle: Callable[[Callable[[], None]], None]
 ) -> None:
-    """A child that a test ends by a signal must not end the run."""
+    """A signal that ends a test's child must not end the run."""
     came: list[int] = []
     handle(lambda: came.append(1))
     child = os.fork()

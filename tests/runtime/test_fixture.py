@@ -1,4 +1,4 @@
-"""One async fixture by hand: its one task, what it changes, and every way its life can end."""
+"""One async fixture by hand: its one task, its context, and every way in which it can end."""
 
 import asyncio
 import contextvars
@@ -95,7 +95,7 @@ def test_a_crash_ends_what_runs_on_it_and_is_told_once(host: Host) -> None:
         host.run(test(), what="a test", needs=frozenset([live]))
     assert crashes == [caught.value]
     assert isinstance(caught.value.__cause__, LookupError)
-    live.tear_down()  # tells it no second time
+    live.tear_down()  # doesn't report it a second time
 
 
 def test_a_crash_that_nobody_met_is_told_at_teardown(host: Host) -> None:
@@ -111,7 +111,7 @@ def test_a_crash_that_nobody_met_is_told_at_teardown(host: Host) -> None:
 
 
 def test_nothing_of_it_is_left_for_the_garbage_collector(host: Host) -> None:
-    """Cycles would be collected in the midst of other tests, which pay for it."""
+    """Cycles would be collected during other tests, which would become slower."""
 
     async def fixture() -> AsyncIterator[int]:
         yield 1
@@ -120,7 +120,7 @@ def test_nothing_of_it_is_left_for_the_garbage_collector(host: Host) -> None:
     gc.disable()
     try:
         live, _ = set_up(host, fixture)
-        live.on_crash = partial(print, live)  # as the plugin's, it knows the fixture
+        live.on_crash = partial(print, live)  # like the plugin's, it refers to the fixture
         gone = weakref.ref(live)
         live.tear_down()
         del live

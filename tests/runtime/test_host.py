@@ -1,4 +1,4 @@
-"""A loop by hand: what runs on it, whose tasks are whose, and an end to everything. No pytest plugin in here."""
+"""A loop by hand, without the plugin: what runs on it, whose tasks are whose, and the end of everything."""
 
 import asyncio
 import contextvars
@@ -131,7 +131,7 @@ def test_closing_ends_though_a_task_swallows_its_cancellation(monkeypatch: pytes
         await asyncio.sleep(0)
         return task
 
-    # The loop stays open, so that the task can be ended here: otherwise asyncio would tell of it much later.
+    # The loop stays open, so that the task can be ended here. Otherwise asyncio would report it much later.
     loop = asyncio.new_event_loop()
     host = Host.lent(loop)
     task = host.run(start(), what="starting")
@@ -169,7 +169,7 @@ def test_an_exit_that_escapes_a_task_is_raised_and_nothing_more_is_said_of_it(
 
 
 def test_a_loop_that_was_lent_is_not_left_with_a_stop(host: Host) -> None:
-    """Several things may stop the loop in one round; uvloop would keep the second stop for the lender."""
+    """Several things may stop the loop in one round; uvloop would keep the second stop for later."""
 
     async def ask_twice() -> list[int]:
         operation = running.operations[-1]
@@ -193,7 +193,7 @@ def test_the_done_callbacks_of_a_task_run_before_its_loop_is_left(host: Host) ->
 
 
 def test_a_busy_loop_is_left_all_the_same(host: Host) -> None:
-    """A task of a wide fixture may have something to do in each round, for ever."""
+    """A task of a wide fixture may have something to do in each round, forever."""
     rounds: list[int] = []
 
     async def busy() -> None:
@@ -202,7 +202,7 @@ def test_a_busy_loop_is_left_all_the_same(host: Host) -> None:
             await asyncio.sleep(0)
 
     async def start() -> None:
-        asyncio.create_task(busy())  # noqa: RUF006 - it is ended with the host
+        asyncio.create_task(busy())  # noqa: RUF006 - it ends with the host
 
     host.run(start(), what="starting")
     assert len(rounds) < 20

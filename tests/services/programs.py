@@ -1,4 +1,4 @@
-"""Processes to run as services, and how their end is seen."""
+"""Processes to run as services, and a way to see that they have ended."""
 
 import os
 import select
@@ -15,15 +15,15 @@ from looprig.services.process import ProcessService
 __all__ = ["WAIT", "Command", "Files", "Python", "command_of", "first_number", "wait_gone"]
 
 WAIT = "import time; print('up', flush=True)\nwhile True: time.sleep(0.01)"
-"""A program that says it is up, and then does nothing until it is ended.
+"""A program that says that it is up, and then does nothing until it is stopped.
 
-Not by `signal.pause`, which sleeps on where a signal with a Python handler comes just before it.
+It doesn't use `signal.pause`, which sleeps on if a signal with a Python handler arrives just before the call.
 """
 
 
 @dataclass(kw_only=True)
 class Python(ProcessService):
-    """Runs a program; by default it is ready once it has said that it is up."""
+    """A service that runs a program; by default it is ready once the program says that it is up."""
 
     program: str = WAIT
     arguments: Sequence[str] = ()
@@ -42,7 +42,7 @@ class Python(ProcessService):
 
 @dataclass(kw_only=True)
 class Command(ProcessService):
-    """Runs anything; it is ready once it has said something, by default at once."""
+    """A service that runs any command; it is ready once it has printed something, by default at once."""
 
     given: Any
     says: str = ""
@@ -66,7 +66,7 @@ class Files(ProcessService):
 
 
 def wait_gone(pid: int) -> None:
-    """Wait until a process that may not be our child has ended; fails after ten seconds."""
+    """Wait until a process that may not be our child has ended, for ten seconds at most."""
     with suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)
         try:

@@ -1,4 +1,4 @@
-"""AiohttpService over a real socket: its address, its start and stop, TLS, and what it says when it cannot."""
+"""AiohttpService over a real socket: address, start and stop, TLS, and errors."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ from tests.services.conftest import Run, Tls
 
 @dataclass(kw_only=True)
 class Hello(AiohttpService):
-    """Greets; `/wait` answers once it is let."""
+    """A service that greets; `/wait` answers once it is allowed to."""
 
     greeting: str = "hello"
     lets_at_shutdown: bool = False
@@ -63,7 +63,7 @@ class Hello(AiohttpService):
 
 
 def test_it_serves_and_is_gone_afterwards(run: Run) -> None:
-    """Its address is known to `create_app` already; the application's own clean-up runs."""
+    """`create_app` already knows its address; the application's own cleanup runs."""
 
     async def scenario() -> None:
         async with running(Hello(greeting="hi")) as hello, TestClient(hello) as api:
@@ -97,7 +97,7 @@ def test_a_running_handler_has_time_to_answer(run: Run) -> None:
 
 
 def test_a_handler_that_outlives_the_shutdown_is_cancelled(run: Run) -> None:
-    """The service stops all the same; the client sees its connection end."""
+    """The service stops anyway, and the client's connection ends."""
 
     async def scenario() -> None:
         async with running(Hello(shutdown_timeout=0.01)) as hello:
@@ -112,7 +112,7 @@ def test_a_handler_that_outlives_the_shutdown_is_cancelled(run: Run) -> None:
 
 
 def test_a_handler_is_cancelled_when_its_client_leaves(run: Run) -> None:
-    """So that what it holds is let go while the test still runs."""
+    """So that its resources are released while the test is still running."""
 
     async def scenario() -> None:
         async with running(Hello()) as hello:
@@ -135,7 +135,7 @@ def test_handlers_can_be_left_running_when_a_client_leaves(run: Run) -> None:
             await hello.entered.wait()
             writer.close()
             await writer.wait_closed()
-            assert await accepts_connections(*hello.address)  # the loop has turned, and the service seen the end
+            assert await accepts_connections(*hello.address)  # the loop has run, and the service has seen the end
             assert not hello.cancelled.is_set()
             hello.let.set()
 
@@ -154,7 +154,7 @@ def test_https_is_served_and_trusted_by_the_client(run: Run, tls: Tls) -> None:
 
 
 def test_an_ipv6_host_has_brackets_in_its_url(run: Run) -> None:
-    """And is served like any other."""
+    """And it is served like any other."""
 
     async def scenario() -> None:
         try:
@@ -169,7 +169,7 @@ def test_an_ipv6_host_has_brackets_in_its_url(run: Run) -> None:
 
 @dataclass(kw_only=True)
 class Broken(AiohttpService):
-    """Does not come up, in the way it is told."""
+    """A service that fails to start in a given way."""
 
     makes: Any = None
 
@@ -181,7 +181,7 @@ class Broken(AiohttpService):
 
 
 def test_an_error_of_create_app_is_raised_as_it_is(run: Run) -> None:
-    """And the port is let go."""
+    """And the port is released."""
 
     async def scenario() -> None:
         broken = Broken(makes=ZeroDivisionError("mine"))
@@ -211,7 +211,7 @@ def test_an_error_of_the_applications_start_up_is_raised_as_it_is(run: Run) -> N
 
 
 def test_what_is_no_application_is_told(run: Run) -> None:
-    """With where `create_app` was written."""
+    """The error shows where `create_app` is defined."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError) as raised:
@@ -227,7 +227,7 @@ def test_what_is_no_application_is_told(run: Run) -> None:
 
 
 def test_a_host_that_cannot_be_bound_is_told(run: Run) -> None:
-    """192.0.2.1 is reserved for documentation (RFC 5737): no machine has it."""
+    """192.0.2.1 is reserved for documentation (RFC 5737), so no machine has it."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError, match=r"Hello cannot listen on 192\.0\.2\.1: "):
@@ -241,7 +241,7 @@ def test_a_service_without_create_app_cannot_be_made() -> None:
     """Python's own error names the method."""
 
     class Unfinished(AiohttpService):
-        """Lacks its one method."""
+        """A service without its one method."""
 
     with pytest.raises(TypeError, match="create_app"):
         Unfinished()  # type: ignore[abstract]
@@ -253,7 +253,7 @@ def test_without_aiohttp_the_extra_is_named(run: Run, monkeypatch: pytest.Monkey
 
     @dataclass
     class Remote:
-        """A service elsewhere."""
+        """A service on another machine."""
 
         url: str = "http://h"
 
@@ -271,7 +271,7 @@ def test_without_aiohttp_the_extra_is_named(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_type_hints_can_be_read() -> None:
-    """Where aiohttp is installed, of the class and of its methods."""
+    """With aiohttp installed, for the class and its methods."""
     assert get_type_hints(Hello)["tls"] == ssl.SSLContext | None
     assert get_type_hints(AiohttpService.create_app) == {"return": web.Application}
     assert "into" in get_type_hints(TestClient[Hello].get)

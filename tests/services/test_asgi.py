@@ -1,4 +1,4 @@
-"""AsgiService over a real socket: lifespan, requests and websockets, its stop, TLS, and what it says when it cannot."""
+"""AsgiService over a real socket: lifespan, requests and websockets, stop, TLS, and errors."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.services.conftest import Run, Tls
 @service_fixture
 @dataclass(kw_only=True)
 class Hello(AsgiService):
-    """Greets; `/wait` answers never, `/fail` raises, `/ws` echoes."""
+    """A service that greets; `/wait` never answers, `/fail` raises, `/ws` echoes."""
 
     fails_to_start: bool = False
     seen: list[str] = field(default_factory=list[str], init=False)

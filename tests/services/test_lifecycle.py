@@ -1,4 +1,4 @@
-"""One service from its start to its stop, without what it depends on."""
+"""One service from start to stop, without dependencies."""
 
 import traceback
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.services.conftest import Run
 
 @service_fixture
 class Passing:
-    """Sees the errors of its users, and lets them pass."""
+    """A service that sees the errors of its users, and lets them pass."""
 
     async def run(self) -> AsyncIterator[None]:
         try:
@@ -23,7 +23,7 @@ class Passing:
 
 
 def test_an_error_under_a_service_shows_where_it_was_raised_and_not_the_service(run: Run) -> None:
-    """It goes through the service, whose lines have nothing to do with it."""
+    """The error passes through the service, whose lines have nothing to do with it."""
     spec = spec_of(Passing)
     assert spec is not None
 

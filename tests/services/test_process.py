@@ -1,4 +1,4 @@
-"""ProcessService with real processes: how they start, and what is told when they do not."""
+"""ProcessService with real processes: how they start, and the errors when they don't."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at 
 
 
 def test_a_server_is_ready_when_it_says_so_and_gone_afterwards(run: Run, tmp_path: Path) -> None:
-    """It listens on the port that was held for it, and what it printed can be read, also later."""
+    """It listens on the port that was held for it, and its output can be read, also later."""
     (tmp_path / "hello.txt").write_text("hello")
 
     async def scenario() -> None:
@@ -43,7 +43,7 @@ def test_a_server_is_ready_when_it_says_so_and_gone_afterwards(run: Run, tmp_pat
 
 
 def test_its_environment_is_this_ones_with_changes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None takes a variable away; the rest is set over what is there."""
+    """None removes a variable; other values are added to what is there."""
     monkeypatch.setenv("KEPT", "kept")
     monkeypatch.setenv("TAKEN", "taken")
     program = f"import os; print([os.environ.get(n) for n in ('KEPT', 'TAKEN', 'GIVEN')]); {WAIT}"
@@ -56,7 +56,7 @@ def test_its_environment_is_this_ones_with_changes(run: Run, monkeypatch: pytest
 
 
 def test_ready_is_asked_until_it_does_not_say_no(run: Run) -> None:
-    """False and an OSError are "not yet"; None is "yes"."""
+    """False and an OSError mean "not yet"; None means "yes"."""
     answers: list[bool | OSError | None] = [False, ConnectionRefusedError(), TimeoutError(), None]
 
     def answer(_: Python) -> bool | None:
@@ -73,7 +73,7 @@ def test_ready_is_asked_until_it_does_not_say_no(run: Run) -> None:
 
 
 def test_another_error_of_ready_is_raised_as_it_is(run: Run) -> None:
-    """With a note of what the process printed; the process is ended."""
+    """With the process's output as a note; the process is ended."""
 
     def fail(service: Python) -> bool:
         if not service.output:
@@ -93,7 +93,7 @@ def test_another_error_of_ready_is_raised_as_it_is(run: Run) -> None:
 
 
 def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_output(run: Run) -> None:
-    """Where its command was written, its status, and the last lines of stdout and stderr."""
+    """The error shows where the command is defined, the exit status, and the last lines of stdout and stderr."""
     program = "import sys; print(*range(40), sep='\\n', flush=True); sys.exit('no disk')"
 
     async def scenario() -> None:
@@ -113,7 +113,7 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_the_end_of_its_outp
 
 @pytest.mark.parametrize(("command", "status"), [("true", 0), ("false", 1)])
 def test_one_that_printed_nothing_says_so(run: Run, command: str, status: int) -> None:
-    """To end well is too early an end as well."""
+    """Even a successful exit is too early."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError) as raised:
@@ -147,7 +147,7 @@ def test_output_of_which_all_is_shown_is_not_said_to_be_cut(run: Run) -> None:
     ],
 )
 def test_a_command_that_cannot_be_run_is_told(run: Run, given: object, told: str) -> None:
-    """At once, and with where it was written."""
+    """At once, and where it is defined."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError, match=rf"{told}(?s:.*)programs\.py:\d+: Command\.command"):
@@ -158,7 +158,7 @@ def test_a_command_that_cannot_be_run_is_told(run: Run, given: object, told: str
 
 
 def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
-    """And leaks nothing."""
+    """And nothing is leaked."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError, match=r"Python cannot be started: .*no-folder"):
@@ -169,11 +169,11 @@ def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_command_without_ready_is_ready_as_soon_as_it_runs(run: Run) -> None:
-    """A program may also be a path."""
+    """A program can also be a path."""
 
     @dataclass(kw_only=True)
     class Sleep(ProcessService):
-        """Says nothing of when it is ready."""
+        """A service that doesn't say when it is ready."""
 
         def command(self) -> Sequence[str | os.PathLike[str]]:
             return [Path("/bin/sleep"), "60"]
@@ -188,7 +188,7 @@ def test_a_command_without_ready_is_ready_as_soon_as_it_runs(run: Run) -> None:
 def test_a_start_that_is_given_up_logs_what_was_printed_and_leaves_nothing(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The runtime's time limit cancels the start; what was logged is part of its error."""
+    """The runtime's time limit cancels the start; the log is part of its error."""
     waited = asyncio.Event()
 
     def never(given: Python) -> bool:
@@ -211,12 +211,12 @@ def test_a_start_that_is_given_up_logs_what_was_printed_and_leaves_nothing(
 
 
 def test_a_server_that_binds_without_reuse_addr_gets_its_port(run: Run) -> None:
-    """With `holds_port=False`; held, it is refused."""
+    """With `holds_port=False`; on a held port it fails."""
     program = "import socket, sys; s = socket.socket(); s.bind((sys.argv[1], int(sys.argv[2]))); s.listen()\n" + WAIT
 
     @dataclass(kw_only=True)
     class Strict(ProcessService):
-        """Binds as old servers do."""
+        """A server that binds like old servers do."""
 
         def command(self) -> Sequence[str]:
             return [sys.executable, "-c", program, self.host, str(self.port)]
@@ -235,7 +235,7 @@ def test_a_server_that_binds_without_reuse_addr_gets_its_port(run: Run) -> None:
 
 
 def test_much_output_blocks_nobody(run: Run) -> None:
-    """Nothing has to read it; after the stop its last MiB is there."""
+    """Nobody has to read it; its last MiB is there after the stop."""
     program = f"print('x' * 3_000_000); {WAIT}"
 
     async def scenario() -> None:
@@ -247,7 +247,7 @@ def test_much_output_blocks_nobody(run: Run) -> None:
 
 
 def test_it_runs_on_a_loop_of_another_thread(run: Run) -> None:
-    """There is no child watcher to be had there."""
+    """No child watcher is available there."""
     failures: list[BaseException] = []
 
     async def scenario() -> None:
@@ -267,7 +267,7 @@ def test_it_runs_on_a_loop_of_another_thread(run: Run) -> None:
 
 
 def test_a_service_that_never_ran_says_so() -> None:
-    """For all that only a running one has."""
+    """For everything that only a running process has."""
     for name in ("pid", "output", "port"):
         with pytest.raises(LooprigError, match="Python is not running"):
             getattr(Python(), name)

@@ -1,4 +1,4 @@
-"""ProcessService with real processes: how they end, in order or by a crash, or with the test process."""
+"""ProcessService with real processes: how they end, cleanly, by a crash, or with the test process."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at 
 
 
 def test_a_process_that_will_not_end_is_killed_with_all_it_started(run: Run) -> None:
-    """After `stop_timeout` seconds; its child ignores the signal too."""
+    """After `stop_timeout` seconds. Its child ignores the signal too."""
     program = (
         "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); child = os.fork()\n"
         "if child: print(child, 'up', flush=True)\n"
@@ -39,7 +39,7 @@ def test_a_process_that_will_not_end_is_killed_with_all_it_started(run: Run) -> 
 
 
 def test_the_whole_group_is_asked_to_end_and_has_time_for_it(run: Run, tmp_path: Path) -> None:
-    """Its first process may go before the one that has to tidy up."""
+    """Its first process may exit before the one that has to clean up."""
     tidied = tmp_path / "tidied"
     program = (
         "import os, pathlib, signal, sys, time\n"
@@ -82,11 +82,11 @@ if os.fork() == 0:
     print(os.getpid(), "up", flush=True)
 signal.pause()
 """
-"""A group of which one member has ended and is not reaped: its parent, of another group, does not care."""
+"""A group with one member that has ended but isn't reaped: its parent, in another group, ignores it."""
 
 
 async def launched(program: str) -> tuple[Launched, int]:
-    """A program that runs without a service around it, and the number that it printed."""
+    """Run a program without a service, and yield it with the number that it printed."""
     process = Launched([sys.executable, "-c", program], env=dict(os.environ), cwd=None)
     while "up\n" not in process.output():  # noqa: ASYNC110 - no event tells it
         await asyncio.sleep(0.001)
@@ -94,7 +94,7 @@ async def launched(program: str) -> tuple[Launched, int]:
 
 
 def test_a_child_that_outlives_its_leader_and_ignores_the_signal_is_killed(run: Run) -> None:
-    """The leader is gone before the stop begins, so that nothing else can be the reason."""
+    """The leader has exited before the stop begins, so nothing else can be the reason."""
 
     async def scenario() -> None:
         process, child = await launched(DEAF)
@@ -112,7 +112,7 @@ def test_a_child_that_outlives_its_leader_and_ignores_the_signal_is_killed(run: 
 
 @pytest.mark.parametrize("program", [f"import os; print(os.getpid(), 'up', flush=True)\n{WAIT}", ZOMBIE])
 def test_a_group_that_is_gone_is_not_waited_for(run: Run, program: str) -> None:
-    """Members that have ended count as gone, whether or not their parents have taken notice."""
+    """Members that have ended count as gone, whether or not their parents have reaped them."""
 
     async def scenario() -> None:
         process, other = await launched(program)
@@ -126,7 +126,7 @@ def test_a_group_that_is_gone_is_not_waited_for(run: Run, program: str) -> None:
 
 
 def test_the_stop_signal_can_be_chosen(run: Run) -> None:
-    """Such as SIGINT, which Python makes a KeyboardInterrupt of."""
+    """For example SIGINT, which Python turns into a KeyboardInterrupt."""
 
     async def scenario() -> None:
         async with running(Python(stop_signal=signal.SIGINT)) as service:
@@ -137,7 +137,7 @@ def test_the_stop_signal_can_be_chosen(run: Run) -> None:
 
 
 def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
-    """Whatever this process ignores: a stop signal that is not heard would cost `stop_timeout` each time."""
+    """Whatever this process ignores. Otherwise an ignored stop signal would cost `stop_timeout` each time."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     given = ["sh", "-c", 'grep -E "Sig(Blk|Ign)" /proc/self/status; echo up; sleep 60']
@@ -145,7 +145,7 @@ def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
     async def scenario() -> None:
         async with running(Command(given=given, says="up")) as shell:
             blocked, ignored = (int(line.split()[1], 16) for line in shell.output.splitlines()[:2])
-            ours = sum(1 << (number - 1) for number in signal.valid_signals())  # and not those of the C library
+            ours = sum(1 << (number - 1) for number in signal.valid_signals())  # but not the signals of the C library
             assert (blocked & ours, ignored & ours) == (0, 0)
 
     try:
@@ -155,7 +155,7 @@ def test_it_begins_with_no_signal_ignored_or_blocked(run: Run) -> None:
 
 
 def test_a_crash_ends_its_user_at_once_and_is_told(run: Run) -> None:
-    """The one who waits on it is cancelled: no test hangs on a dead server."""
+    """Whoever waits for it is cancelled, so no test hangs on a dead server."""
 
     async def use() -> None:
         async with running(Python()) as service:
@@ -176,7 +176,7 @@ def test_a_crash_ends_its_user_at_once_and_is_told(run: Run) -> None:
 
 
 def test_an_end_whose_status_somebody_else_took_is_told_as_well(run: Run) -> None:
-    """Such as code under test that waits for any child."""
+    """For example code under test that waits for any child."""
 
     async def use() -> None:
         async with running(Python(program=WAIT)) as service:
@@ -192,7 +192,7 @@ def test_an_end_whose_status_somebody_else_took_is_told_as_well(run: Run) -> Non
 
 
 def test_a_cancellation_that_is_not_a_crash_stays_one(run: Run) -> None:
-    """A time limit around a service is not taken for its crash."""
+    """A time limit around a service isn't mistaken for its crash."""
 
     async def use() -> None:
         life = Python().run()
@@ -207,7 +207,7 @@ def test_a_cancellation_that_is_not_a_crash_stays_one(run: Run) -> None:
 
 
 def test_killing_it_on_purpose_is_no_crash(run: Run) -> None:
-    """A test may look at how its application takes it."""
+    """A test may examine how its application handles that."""
 
     async def scenario() -> None:
         async with running(Files()) as files:
@@ -260,7 +260,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("how", ["alone", "forked"])
 def test_nothing_outlives_a_test_process_that_is_killed_outright(how: str) -> None:
-    """Neither the service nor what it started; also where a forked child of the test process lives on."""
+    """Neither the service nor what it started, even if a forked child of the test process lives on."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-W", "ignore", "-c", KILLED, str(root), str(root / "src"), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
@@ -286,7 +286,7 @@ def test_the_guard_ends_quietly_only_when_it_is_told_so(word: bytes, *, well: bo
 
 
 def test_the_guard_knows_a_test_process_that_is_gone_already() -> None:
-    """Though somebody else holds the lifeline."""
+    """Although somebody else holds the lifeline."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     reads, writes = os.pipe()
@@ -296,7 +296,7 @@ def test_the_guard_knows_a_test_process_that_is_gone_already() -> None:
 
 
 def test_the_guard_does_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on macOS: the lifeline has to do."""
+    """As on macOS, where the lifeline has to be enough."""
     monkeypatch.delattr(os, "pidfd_open")
     reads, writes = os.pipe()
     os.close(writes)

@@ -19,7 +19,7 @@ from tests.services.conftest import Run, Tls
 
 @dataclass(kw_only=True)
 class Lines(TcpService):
-    """Sends each line back; some lines do more."""
+    """A service that sends each line back; some lines do more."""
 
     greeting: str = ""
     ended: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
@@ -57,7 +57,7 @@ class Lines(TcpService):
 
 
 def test_each_client_is_served_by_a_handler(run: Run) -> None:
-    """Several at once; the port is gone when the service is."""
+    """Several at once; the port is closed when the service stops."""
 
     async def scenario() -> None:
         async with running(Lines(greeting="hello\n")) as lines:
@@ -81,7 +81,7 @@ def test_each_client_is_served_by_a_handler(run: Run) -> None:
 
 
 def test_stopping_cancels_handlers_and_closes_their_connections(run: Run) -> None:
-    """Idle ones, and one that cannot get rid of what it sends: the client just reads to the end."""
+    """Idle connections, and one that can't send its data: the client just reads to the end."""
 
     async def scenario() -> None:
         async with running(Lines()) as lines:
@@ -101,7 +101,7 @@ def test_stopping_cancels_handlers_and_closes_their_connections(run: Run) -> Non
 
 
 def test_what_a_handler_raises_is_logged_at_once_and_raised_at_stop(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    """All of it, in one group; its connections are closed."""
+    """All errors, in one group; the connections are closed."""
 
     async def two_fail() -> None:
         async with running(Lines()) as lines:
@@ -140,7 +140,7 @@ def test_a_client_that_resets_its_connection_is_no_fault_of_the_service(run: Run
 
 
 def test_a_handler_that_swallows_its_cancellation_does_not_hang_the_stop(run: Run) -> None:
-    """It is told instead, with where it was written."""
+    """It is reported, with the place where it is defined."""
 
     async def one_stays(lines: Lines) -> None:
         async with running(lines):
@@ -178,7 +178,7 @@ def test_tls_is_spoken_where_a_context_is_given(run: Run, tls: Tls) -> None:
 
 
 def test_a_host_that_cannot_be_bound_is_told(run: Run) -> None:
-    """With where the service was declared."""
+    """The error shows where the service is declared."""
 
     async def scenario() -> None:
         with pytest.raises(ServiceStartError, match=r"Lines cannot listen on 192\.0\.2\.1: (?s:.*)test_tcp\.py:"):
@@ -189,7 +189,7 @@ def test_a_host_that_cannot_be_bound_is_told(run: Run) -> None:
 
 
 def test_a_service_can_be_started_again(run: Run) -> None:
-    """What its handlers raised the first time is not raised twice."""
+    """Errors of its handlers from the first time aren't raised again."""
     lines = Lines()
 
     async def one_fails() -> None:

@@ -1,4 +1,4 @@
-"""Loads once what the suites under test use: pytester forgets what a run imported, the public face does not."""
+"""Imports of what the suites under test use: pytester forgets a run's imports, but the public face doesn't."""
 
 import msgspec
 

@@ -1,6 +1,6 @@
-"""Writes suites in which no folder is a package, as pytest takes them by default.
+"""A helper to write suites whose folders aren't packages, which pytest accepts by default.
 
-`tests.plugin.suite` makes packages of them: these must be told apart where names of modules clash.
+`tests.plugin.suite` makes them packages. Here module names may clash, and looprig must tell the modules apart.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ __all__ = ["put"]
 
 
 def put(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:
-    """Writes files by their paths; the folders are made."""
+    """Write files by path, with their folders."""
     for name, text in files.items():
         path = pytester.path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the suites about proxies begin with: a database, what asks it, and a proxy that is declared between them."""
+"""The shared start of suites about proxies: a database, a service that uses it, and a declared proxy between them."""
 
 __all__ = ["DECLARED", "HEAD", "REST", "suite"]
 

@@ -1,4 +1,4 @@
-"""A parameter is answered by its name, then by its annotation; what answers it is held against the annotation."""
+"""A parameter is matched by its name, then by its annotation, and checked against the annotation."""
 
 import pytest
 
@@ -239,7 +239,7 @@ def test_a_client_of_something_else_is_told_though_another_test_has_the_name(
         async def test_wrong(self, client: {wrong}): assert type(client.service) is not Rest
     """,
     )
-    if wrong == "TestClient[Db]":  # a service has a client of its own, whatever the name means elsewhere
+    if wrong == "TestClient[Db]":  # a service has its own client, whatever the name means elsewhere
         result.assert_outcomes(passed=2)
     else:
         assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""`default_context`, `services` and the entrypoint: what the suite says once is there for each test."""
+"""`default_context`, `services` and the entrypoint: declared once, available in each test."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Names that only type checkers see, in annotations that are evaluated late: they cost nothing but themselves.
+"""Names for type checkers only, in deferred annotations: only the annotation that uses such a name is lost.
 
-Late is `from __future__ import annotations` on each Python, and every annotation from Python 3.14 on.
+Annotations are deferred by `from __future__ import annotations`, and always from Python 3.14 on.
 """
 
 import sys
@@ -51,7 +51,7 @@ def head(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_other_parameters_of_a_test_are_answered(pytester: pytest.Pytester, head: str) -> None:
-    """Also where the name is within another annotation, or is what the test returns."""
+    """Even if the name is inside another annotation, or is the test's return type."""
     result = run(
         pytester,
         head

@@ -1,4 +1,4 @@
-"""A field of a service is answered in the order that the design says."""
+"""The order in which a field of a service is matched."""
 
 import pytest
 
@@ -292,7 +292,7 @@ def test_a_generic_protocol_and_several_providers_of_its_parameters(pytester: py
 
 
 def test_a_provider_in_a_conftest_that_another_conftest_hides(pytester: pytest.Pytester) -> None:
-    """Conftests that are in no package share one module name: `sys.modules` has the last one alone."""
+    """Conftests outside packages share one module name, and `sys.modules` has only the last."""
     put(
         pytester,
         {
@@ -326,7 +326,7 @@ def test_a_provider_in_a_conftest_that_another_conftest_hides(pytester: pytest.P
 
 
 def test_fixtures_of_pytest_and_of_looprig_answer_no_field_that_has_a_default(pytester: pytest.Pytester) -> None:
-    """Their names are ordinary words, which a service has for a setting of its own."""
+    """Their names are ordinary words, which a service may use for its own configuration."""
     suite = """
     @service_fixture
     @dataclass(kw_only=True)

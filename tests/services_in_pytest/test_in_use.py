@@ -1,4 +1,4 @@
-"""A service that is in use: its crash, its logs, its end."""
+"""A running service: its crash, its logs, its end."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each of the three lifecycles is a service, however the class came by it."""
+"""A class with any of the three lifecycles is a service, inherited or its own."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`loop_config` declares the loops of the folder or module it stands in."""
+"""`loop_config` declares the loops of its folder or module."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_module_says_how_wide_its_loops_are_at_least(pytester: pytest.Pytester
 
 
 def test_it_needs_no_name(pytester: pytest.Pytester) -> None:
-    """One that nothing is done with holds all the same; one that is imported holds where it was made alone."""
+    """It works without being assigned; if imported, it applies only where it was created."""
     head = LOOPS.replace("    import asyncio", "    from looprig import loop_config\n    import asyncio", 1)
     made = head + "    loop_config(factory=One)\n    async def test_it(): assert kind() == 'One'\n"
     put(pytester, {

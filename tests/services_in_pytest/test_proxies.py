@@ -1,4 +1,4 @@
-"""Proxies in front of services: by annotation, declared, and routed through."""
+"""Proxies in front of services: by annotation, declared, and as a route."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What of a proxy fails a test, and what the report of a failed test shows of it."""
+"""Errors of a proxy that fail a test, and what the report of a failed test shows."""
 
 import re
 
@@ -121,7 +121,7 @@ def test_a_proxy_made_by_hand_has_the_seed_and_the_log_too(pytester: pytest.Pyte
 
 
 def test_a_proxy_that_began_before_the_test_needs_the_tests_before_it(pytester: pytest.Pytester) -> None:
-    """Its connections are counted from then, and random numbers come from their index."""
+    """Its connections are counted from its start, and random numbers depend on their index."""
     result = run(
         pytester,
         HEAD

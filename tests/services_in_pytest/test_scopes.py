@@ -1,4 +1,4 @@
-"""A service lives as long as its scope says, whichever place it was imported in."""
+"""A service lives as long as its scope says, wherever it was imported."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_each_scope(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=4)
     told = next(line for line in output(result).splitlines() if line.startswith("TOLD")).split()[1:]
     assert [entry for entry in told if entry[0] == "-"] == ["-F", "-F", "-C", "-F", "-C", "-M", "-F", "-C", "-M", "-S"]
-    # Those that one test needs start side by side, in whichever order.
+    # Services that one test needs start concurrently, in any order.
     between = " ".join(told).replace("+", "").split("-F")
     assert [sorted(part.split()) for part in between[:2]] == [["C", "F", "M", "S"], ["F"]]
 

@@ -1,4 +1,4 @@
-"""Services start side by side, stop in reverse, and tell what happened when one does not start."""
+"""Services start concurrently, stop in reverse order, and report why one didn't start."""
 
 import pytest
 
@@ -24,7 +24,7 @@ HEAD = """
 
 @pytest.mark.parametrize("scope", ["function", "module", "session"])
 def test_independent_services_start_side_by_side_and_dependents_after(pytester: pytest.Pytester, scope: str) -> None:
-    """Each of the first two is ready only when the other one has begun."""
+    """Each of the first two is ready only after the other has started."""
     result = run(
         pytester,
         HEAD
@@ -104,7 +104,7 @@ def test_they_stop_one_after_the_other_in_reverse(pytester: pytest.Pytester) -> 
 
 
 def test_one_that_fails_while_another_starts(pytester: pytest.Pytester) -> None:
-    """The one that was starting is ended, and whoever comes next starts it anew."""
+    """The one that was starting is ended, and the next test starts it again."""
     result = run(
         pytester,
         HEAD

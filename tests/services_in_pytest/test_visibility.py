@@ -1,4 +1,4 @@
-"""A service is one fixture, seen where its class was imported, and may be overridden there like any other."""
+"""A service is one fixture, visible where its class is imported, and can be overridden like any other."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_one_instance_for_all_modules_that_import_it(pytester: pytest.Pytester, 
 def test_one_instance_of_a_class_whose_file_is_imported_under_two_names(
     pytester: pytest.Pytester, mode: str, path: str, second: str
 ) -> None:
-    """A conftest is imported by pytest under one name, and by a test module perhaps under another."""
+    """Pytest imports a conftest under one name, and a test module may import it under another."""
     conftest = (
         SERVICES
         + """
@@ -140,7 +140,7 @@ def test_what_a_module_says_itself_overrides_and_may_ask_for_what_it_overrides(p
                     db.seeded = True
                     yield db
             """,
-            # To import the class for its annotation takes nothing back of the override.
+            # Importing the class for its annotation doesn't undo the override.
             "a/test_a.py": "from services import Db\nasync def test_a(db: Db): assert db.seeded",
             "b/test_b.py": """
                 import pytest

@@ -1,4 +1,4 @@
-"""Each stub is held against the plugin that it describes. Runs where those plugins are installed: `suite: stubs`."""
+"""Each stub matches the plugin that it describes. Runs where those plugins are installed: `suite: stubs`."""
 
 import ast
 import importlib
@@ -49,7 +49,7 @@ def test_there_are_stubs_with_a_use_for_each() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_stub_has_the_fixtures_of_its_plugin_with_their_scopes(pytester: pytest.Pytester, module: str) -> None:
-    importlib.import_module(module)  # so that a plugin that is not there fails as that
+    importlib.import_module(module)  # so that a missing plugin fails as such
     put(pytester.path, {"conftest.py": DUMP, "test_it.py": "def test_it(): ...\n"})
     pytester.runpytest_subprocess(*plugins(module), "--collect-only")
     facts = json.loads((pytester.path / "fixtures.json").read_text("utf-8"))

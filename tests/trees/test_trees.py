@@ -1,7 +1,7 @@
-"""Random trees of fixtures: every test is on the loop of all it reaches, and meets no other test's task.
+"""Random trees of fixtures: every test runs on the loop of everything it reaches, and meets no other test's task.
 
-What the trees are made of is told in `benchmarks/trees.py`. These seeds are a sample, run side by side;
-`benchmarks/run_trees.py` runs hundreds.
+`benchmarks/trees.py` describes the trees. These seeds are a sample, run in parallel; `benchmarks/run_trees.py` runs
+hundreds.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ SEEDS: Final = {"asyncio": range(7000, 7020), "uvloop": range(7020, 7026)}
 
 
 def complaints(root: Path, seed: int, factory: str) -> str:
-    """What the run of one tree printed, or nothing if every test passed."""
+    """Return what the run of one tree printed, or nothing if every test passed."""
     for name, source in make_tree(seed, "looprig").items():
         path = root / str(seed) / name
         path.parent.mkdir(parents=True, exist_ok=True)

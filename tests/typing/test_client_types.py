@@ -1,4 +1,4 @@
-"""What mypy and pyright make of the client; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
+"""The client as mypy and pyright see it; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,14 +13,14 @@ from looprig.services.aiohttp import AiohttpService
 
 @dataclass
 class User:
-    """Decoded into."""
+    """A type to decode into."""
 
     id: int
 
 
 @dataclass(kw_only=True)
 class Rest(AiohttpService):
-    """Asked."""
+    """A service with a client."""
 
     page_size: int = 20
 
@@ -78,13 +78,13 @@ async def what_a_client_has(api: TestClient[Rest]) -> None:
 def what_a_client_takes(api: TestClient[Rest]) -> None:
     @dataclass
     class Remote:
-        """Any service with a `url` will do, be it a field."""
+        """A service of any kind with a `url`, here a field."""
 
         url: str
 
     @dataclass
     class Silent:
-        """No `url`."""
+        """A service without a `url`."""
 
         address: str
 
@@ -99,7 +99,7 @@ def what_a_client_takes(api: TestClient[Rest]) -> None:
 
 
 class Unfinished(AiohttpService):
-    """Has no `create_app`."""
+    """A service without `create_app`."""
 
 
 def what_a_service_needs() -> AiohttpService:

@@ -1,4 +1,4 @@
-"""What type checkers make of declarations; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
+"""Declarations as type checkers see them; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,14 +31,14 @@ from looprig import (
 
 
 class Clock(Protocol):
-    """Provided."""
+    """A Protocol that a service provides."""
 
     def now(self) -> float: ...
 
 
 @service_fixture(scope="session", name="the_clock", provides=Clock, autouse=True, start_timeout=2.5)
 class WallClock:
-    """Starts and stops."""
+    """A service with `start` and `stop`."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -48,7 +48,7 @@ class WallClock:
 
 @service_fixture
 class Runner:
-    """Runs."""
+    """A service with `run`."""
 
     async def run(self) -> AsyncGenerator[None]:
         yield
@@ -56,7 +56,7 @@ class Runner:
 
 @service_fixture
 class Entered:
-    """Is a context manager that gives itself."""
+    """A service that is a context manager and returns itself."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +69,7 @@ class Entered:
 @service_fixture(scope="package")
 @dataclass(kw_only=True)
 class Server(TcpService):
-    """Depends."""
+    """A service with dependencies."""
 
     clock: Clock
     name: Annotated[str, Fixture("server_name")]
@@ -82,7 +82,7 @@ class Server(TcpService):
 @service_fixture(scope="session")
 @dataclass(kw_only=True)
 class Dns(ProcessService):
-    """Has an address too."""
+    """A service with an address."""
 
     def command(self) -> list[str]:
         return ["dns"]
@@ -91,13 +91,13 @@ class Dns(ProcessService):
 @proxy_fixture(scope="package", name="slow")
 @dataclass(kw_only=True)
 class SlowServer(Proxy[Server]):
-    """Stands before one."""
+    """A proxy in front of one service."""
 
 
 @proxy_fixture
 @dataclass(kw_only=True)
 class LossyDns(UdpProxy[Dns]):
-    """Stands before the other."""
+    """A proxy in front of the other."""
 
     seed: int | None = 1
 
@@ -120,17 +120,17 @@ async def what_asking_gives() -> None:
 
 
 class Nothing:
-    """Has no lifecycle."""
+    """A class without a lifecycle."""
 
 
 class Half:
-    """Cannot be stopped."""
+    """A class that can't be stopped."""
 
     async def start(self) -> None: ...
 
 
 class Whole(Half):
-    """Is a service."""
+    """A service."""
 
     async def stop(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What ty and pyrefly make of the files here that mypy and pyright check themselves: the same lines are wrong."""
+"""ty and pyrefly find the same lines wrong as mypy and pyright in the files here."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def test_the_same_lines_are_wrong(checker: str, tmp_path: Path) -> None:
     gaps: set[str] = set()
     for path in FILES:
         lines = path.read_text("utf-8").splitlines()
-        # Without what keeps a checker from telling.
+        # Without the comments that silence checkers.
         (tmp_path / path.name).write_text("\n".join(IGNORE.sub("", line) for line in lines) + "\n", "utf-8")
         for number, line in enumerate(lines, 1):
             if IGNORE.search(line):

@@ -1,4 +1,4 @@
-"""What mypy and pyright make of proxies and toxics; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
+"""Proxies and toxics as mypy and pyright see them; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ from looprig import (
 @service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Db(TcpService):
-    """Asked."""
+    """A service behind a proxy."""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -42,7 +42,7 @@ class Db(TcpService):
 @proxy_fixture(scope="module")
 @dataclass(kw_only=True)
 class SlowDb(Proxy[Db]):
-    """Declared."""
+    """A declared proxy."""
 
     seed: int | None = 7
     toxics: Sequence[Toxic] = (Latency(0.1),)
@@ -51,7 +51,7 @@ class SlowDb(Proxy[Db]):
 @service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Rest(AiohttpService):
-    """Asks."""
+    """A service that connects through a proxy."""
 
     db: Annotated[Db, Through(SlowDb)]
 
@@ -60,7 +60,7 @@ class Rest(AiohttpService):
 
 
 class Nowhere:
-    """Has no address."""
+    """A service without an address."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -68,7 +68,7 @@ class Nowhere:
 
 @dataclass(frozen=True, slots=True)
 class Shout(Toxic):
-    """A toxic of a suite's own."""
+    """A suite's own toxic."""
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data.upper())

@@ -1,4 +1,4 @@
-"""What the tests of the UDP proxy share: each of them runs on every kind of loop."""
+"""Shared by the tests of the UDP proxy: each of them runs on every kind of loop."""
 
 import looprig.services.proxy  # pyright: ignore[reportUnusedImport]
 import looprig.services.udp_proxy  # pyright: ignore[reportUnusedImport]  # pytester forgets what a run imported

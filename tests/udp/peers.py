@@ -1,4 +1,4 @@
-"""The two ends of a UDP proxy: a service that keeps what it gets, and clients. Both are plain sockets."""
+"""The two ends of a UDP proxy: a service that records what it receives, and clients. Both are plain sockets."""
 
 import asyncio
 import socket
@@ -14,13 +14,13 @@ __all__ = ["MANY", "SEED", "Client", "Service", "chosen", "numbered", "proxied",
 
 SEED = 20251
 MANY = 150
-"""Datagrams that every buffer of the kernel has room for at once."""
+"""A number of datagrams that fit into every kernel buffer at once."""
 
 _T = TypeVar("_T")
 
 
 class _Peer:
-    """A socket, and what came to it; what came last is awaited, never slept for."""
+    """A socket that records what it receives; tests await the last datagram, and never sleep for it."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -42,10 +42,10 @@ class _Peer:
         self._came.set()
 
     def got(self, data: bytes, sender: Any) -> None:
-        """For an echo."""
+        """Handle a datagram; an echo overrides it."""
 
     async def has(self, count: int) -> list[bytes]:
-        """All that came, once that is so many."""
+        """Return everything received, once there are that many."""
         async with asyncio.timeout(20):
             while len(self.received) < count:
                 self._came.clear()
@@ -53,7 +53,7 @@ class _Peer:
         return self.received
 
     async def has_met(self, data: bytes) -> list[bytes]:
-        """All that came before `data`, once that is there."""
+        """Return everything received before `data`, once that has arrived."""
         async with asyncio.timeout(20):
             while data not in self.received:
                 self._came.clear()
@@ -72,7 +72,7 @@ class _Peer:
 
 
 class Service(_Peer):
-    """Listens; answers each datagram with itself if it is to."""
+    """A listening peer that optionally answers each datagram with itself."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, echoes: bool = False) -> None:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -91,7 +91,7 @@ class Service(_Peer):
 
 
 class Client(_Peer):
-    """Sends to one address."""
+    """A peer that sends to one address."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
@@ -107,7 +107,7 @@ class Client(_Peer):
 async def proxied(
     *toxics: DatagramToxic, echoes: bool = False, host: str = "127.0.0.1", seed: int = SEED, **options: Any
 ) -> AsyncGenerator[tuple[DatagramProxy, Service, Client], None]:
-    """A service, a proxy in front of it with toxics that are on all the time, and a client of that."""
+    """Run a service, a proxy in front of it with toxics that are always active, and a client of that."""
     with Service(host, echoes=echoes) as service:
         async with DatagramProxy(service.address, host=host, seed=seed, toxics=toxics, **options) as proxy:
             with Client(proxy.address) as client:
@@ -115,12 +115,12 @@ async def proxied(
 
 
 def numbered(count: int = MANY, size: int = 20) -> list[bytes]:
-    """Datagrams that can be told apart."""
+    """Return datagrams that can be told apart."""
     return [b"%d" % number + b"." * size for number in range(count)]
 
 
 def chosen(rate: float, name: str, *, direction: str = "upstream", seed: int = SEED) -> list[int]:
-    """The datagrams of the first client that a toxic of this rate picks: it rolls once for each."""
+    """Return the datagrams of the first client that a toxic with this rate picks: it rolls once for each."""
     rolls = Rolls(seed, 0, direction, name)
     found: list[int] = []
     for number in range(MANY):
@@ -131,10 +131,10 @@ def chosen(rate: float, name: str, *, direction: str = "upstream", seed: int = S
 
 
 def without(all_of: Sequence[_T], numbers: Sequence[int]) -> list[_T]:
-    """Those that do not stand at these places."""
+    """Return the datagrams that aren't at these places."""
     return [each for number, each in enumerate(all_of) if number not in numbers]
 
 
 def tasks_and_fds() -> tuple[int, int]:
-    """How many tasks and file descriptors there are."""
+    """Return the number of tasks and file descriptors."""
     return len(asyncio.all_tasks()), len(list(Path("/proc/self/fd").iterdir()))

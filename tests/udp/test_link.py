@@ -1,4 +1,4 @@
-"""The sockets of a proxy: whose answers are whose, what goes wrong, and that nothing is left."""
+"""The sockets of a proxy: each answer reaches its client, errors are reported, and nothing is left."""
 
 import asyncio
 import math
@@ -56,7 +56,7 @@ def test_a_thousand_clients_leave_no_socket_task_or_timer(run: Run) -> None:
 
 
 def test_a_proxy_that_ends_at_once_leaves_nothing(run: Run) -> None:
-    """Also while the sockets of its clients are being made."""
+    """Even while the sockets of its clients are being created."""
 
     async def scenario() -> None:
         before = tasks_and_fds()
@@ -120,7 +120,7 @@ def test_a_service_that_is_not_there_is_told_once_of_each_connection(run: Run) -
 
 
 def test_a_service_that_comes_late_is_reached_by_the_next_datagram(run: Run) -> None:
-    """Whatever the loop does with an error of the socket, it goes on reading."""
+    """Whatever the loop does with an error of the socket, the proxy goes on reading."""
 
     async def scenario() -> None:
         with Service() as gone:
@@ -139,7 +139,7 @@ def test_a_service_that_comes_late_is_reached_by_the_next_datagram(run: Run) -> 
 
 @dataclass(frozen=True, slots=True)
 class Broken(DatagramToxic):
-    """Raises for one datagram."""
+    """A toxic that raises for one datagram."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data)
@@ -149,7 +149,7 @@ class Broken(DatagramToxic):
 
 @dataclass(frozen=True, slots=True)
 class OfTcp(DatagramToxic):
-    """Says what cannot be said of a datagram."""
+    """A toxic with an effect that datagrams don't have."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield End()
@@ -157,7 +157,7 @@ class OfTcp(DatagramToxic):
 
 @dataclass(frozen=True, slots=True)
 class Grow(DatagramToxic):
-    """Makes a datagram larger than one can be."""
+    """A toxic that makes a datagram too large."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data * 70_000)
@@ -165,7 +165,7 @@ class Grow(DatagramToxic):
 
 @dataclass(frozen=True, slots=True)
 class NoBytes(DatagramToxic):
-    """Sends text."""
+    """A toxic that sends text."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

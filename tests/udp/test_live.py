@@ -1,4 +1,4 @@
-"""Toxics that come and go while datagrams are under way, and a service that cannot be reached."""
+"""Toxics applied and removed while datagrams are under way, and a service that can't be reached."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from tests.udp.peers import MANY, Client, numbered, proxied
 
 
 def test_what_a_toxic_held_back_goes_on_at_once_when_it_is_taken_off(run: Run) -> None:
-    """In the order in which it came, whatever the delays were, and before what comes later."""
+    """In their original order, whatever the delays were, and before later ones."""
     sent = numbered()
 
     async def scenario() -> None:
@@ -56,7 +56,7 @@ def test_only_the_delays_of_the_toxic_that_is_taken_off_go(run: Run) -> None:
 
 
 def test_a_toxic_is_for_what_is_sent_after_it_is_put_on(run: Run) -> None:
-    """Though the proxy has not read it yet."""
+    """Although the proxy hasn't read it yet."""
 
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):
@@ -180,14 +180,14 @@ def test_toxics_of_the_other_kind_are_refused(run: Run) -> None:
 
 @dataclass(slots=True)
 class Met:
-    """What such a toxic keeps."""
+    """A toxic's state."""
 
     count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Shout(DatagramToxic):
-    """A toxic of the suite's own, which is told the number of each datagram and keeps something between them."""
+    """A suite's own toxic, which gets the number of each datagram and keeps state between them."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         met = flow.state(Met)

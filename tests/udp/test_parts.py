@@ -1,4 +1,4 @@
-"""The parts of the proxy by themselves, where a whole one meets what they are for by chance alone."""
+"""The parts of the proxy by themselves, for situations that a whole proxy meets only by chance."""
 
 import asyncio
 import socket
@@ -40,7 +40,7 @@ def test_what_is_due_at_the_same_time_keeps_its_order() -> None:
 
 
 def test_what_came_at_the_same_time_is_in_its_order_again_when_delays_go() -> None:
-    """Adding a delay and taking it back would leave a difference, of rounding."""
+    """Adding a delay and subtracting it again would leave a rounding error."""
     held: Held[None] = Held()
     stage = _stage()
     for number in range(10):
@@ -69,7 +69,7 @@ def test_a_datagram_is_sent_though_the_kernel_tells_of_an_earlier_one_in_its_pla
 
 
 def test_what_the_kernel_takes_none_of_for_now_is_sent_later_in_its_order(run: Run) -> None:
-    """As loopback never has it: with a way that is full at first."""
+    """Loopback never does this, so the path is blocked here at first."""
 
     class Way:
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What is random comes from the seed and the number of the datagram, and from nothing else."""
+"""Random faults depend only on the seed and the number of the datagram."""
 
 import pytest
 
@@ -10,7 +10,7 @@ EVERYTHING = (Loss(0.2), Duplication(0.2), Reordering(0.2, 0.001), Corruption(0.
 
 
 async def _faults(*toxics: DatagramToxic, seed: int = SEED) -> tuple[str, ...]:
-    """What 150 datagrams and their answers met."""
+    """Return what 150 datagrams and their answers met."""
     async with proxied(*toxics, echoes=True, seed=seed) as (proxy, _, client):
         client.send(*numbered())
         with proxy.apply():

@@ -1,4 +1,4 @@
-"""What each toxic does to datagrams on their way, and what it says of it."""
+"""What each toxic does to datagrams under way, and what it notes."""
 
 import time
 
@@ -13,7 +13,7 @@ LARGEST = 65_507
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_without_a_toxic_all_passes_in_order_both_ways(run: Run, host: str) -> None:
-    """Empty datagrams are datagrams, and the largest that there is passes too."""
+    """Empty datagrams pass, and so do the largest possible ones."""
     sent = [b"", *numbered(), b"x" * LARGEST, b""]
 
     async def scenario() -> None:
@@ -128,7 +128,7 @@ def test_the_log_has_the_first_100_faults_of_a_direction(run: Run) -> None:
     async def scenario() -> None:
         async with proxied(Loss(1.0)) as (proxy, _, client):
             client.send(*numbered())
-            with proxy.apply():  # what has come is taken now
+            with proxy.apply():  # datagrams are read from now on
                 pass
             *_, last, end = [fault for fault in proxy.faults(0) if " fault " in fault]
             assert last == "upstream fault Loss lost datagram 98"

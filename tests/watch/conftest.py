@@ -1,4 +1,4 @@
-"""What the tests of the watchers share: loops of each kind."""
+"""Shared by the tests of the watchers: loops of each kind."""
 
 from tests.running import Run, run
 

@@ -1,4 +1,4 @@
-"""All garbage that reports to a loop is found, however old it is, and the heap is walked only where that is needed."""
+"""Garbage that reports to a loop is found, however old it is, and the heap is searched only if necessary."""
 
 import asyncio
 import asyncio.futures
@@ -13,12 +13,12 @@ import pytest
 from looprig.watch.garbage import Garbage
 from tests.watch.conftest import Run
 
-PYTHON_FUTURE: Any = vars(asyncio.futures)["_PyFuture"]  # in the place of the C one where that is missing
+PYTHON_FUTURE: Any = vars(asyncio.futures)["_PyFuture"]  # used in place of the C version if that is missing
 PYTHON_TASK: Any = vars(asyncio.tasks)["_PyTask"]
 
 
 class Cycle:
-    """Something that only the garbage collector frees, and what it holds with it."""
+    """An object that only the garbage collector frees, with what it holds."""
 
     def __init__(self, held: object) -> None:
         self.held = held
@@ -26,7 +26,7 @@ class Cycle:
 
 
 class Reporting:
-    """What reports when it is freed, as a session of aiohttp does."""
+    """An object that reports when it is freed, like aiohttp's session."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class Reporting:
 
 
 class Slotted:
-    """One that cannot be referred to weakly."""
+    """An object without weak references."""
 
     __slots__ = ("held", "loop")
 
@@ -103,7 +103,7 @@ def collections_of_everything() -> Generator[list[str], None, None]:
         if phase == "start" and info["generation"] == 2:
             found.append(phase)
 
-    gc.disable()  # only what is asked for counts
+    gc.disable()  # only explicit collections count
     gc.callbacks.append(note)
     try:
         yield found
@@ -123,7 +123,7 @@ def grow_old_at_once() -> None:
 
 
 def grow_old_by_the_way() -> None:
-    """Allocate until the garbage collector has moved all that is alive now into its last generation."""
+    """Allocate until the garbage collector has moved everything alive into its oldest generation."""
     before = gc.get_stats()[1]["collections"]
     kept: list[object] = []
     while gc.get_stats()[1]["collections"] == before:
@@ -149,7 +149,7 @@ def test_what_reports_when_it_is_freed_is_freed(
 
 @pytest.mark.parametrize("make", FUTURES)
 def test_a_future_from_before_the_test_is_found_once_it_is_dropped(run: Run, make: Callable[[], Any]) -> None:
-    """A fixture of the module may have made it, and watching may begin later still."""
+    """A fixture of the module may have created it, and watching may start even later."""
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -192,7 +192,7 @@ def test_what_survived_the_last_look_is_looked_at_again(run: Run, garbage: Garba
 
 
 def test_the_whole_heap_is_left_alone_where_nothing_could_report(run: Run, garbage: Garbage) -> None:
-    """Though there are background tasks, errors that were retrieved, and old objects from before the test."""
+    """Although there are background tasks, retrieved errors, and old objects from before the test."""
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -215,7 +215,7 @@ def test_the_whole_heap_is_left_alone_where_nothing_could_report(run: Run, garba
 
 
 def test_a_failure_on_another_loop_is_no_reason_to_look(run: Run, garbage: Garbage) -> None:
-    """It reports to a handler of that loop, where nobody is listening."""
+    """It reports to that loop's handler, where nobody is listening."""
     other = asyncio.new_event_loop()
     reports_of(other)
     future: asyncio.Future[None] = other.create_future()

@@ -1,1 +1,1 @@
-"""Notes over HTTP: added, read page by page, followed live, and gone when they expire."""
+"""Notes over HTTP: add them, read them page by page, follow changes live. Notes may expire."""

@@ -1,4 +1,4 @@
-"""Serves the app by itself: `python -m notes sqlite:///notes.db`."""
+"""Run the app: `python -m notes sqlite:///notes.db`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The REST service: its routes, and what lives as long as it does."""
+"""The REST service: its routes, and the storage and feed that live as long as it does."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ routes = web.RouteTableDef()
 
 
 def make_app(dsn: str, *, page_size: int = 50, sweep_interval: float = 1.0) -> web.Application:
-    """The app on a database: see `open_storage` for its `dsn`. `sweep_interval` is in seconds."""
+    """Create the app on a database; `open_storage` explains `dsn`. `sweep_interval` is in seconds."""
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         async with open_storage(dsn) as storage:
@@ -46,7 +46,7 @@ def make_app(dsn: str, *, page_size: int = 50, sweep_interval: float = 1.0) -> w
 
 @routes.post("/notes")
 async def add_note(request: web.Request) -> web.Response:
-    """Adds a note, and tells those who follow the feed."""
+    """Add a note, and publish it on the feed."""
     new = msgspec.json.decode(await request.read(), type=NewNote)
     expires_at = None if new.lifetime is None else time.time() + new.lifetime
     note = await request.app[STORAGE].add(new.text, expires_at=expires_at)
@@ -56,16 +56,16 @@ async def add_note(request: web.Request) -> web.Response:
 
 @routes.get("/notes")
 async def list_notes(request: web.Request) -> web.Response:
-    """Gives a page of notes."""
+    """Return a page of notes."""
     after = msgspec.convert(request.query.get("after", 0), int, strict=False)
     size = request.app[PAGE_SIZE]
-    notes = await request.app[STORAGE].page(after=after, limit=size + 1)  # one more tells whether this is the end
+    notes = await request.app[STORAGE].page(after=after, limit=size + 1)  # one more, to see if there is a next page
     return as_json(Page(notes[:size], next=notes[size - 1].id if len(notes) > size else None))
 
 
 @routes.get(r"/notes/{id:\d+}")
 async def get_note(request: web.Request) -> web.Response:
-    """Gives one note."""
+    """Return one note."""
     note = await request.app[STORAGE].get(int(request.match_info["id"]))
     if note is None:
         raise web.HTTPNotFound
@@ -74,7 +74,7 @@ async def get_note(request: web.Request) -> web.Response:
 
 @routes.delete(r"/notes/{id:\d+}")
 async def delete_note(request: web.Request) -> web.Response:
-    """Deletes one note."""
+    """Delete one note."""
     if not await request.app[STORAGE].delete(int(request.match_info["id"])):
         raise web.HTTPNotFound
     return web.Response(status=204)
@@ -82,9 +82,9 @@ async def delete_note(request: web.Request) -> web.Response:
 
 @routes.get("/feed")
 async def follow_feed(request: web.Request) -> web.WebSocketResponse:
-    """Sends every event from now on."""
+    """Send every event from now on."""
     socket = web.WebSocketResponse()
-    with request.app[FEED].listen() as events:  # before the handshake: whoever is connected misses nothing
+    with request.app[FEED].listen() as events:  # before the handshake, so that a connected client misses nothing
         await socket.prepare(request)
         sending = asyncio.create_task(send_events(socket, events))
         try:
@@ -96,7 +96,7 @@ async def follow_feed(request: web.Request) -> web.WebSocketResponse:
 
 
 async def send_events(socket: web.WebSocketResponse, events: Events) -> None:
-    """Sends events until the last, then closes."""
+    """Send events until the last one, then close the websocket."""
     while (event := await events.get()) is not None:
         await socket.send_str(msgspec.json.encode(event).decode())
     await socket.close(code=1001, message=b"the service stops")
@@ -104,15 +104,15 @@ async def send_events(socket: web.WebSocketResponse, events: Events) -> None:
 
 @web.middleware
 async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Has every refusal say in JSON why."""
+    """Turn every error into a JSON response that gives the reason."""
     try:
         return await handler(request)
-    except msgspec.DecodeError as error:  # of which a ValidationError is one
+    except msgspec.DecodeError as error:  # including its subclass ValidationError
         return as_json(Problem(str(error)), status=400)
     except web.HTTPClientError as error:
         return as_json(Problem(f"{request.method} {request.path}: {error.reason}"), status=error.status)
 
 
 def as_json(value: object, *, status: int = 200) -> web.Response:
-    """A response with a value in its body."""
+    """Return a response with a value as its JSON body."""
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")

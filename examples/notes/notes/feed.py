@@ -1,4 +1,4 @@
-"""Events, told to everyone who listens at that moment."""
+"""Events, sent to everyone who is listening at that moment."""
 
 import asyncio
 from collections.abc import Generator
@@ -13,14 +13,14 @@ Events = asyncio.Queue[Event | None]
 
 @final
 class Feed:
-    """Hands each event to all listeners."""
+    """A feed that hands each event to all listeners."""
 
     def __init__(self) -> None:
         self._listeners: set[Events] = set()
 
     @contextmanager
     def listen(self) -> Generator[Events, None, None]:
-        """Gives the events that are published from now until the block is left."""
+        """Yield a queue with the events published until the block is left."""
         events: Events = asyncio.Queue()
         self._listeners.add(events)
         try:
@@ -29,6 +29,6 @@ class Feed:
             self._listeners.discard(events)
 
     def publish(self, event: Event | None) -> None:
-        """Tells an event to all, or with `None` that there will be no more."""
+        """Send an event to all listeners; `None` means that it was the last."""
         for events in self._listeners:
             events.put_nowait(event)

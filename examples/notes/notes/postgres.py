@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS notes (
 
 @final
 class PostgresStorage:
-    """A `Storage` on a server, through a pool of connections."""
+    """A `Storage` on a PostgreSQL server, through a pool of connections."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
@@ -25,7 +25,7 @@ class PostgresStorage:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str) -> AsyncGenerator[Self, None]:
-        """Connects to the server."""
+        """Connect to the server."""
         async with asyncpg.create_pool(dsn, min_size=1) as pool:
             await pool.execute(SCHEMA)
             yield cls(pool)

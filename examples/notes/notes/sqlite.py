@@ -26,8 +26,8 @@ class SqliteStorage:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: str) -> AsyncGenerator[Self, None]:
-        """Opens the file, and makes it if it is not there."""
-        async with aiosqlite.connect(path, isolation_level=None) as connection:  # None: each statement commits
+        """Open the file, and create it if it doesn't exist."""
+        async with aiosqlite.connect(path, isolation_level=None) as connection:  # None: autocommit
             await connection.executescript(SCHEMA)
             yield cls(connection)
 

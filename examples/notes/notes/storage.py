@@ -1,4 +1,4 @@
-"""Where notes are kept: one Protocol, two databases."""
+"""The storage of notes: one Protocol, two databases."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -9,31 +9,31 @@ from notes.sqlite import SqliteStorage
 
 
 class Storage(Protocol):
-    """Keeps notes. A later note has a greater id."""
+    """A storage of notes. Later notes have greater ids."""
 
     async def add(self, text: str, *, expires_at: float | None = None) -> Note:
-        """Keeps a new note."""
+        """Store a new note."""
         ...
 
     async def get(self, note_id: int) -> Note | None:
-        """The note, if there is one."""
+        """Return the note, or `None` if there is none."""
         ...
 
     async def page(self, *, after: int = 0, limit: int = 100) -> list[Note]:
-        """The first notes whose ids are greater than `after`, in order."""
+        """Return the first notes whose ids are greater than `after`, in order."""
         ...
 
     async def delete(self, note_id: int) -> bool:
-        """Deletes a note; whether there was one."""
+        """Delete a note, and return whether it existed."""
         ...
 
     async def expire(self, now: float) -> list[int]:
-        """Deletes the notes whose time was up at `now`, and gives their ids."""
+        """Delete the notes that have expired at `now`, and return their ids."""
         ...
 
 
 def open_storage(dsn: str) -> AbstractAsyncContextManager[Storage]:
-    """Opens `sqlite:///path/to/file` or `postgresql://user@host/database`, and makes the table if need be."""
+    """Open `sqlite:///path/to/file` or `postgresql://user@host/database`, and create the table if needed."""
     if dsn.startswith("sqlite:///"):
         return SqliteStorage.open(dsn.removeprefix("sqlite:///"))
     return PostgresStorage.open(dsn)

@@ -1,4 +1,4 @@
-"""The worker in the background: deletes notes whose time is up, and tells so."""
+"""The background worker: deletes notes that have expired, and publishes that."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from notes.storage import Storage
 
 @dataclass(kw_only=True)
 class Sweeper:
-    """Sweeps every `interval` seconds, from `start` to `stop`."""
+    """A worker that sweeps every `interval` seconds, from `start` to `stop`."""
 
     storage: Storage
     feed: Feed = field(default_factory=Feed)
@@ -20,11 +20,11 @@ class Sweeper:
     _task: "asyncio.Task[None] | None" = field(default=None, init=False, repr=False)
 
     async def start(self) -> None:
-        """Begins to sweep."""
+        """Start sweeping."""
         self._task = asyncio.create_task(self._sweep(), name="sweeper")
 
     async def stop(self) -> None:
-        """Sweeps no more; an error of the last sweep is raised here."""
+        """Stop sweeping, and raise the error of the last sweep if there was one."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Every test that needs them runs on each kind of loop and on each kind of database."""
+"""The loops and databases of the tests: each runs on every kind of loop, and on every database if it needs one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,14 +21,14 @@ loops = loop_config(
 
 @pytest.fixture(scope="session", params=[Sqlite, pytest.param(Postgres, marks=needs_postgres)])
 async def database(request: pytest.FixtureRequest) -> Database:
-    """A running database; a kind that no test asks for is not started."""
+    """Start a database. A kind that no test uses is never started."""
     kind: type[Database] = request.param
     return await ask(kind)
 
 
 @pytest.fixture(scope="session")
 def postgres_data() -> Iterator[Path]:
-    """The folder that `Postgres` is run on. It is on no loop, so one serves the servers of all of them."""
+    """Create the data folder of `Postgres`. It is bound to no loop, so the servers on all loops use the same one."""
     with TemporaryDirectory(prefix="notes-postgres-") as folder:
         init_data(folder)
         yield Path(folder)
@@ -36,7 +36,7 @@ def postgres_data() -> Iterator[Path]:
 
 @pytest.fixture
 async def storage(database: Database) -> AsyncIterator[Storage]:
-    """The storage of the app, to look into behind its back; no notes are in it when the test begins."""
+    """Open the app's storage, empty, so that a test can look into it directly."""
     async with open_storage(database.dsn) as storage:
         for note in await storage.page():
             await storage.delete(note.id)

@@ -1,4 +1,4 @@
-"""PostgreSQL as a process of its own, from the programs that are on this machine."""
+"""PostgreSQL as a process of its own, from the programs installed on this machine."""
 
 import os
 import pwd
@@ -24,10 +24,10 @@ needs_postgres = pytest.mark.skipif(
 @service_fixture(scope="session")
 @dataclass(kw_only=True)
 class Postgres(ProcessService):
-    """A server on a port of its own, which ends with the tests even if they are killed."""
+    """A server on its own port, which ends with the tests even if they are killed."""
 
     data: Annotated[Path, Fixture("postgres_data")]
-    stop_signal: signal.Signals = signal.SIGINT  # SIGTERM would have it wait for its clients to leave
+    stop_signal: signal.Signals = signal.SIGINT  # with SIGTERM it would wait for its clients to leave
 
     def __post_init__(self) -> None:
         self.cwd = self.data
@@ -41,12 +41,12 @@ class Postgres(ProcessService):
 
     @property
     def dsn(self) -> str:
-        """Where it is."""
+        """The URL of the database."""
         return f"postgresql://notes@{self.host}:{self.port}/postgres"
 
 
 def init_data(folder: str) -> None:
-    """Makes a folder what PostgreSQL keeps its data in, with one user, who needs no password."""
+    """Prepare a folder for PostgreSQL's data, with one user without a password."""
     if unprivileged():
         shutil.chown(folder, "nobody")
     options = ("--username=notes", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
@@ -55,7 +55,7 @@ def init_data(folder: str) -> None:
 
 
 def unprivileged() -> list[str]:
-    """What to put before a command: PostgreSQL refuses to run as root, who tests in many a container."""
+    """Return the prefix of a command: PostgreSQL refuses to run as root, as which many containers run tests."""
     if os.getuid() != 0:
         return []
     nobody = pwd.getpwnam("nobody")

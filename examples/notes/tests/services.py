@@ -1,7 +1,7 @@
-"""What the tests run against: a database of each kind, the app on top of one, and its worker by itself.
+"""The services that the tests use: a database of each kind, the app on top of one, and its worker by itself.
 
-A field takes its value from a service of that type, or from the fixture of that name; one that has a default and no
-such fixture is configuration.
+A field gets the service of its type, or else the fixture of its name. A field with a default and no such fixture is
+configuration.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from notes.sweeper import Sweeper
 
 
 class Database(Protocol):
-    """A running database, of whatever kind."""
+    """A running database of any kind."""
 
     @property
     def dsn(self) -> str: ...
@@ -26,7 +26,7 @@ class Database(Protocol):
 @service_fixture(scope="session")
 @dataclass(kw_only=True)
 class Sqlite:
-    """A file, in a folder that pytest cleans up."""
+    """An SQLite file, in a folder that pytest cleans up."""
 
     tmp_path_factory: pytest.TempPathFactory
     dsn: str = field(init=False)
@@ -39,7 +39,7 @@ class Sqlite:
 @service_fixture(scope="module")
 @dataclass(kw_only=True)
 class Rest(AiohttpService):
-    """The app, on a port of its own, on each kind of database."""
+    """The app, on its own port, on each kind of database."""
 
     database: Database
     page_size: int = 3
@@ -51,6 +51,6 @@ class Rest(AiohttpService):
 @service_fixture
 @dataclass(kw_only=True)
 class FastSweeper(Sweeper):
-    """The worker without the app, in a hurry."""
+    """The worker without the app, with a short interval."""
 
     interval: float = 0.01

@@ -1,4 +1,4 @@
-"""The app over HTTP. `TestClient[Rest]` says it all: start Rest and what it needs, once, and give a client of it."""
+"""The app over HTTP. `TestClient[Rest]` starts `Rest` and what it needs, once, and gives a client of it."""
 
 import pytest
 from looprig import TestClient, rig
@@ -74,7 +74,7 @@ async def test_ends_the_feed_when_it_stops(api: TestClient[Rest]) -> None:
 
 
 async def test_has_pages_of_the_size_that_is_configured(database: Database, storage: Storage) -> None:
-    """A test that needs another configuration runs a `Rest` of its own."""
+    """A test that needs another configuration runs its own `Rest`."""
     one, _ = await storage.add("one"), await storage.add("two")
     async with rig(Rest, database=database, page_size=1) as rest, TestClient(rest) as api:
         assert await api.get("/notes", into=Page) == Page([one], next=one.id)

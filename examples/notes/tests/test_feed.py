@@ -1,4 +1,4 @@
-"""The feed by itself. It needs nothing that is shared, so each test here has a loop to itself."""
+"""The feed by itself. These tests share no fixture, so each has its own loop."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The storage by itself. Plain `async def`: no marker, and the loop is the one that `storage` lives on."""
+"""The storage by itself. Plain `async def` tests without markers: they run on the loop of `storage`."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The worker by itself: asked for by its type, it is started before the test and stopped after it."""
+"""The worker by itself: a test requests it by type, and it runs for the length of that test."""
 
 from notes.models import Expired
 from notes.storage import Storage
