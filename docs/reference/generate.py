@@ -267,7 +267,7 @@ def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
 
 def _markdown(doc: str) -> Iterator[str]:
     """A docstring as Markdown: its sections as lists, and what looks like a session as one."""
-    section = re.compile(r"(Args|Raises|Returns|Yields):$")
+    section = re.compile(r"(Args|Attributes|Configuration|Raises|Returns|Yields):$")
     for block in doc.split("\n\n"):
         lines = block.splitlines()
         if lines and section.match(lines[0]):
