@@ -266,7 +266,7 @@ def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
 
 def _markdown(doc: str) -> Iterator[str]:
     """Convert a docstring to Markdown, with its sections as lists and its sessions as code blocks."""
-    section = re.compile(r"(Args|Raises|Returns|Yields):$")
+    section = re.compile(r"(Args|Attributes|Configuration|Raises|Returns|Yields):$")
     for block in doc.split("\n\n"):
         lines = block.splitlines()
         if lines and section.match(lines[0]):

@@ -1,10 +1,9 @@
-"""Importing what an extra brings, at the moment it is needed.
+"""Imports of optional packages, at the moment they are needed.
 
-Loading looprig stays cheap because aiohttp, msgspec, pydantic and uvicorn are imported here, by name, when they
-are used.
+Loading looprig stays cheap because aiohttp, msgspec, pydantic and uvicorn are imported through here when they are used.
 
-Invariant: a package that is not there is told as an `ExtraMissingError` that names the extra to install, and
-never as a bare `ModuleNotFoundError`. A package that is there but fails to import keeps its own error.
+Invariant: a missing package is reported as an `ExtraMissingError` that names the extra to install, never as a bare
+`ModuleNotFoundError`. A package that is installed but fails to import raises its own error.
 """
 
 import importlib
@@ -18,7 +17,7 @@ __all__ = ["LazyModule", "import_extra"]
 
 
 def import_extra(module: str, *, extra: str, needed_for: str) -> ModuleType:
-    """Import `module`, or raise `ExtraMissingError` that says what needs it and how to install it."""
+    """Import `module`, or raise an `ExtraMissingError` that says what needs it and how to install it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -32,10 +31,10 @@ def import_extra(module: str, *, extra: str, needed_for: str) -> ModuleType:
 
 @final
 class LazyModule:
-    """Stands in for a module in annotations, so that `typing.get_type_hints` finds its types.
+    """A placeholder for a module in annotations, so that `typing.get_type_hints` can evaluate them.
 
-    A name imported under `TYPE_CHECKING` alone does not exist when hints are evaluated. This one does, and imports
-    the module at the first attribute that is read.
+    A name imported only under `TYPE_CHECKING` does not exist when hints are evaluated. This one does, and imports the
+    module when an attribute is read.
     """
 
     def __init__(self, module: str, *, extra: str, needed_for: str) -> None:
@@ -44,7 +43,7 @@ class LazyModule:
         self._needed_for = needed_for
 
     def __getattr__(self, name: str) -> Any:
-        # Not kept: in a process that runs one pytest in another, the next one may import it anew.
+        # Not cached: where one pytest runs inside another, the inner one may import the module again.
         module = sys.modules.get(self._module)
         if module is None:
             module = import_extra(self._module, extra=self._extra, needed_for=self._needed_for)

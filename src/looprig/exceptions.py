@@ -1,10 +1,10 @@
-"""Every error looprig raises, under one root.
+"""All errors that looprig raises, under one root.
 
-An error says what happened, where each party was declared (`path:line`), and how to fix it. The parts are
-attributes; the text is put together from them, so that a report and a program read the same facts.
+An error says what happened, where each party was declared (`path:line`), and how to fix it. Each part is an attribute,
+and the text is built from them, so that a report and a program read the same facts.
 
-Invariant: every error survives pickling, since pytest-xdist carries them between processes. All fields are
-positional and are handed on to `super().__init__` for that reason.
+Invariant: every error survives pickling, since pytest-xdist sends errors between processes. So all fields are
+positional and passed on to `super().__init__`.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,10 @@ __all__ = [
 class LooprigError(Exception):
     """The root of every error that looprig raises.
 
-    `what` says what happened, `parties` names everyone involved as (name, location), `fix` says how to mend it.
+    Attributes:
+        what: what happened.
+        parties: everything involved, as pairs of name and location.
+        fix: how to fix it.
     """
 
     def __init__(self, what: str, parties: Sequence[tuple[str, Location]] = (), fix: str = "") -> None:
@@ -51,17 +54,18 @@ class LooprigError(Exception):
 
 @final
 class CheckerError(LooprigError):
-    """A type checker that was to check fixtures is not installed, or did not come to an end."""
+    """The type checker asked to check fixtures isn't installed, or did not finish."""
 
 
 @final
 class DeclarationError(LooprigError):
     """A service, field, parameter or loop declaration is wrong.
 
-    Reported at import, or at the set-up of the tests that it concerns.
+    Raised at import, or reported at the set-up of the tests that it concerns.
 
-    `code` is what `--check-fixtures` calls it; `parameter` is the parameter of the first party that it is about, if it
-    is about one.
+    Attributes:
+        code: the name of the error in the output of `--check-fixtures`.
+        parameter: the parameter of the first party that it is about, or an empty string.
     """
 
     def __init__(
@@ -73,34 +77,34 @@ class DeclarationError(LooprigError):
         parameter: str = "",
     ) -> None:
         super().__init__(what, parties, fix)
-        self.args: tuple[object, ...] = (*self.args, code, parameter)  # which is what pickle makes it of
+        self.args: tuple[object, ...] = (*self.args, code, parameter)  # pickle recreates the error from `args`
         self.code: str = code
         self.parameter: str = parameter
 
 
 @final
 class LoopPlanError(LooprigError):
-    """No loop can satisfy all declarations that share it; reported at the set-up of the tests that it concerns."""
+    """No loop can satisfy all declarations that apply to it. Reported at the set-up of the tests that it concerns."""
 
 
 @final
 class ExtraMissingError(LooprigError, ImportError):
-    """A part of looprig needs a package that is not installed; `fix` says which extra to install."""
+    """A part of looprig needs a package that isn't installed. `fix` says which extra to install."""
 
 
 @final
 class FixtureError(LooprigError):
-    """An async fixture broke the rules of its life: no yield, two yields, or it was cancelled from outside."""
+    """An async fixture did not yield exactly once, or was cancelled from outside."""
 
 
 @final
 class FixtureCrashedError(LooprigError):
-    """A fixture ended in an error after its set-up, under the tests that use it; `__cause__` is that error."""
+    """A fixture failed after its set-up, while tests were using it. `__cause__` is the error it raised."""
 
 
 @final
 class AskError(LooprigError):
-    """A fixture was asked for at run time in a way that cannot give it the loop it needs."""
+    """A fixture was requested at run time in a way that can't give it the loop it needs."""
 
 
 @final
@@ -110,7 +114,7 @@ class TimeoutExpiredError(LooprigError):
 
 @final
 class StuckTaskError(LooprigError):
-    """Tasks would not end although they were cancelled several times; they are left behind."""
+    """Tasks did not end although they were cancelled several times. They are left behind."""
 
 
 @final
@@ -120,14 +124,14 @@ class LoopExceptionsError(LooprigError):
 
 @final
 class ProxyError(LooprigError):
-    """Something went wrong in a proxy itself: the service refused, a toxic raised; `__cause__` says what."""
+    """A proxy itself failed: the service refused a connection, or a toxic raised. `__cause__` is the reason."""
 
 
 @final
 class ServiceStartError(LooprigError):
-    """A service did not start; the text has what it logged while it tried."""
+    """A service did not start. The text includes what it logged while starting."""
 
 
 @final
 class UnexpectedResponseError(LooprigError, AssertionError):
-    """A response had another status than expected, or a body that does not decode to the type asked for."""
+    """A response had an unexpected status, or a body that does not decode to the requested type."""

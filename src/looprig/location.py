@@ -1,9 +1,9 @@
-"""Where a thing was declared: the `path:line` that every error message shows.
+"""Locations of declarations: the `path:line` that every error message shows.
 
-Does not read source files: a location is taken from code objects and frames, which know it already.
+Takes a location from code objects and frames. Source files are read only for a class before Python 3.13.
 
-Invariant: `str(location)` is `path:line`, relative to the working directory where the file is below it, so
-that a terminal makes it clickable.
+Invariant: `str(location)` is `path:line`, relative to the working directory if the file is below it, so that terminals
+make it clickable.
 """
 
 import inspect
@@ -23,7 +23,7 @@ __all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "is_forei
 class Location:
     """A place in a source file.
 
-    `path` is absolute; `line` counts from 1, and is 0 where no line is known.
+    `path` is absolute. `line` counts from 1, and is 0 if the line isn't known.
     """
 
     path: str
@@ -43,7 +43,7 @@ UNKNOWN: Final = Location("<unknown>", 0)
 
 
 def location_of(obj: object) -> Location:
-    """Where a function, method, class or coroutine was written, decorators included."""
+    """Return where a function, method, class or coroutine is defined: the line of its first decorator, if any."""
     target = obj
     while isinstance(target, partial):
         target = target.func
@@ -59,7 +59,7 @@ def location_of(obj: object) -> Location:
 
 
 def _class_location(cls: type) -> Location:
-    first: int | None = cls.__dict__.get("__firstlineno__")  # Python 3.13 and up
+    first: int | None = cls.__dict__.get("__firstlineno__")  # Python 3.13 and later
     module = sys.modules.get(cls.__module__)
     path = getattr(module, "__file__", None)
     if path is None:
@@ -73,13 +73,13 @@ def _class_location(cls: type) -> Location:
 
 
 def caller_location(depth: int = 1) -> Location:
-    """Where the function that calls this was itself called from; `depth` counts further frames up."""
+    """Return where the function that calls this was called from, or from how many frames further up `depth` says."""
     frame = _frame(depth + 1)
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
 
 
 def caller_globals() -> tuple[dict[str, Any], bool]:
-    """The globals of what called the function that calls this, and whether that is the body of a module."""
+    """Return the globals of the caller of the function that calls this, and whether that caller is a module's body."""
     frame = _frame(2)
     return ({}, False) if frame is None else (frame.f_globals, frame.f_locals is frame.f_globals)
 
@@ -94,14 +94,14 @@ def _frame(depth: int) -> FrameType | None:
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a file is one of an installed package or of the standard library."""
+    """Return whether a file belongs to an installed package or to the standard library."""
     real = os.path.realpath(path)
     return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _foreign_folders())
 
 
 def _foreign_folders() -> frozenset[str]:
     if not _FOLDERS:
-        import sysconfig  # noqa: PLC0415 - slow to load, and most runs never ask
+        import sysconfig  # noqa: PLC0415 - slow to load, and most runs don't need it
 
         kinds = ("stdlib", "platstdlib", "purelib", "platlib")
         _FOLDERS.append(frozenset(os.path.realpath(sysconfig.get_path(kind)) for kind in kinds))

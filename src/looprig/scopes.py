@@ -1,6 +1,6 @@
-"""The scopes of pytest, ordered, without pytest.
+"""The scopes of pytest, in order, without importing pytest.
 
-Invariant: `Scope` compares by width, so that `Scope.MODULE > Scope.FUNCTION` reads as it is meant.
+Invariant: `Scope` compares by width: `Scope.MODULE > Scope.FUNCTION`.
 """
 
 from enum import IntEnum
@@ -16,7 +16,7 @@ SCOPE_NAMES: Final[tuple[str, ...]] = get_args(ScopeName)
 
 
 class Scope(IntEnum):
-    """How long a fixture instance lives, from the narrowest to the widest."""
+    """The lifetime of a fixture instance, from the narrowest to the widest."""
 
     FUNCTION = 0
     CLASS = 1
@@ -29,7 +29,7 @@ class Scope(IntEnum):
 
     @classmethod
     def parse(cls, name: str, *, of: str, at: Location) -> "Scope":
-        """The scope called `name`; `of` and `at` say whose it is.
+        """Return the scope called `name`. `of` and `at` are the name and location of what declares it.
 
         Raises:
             DeclarationError: there is no such scope.

@@ -41,12 +41,12 @@ def test_named_factories_are_copied() -> None:
     [
         ({"scope": "modul"}, "loop_config has scope 'modul', which pytest does not know."),
         ({"factory": asyncio.new_event_loop, "factories": {}}, "loop_config was given both factory and factories."),
-        ({"factories": {}}, "loop_config was given no factory in factories."),
-        ({"factories": [asyncio.new_event_loop]}, "as factories, which is no mapping."),
+        ({"factories": {}}, "loop_config was given empty factories."),
+        ({"factories": [asyncio.new_event_loop]}, "as factories, which isn't a mapping."),
         ({"factories": {"a": None}}, "loop_config was given 'a': None in factories."),
         ({"factories": {1: asyncio.new_event_loop}}, "loop_config was given 1: "),
-        ({"factory": asyncio}, "as factory, which cannot be called."),
-        ({"executor": 4}, "loop_config was given 4 as executor, which cannot be called."),
+        ({"factory": asyncio}, "as factory, which isn't callable."),
+        ({"executor": 4}, "loop_config was given 4 as executor, which isn't callable."),
         ({"timeout": 0}, "loop_config was given timeout=0."),
         ({"timeout": "5"}, "loop_config was given timeout='5'."),
     ],
@@ -83,7 +83,7 @@ def declared(*configs: str) -> list[LoopConfig]:
 
 @pytest.mark.parametrize(("first", "second", "name"), PARTS.values(), ids=PARTS)
 def test_two_of_one_module_cannot_contradict_each_other(first: str, second: str, name: str) -> None:
-    with pytest.raises(DeclarationError, match=f"Two loop_config in one module contradict each other about {name}"):
+    with pytest.raises(DeclarationError, match=f"Two loop_config calls in one module set different values of {name}"):
         declared(first, second)
 
 

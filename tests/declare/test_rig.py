@@ -193,9 +193,9 @@ def test_a_value_for_configuration_of_looprigs_own_base_classes() -> None:
     ("service", "values", "message"),
     [
         (Rest, {}, "The rig was given no value for Rest.named, Disk.dsn."),
-        (Disk, {"dsn": "", "sise": 1}, "The rig was given sise, which is no field of Disk or of what it needs."),
-        (int, {}, "int is no service class."),
-        (Disk(dsn=""), {}, "no service class"),
+        (Disk, {"dsn": "", "sise": 1}, "The rig was given sise, which isn't a field of Disk or its dependencies."),
+        (int, {}, "int isn't a service class."),
+        (Disk(dsn=""), {}, "isn't a service class"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_starts(service: Any, values: dict[str, Any], message: str) -> None:

@@ -160,7 +160,7 @@ def test_a_run_that_is_a_context_manager_is_told() -> None:
         async def run(self) -> AsyncGenerator[None]:
             yield
 
-    with pytest.raises(DeclarationError, match="take that decorator off"):
+    with pytest.raises(DeclarationError, match="remove that decorator"):
         declare(Db)
 
 
@@ -229,24 +229,24 @@ class Names(Protocol):
     ("cls", "options", "message"),
     [
         (Annotated, {}, "Annotated has annotated fields (dsn, size), but is not a dataclass yet."),
-        (NeedsArguments, {}, "The constructor of NeedsArguments needs db, which is no field of a dataclass."),
-        (Abstract, {}, "Abstract is abstract: rest, work is not written."),
+        (NeedsArguments, {}, "The constructor of NeedsArguments requires db, which isn't a dataclass field."),
+        (Abstract, {}, "Abstract is abstract: it doesn't implement rest, work."),
         (Life, {"scope": "modul"}, "Life has scope 'modul', which pytest does not know."),
         (Life, {"scope": None}, "Life has scope None, which pytest does not know."),
         (Life, {"name": "not a name"}, "Life cannot be the fixture 'not a name': no parameter can have that name."),
         (Life, {"name": "class"}, "Life cannot be the fixture 'class'"),
         (Life, {"name": 3}, "Life cannot be the fixture 3"),
-        (Life, {"name": "request"}, "pytest or looprig has one already."),
+        (Life, {"name": "request"}, "pytest or looprig already has one."),
         (type("Loop", (Life,), {}), {}, "Loop cannot be the fixture 'loop'"),
         (Life, {"start_timeout": 0}, "Life has start_timeout=0."),
         (Life, {"start_timeout": "5"}, "Life has start_timeout='5'."),
         (Life, {"start_timeout": True}, "Life has start_timeout=True."),
         (Life, {"start_timeout": float("nan")}, "Life has start_timeout=nan."),
-        (Life, {"provides": int}, "Life is declared to provide int, which is no Protocol."),
-        (Life, {"provides": "Names"}, "Life is declared to provide 'Names', which is no Protocol."),
+        (Life, {"provides": int}, "Life is declared to provide int, which isn't a Protocol."),
+        (Life, {"provides": "Names"}, "Life is declared to provide 'Names', which isn't a Protocol."),
         (Life, {"provides": [Names]}, "Life is declared to provide Names, but has no __call__, dsn, read."),
-        (len, {}, "service_fixture was put on len, which is no class."),
-        (Life(), {}, "which is no class."),
+        (len, {}, "service_fixture was applied to len, which isn't a class."),
+        (Life(), {}, "which isn't a class."),
     ],
 )
 def test_a_wrong_declaration_is_told(cls: Any, options: dict[str, Any], message: str) -> None:

@@ -83,7 +83,7 @@ from tests.golden.suites import told_at_collection
               test_it.py:8: Store
               test_it.py:10: Disk
               test_it.py:13: Memory
-            Name the one you mean: the class itself, or Annotated[Store, Fixture("disk")].
+            Annotate the field with the service you mean, or with Annotated[Store, Fixture("disk")].
             """,
             id="ambiguous Protocol",
         ),
@@ -104,11 +104,11 @@ from tests.golden.suites import told_at_collection
             async def test_it(c): ...
             """,
             """
-            Services need each other in a circle: A -> B -> C -> A, so none of them can start first.
+            Services depend on each other in a circle: A -> B -> C -> A, so none of them can start first.
               test_it.py:8: A
               test_it.py:12: B
               test_it.py:16: C
-            Take one field of the circle out, or hand that value over after the start.
+            Remove one of these fields, or pass that value on after the service has started.
             """,
             id="circle",
         ),
@@ -383,8 +383,8 @@ def test_what_is_wrong_in_several_files_is_reported_together(pytester: pytest.Py
           test_b.py:8: test_b
         Name it: TestClient[Rest].
 
-        Services need each other in a circle: Itself -> Itself, so none of them can start first.
+        Services depend on each other in a circle: Itself -> Itself, so none of them can start first.
           conftest.py:8: Itself
-        Take one field of the circle out, or hand that value over after the start.
+        Remove one of these fields, or pass that value on after the service has started.
         """
     )

@@ -59,7 +59,7 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
                 @service_fixture
             E   looprig.DeclarationError: Db has annotated fields (size), but is not a dataclass yet.
             E     test_it.py:8: Db
-            E   Write @dataclass(kw_only=True) below @service_fixture(...), next to the class.
+            E   Put @dataclass(kw_only=True) below @service_fixture(...), directly above the class.
             """,
             id="no dataclass",
         ),
@@ -76,7 +76,7 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
                 @service_fixture(scope="module")
             E   looprig.DeclarationError: Db has annotated fields (dsn, size), but is not a dataclass yet.
             E     test_it.py:8: Db
-            E   Write @dataclass(kw_only=True) below @service_fixture(...), next to the class.
+            E   Put @dataclass(kw_only=True) below @service_fixture(...), directly above the class.
             """,
             id="wrong order of decorators",
         ),
@@ -89,9 +89,9 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:8: in <module>
                 @service_fixture
-            E   looprig.DeclarationError: The constructor of Db needs dsn, which is no field of a dataclass.
+            E   looprig.DeclarationError: The constructor of Db requires dsn, which isn't a dataclass field.
             E     test_it.py:8: Db
-            E   Write @dataclass(kw_only=True) below @service_fixture(...), and declare as fields what it needs.
+            E   Put @dataclass(kw_only=True) below @service_fixture(...), and declare the arguments as fields.
             """,
             id="a constructor of its own",
         ),
@@ -105,9 +105,9 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:9: in <module>
                 @service_fixture
-            E   looprig.DeclarationError: Rest is abstract: create_app is not written.
+            E   looprig.DeclarationError: Rest is abstract: it doesn't implement create_app.
             E     test_it.py:9: Rest
-            E   Write create_app, or decorate the subclass that does.
+            E   Implement create_app, or decorate the subclass that does.
             """,
             id="abstract",
         ),
@@ -119,10 +119,10 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:9: in <module>
                 others = loop_config(timeout=2)
-            E   looprig.DeclarationError: Two loop_config in one module contradict each other about timeout: 1 and 2.
+            E   looprig.DeclarationError: Two loop_config calls in one module set different values of timeout: 1 and 2.
             E     test_it.py:8: loop_config
             E     test_it.py:9: loop_config
-            E   Declare it once, or move the tests that need another into a module of their own.
+            E   Set it once, or move the tests that need another value into a module of their own.
             """,
             id="two loop_config",
         ),
@@ -156,7 +156,7 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             E   looprig.DeclarationError: Db is declared to provide Store, but has no size, write.
             E     test_it.py:12: Db
             E     test_it.py:8: Store
-            E   Give it size, write, or take Store out of provides.
+            E   Give it size, write, or remove Store from provides.
             """,
             id="provides what it has not",
         ),
@@ -168,10 +168,10 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:8: in <module>
                 @service_fixture(provides=[Life])
-            E   looprig.DeclarationError: Db is declared to provide Life, which is no Protocol.
+            E   looprig.DeclarationError: Db is declared to provide Life, which isn't a Protocol.
             E     test_it.py:8: Db
             E     test_it.py:5: Life
-            E   Give Protocols in provides. A class is asked for by itself.
+            E   Pass only Protocols as provides. A field can name a service class directly.
             """,
             id="provides no Protocol",
         ),
@@ -183,9 +183,9 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:8: in <module>
                 @service_fixture
-            E   looprig.DeclarationError: service_fixture was put on db, which is no class.
+            E   looprig.DeclarationError: service_fixture was applied to db, which isn't a class.
             E     test_it.py:8: db
-            E   Put it on a class with a lifecycle. For a function, use pytest.fixture.
+            E   Apply it to a class with a lifecycle. For a function, use pytest.fixture.
             """,
             id="a function",
         ),
@@ -197,7 +197,7 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
             """
             test_it.py:8: in <module>
                 @service_fixture(name="request")
-            E   looprig.DeclarationError: Db cannot be the fixture 'request': pytest or looprig has one already.
+            E   looprig.DeclarationError: Db cannot be the fixture 'request': pytest or looprig already has one.
             E     test_it.py:8: Db
             E   Give it another name: name="...".
             """,

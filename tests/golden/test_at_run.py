@@ -48,7 +48,7 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
             """\
             E   looprig.ServiceStartError: Service Db was not ready within 0.01 s.
                   test_it.py:9: Db
-                It logged nothing at the level that logging is set to.
+                It logged nothing at the current log level.
             """,
             id="late",
         ),
@@ -65,7 +65,7 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
             _________________________ ERROR at teardown of test_it _________________________
             E   looprig.FixtureError: Db.run yielded twice.
                   test_it.py:8: Db
-                Yield once: what comes after it is the service's end.
+                Yield once; the code after the yield stops the service.
             """,
             id="two yields",
         ),
@@ -100,9 +100,9 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
             async def test_it(): ...
             """,
             """\
-            looprig.DeclarationError: `services` holds the class Life, not an object of it.
+            looprig.DeclarationError: `services` contains the class Life, not an instance of it.
               test_it.py:5: Life
-            Make one: Life(...).
+            Create an instance: Life(...).
             """,
             id="a class in services",
         ),
@@ -128,7 +128,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
             """\
             looprig.LooprigError: There is no context here: neither default_context nor services is overridden.
               test_it.py:10: current_context
-            Override the default_context fixture, or make `entrypoint` a parameter of the test.
+            Override the default_context fixture, or add the parameter `entrypoint` to the test.
             """,
             id="no context",
         ),
@@ -158,7 +158,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
                 async with rig(Db, sise=4, dsn=""): ...
             """,
             """\
-            looprig.DeclarationError: The rig was given sise, which is no field of Db or of what it needs.
+            looprig.DeclarationError: The rig was given sise, which isn't a field of Db or its dependencies.
               test_it.py:9: Db
             The fields are: dsn, size.
             """,
@@ -183,7 +183,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
             looprig.DeclarationError: The rig was given no value for Rest.host, Db.dsn.
               test_it.py:13: Rest
               test_it.py:9: Db
-            Give it: rig(Rest, host=..., dsn=...).
+            Pass it: rig(Rest, host=..., dsn=...).
             """,
             id="no value in a rig",
         ),

@@ -68,7 +68,7 @@ class Cache(Life): ...
             """
             Slow sets seed, a field of Proxy, in a way that has no effect.
               test_it.py:15: Slow
-            Annotate it, and write @dataclass(kw_only=True) next to the class.
+            Annotate it, and put @dataclass(kw_only=True) directly above the class.
             """,
             id="a field without effect",
         ),
@@ -81,7 +81,7 @@ class Cache(Life): ...
             """
             Slow sets seed, a field of Proxy, in a way that has no effect.
               test_it.py:15: Slow
-            Annotate it, and write @dataclass(kw_only=True) next to the class.
+            Annotate it, and put @dataclass(kw_only=True) directly above the class.
             """,
             id="a field without a dataclass",
         ),

@@ -165,7 +165,7 @@ def test_a_request_with_two_bodies_is_refused() -> None:
     """It would be unclear which of them was meant."""
 
     async def asks(api: TestClient[Shop]) -> None:
-        with pytest.raises(TypeError, match="give json= or data=, not both"):
+        with pytest.raises(TypeError, match="pass json= or data=, not both"):
             await api.post("/echo", json=1, data=b"1")
         echo = await api.post("/echo", json=1, headers={"content-type": "application/vnd.api+json"}, into=Echo)
         assert echo.type == "application/vnd.api+json"
@@ -259,9 +259,9 @@ def test_a_request_has_a_time_limit_that_names_it() -> None:
     """The client's or the request's; aiohttp's own error has no text."""
 
     async def asks(api: TestClient[Shop]) -> None:
-        with pytest.raises(TimeoutError, match=r"GET http://.*/hang: no whole answer within 0\.05 s"):
+        with pytest.raises(TimeoutError, match=r"GET http://.*/hang: no complete response within 0\.05 s"):
             await api.get("/hang")
-        with pytest.raises(TimeoutError, match=r"no whole answer within 0\.01 s"):
+        with pytest.raises(TimeoutError, match=r"no complete response within 0\.01 s"):
             await api.get("/hang", timeout=0.01)
         await asyncio.wait_for(api.service.cancelled.wait(), 10)  # the service noticed that the client left
 
@@ -277,7 +277,7 @@ def test_a_refused_connection_names_the_request() -> None:
             await api.__aenter__()
         with pytest.raises(aiohttp.ClientConnectionError) as raised:
             await api.get("/users")
-        assert raised.value.__notes__ == [f"It was asked for GET {api.url}/users."]
+        assert raised.value.__notes__ == [f"The request was GET {api.url}/users."]
         await api.__aexit__(None, None, None)
 
     asyncio.run(scenario())
@@ -301,12 +301,12 @@ def test_a_client_that_is_not_open_says_so() -> None:
     api = TestClient(Shop())
 
     async def scenario() -> None:
-        with pytest.raises(LooprigError, match="<TestClient of Shop> is not open yet, so nothing can be asked"):
+        with pytest.raises(LooprigError, match="<TestClient of Shop> is not open yet, so it cannot send requests"):
             await api.get("/users")
         with pytest.raises(LooprigError, match="Shop is not running, so it has no address"):
             await api.__aenter__()
         async with running(api.service), api:
-            with pytest.raises(LooprigError, match="is open already"):
+            with pytest.raises(LooprigError, match="is already open"):
                 await api.__aenter__()
         with pytest.raises(LooprigError, match="<TestClient of Shop> is closed"):
             _ = api.cookies
@@ -325,7 +325,7 @@ def test_a_base_url_that_is_none_is_told(url: Any) -> None:
         url: str
 
     async def scenario() -> None:
-        with pytest.raises(LooprigError, match=f"no http:// or https:// address to ask; its url is {url!r}"):
+        with pytest.raises(LooprigError, match=f"no http:// or https:// address to connect to; its url is {url!r}"):
             await TestClient(Odd(url)).__aenter__()
 
     asyncio.run(scenario())

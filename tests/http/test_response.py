@@ -173,7 +173,7 @@ def test_a_type_that_nothing_decodes_is_the_tests_mistake(into: Any) -> None:
         def decode(self, body: bytes, into: object) -> Any:
             raise TypeError("unknown")
 
-    with pytest.raises(LooprigError, match=r"Nothing can be decoded into \w+: unknown\.\nAsk into= for") as raised:
+    with pytest.raises(LooprigError, match=r"JSON cannot be decoded into \w+: unknown\.\nPass into= a type") as raised:
         answer(b"1").decode(into, decoder=Refuses())
     assert type(raised.value) is LooprigError
 

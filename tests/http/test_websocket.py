@@ -127,8 +127,8 @@ def test_closing_from_this_side_ends_the_services_loop() -> None:
         async with api.ws("/ws/echo") as socket:
             await socket.close(code=1001, reason="gone")
             await socket.close()
-            assert socket.close_code == 1000  # from the frame that answers
-            with pytest.raises(LooprigError, match="was closed from this side, so a message cannot come"):
+            assert socket.close_code == 1000  # of the frame that answers
+            with pytest.raises(LooprigError, match="was closed from this side, so a message cannot arrive"):
                 await socket.receive()
 
     ask(asks)

@@ -44,7 +44,7 @@ def test_a_narrow_loop_is_told_with_the_scope_that_it_needs() -> None:
         forest.planner.declare(test, (declaration(forest, "loop", "a/x", 1),))
     (error,) = told(forest)
     assert str(error) == (
-        'loop has scope "module", but the loop that it gives is shared through db, which lives longer: '
+        'loop has scope "module", but db shares its loop and lives longer, '
         "on the session.\n"
         "  /conftest.py:1: loop\n"
         '  /suite.py:2: db (scope "session")\n'
@@ -61,7 +61,7 @@ def test_of_one_loop_at_several_places_the_lowest_counts(order: tuple[str, str])
     for test, place in zip("tu", order, strict=True):
         forest.planner.declare(test, (declaration(forest, "loop", place, 1),))
     (error,) = told(forest)
-    assert 'loop has scope "module", but the loop that it gives is shared through shared' in str(error)
+    assert 'loop has scope "module", but shared shares its loop' in str(error)
     assert [name for name, _ in error.parties] == ["loop", 'shared (scope "package")']
 
 
@@ -82,7 +82,7 @@ def test_a_test_that_cannot_see_the_loop_it_shares_is_told() -> None:
     forest = module_and_session()
     forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
     (error,) = told(forest)
-    assert "u shares that loop too and cannot see loop" in str(error)
+    assert "u is on that loop too and cannot see loop" in str(error)
     assert ("u", Location("/test_it.py", 1)) in error.parties
 
 
@@ -91,7 +91,7 @@ def test_two_factories_for_one_loop_contradict_each_other() -> None:
     forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
     forest.planner.declare("u", (declaration(forest, "loop_config", None, 2, value=str),))
     (error,) = told(forest)
-    assert "One loop cannot have more than one loop factory" in str(error)
+    assert "A loop cannot have more than one loop factory" in str(error)
     assert [place.line for name, place in error.parties if name == "loop_config"] == [1, 2]
 
 
@@ -117,7 +117,7 @@ def test_one_declaration_that_gives_two_values_contradicts_itself() -> None:
     forest.planner.declare("t", (declaration(forest, "loop_config", None, 1, value=int),))
     forest.planner.declare("u", (declaration(forest, "loop_config", None, 1, value=str),))
     (error,) = told(forest)
-    assert "One loop cannot have more than one loop factory: loop_config contradict" in str(error)
+    assert "A loop cannot have more than one loop factory: loop_config contradict" in str(error)
 
 
 def test_two_of_one_place_are_told_apart_by_their_names() -> None:
@@ -127,7 +127,7 @@ def test_two_of_one_place_are_told_apart_by_their_names() -> None:
     for test, each in (("t", one), ("u", replace(one, name="event_loop"))):
         forest.planner.declare(test, (each,))
     (error,) = told(forest)
-    assert "One loop cannot have more than one loop: loop and event_loop contradict each other" in str(error)
+    assert "A loop cannot have more than one loop: loop and event_loop contradict each other" in str(error)
 
 
 def test_a_declaration_that_several_tests_cannot_see_is_told_once() -> None:
@@ -136,7 +136,7 @@ def test_a_declaration_that_several_tests_cannot_see_is_told_once() -> None:
     forest.tests(t="db", u="db", v="db")
     forest.planner.declare("t", (declaration(forest, "loop", "", 1),))
     (error,) = told(forest)
-    assert "u shares that loop too" in str(error)
+    assert "u is on that loop too" in str(error)
 
 
 def test_one_that_is_too_narrow_is_not_told_of_as_unseen_as_well() -> None:

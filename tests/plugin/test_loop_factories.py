@@ -152,7 +152,7 @@ def test_factories_that_contradict_each_other_on_one_loop_are_told(pytester: pyt
     result = run(pytester, files)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     expected = """\
-One loop cannot have more than one loop factory: loop_factory contradict each other on the session loop of the session.
+A loop cannot have more than one loop factory: loop_factory contradict each other on the session loop of the session.
   test_a.py:5: loop_factory
   test_b.py:5: loop_factory
   conftest.py:4: shared (scope "session")
@@ -160,7 +160,7 @@ One loop cannot have more than one loop factory: loop_factory contradict each ot
     text = output(result).replace("ERROR: ", "")
     for line in expected.splitlines()[1:]:
         assert line in text
-    assert "One loop cannot have more than one loop factory" in text
+    assert "A loop cannot have more than one loop factory" in text
 
 
 def test_a_factory_that_is_too_narrow_is_told(pytester: pytest.Pytester) -> None:
@@ -184,7 +184,7 @@ def test_a_factory_that_is_too_narrow_is_told(pytester: pytest.Pytester) -> None
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
-    assert 'loop_factory has scope "function", but the loop that it gives is shared through rest' in text
+    assert 'loop_factory has scope "function", but rest shares its loop' in text
     assert 'Give loop_factory scope="module", or narrow rest to scope="function".' in text
 
 

@@ -209,7 +209,7 @@ def test_one_that_is_too_narrow_is_told_at_collection(pytester: pytest.Pytester,
     result = run(pytester, files)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     expected = f"""\
-{name} has scope "function", but the loop that it gives is shared through rest, which lives longer: on test_it.py.
+{name} has scope "function", but rest shares its loop and lives longer, on test_it.py.
   conftest.py:5: {name}
   test_it.py:4: rest (scope "module")
 Give {name} scope="module", or narrow rest to scope="function".
@@ -244,7 +244,7 @@ def test_one_that_only_some_of_the_tests_can_see_is_told(pytester: pytest.Pytest
     result = run(pytester, files)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result).replace("ERROR: ", "")
-    assert "test_b shares that loop too and cannot see loop." in text
+    assert "test_b is on that loop too and cannot see loop." in text
     for place in ("test_a.py:5: loop", "conftest.py:4: shared", "test_b.py:1: test_b"):
         assert place in text
 

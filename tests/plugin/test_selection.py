@@ -184,7 +184,7 @@ def test_xdist_tells_a_plan_that_cannot_be(pytester: pytest.Pytester) -> None:
     )
     assert result.ret != 0
     assert "passed" not in result.parseoutcomes()
-    assert 'loop has scope "function", but the loop that it gives is shared through rest' in output(result)
+    assert 'loop has scope "function", but rest shares its loop' in output(result)
 
 
 def test_a_test_that_is_rerun_starts_anew(pytester: pytest.Pytester) -> None:

@@ -28,7 +28,8 @@ def host() -> Iterator[Host]:
 
 def set_up(host: Host, function: Callable[..., Any], **kwargs: Any) -> tuple[LiveFixture, Any]:
     live = LiveFixture(host, function.__name__, location_of(function), frozenset())
-    return live, live.set_up(function, kwargs, context_with(contextvars.copy_context(), (), live))
+    live.begin(function, kwargs, context_with(contextvars.copy_context(), (), live))
+    return live, live.wait()
 
 
 def test_it_lives_in_one_task_and_knows_what_it_changed(host: Host) -> None:

@@ -218,10 +218,10 @@ def test_what_is_no_application_is_told(run: Run) -> None:
             async with running(Broken(makes=7)):
                 pass
         what, where, fix = str(raised.value).splitlines()
-        assert what == "Broken.create_app gave 7, which is not an aiohttp.web.Application."
+        assert what == "Broken.create_app returned 7, which is not an aiohttp.web.Application."
         assert where.startswith("  tests/services/test_aiohttp.py:")
         assert where.endswith(": Broken.create_app")
-        assert fix == "Return the application itself, not a runner or a coroutine of it."
+        assert fix == "Return the application itself, not a runner or a coroutine that returns it."
 
     run(scenario())
 

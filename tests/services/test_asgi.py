@@ -167,7 +167,9 @@ def test_what_is_no_application_is_told(run: Run) -> None:
             return None  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
     async def scenario() -> None:
-        with pytest.raises(ServiceStartError, match=r"Nothing\.create_app gave None, which is no ASGI application\."):
+        with pytest.raises(
+            ServiceStartError, match=r"Nothing\.create_app returned None, which isn't an ASGI application\."
+        ):
             async with running(Nothing()):
                 pass
 

@@ -142,8 +142,8 @@ def test_output_of_which_all_is_shown_is_not_said_to_be_cut(run: Run) -> None:
     [
         pytest.param(["/no/such/program"], "Command cannot run '/no/such/program': No such file", id="missing"),
         pytest.param([os.sep], "Command cannot run '/': Permission denied", id="directory"),
-        pytest.param("sleep 1", "Command.command gave 'sleep 1', which is not a program", id="string"),
-        pytest.param([], r"Command.command gave \[\], which is not a program", id="empty"),
+        pytest.param("sleep 1", "Command.command returned 'sleep 1', which is not a program", id="string"),
+        pytest.param([], r"Command.command returned \[\], which is not a program", id="empty"),
     ],
 )
 def test_a_command_that_cannot_be_run_is_told(run: Run, given: object, told: str) -> None:

@@ -247,9 +247,9 @@ def test_a_time_limit_to_start(pytester: pytest.Pytester) -> None:
         ("def __post_init__(self): raise ValueError('size')", "Service S did not start: ValueError: size."),
         ("async def run(self):\n            return\n            yield", "S.run ended without a yield."),
         ("async def run(self):\n            yield\n            yield", "S.run yielded twice."),
-        ("def start(self) -> 'Awaitable[None]': ...", "S.start gave None, which cannot be awaited."),
-        ("def stop(self) -> 'Awaitable[None]': ...", "S.stop gave None, which cannot be awaited."),
-        ("def run(self) -> 'AsyncIterator[None]': ...", "S.run gave None, which is no async iterator."),
+        ("def start(self) -> 'Awaitable[None]': ...", "S.start returned None, which cannot be awaited."),
+        ("def stop(self) -> 'Awaitable[None]': ...", "S.stop returned None, which cannot be awaited."),
+        ("def run(self) -> 'AsyncIterator[None]': ...", "S.run returned None, which isn't an async iterator."),
     ],
 )
 def test_a_service_that_breaks_the_rules_is_told_so(pytester: pytest.Pytester, service: str, told: str) -> None:
@@ -285,4 +285,4 @@ def test_a_context_manager_that_gives_something_else(pytester: pytest.Pytester) 
     """,
     )
     result.assert_outcomes(passed=1, errors=1)
-    assert "S.__aenter__ gave int, not the service itself." in output(result)
+    assert "S.__aenter__ returned int, not the service itself." in output(result)

@@ -1,1 +1,1 @@
-"""What users write, turned into frozen specs. Pure: no pytest, no asyncio, no I/O."""
+"""Declarations that users write, turned into frozen specs. Pure: no pytest, no asyncio, no I/O."""

@@ -1,14 +1,14 @@
-"""The annotations and parameters of a function or class, read without losing some of them over others.
+"""The annotations and parameters of a function or class, each read independently of the others.
 
-From Python 3.14 on, annotations are evaluated when they are read, all of one function or class together: a single name
-that is imported under `if TYPE_CHECKING` makes the whole of them raise. Here each stands by itself.
+Python 3.14 and later evaluate all annotations of a function or class together, when they are first read. A single name
+that is imported under `if TYPE_CHECKING` makes the whole read raise. Here each annotation is evaluated by itself.
 
-Does not evaluate texts: who reads them knows where their names are looked up.
+Does not evaluate strings: the caller knows in which namespace to look names up.
 
 Invariants:
 1. No annotation raises, whatever its expression does.
-2. One that cannot be evaluated is given as its text, which is what `from __future__ import annotations` gives on every
-   Python.
+2. An annotation that cannot be evaluated is returned as its source text, which is what
+   `from __future__ import annotations` gives on every Python version.
 """
 
 import dataclasses
@@ -25,20 +25,20 @@ __all__ = ["annotations_of", "parameters_of"]
 
 
 def annotations_of(thing: Any) -> Mapping[str, Any]:
-    """Return the own annotations of a function or class, as they were written or evaluated."""
+    """Return a function's or class's own annotations, evaluated where possible and as source text elsewhere."""
     try:
-        # For a function the attribute is the same, and a lot faster.
+        # For a function, the attribute gives the same and is much faster.
         return thing.__annotations__ if type(thing) is FunctionType else inspect.get_annotations(thing)
     except Exception:  # noqa: BLE001 - Python 3.14 runs the user's own expressions here
         return _each_by_itself(thing)
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters that a function or class takes. Their annotations are for `annotations_of` to read.
+    """Return the parameters that a function or class takes. Use `annotations_of` for their annotations.
 
     Raises:
-        TypeError: it is no callable.
-        ValueError: it has no signature, as some that are written in C.
+        TypeError: `function` isn't callable.
+        ValueError: it has no signature, like some functions written in C.
     """
     try:
         return inspect.signature(function).parameters
@@ -60,12 +60,12 @@ def _each_by_itself(thing: Any) -> Mapping[str, Any]:
 def _read(thing: Any, how: Format) -> dict[str, Any]:
     try:
         return get_annotations(thing, format=how)
-    except Exception:  # noqa: BLE001 - not every expression can be read in this way: an f-string cannot
+    except Exception:  # noqa: BLE001 - some expressions cannot be read this way, an f-string for one
         return {}
 
 
 def _is_incomplete(value: Any) -> bool:
-    """Whether a name that does not exist is somewhere in an annotation."""
+    """Return whether an annotation contains a name that does not exist."""
     if isinstance(value, ForwardRef):
         return True
     if isinstance(value, dataclasses.InitVar):

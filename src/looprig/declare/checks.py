@@ -1,4 +1,4 @@
-"""What can be wrong with a service class by itself, told when it is decorated.
+"""Checks of a service class by itself, made when it is decorated.
 
 Does not look at other services or at fixtures (`fields` and the plugin do). Pure.
 """
@@ -33,14 +33,14 @@ _TAKEN: Final = frozenset(
         "unused_port_factory",
     }
 )
-"""Names of fixtures that mean something to pytest or to looprig: a service of that name would be taken for it."""
+"""Fixture names that pytest or looprig give a meaning: a service of such a name would be mistaken for theirs."""
 
 
 def checked_class(cls: type, location: Location) -> None:
-    """A class that can be made from its fields.
+    """Check that instances of a class can be created from its fields alone.
 
     Raises:
-        DeclarationError: it cannot.
+        DeclarationError: they can't.
     """
     __tracebackhide__ = True
     party = [(cls.__qualname__, location)]
@@ -48,20 +48,20 @@ def checked_class(cls: type, location: Location) -> None:
         raise DeclarationError(
             f"{cls.__qualname__} has annotated fields ({', '.join(missed)}), but is not a dataclass yet.",
             party,
-            "Write @dataclass(kw_only=True) below @service_fixture(...), next to the class.",
+            "Put @dataclass(kw_only=True) below @service_fixture(...), directly above the class.",
         )
     if (ineffective := _ineffective(cls)) is not None:
         name, base = ineffective
         raise DeclarationError(
             f"{cls.__qualname__} sets {name}, a field of {base.__qualname__}, in a way that has no effect.",
             party,
-            "Annotate it, and write @dataclass(kw_only=True) next to the class.",
+            "Annotate it, and put @dataclass(kw_only=True) directly above the class.",
         )
     if abstract := sorted(getattr(cls, "__abstractmethods__", ())):
         raise DeclarationError(
-            f"{cls.__qualname__} is abstract: {', '.join(abstract)} is not written.",
+            f"{cls.__qualname__} is abstract: it doesn't implement {', '.join(abstract)}.",
             party,
-            f"Write {', '.join(abstract)}, or decorate the subclass that does.",
+            f"Implement {', '.join(abstract)}, or decorate the subclass that does.",
         )
     fields: set[str] = set(getattr(cls, "__dataclass_fields__", ()))
     needed = [
@@ -73,16 +73,16 @@ def checked_class(cls: type, location: Location) -> None:
     ]
     if needed:
         raise DeclarationError(
-            f"The constructor of {cls.__qualname__} needs {', '.join(needed)}, which is no field of a dataclass.",
+            f"The constructor of {cls.__qualname__} requires {', '.join(needed)}, which isn't a dataclass field.",
             party,
-            "Write @dataclass(kw_only=True) below @service_fixture(...), and declare as fields what it needs.",
+            "Put @dataclass(kw_only=True) below @service_fixture(...), and declare the arguments as fields.",
         )
 
 
 def _ineffective(cls: type) -> tuple[str, type] | None:
-    """A field of a base class that a class sets, so that it looks as if it had another default, and whose it is.
+    """Return a base class's field that a class seems to give another default, and the base class.
 
-    The constructor, which is made by @dataclass from annotations, would set it back to the one of the base class.
+    Without an annotation, @dataclass does not see the assignment, and the constructor keeps the old default.
     """
     is_made_here = "__dataclass_fields__" in vars(cls)
     annotated: set[str] = set(annotations_of(cls)) if is_made_here else set()
@@ -92,13 +92,13 @@ def _ineffective(cls: type) -> tuple[str, type] | None:
         for base in cls.__mro__[1:]:
             field = vars(base).get("__dataclass_fields__", {}).get(name)
             if field is not None and field.init:
-                # A dataclass has the defaults of all its fields as attributes of its own, where those have slots.
+                # @dataclass(slots=True) copies the defaults of inherited fields to attributes of the class.
                 return None if is_made_here and value is field.default else (name, base)
     return None
 
 
 def _own_fields(cls: type) -> set[str]:
-    """The names that a class annotates itself, and that would be fields of a dataclass."""
+    """Return the names annotated in the class body that would be fields of a dataclass."""
     return {
         name
         for name, hint in annotations_of(cls).items()
@@ -107,23 +107,23 @@ def _own_fields(cls: type) -> set[str]:
 
 
 def checked_scope(scope: str, name: str, location: Location) -> Scope:
-    """A scope that pytest knows.
+    """Return the scope called `scope`.
 
     Raises:
-        DeclarationError: it is none.
+        DeclarationError: pytest has no such scope.
     """
     __tracebackhide__ = True
     try:
         return Scope.parse(scope, of=name, at=location)
     except DeclarationError as error:
-        raise error.with_traceback(None) from None  # it shows where the suite stands, not where we do
+        raise error.with_traceback(None) from None  # so that the traceback ends in the suite, not in looprig
 
 
 def checked_name(cls: type, name: object, location: Location) -> str:
-    """A name that a parameter can have and that is not taken.
+    """Return `name` if a parameter can have it and it isn't taken.
 
     Raises:
-        DeclarationError: it is none.
+        DeclarationError: it isn't an identifier, or it is taken.
     """
     __tracebackhide__ = True
     party = [(cls.__qualname__, location)]
@@ -135,7 +135,7 @@ def checked_name(cls: type, name: object, location: Location) -> str:
         )
     if name in _TAKEN:
         raise DeclarationError(
-            f"{cls.__qualname__} cannot be the fixture {name!r}: pytest or looprig has one already.",
+            f"{cls.__qualname__} cannot be the fixture {name!r}: pytest or looprig already has one.",
             party,
             'Give it another name: name="...".',
         )
@@ -143,34 +143,36 @@ def checked_name(cls: type, name: object, location: Location) -> str:
 
 
 def is_duration(seconds: Any) -> bool:
-    """Whether something is a number of seconds above 0, whatever a suite's types say."""
+    """Return whether something is a number of seconds above 0. A suite may pass anything, whatever the types say."""
     return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
 
 
 def checked_timeout(cls: type, seconds: float, location: Location) -> float:
-    """A number of seconds above 0.
+    """Return a start timeout in seconds.
 
     Raises:
-        DeclarationError: it is none.
+        DeclarationError: it isn't a number above 0.
     """
     __tracebackhide__ = True
     if not is_duration(seconds):
         raise DeclarationError(
             f"{cls.__qualname__} has start_timeout={seconds!r}.",
             [(cls.__qualname__, location)],
-            "Give a number of seconds above 0.",
+            "Pass a number of seconds above 0.",
         )
     return float(seconds)
 
 
 def checked_provides(cls: type, provides: object, location: Location) -> tuple[Any, ...]:
-    """The Protocols that a service provides. Their members must be there: by name, since types are the checker's.
+    """Return the Protocols that a service provides.
+
+    Members are checked by name only; their types are the type checker's job.
 
     Raises:
-        DeclarationError: something else was given, or a member is missing.
+        DeclarationError: one isn't a Protocol, or the class lacks a member of one.
     """
     __tracebackhide__ = True
-    # An alias such as Store[User] can be iterated over, so what is a sequence is told by its type.
+    # An alias such as Store[User] is iterable too, so test for the types of sequences.
     several = isinstance(provides, list | tuple | set | frozenset)
     given: tuple[Any, ...] = tuple(cast("Any", provides)) if several else (provides,)
     for protocol in given:
@@ -178,9 +180,9 @@ def checked_provides(cls: type, provides: object, location: Location) -> tuple[A
         if not isinstance(origin, type) or not is_protocol(origin):
             shown = getattr(origin, "__qualname__", repr(origin))
             raise DeclarationError(
-                f"{cls.__qualname__} is declared to provide {shown}, which is no Protocol.",
+                f"{cls.__qualname__} is declared to provide {shown}, which isn't a Protocol.",
                 [(cls.__qualname__, location), (shown, location_of(origin))],
-                "Give Protocols in provides. A class is asked for by itself.",
+                "Pass only Protocols as provides. A field can name a service class directly.",
             )
         _check_members(cls, origin, location)
     return given
@@ -195,5 +197,5 @@ def _check_members(cls: type, protocol: type, location: Location) -> None:
         raise DeclarationError(
             f"{cls.__qualname__} is declared to provide {protocol.__qualname__}, but has no {', '.join(missing)}.",
             [(cls.__qualname__, location), (protocol.__qualname__, location_of(protocol))],
-            f"Give it {', '.join(missing)}, or take {protocol.__qualname__} out of provides.",
+            f"Give it {', '.join(missing)}, or remove {protocol.__qualname__} from provides.",
         )

@@ -1,9 +1,11 @@
-"""Where the value of each field of a service comes from.
+"""The source of each field's value in a service.
 
-In this order: `Annotated[T, Fixture("name")]`; T is a service class; T is a Protocol that exactly one service
-provides; the fixture of the field's name. A field with a default and no such fixture is configuration, and
-`field(init=False)` is state. Does not get the values, and knows of no fixtures: who does decides whether a field with
-a default is configuration.
+The first of these that applies: `Annotated[T, Fixture("name")]`; T is a service class; T is a Protocol that exactly one
+service provides; the fixture with the field's name. A field with a default and no such fixture is configuration, and
+`field(init=False)` is state.
+
+Does not get the values, and does not know which fixtures exist: the caller, who does, decides whether a field with a
+default is configuration.
 """
 
 import dataclasses
@@ -27,7 +29,7 @@ __all__ = ["Fixture", "Source", "Through", "find_cycle", "resolve_fields", "serv
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fixture:
-    """Names the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
+    """The name of the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
 
     name: str
 
@@ -35,10 +37,11 @@ class Fixture:
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Through:
-    """Has a service, or a client of one, be reached through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
+    """A route to a service, or to a client's service, through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
 
-    What is given is the service, but its address (`address`, `host`, `port`, `url` ...) is that of the proxy. With no
-    proxy named it is the one that `Proxy[Postgres]` means there; `Through(UdpProxy)` is `UdpProxy[Postgres]`.
+    The field or parameter gets the service itself, but its address (`address`, `host`, `port`, `url` ...) is the
+    proxy's. `Through()` uses the proxy that `Proxy[Postgres]` means there, `Through(UdpProxy)` that of
+    `UdpProxy[Postgres]`.
     """
 
     proxy: type | None = None
@@ -47,12 +50,14 @@ class Through:
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Source:
-    """The field `field` takes its value from a service, or else from the fixture called `fixture`.
+    """The source of the field `field`: `service` if there is one, otherwise the fixture called `fixture`.
 
-    `required` says that the field has no default, so that the fixture must exist; `config`, that it is configuration
-    whatever fixtures there are; `known`, that its annotation means something at run time. `expected` is the service
-    that the annotation names where the value comes from a fixture all the same. `routed` says that `service` is a
-    proxy, and the value what is behind it, seen through it.
+    Attributes:
+        required: the field has no default, so the fixture must exist.
+        config: the field is configuration, even if a fixture has its name.
+        known: the annotation can be evaluated at run time.
+        expected: the service that the annotation names, if the value comes from a named fixture nevertheless.
+        routed: `service` is a proxy, and the value is the service behind it, with the proxy's address.
     """
 
     field: str
@@ -66,15 +71,15 @@ class Source:
 
 
 def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpec]]) -> list[Source]:
-    """Where the fields of a service may take their values from, in the order of its constructor.
+    """Return the source of each field of a service, in the order of its constructor.
 
-    `services` gives all those that may provide a Protocol.
+    `services` returns all services that may provide a Protocol.
 
     Raises:
         DeclarationError: a Protocol is provided by several services, or a scope is too narrow.
     """
     hints = hints_of(spec.cls)
-    # What the constructor takes: so state (`init=False`) is left out, and an InitVar, which is no field, is not.
+    # Go by the constructor: it leaves out state (`init=False`) and includes an InitVar, which isn't a field.
     declared: dict[str, dataclasses.Field[Any]] = getattr(spec.cls, "__dataclass_fields__", {})
     sources: list[Source] = []
     for parameter in parameters_of(spec.cls).values():
@@ -93,7 +98,7 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
 
 
 def _is_config(cls: type, field: "dataclasses.Field[Any]") -> bool:
-    """Whether a field, or the one of a base class that it overrides, is configuration."""
+    """Return whether a field, or the field of a base class that it overrides, is configuration."""
     return is_config(field) or any(
         is_config(own) for base in cls.__mro__ if (own := getattr(base, "__dataclass_fields__", {}).get(field.name))
     )
@@ -124,7 +129,7 @@ def _party(spec: ServiceSpec, field: str) -> tuple[str, Location]:
 
 
 def service_of(annotation: Any) -> ServiceSpec | None:
-    """The service that an annotation names: the class, or a parametrized generic one."""
+    """Return the service that an annotation names, or `None`. A parametrized generic class stands for the class."""
     return spec_of(typing.get_origin(annotation) or annotation)
 
 
@@ -148,7 +153,7 @@ def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[Ser
             f"Field {field} of {spec.cls.__qualname__} takes a {protocol.__qualname__}, which "
             f"{len(found)} services provide.",
             [spec.party, (protocol.__qualname__, location_of(protocol)), *(service.party for service in found)],
-            f"Name the one you mean: the class itself, or Annotated[{protocol.__qualname__}, "
+            f"Annotate the field with the service you mean, or with Annotated[{protocol.__qualname__}, "
             f'Fixture("{found[0].name}")].',
             "declaration",
             field,
@@ -157,7 +162,7 @@ def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[Ser
 
 
 def _is_same(given: Any, wanted: Any) -> bool:
-    """Whether a provided Protocol is the one that is wanted; a bare generic one stands for all its parameters."""
+    """Return whether a provided Protocol is the one wanted. A bare generic Protocol matches any parameters."""
     origins = typing.get_origin(given) or given, typing.get_origin(wanted) or wanted
     if not same_class(*origins):
         return False
@@ -177,10 +182,10 @@ def _check_scope(spec: ServiceSpec, needed: ServiceSpec, field: str) -> None:
 
 
 def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[ServiceSpec]]) -> None:
-    """Looks for a way from a service back to itself.
+    """Check that no service depends on itself, starting the search at `spec`.
 
     Raises:
-        DeclarationError: there is one; all of it is shown.
+        DeclarationError: there is a circle; the message shows all of it.
     """
     __tracebackhide__ = True
     path: list[ServiceSpec] = []
@@ -200,14 +205,14 @@ def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[Servic
         done.add(at.key)
 
     for cycle in walk(spec):
-        # Told from the same member on, wherever it was entered: so it is told once.
+        # Start at the same member wherever the search entered the circle, so that it is reported once.
         members = cycle[:-1]
         first = min(range(len(members)), key=lambda index: (members[index].location, *members[index].key))
         members = [*members[first:], *members[:first]]
         raise DeclarationError(
-            "Services need each other in a circle: "
+            "Services depend on each other in a circle: "
             + " -> ".join(member.cls.__qualname__ for member in [*members, members[0]])
             + ", so none of them can start first.",
             [member.party for member in members],
-            "Take one field of the circle out, or hand that value over after the start.",
+            "Remove one of these fields, or pass that value on after the service has started.",
         )

@@ -1,21 +1,21 @@
-"""Marks dataclass fields as configuration, so that they are never looked up as fixtures.
+"""Dataclass fields that are configuration and never looked up as fixtures.
 
-A service's field with a default is configuration only if no fixture has the field's name. The base classes that
-looprig ships cannot leave it at that: a suite that has a fixture named `host` would change every server in it.
+By default, a service's field with a default is configuration only if no fixture has the field's name. For looprig's own
+base classes that isn't enough: a fixture named `host` would change every server in the suite.
 
-Pure: knows nothing of services or fixtures. Invariant: a field made here has `CONFIG_KEY` in its metadata.
+Pure: knows nothing of services or fixtures. Invariant: a field made here has `_CONFIG_KEY` in its metadata.
 """
 
 from collections.abc import Callable
 from dataclasses import Field, field
 from typing import Final, TypeVar, overload
 
-__all__ = ["CONFIG_KEY", "config_field", "is_config"]
+__all__ = ["config_field", "is_config"]
 
-CONFIG_KEY: Final = "looprig.config"
+_CONFIG_KEY: Final = "looprig.config"
 
 _T = TypeVar("_T")
-_METADATA: Final = {CONFIG_KEY: True}
+_METADATA: Final = {_CONFIG_KEY: True}
 
 
 @overload
@@ -23,9 +23,9 @@ def config_field(default: _T) -> _T: ...
 @overload
 def config_field(*, factory: Callable[[], _T]) -> _T: ...
 def config_field(default: object = None, *, factory: Callable[[], object] | None = None) -> object:
-    """Declare a keyword-only dataclass field that is configuration whatever fixtures there are.
+    """Declare a keyword-only dataclass field that is configuration, even if a fixture has its name.
 
-    Give its default, or with `factory=` what makes the default for each instance.
+    Pass its default, or a function that creates the default of each instance as `factory=`.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(kw_only=True)
@@ -40,5 +40,5 @@ def config_field(default: object = None, *, factory: Callable[[], object] | None
 
 
 def is_config(declared: "Field[object]") -> bool:
-    """Say whether a field was declared with `config_field`."""
-    return bool(declared.metadata.get(CONFIG_KEY, False))
+    """Return whether a field was declared with `config_field`."""
+    return bool(declared.metadata.get(_CONFIG_KEY, False))

@@ -1,12 +1,12 @@
 """The types of a class's fields, as far as they exist at run time.
 
-Does not ask what the types mean for a service (`fields` does).
+Does not interpret what the types mean for a service (`fields` does).
 
 Invariants:
-1. No annotation raises: what exists for type checkers alone, or is no type, is `UNRESOLVED`.
-2. A type variable stands for what a subclass puts in its place, or else for its bound.
-3. Names are looked up where the class was written, though another module may have its module's name by now, as with
-   two conftests that are in no package.
+1. No annotation raises. One that only type checkers can evaluate, or that isn't a type, is `UNRESOLVED`.
+2. A type variable is replaced by what a subclass gives for it, or otherwise by its bound.
+3. Names are looked up in the module that defines the class, even if another module has taken that module's name in
+   `sys.modules` since, as happens with two conftests outside a package.
 """
 
 import sys
@@ -19,11 +19,11 @@ from looprig.declare.annotations import annotations_of
 __all__ = ["UNRESOLVED", "hints_of", "namespace_of"]
 
 UNRESOLVED: Final = object()
-"""Stands for the type of a field whose annotation names something that does not exist at run time."""
+"""The type of a field whose annotation names something that does not exist at run time."""
 
 
 def hints_of(cls: type) -> dict[str, Any]:
-    """The types of a class's fields with their `Annotated` extras; `UNRESOLVED` where a name does not exist."""
+    """Return the types of a class's fields with their `Annotated` extras, `UNRESOLVED` where a name is missing."""
     bound = _bindings(cls)
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
@@ -33,7 +33,7 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 
 def _evaluated(hint: Any, base: type) -> Any:
-    # Twice for a text within a text: "Rest" under `from __future__ import annotations`.
+    # Twice, for a string in a string: "Rest" under `from __future__ import annotations`.
     for _ in range(2):
         if isinstance(hint, ForwardRef):
             hint = hint.__forward_arg__
@@ -42,7 +42,7 @@ def _evaluated(hint: Any, base: type) -> Any:
         try:
             # The user's own annotation, evaluated as typing.get_type_hints does.
             hint = eval(hint, namespace_of(base), dict(vars(base)))  # noqa: S307
-        except Exception:  # noqa: BLE001 - a name for checkers only, or no type at all
+        except Exception:  # noqa: BLE001 - a name that only checkers know, or not a type at all
             return UNRESOLVED
     if typing.get_origin(hint) is typing.Annotated:
         inner, *extras = typing.get_args(hint)
@@ -52,7 +52,7 @@ def _evaluated(hint: Any, base: type) -> Any:
 
 
 def namespace_of(base: type) -> dict[str, Any]:
-    """The globals of the module that a class was written in."""
+    """Return the globals of the module that defines a class."""
     for value in vars(base).values():
         if isinstance(value, FunctionType) and value.__globals__.get("__name__") == base.__module__:
             return value.__globals__
@@ -60,7 +60,7 @@ def namespace_of(base: type) -> dict[str, Any]:
 
 
 def _bindings(cls: type) -> dict[Any, dict[Any, Any]]:
-    """What the type variables of each base class stand for, seen from `cls`."""
+    """Return the values of each base class's type variables, as seen from `cls`."""
     found: dict[Any, dict[Any, Any]] = {cls: {}}
     left: list[Any] = [cls]
     while left:

@@ -1,4 +1,4 @@
-"""The three lifecycles that a service can have, as Protocols for checkers and as a question for the run.
+"""The three lifecycles that a service can have: Protocols for type checkers, and an enum for the runtime.
 
 Does not run anything (`looprig.services.lifecycle` does).
 """
@@ -20,36 +20,36 @@ class StartsAndStops(Protocol):
     """A service with a `start` that returns when it is ready, and a `stop` that returns when it has ended."""
 
     async def start(self) -> Any:
-        """Returns when the service is ready."""
+        """Start the service, and return when it is ready."""
 
     async def stop(self) -> Any:
-        """Returns when the service has ended."""
+        """Stop the service, and return when it has ended."""
 
 
 class Runs(Protocol):
-    """A service that is an async generator: it yields once, when it is ready, and then ends."""
+    """A service whose `run` is an async generator. It yields once, when the service is ready, and then stops it."""
 
     def run(self) -> AsyncIterator[Any]:
-        """Yields once."""
+        """Start the service, yield once when it is ready, and stop it."""
         ...
 
 
 class EntersItself(Protocol):
-    """A service that is an async context manager and gives itself."""
+    """A service that is an async context manager and returns itself on entry."""
 
     async def __aenter__(self) -> Self:
-        """Returns itself when it is ready."""
+        """Start the service, and return it when it is ready."""
         ...
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> bool | None:
-        """Returns when the service has ended."""
+        """Stop the service, and return when it has ended."""
         ...
 
 
 class Lifecycle(Enum):
-    """Which of the three a class has."""
+    """The lifecycle of a service class, named by the methods that make it."""
 
     RUNS = "run"
     STARTS_AND_STOPS = "start and stop"
@@ -57,10 +57,12 @@ class Lifecycle(Enum):
 
 
 def lifecycle_of(cls: type) -> Lifecycle:
-    """The lifecycle of a class: an async generator `run` goes before `start` and `stop`, and that before the rest.
+    """Return the lifecycle of a class.
+
+    Where a class has several, an async generator `run` wins over `start` and `stop`, and those over `__aenter__`.
 
     Raises:
-        DeclarationError: it has none.
+        DeclarationError: the class has no lifecycle.
     """
     __tracebackhide__ = True
     if _is_generator_method(getattr(cls, "run", None)):
@@ -78,7 +80,7 @@ def lifecycle_of(cls: type) -> Lifecycle:
 
 
 def _is_generator_method(run: object) -> bool:
-    """Whether `run` is an async generator, or a plain function that says it gives one."""
+    """Return whether `run` is an async generator function, or a function annotated to return an async iterator."""
     if not callable(run) or _is_context_manager(run):
         return False
     function = inspect.unwrap(run)
@@ -88,7 +90,7 @@ def _is_generator_method(run: object) -> bool:
 
 
 def _is_context_manager(function: object) -> bool:
-    """Whether a function was decorated with `asynccontextmanager`: what it gives is no iterator."""
+    """Return whether a function was decorated with `asynccontextmanager`, so that its result is not an iterator."""
     return getattr(function, "__globals__", {}).get("__name__") == "contextlib"
 
 
@@ -97,7 +99,7 @@ def _awaitable(cls: type, *names: str) -> bool:
 
 
 def _is_awaitable(function: object) -> bool:
-    """Whether calling it gives something to await. What is no plain function, a mock say, gets the benefit."""
+    """Return whether calling it returns an awaitable. Anything but a plain function, such as a mock, is trusted to."""
     if not callable(function):
         return False
     function = inspect.unwrap(function)
@@ -114,7 +116,7 @@ def _return_annotation(function: object) -> str:
 
 
 def _hint(cls: type) -> str:
-    """What the class has that comes near a lifecycle."""
+    """Return a sentence about the part of a lifecycle that the class has, or an empty string."""
     there = {name for name in _NEAR if callable(getattr(cls, name, None))}
     if "run" in there:
         return _hint_for_run(cls.run)  # type: ignore[attr-defined]
@@ -132,7 +134,7 @@ def _hint(cls: type) -> str:
 
 def _hint_for_run(run: object) -> str:
     if _is_context_manager(run):
-        return " Its run is an asynccontextmanager: take that decorator off, the bare generator is enough."
+        return " Its run is an asynccontextmanager: remove that decorator, the bare generator is enough."
     if inspect.iscoroutinefunction(run):
         return " Its run is a coroutine function: add a `yield` where the service is ready."
     return " Its run is not async: make it an `async def` with a `yield` where the service is ready."

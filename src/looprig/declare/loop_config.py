@@ -1,6 +1,6 @@
-"""`loop_config`: what the loops of a conftest's or module's subtree are to be like.
+"""`loop_config`: settings for the loops of all tests below a conftest or module.
 
-Does not say what holds for a test: the plugin asks the modules around it for theirs. Pure; no asyncio.
+Does not work out which settings apply to a test; the plugin does, from the modules around it. Pure: no asyncio.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from looprig.scopes import Scope, ScopeName
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 else:
-    AbstractEventLoop = Any  # asyncio is not imported here; `get_type_hints` still answers
+    AbstractEventLoop = Any  # asyncio must not be imported here, but `get_type_hints` has to work
 
 __all__ = ["LoopConfig", "configs_in", "loop_config"]
 
@@ -27,9 +27,9 @@ _ATTRIBUTE: Final = "__looprig_loop_configs__"
 @final
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
-    """A declaration about the loops of the tests below the conftest or module it stands in.
+    """Settings for the loops of the tests below the conftest or module that declares them.
 
-    What is `None` is not declared: an outer declaration, the command line or the default holds.
+    `None` means not set: an outer declaration, the command line or the default applies.
     """
 
     scope: Scope = Scope.FUNCTION
@@ -52,20 +52,20 @@ def loop_config(
     executor: Callable[[], ThreadPoolExecutor] | None = None,
     timeout: float | None = None,
 ) -> LoopConfig:
-    """Declares the loops of a subtree, at the top level of a conftest.py or test module.
+    """Configure the loops of a subtree. Call it at the top level of a conftest.py or test module.
 
         loops = loop_config(factories={"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop})
 
     Args:
-        scope: how wide each loop is at least; a fixture that needs a wider one gets it.
-        factory: makes the loop.
-        factories: makes every test run once with each of these, the names being the parameter ids.
+        scope: the minimum scope of each loop; a fixture that needs a wider one gets it.
+        factory: creates the loop.
+        factories: loop factories by name; every test runs once with each, and the names are the parameter ids.
         debug: asyncio's debug mode.
-        executor: makes the loop's default executor.
-        timeout: seconds that each of a test's set-up, call and teardown may take.
+        executor: creates the loop's default executor.
+        timeout: time limit in seconds for each of a test's set-up, call and teardown.
 
     Raises:
-        DeclarationError: the values contradict each other.
+        DeclarationError: a value is invalid, or contradicts another one here or in the same module.
     """
     __tracebackhide__ = True
     location = caller_location()
@@ -74,20 +74,20 @@ def loop_config(
         raise DeclarationError(
             "loop_config was given both factory and factories.",
             party,
-            "Give factory for one kind of loop, or factories to run every test with each of them.",
+            "Pass factory for one kind of loop, or factories to run every test once with each of them.",
         )
     _check_factories(factories, party)
     callables: list[tuple[str, Any]] = [("factory", factory), ("executor", executor)]
     for name, value in callables:
         if value is not None and not callable(value):
             raise DeclarationError(
-                f"loop_config was given {value!r} as {name}, which cannot be called.",
+                f"loop_config was given {value!r} as {name}, which isn't callable.",
                 party,
-                f"Give {name} what makes one: a class or function that takes no argument.",
+                f"Pass a class or function that takes no arguments as {name}.",
             )
     if timeout is not None and not is_duration(timeout):
         raise DeclarationError(
-            f"loop_config was given timeout={timeout!r}.", party, "Give a number of seconds above 0."
+            f"loop_config was given timeout={timeout!r}.", party, "Pass a number of seconds above 0."
         )
     config = LoopConfig(
         checked_scope(scope, "loop_config", location),
@@ -98,10 +98,10 @@ def loop_config(
         timeout,
         location,
     )
-    # On the module that says it, so that it holds whether or not it is given a name there.
+    # Recorded on the calling module, so that it applies even if the result is not assigned to a name.
     module, is_its_body = caller_globals()
     declared: list[LoopConfig] = module.setdefault(_ATTRIBUTE, [])
-    declared[:] = [other for other in declared if other.location != location]  # the module is run anew
+    declared[:] = [other for other in declared if other.location != location]  # the module may be reloaded
     for other in declared if is_its_body else ():
         _check_agree(other, config)
     declared.append(config)
@@ -109,7 +109,7 @@ def loop_config(
 
 
 def _check_agree(one: LoopConfig, other: LoopConfig) -> None:
-    """Two declarations of one module may each say a part; neither is nearer to a test than the other."""
+    """Check that two declarations of one module don't contradict each other: neither is nearer to a test."""
     __tracebackhide__ = True
     for name, silent in (("scope", Scope.FUNCTION), ("debug", None), ("executor", None), ("timeout", None)):
         _check_one(name, getattr(one, name), getattr(other, name), silent, (one, other))
@@ -120,14 +120,14 @@ def _check_one(name: str, one: object, other: object, silent: object, both: tupl
     __tracebackhide__ = True
     if silent not in (one, other) and one != other:
         raise DeclarationError(
-            f"Two loop_config in one module contradict each other about {name}: {one!r} and {other!r}.",
+            f"Two loop_config calls in one module set different values of {name}: {one!r} and {other!r}.",
             [("loop_config", config.location) for config in both],
-            "Declare it once, or move the tests that need another into a module of their own.",
+            "Set it once, or move the tests that need another value into a module of their own.",
         )
 
 
 def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:
-    """The declarations that a module made, in their order; one that it imported belongs to where it was made."""
+    """Return the `loop_config` declarations made in a module itself, not those it imported, in order."""
     return tuple(vars(module).get(_ATTRIBUTE, ()))
 
 
@@ -137,16 +137,16 @@ def _check_factories(factories: Any, party: list[tuple[str, Location]]) -> None:
         return
     if not isinstance(factories, Mapping):
         raise DeclarationError(
-            f"loop_config was given {factories!r} as factories, which is no mapping.",
+            f"loop_config was given {factories!r} as factories, which isn't a mapping.",
             party,
-            'Name each of them, for the ids of the tests: {"asyncio": asyncio.new_event_loop}.',
+            'Name each factory; the names become test ids: {"asyncio": asyncio.new_event_loop}.',
         )
     if not factories:
-        raise DeclarationError("loop_config was given no factory in factories.", party, "Name at least one.")
+        raise DeclarationError("loop_config was given empty factories.", party, "Name at least one factory.")
     for name, value in cast("Any", factories).items():
         if not isinstance(name, str) or not callable(value):
             raise DeclarationError(
                 f"loop_config was given {name!r}: {value!r} in factories.",
                 party,
-                "Give a name, and what makes a loop: a function that takes no argument.",
+                "Map a name to a function that takes no arguments and returns a loop.",
             )

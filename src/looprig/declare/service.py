@@ -1,12 +1,12 @@
-"""`service_fixture`: a dataclass with a lifecycle becomes the frozen spec of a fixture.
+"""`service_fixture`: turns a dataclass with a lifecycle into the frozen spec of a fixture.
 
-Does not judge the class (`checks` does), does not resolve its fields (`fields` does), and knows of no pytest.
+Does not check the class (`checks` does), does not resolve its fields (`fields` does), and does not know pytest.
 
 Invariants:
-1. A class is checked when it is decorated: what is wrong with it by itself is told at import.
+1. A class is checked when it is decorated, so a mistake in the class itself is reported at import.
 2. A spec belongs to the class that was decorated, not to its subclasses.
-3. The same class imported under two module names has one `key`: the file, the name it was written under, and which
-   of several of that name it is, since a function may make one class after another.
+3. The same class imported under two module names has one `key`: its file, its qualified name, and its ordinal among the
+   classes of that name, since a function may create several.
 """
 
 import dataclasses
@@ -37,25 +37,25 @@ __all__ = [
 ]
 
 START_TIMEOUT: Final = 30.0
-"""Seconds that a service has to get ready, unless it is declared otherwise."""
+"""Default time limit in seconds for a service to get ready."""
 
 _ATTRIBUTE: Final = "__looprig_service__"
-# Which classes exist, for `provides`; what a run does with them is kept by the run.
+# All declared classes, to find those that provide a Protocol. A run keeps its own state elsewhere.
 _declared: Final[WeakSet[type]] = WeakSet()
-# How many classes of one name each module has declared so far.
+# For each module, the number of classes of one name that it has declared so far.
 _counts: Final[WeakKeyDictionary[ModuleType, Counter[str]]] = WeakKeyDictionary()
 
 S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 ServiceKey = tuple[str, str, int]
 
 
-_real: Final = functools.cache(os.path.realpath)  # asked for by each test that a service answers
+_real: Final = functools.cache(os.path.realpath)  # called for each test that uses a service
 
 
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """What is declared of a service. `start_timeout` is in seconds."""
+    """A service class together with its options. `start_timeout` is in seconds."""
 
     cls: type
     name: str
@@ -69,17 +69,17 @@ class ServiceSpec:
 
     @property
     def key(self) -> ServiceKey:
-        """One for each declaration, however many times its file was imported."""
+        """The identity of the declaration, the same however many times its file was imported."""
         return _real(self.location.path), self.cls.__qualname__, self.ordinal
 
     @property
     def label(self) -> str:
-        """How errors call it."""
+        """The name and scope, as error messages show them."""
         return f'{self.cls.__qualname__} (scope "{self.scope}")'
 
     @property
     def party(self) -> tuple[str, Location]:
-        """How errors list it."""
+        """The name and location, as an error lists its parties."""
         return self.cls.__qualname__, self.location
 
 
@@ -104,7 +104,7 @@ def service_fixture(
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
 ) -> Any:
-    """Makes a fixture of a service class: a dataclass whose fields are what it depends on.
+    """Declare a service class as a fixture. The class is a dataclass whose fields are its dependencies.
 
         @service_fixture(scope="module")
         @dataclass(kw_only=True)
@@ -113,14 +113,14 @@ def service_fixture(
             page_size: int = 20          # configuration
 
     Args:
-        scope: how long an instance lives, as for any fixture of pytest.
+        scope: how long an instance lives, as for any pytest fixture.
         name: the fixture's name; by default the class's name in snake_case.
-        provides: Protocols that a field may name in the place of this class.
-        autouse: whether every test that sees the fixture uses it.
-        start_timeout: seconds it has to get ready.
+        provides: Protocols that a field may name instead of this class.
+        autouse: whether every test that can see the fixture uses it.
+        start_timeout: time limit in seconds for the service to get ready.
 
     Raises:
-        DeclarationError: the class has no lifecycle, or is not a dataclass though it has fields.
+        DeclarationError: the class has no lifecycle, has fields but isn't a dataclass, or an option is invalid.
     """
     __tracebackhide__ = True
 
@@ -142,9 +142,9 @@ def _checked(
     if not isinstance(cls, type):
         shown = getattr(cls, "__qualname__", repr(cls))
         raise DeclarationError(
-            f"service_fixture was put on {shown}, which is no class.",
+            f"service_fixture was applied to {shown}, which isn't a class.",
             [(shown, location)],
-            "Put it on a class with a lifecycle. For a function, use pytest.fixture.",
+            "Apply it to a class with a lifecycle. For a function, use pytest.fixture.",
         )
     if spec_of(cls) is not None:
         raise DeclarationError(
@@ -168,7 +168,10 @@ def _checked(
 
 
 def _ordinal(cls: type) -> int:
-    """How many classes of the same name the same module has declared before, as a function that makes them does."""
+    """Return how many classes of the same qualified name the module has declared before.
+
+    More than none if a function creates them.
+    """
     module = sys.modules.get(cls.__module__)
     if module is None:
         return 0
@@ -178,24 +181,24 @@ def _ordinal(cls: type) -> int:
 
 
 def snake_case(name: str) -> str:
-    """`HTTPServer` -> `http_server`, `UserApi2` -> `user_api2`."""
+    """Return a class name in snake_case: `HTTPServer` -> `http_server`, `UserApi2` -> `user_api2`."""
     split = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", split).lower().lstrip("_")
 
 
 def spec_of(cls: object) -> ServiceSpec | None:
-    """The spec of a class that was decorated itself; `None` for all else."""
+    """Return the spec of a decorated class, or `None` for anything else, its subclasses included."""
     if not isinstance(cls, type):
         return None
     spec: ServiceSpec | None = cls.__dict__.get(_ATTRIBUTE)
     if spec is not None and spec.cls is not cls:
-        # A decorator above ours made the class anew, as @dataclass(slots=True) does.
+        # A decorator above ours created a new class, as @dataclass(slots=True) does.
         return dataclasses.replace(spec, cls=cls)
     return spec
 
 
 def same_class(one: type, other: type) -> bool:
-    """Whether two classes are one, imported under two module names perhaps."""
+    """Return whether two classes are the same one, even if it was imported under two module names."""
     if one is other:
         return True
     if one.__qualname__ != other.__qualname__ or one.__module__ == other.__module__:
@@ -210,6 +213,6 @@ def _file(cls: type) -> str | None:
 
 
 def declared_services() -> list[ServiceSpec]:
-    """The specs of all service classes that live, in the order of their places."""
+    """Return the specs of all service classes still alive, ordered by location."""
     specs = {spec.key: spec for cls in list(_declared) if (spec := spec_of(cls)) is not None}
     return sorted(specs.values(), key=lambda spec: (spec.location, spec.cls.__qualname__, spec.ordinal))

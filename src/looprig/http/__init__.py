@@ -1,4 +1,4 @@
-"""The typed HTTP client for tests, `TestClient[S]`, and what it gives.
+"""The typed HTTP client for tests, `TestClient[S]`, and the types of its results.
 
 Loading this package does not load aiohttp: the client imports it when it is opened.
 """

@@ -1,14 +1,14 @@
 """A typed HTTP client for one service under test, over a real socket.
 
-It takes its base URL from the service, so any service with a `url` can be tested with it, and its session from
-aiohttp, which is imported when the client is opened: loading this module loads no HTTP library.
+It takes its base URL from the service, so it works for any service with a `url`. Its session is aiohttp's, which is
+imported when the client is opened: loading this module loads no HTTP library.
 
-Does not start the service, and does not retry: what a test asks is asked once.
+Does not start the service, and does not retry: each request is sent once.
 
 Invariants:
-1. Every response is fully read before it is given, so nothing of it is left open.
-2. One client has one cookie jar; two clients of a service are two users.
-3. No request is without a time limit.
+1. Every response is read to its end before it is returned, so no connection is left in the middle of one.
+2. Each client has its own cookie jar, so two clients of a service act as two users.
+3. Every request has a time limit, unless a test asks for none.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ __all__ = ["HasUrl", "RequestOptions", "TestClient"]
 
 
 class HasUrl(Protocol):
-    """What a service needs for a `TestClient`: a base URL, known once it has started."""
+    """A service that a `TestClient` can connect to: it has a base URL once it has started."""
 
     @property
     def url(self) -> str:
-        """Scheme, host, port, and a path prefix if there is one: `http://127.0.0.1:8080/api`."""
+        """The scheme, host, port, and an optional path prefix: `http://127.0.0.1:8080/api`."""
         ...
 
 
@@ -44,28 +44,28 @@ _S = TypeVar("_S", bound=HasUrl)
 _T = TypeVar("_T", default=Response)
 
 _SUCCESS: Final = range(200, 300)
-__tracebackhide__: Final = True  # pytest shows a failure where the test asked, not in here
+__tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
 
 
 @final
 class TestClient(Generic[_ServiceT]):
-    """Asks one service over HTTP, and gives typed answers.
+    """An HTTP client for one service, with typed responses.
 
-    Every verb takes the path below the service's URL, and by keyword:
+    Every verb takes a path below the service's URL, and these keyword arguments:
 
-    - `into`: a type to decode the JSON body into. Without it the whole `Response` is given.
-    - `status`: the status that is expected, or several. Without it any is taken, but with `into` a 2xx is.
+    - `into`: a type to decode the JSON body into. Without it, the whole `Response` is returned.
+    - `status`: the expected status, or several. Without it any status is accepted, but with `into` only a 2xx.
     - `params`, `headers`, `cookies`, `json`, `data`, `timeout`, `allow_redirects`: see `RequestOptions`.
 
-    Raises `UnexpectedResponseError`, an `AssertionError` that shows request, status and body, where the answer is
-    not as expected; `TimeoutError`, and aiohttp's `ClientError` where the connection fails.
+    Raises `UnexpectedResponseError`, an `AssertionError` that shows request, status and body, if the response is not as
+    expected, `TimeoutError`, and aiohttp's `ClientError` if the connection fails.
 
         async with TestClient(rest) as api:
             users = await api.get("/users", into=list[User], status=200)
             refused = await api.post("/users", json={"name": ""}, status=422)
 
-    `url` asks another address than the service's own, say a proxy before it. `timeout` is the limit of each
-    request in seconds; `headers` go with every request.
+    `url` replaces the service's own URL, for example with that of a proxy in front of it. `timeout` is the time limit
+    of each request in seconds. `headers` are sent with every request.
     """
 
     __test__: ClassVar[bool] = False  # pytest would collect a class of this name
@@ -90,12 +90,12 @@ class TestClient(Generic[_ServiceT]):
 
     @property
     def url(self) -> str:
-        """The base URL that paths are put after."""
+        """The base URL, to which paths are appended."""
         return self._url if self._url is not None else self.service.url
 
     @property
     def cookies(self) -> Cookies:
-        """The cookies this client keeps, to be read, set and deleted by name."""
+        """The cookies that this client keeps, which a test can read, set and delete by name."""
         return self._opened().cookies
 
     async def request(
@@ -107,7 +107,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a request of any method; see the class for what it takes, gives and raises."""
+        """Send a request with any method. See the class for its arguments, result and errors."""
         response = await self._opened().request(method, path, options)
         whole = cast("object", into) is Response
         expected = _SUCCESS if status is None and not whole else status
@@ -123,7 +123,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a GET."""
+        """Send a GET request."""
         return await self.request("GET", path, into=into, status=status, **options)
 
     async def post(
@@ -134,7 +134,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a POST."""
+        """Send a POST request."""
         return await self.request("POST", path, into=into, status=status, **options)
 
     async def put(
@@ -145,7 +145,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a PUT."""
+        """Send a PUT request."""
         return await self.request("PUT", path, into=into, status=status, **options)
 
     async def patch(
@@ -156,7 +156,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a PATCH."""
+        """Send a PATCH request."""
         return await self.request("PATCH", path, into=into, status=status, **options)
 
     async def delete(
@@ -167,7 +167,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send a DELETE."""
+        """Send a DELETE request."""
         return await self.request("DELETE", path, into=into, status=status, **options)
 
     async def head(
@@ -177,7 +177,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> Response:
-        """Send a HEAD, whose answer has no body to decode. Follows redirects, as the other verbs do."""
+        """Send a HEAD request. Its response has no body to decode. Follows redirects, like the other verbs."""
         return await self.request("HEAD", path, status=status, **options)
 
     async def options(
@@ -188,7 +188,7 @@ class TestClient(Generic[_ServiceT]):
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:
-        """Send an OPTIONS."""
+        """Send an OPTIONS request."""
         return await self.request("OPTIONS", path, into=into, status=status, **options)
 
     def ws(
@@ -200,9 +200,9 @@ class TestClient(Generic[_ServiceT]):
         protocols: Sequence[str] = (),
         timeout: float | None = None,
     ) -> AbstractAsyncContextManager[WebSocket]:
-        """Open a websocket for the length of a block; `timeout` limits, in seconds, each wait on it.
+        """Open a websocket for the duration of a block. `timeout` limits each wait on it, in seconds.
 
-        Raises `UnexpectedResponseError` where the service does not agree to open one.
+        Raises `UnexpectedResponseError` if the service refuses to open one.
 
             async with api.ws("/chat") as chat:
                 await chat.send_json(Join(room="a"))
@@ -225,14 +225,14 @@ class TestClient(Generic[_ServiceT]):
         try:
             yield websocket
         except BaseException:
-            with suppress(TimeoutError):  # what the test raised is what is to be seen
+            with suppress(TimeoutError):  # must not replace the error that the test raised
                 await websocket.close()
             raise
         await websocket.close()
 
     async def __aenter__(self) -> Self:
         tls = getattr(self.service, "client_tls", None)
-        self._base_url()  # told before anything is opened
+        self._base_url()  # raises before anything is opened
         connections = Connections(asyncio.get_running_loop(), tls)
         self._open(connections)
         self._own = connections
@@ -247,7 +247,7 @@ class TestClient(Generic[_ServiceT]):
 
     def _open(self, connections: Connections) -> None:
         if self._session is not None:
-            raise LooprigError(f"{self!r} is open already.", (), "Open it once, or make one client for each user.")
+            raise LooprigError(f"{self!r} is already open.", (), "Open it once, or create one client for each user.")
         self._session = Session(self._base_url(), self._headers, self._timeout, connections)
 
     def _close(self) -> None:
@@ -261,24 +261,24 @@ class TestClient(Generic[_ServiceT]):
 
     def _base_url(self) -> str:
         try:
-            url = cast("object", self.url)  # whose annotation nobody checked
+            url = cast("object", self.url)  # the service may not keep its annotation's promise
         except AttributeError as error:
-            if error.obj is not self.service or error.name != "url":  # its `url` is there, and fails
+            if error.obj is not self.service or error.name != "url":  # raised by the service's `url` property
                 raise
             url = None
         if isinstance(url, str) and url.startswith(("http://", "https://")):
             return url
         raise LooprigError(
-            f"{self!r} has no http:// or https:// address to ask; its url is {url!r}.",
+            f"{self!r} has no http:// or https:// address to connect to; its url is {url!r}.",
             (),
-            "Give the service a `url` property, or the client url=.",
+            "Give the service a `url` property, or pass url= to the client.",
         )
 
     def _opened(self) -> Session:
         if self._session is not None:
             return self._session
         raise LooprigError(
-            f"{self!r} {self._state}, so nothing can be asked of it.",
+            f"{self!r} {self._state}, so it cannot send requests.",
             (),
             "Use it inside `async with TestClient(service) as client:`, or take it from its fixture.",
         )
@@ -286,9 +286,9 @@ class TestClient(Generic[_ServiceT]):
 
 @contextmanager
 def sharing(service: _S, connections: Connections) -> Generator[TestClient[_S], None, None]:
-    """A client with the connections of others; what its fixture gives."""
+    """Yield a client that shares the connections of other clients, as the client's fixture does."""
     client = TestClient(service)
-    # In public, a client has connections of its own.
+    # A client that users create has connections of its own.
     client._open(connections)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
     try:
         yield client

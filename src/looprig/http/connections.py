@@ -1,9 +1,9 @@
-"""The connections that the clients of one service share, so that each test does not begin with a new one.
+"""The connections that the clients of one service share, so that not every test has to open a new one.
 
-A client made by hand has connections of its own. Does not know of cookies or headers: those are each client's.
+A client that users create has connections of its own. Knows nothing of cookies or headers: each client has its own.
 
 Invariants:
-1. What is shared lives on one loop, and is closed before the service is.
+1. Shared connections live on one loop, and are closed before the service stops.
 2. A connection that the service has closed in the meantime is not used again.
 """
 
@@ -21,18 +21,18 @@ else:
 __all__ = ["Connections"]
 
 _IDLE: Final = 1.0
-"""Seconds after which an idle connection is not used again; servers keep them for longer."""
+"""Seconds after which an idle connection is not used again. Servers keep idle connections for longer."""
 _STILL: Final = 0.02
-"""Seconds since the latest client began that a service needs at least to close one, if it does at all."""
+"""Seconds since the last client began. In less time, no service closes an idle connection."""
 _ROUNDS: Final = 2
-"""How often the loop has to come round until it has seen that a connection was closed while it stood still."""
+"""Number of iterations the loop needs to notice that a connection was closed while the loop was stopped."""
 
 
 @final
 class Connections:
-    """Opened on `loop` as they are needed; `tls` is what a client trusts a service by that speaks it.
+    """A pool of connections, opened on `loop` as they are needed. `tls` is the context for a service that speaks TLS.
 
-    Raises `ExtraMissingError` where aiohttp is not installed.
+    Raises `ExtraMissingError` if aiohttp isn't installed.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None) -> None:
@@ -42,7 +42,7 @@ class Connections:
         self._used: float | None = None
 
     async def settle(self) -> None:
-        """Has the loop see which of them were closed while it stood still; for the first request of each client."""
+        """Let the loop notice connections that were closed while it was stopped, before a client's first request."""
         now = self.loop.time()
         if self._used is not None and now - self._used > _STILL:
             for _ in range(_ROUNDS):
@@ -50,5 +50,5 @@ class Connections:
         self._used = now
 
     async def close(self) -> None:
-        """Closes them all."""
+        """Close all connections."""
         await self.connector.close()

@@ -1,7 +1,7 @@
-"""The cookies one client keeps, as a mapping of names to values over aiohttp's jar.
+"""The cookies of one client, as a mapping from names to values on top of aiohttp's jar.
 
-Does not follow the rules of domains and paths itself: the jar does when it sends. Invariant: what is set here is
-sent to the client's own service, on every path, and is gone when the client closes.
+Does not apply the rules of domains and paths: the jar does when it sends. Invariant: a cookie set here is sent to the
+client's own service, on every path, until the client closes.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -21,9 +21,9 @@ __all__ = ["Cookies"]
 
 @final
 class Cookies(MutableMapping[str, str]):
-    """Live: shows what the service has set, and takes what a test sets or deletes.
+    """A live mapping: it shows the cookies that the service has set, and a test can set and delete them.
 
-    Where one name was set for several paths, the mapping shows the last of them.
+    If one name was set for several paths, the mapping shows the last of them.
     """
 
     def __init__(self, jar: "aiohttp.CookieJar", url: "yarl.URL") -> None:

@@ -1,11 +1,11 @@
-"""From JSON to the type that was asked for, and from objects to JSON.
+"""Decoding of JSON into typed values, and encoding of objects as JSON.
 
-msgspec decodes; where the type is a pydantic model, or has one inside, pydantic does, in strict mode, so that
-`"1"` never passes for an `int` with either. Both are extras and are imported at first use.
+msgspec decodes, or pydantic in strict mode if the type is or contains a pydantic model. So `"1"` is never accepted for
+an `int`. Both are extras and are imported at first use.
 
-Does not know of HTTP: it sees bytes and types. Invariants of every `Decoder`:
-1. A body that does not fit the type is a `ValueError` whose text says where.
-2. A type that cannot be decoded into at all is a `TypeError`.
+Does not know HTTP, only bytes and types. Invariants of every `Decoder`:
+1. A body that does not fit the type raises a `ValueError` that says where.
+2. A type that the decoder does not support raises a `TypeError`.
 """
 
 import dataclasses
@@ -23,15 +23,15 @@ from looprig.exceptions import ExtraMissingError
 
 __all__ = ["DEFAULT_DECODER", "Decoder", "MsgspecDecoder", "PydanticDecoder", "encode_json", "form_name"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _T = TypeVar("_T")
 
 
 class Decoder(Protocol):
-    """Turns a JSON body into a value of a type.
+    """A decoder of JSON bodies into values of a type.
 
-    Raises `ValueError` for a body that does not fit, and `TypeError` for a type it does not know.
+    Raises `ValueError` for a body that does not fit, and `TypeError` for a type that it does not support.
     """
 
     def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
@@ -39,33 +39,32 @@ class Decoder(Protocol):
         ...
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # msgspec analyses the type each time a decoder is created
 def _msgspec_decoder(form: Any) -> Any:
-    """Msgspec looks through a type once for each decoder that it makes."""
     msgspec = import_extra("msgspec", extra="msgspec", needed_for=f"Decoding into {form_name(form)}")
     return msgspec.json.Decoder(form)
 
 
 @final
 class MsgspecDecoder:
-    """Decodes with msgspec, strictly: Structs, dataclasses, TypedDicts, unions and what they hold."""
+    """A strict decoder that uses msgspec, for Structs, dataclasses, TypedDicts, unions and the types in them."""
 
     def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
         """Decode the whole body into one value."""
         try:
             decoder = _msgspec_decoder(cast("Hashable", into))
-        except TypeError:  # not for a dictionary, or not for msgspec, which then says why
+        except TypeError:  # the type isn't hashable, or msgspec does not support it and raises again here
             decoder = _msgspec_decoder.__wrapped__(into)
         msgspec = sys.modules["msgspec"]
         try:
             return cast("_T", decoder.decode(body))
-        except msgspec.DecodeError as error:  # which is a ValueError itself in newer versions only
+        except msgspec.DecodeError as error:  # a ValueError itself only in newer versions of msgspec
             raise ValueError(str(error)) from error
 
 
 @final
 class PydanticDecoder:
-    """Decodes with pydantic's `TypeAdapter`, in strict mode for JSON."""
+    """A decoder that uses pydantic's `TypeAdapter`, in strict mode for JSON."""
 
     def decode(self, body: bytes, into: TypeForm[_T]) -> _T:
         """Decode the whole body into one value."""
@@ -78,7 +77,7 @@ class PydanticDecoder:
 
 @final
 class _ByTypeDecoder:
-    """Hands a type on to the library whose models it is made of."""
+    """A decoder that uses pydantic for a type that contains a pydantic model, and msgspec for all others."""
 
     def __init__(self) -> None:
         self._pydantic = PydanticDecoder()
@@ -92,24 +91,23 @@ class _ByTypeDecoder:
 DEFAULT_DECODER: Final[Decoder] = _ByTypeDecoder()
 
 _SIGNS_OF_FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "__total__", "_fields")
-"""What marks a dataclass, a Struct, a TypedDict and a NamedTuple: types whose fields hold further types."""
+"""Attributes of dataclasses, Structs, TypedDicts and NamedTuples, whose fields have types to look into."""
 
 
 def encode_json(value: object) -> bytes:
-    """Encode what a test sends: plain data, Structs, dataclasses, pydantic models, in each other as well.
+    """Encode plain data, Structs, dataclasses and pydantic models, also nested in each other.
 
-    msgspec also has a form for dates, UUIDs, enums and sets; where it is not installed, those are refused.
-    Raises `TypeError` for an object that has no JSON form.
+    Dates, UUIDs, enums and sets need msgspec. Raises `TypeError` for an object that can't be encoded.
     """
     try:
         msgspec = import_extra("msgspec", extra="msgspec", needed_for="Encoding JSON")
-    except ExtraMissingError:  # what has a plain JSON form needs no extra
+    except ExtraMissingError:  # plain data needs no extra
         return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
     return cast("bytes", msgspec.json.encode(value, enc_hook=_plain))
 
 
 def form_name(form: object) -> str:
-    """Write a type as a person would, without the modules it comes from.
+    """Return the text of a type as one would write it, without module names.
 
     >>> form_name(list[int] | None)
     'list[int] | None'
@@ -130,7 +128,7 @@ def _plain(value: object) -> object:
 
 
 def _pydantic_summary(error: Any) -> str:
-    """Tell every fault as msgspec tells its one; pydantic's own text has addresses to visit in it."""
+    """Return all errors in the style of msgspec. pydantic's own text includes links to its documentation."""
     faults = error.errors(include_url=False, include_context=False)
     return "; ".join(f"{fault['msg']} - at `{_path(fault['loc'])}`" for fault in faults)
 
@@ -140,7 +138,7 @@ def _path(steps: tuple[str | int, ...]) -> str:
 
 
 def _has_pydantic_model(form: object) -> bool:
-    if "pydantic" not in sys.modules:  # then there is no model to find
+    if "pydantic" not in sys.modules:  # then no model can exist
         return False
     seen: set[int] = set()
     found: list[object] = [form]
@@ -161,7 +159,7 @@ def _is_pydantic_model(form: object) -> bool:
         return False
     try:
         return issubclass(form, pydantic.BaseModel) or bool(pydantic.dataclasses.is_pydantic_dataclass(form))
-    except TypeError:  # a generic alias that says it is a type
+    except TypeError:  # a generic alias that claims to be a type
         return False
 
 
@@ -173,5 +171,5 @@ def _parts(form: object) -> Iterator[object]:
     if isinstance(form, type) and any(hasattr(form, sign) for sign in _SIGNS_OF_FIELDS):
         try:
             yield from get_type_hints(form).values()
-        except NameError:  # the decoder will say which name is missing
+        except NameError:  # the decoder reports the missing name
             return

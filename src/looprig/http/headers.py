@@ -1,4 +1,4 @@
-"""HTTP headers as they came: names without case, several values to a name, in order.
+"""HTTP headers: case-insensitive names, with several values for a name, in the order they were sent.
 
 Does not parse values. Invariant: nothing is merged or dropped; `pairs` is what was on the wire.
 """
@@ -11,9 +11,9 @@ __all__ = ["Headers"]
 
 @final
 class Headers(Mapping[str, str]):
-    """An unchangeable, case-insensitive mapping that keeps every value of a repeated name.
+    """An immutable, case-insensitive mapping that keeps every value of a repeated name.
 
-    As a mapping it gives the first value of each name; `get_all` gives all of them.
+    As a mapping it has the first value of each name; `get_all` returns all of them.
 
     >>> headers = Headers([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
     >>> headers["set-cookie"], headers.get_all("set-cookie")
@@ -26,7 +26,7 @@ class Headers(Mapping[str, str]):
         self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
 
     def get_all(self, name: str) -> tuple[str, ...]:
-        """Every value of a name, in the order they came; empty where there is none."""
+        """Return all values of a name, in the order they were sent. Empty if there is none."""
         wanted = name.lower()
         return tuple(value for known, value in self.pairs if known.lower() == wanted)
 

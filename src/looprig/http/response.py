@@ -1,10 +1,10 @@
-"""A response that is fully read, what was asked for it, and how both are told when they are not as expected.
+"""A complete response and its request, and the error that shows both if the response is not as expected.
 
-Does no I/O and imports no HTTP library: whatever speaks HTTP fills these in.
+Does no I/O and imports no HTTP library: `session` creates these objects.
 
 Invariants:
-1. A `Response` has its whole body; reading it never waits and never fails for a closed connection.
-2. Error texts show no `Authorization`, which may be a real one that a log should not have; only its scheme.
+1. A `Response` has its whole body. Reading the body never waits, and never fails because of a closed connection.
+2. Errors show only the scheme of an `Authorization` header: its credentials may be real, and logs are shared.
 """
 
 import json
@@ -24,10 +24,10 @@ __all__ = ["Request", "Response", "expected_statuses"]
 
 _T = TypeVar("_T")
 
-__tracebackhide__: Final = True  # pytest shows a failure where the test asked, not in here
+__tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
 
 _EXCERPT: Final = 2000
-"""Characters of a body that an error shows; the rest is counted."""
+"""Number of characters of a body that an error shows. It counts the rest."""
 
 _UNREMARKABLE: Final = frozenset({
     "accept", "accept-encoding", "connection", "content-length", "date", "host", "server", "user-agent",
@@ -38,7 +38,7 @@ _SECRET: Final = frozenset({"authorization", "proxy-authorization"})
 @final
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was sent. `body` is None where it was a stream or a form with files, which are not kept."""
+    """A request as it was sent. `body` is `None` for a stream or a form with files, which are not kept."""
 
     method: str
     url: str
@@ -49,9 +49,9 @@ class Request:
 @final
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, fully read. `url` and `method` are those of the last request, after redirects.
+    """A response that was read to its end.
 
-    `body` is decompressed. Sizes are bytes.
+    `url` and `method` are those of the last request, after redirects. `body` is decompressed.
     """
 
     status: int
@@ -69,35 +69,35 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        """The media type in lower case without its parameters; empty where none was sent."""
+        """The media type in lower case, without parameters. Empty if none was sent."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def charset(self) -> str:
-        """The charset that `Content-Type` names, else `utf-8`."""
+        """The charset that `Content-Type` names, or `utf-8`."""
         named = re.search(r';\s*charset="?([^\s;"]+)', self.headers.get("Content-Type", ""), re.IGNORECASE)
         return named.group(1).lower() if named else "utf-8"
 
     @property
     def text(self) -> str:
-        """The body as text, by `charset`. Raises `UnexpectedResponseError` where it is not that."""
+        """The body as text, decoded by `charset`. Raises `UnexpectedResponseError` if it can't be."""
         try:
             return self.body.decode(self.charset)
         except (UnicodeDecodeError, LookupError) as error:
             raise self.unexpected(f"but its body is not text in {self.charset}: {error}.") from error
 
     def json(self) -> Any:
-        """The body as plain JSON data, untyped. Raises `UnexpectedResponseError` where it is none."""
+        """Return the body as untyped JSON data. Raises `UnexpectedResponseError` if it isn't JSON."""
         try:
             return json.loads(self.body)
         except ValueError as error:
             raise self.unexpected(f"but its body is not JSON: {error}.") from error
 
     def decode(self, into: TypeForm[_T], *, decoder: Decoder = DEFAULT_DECODER) -> _T:
-        """Decode a JSON body into a type; `None` takes an empty body as well.
+        """Decode a JSON body into a type. `None` also accepts an empty body.
 
-        Raises `UnexpectedResponseError` where the body does not fit, `ExtraMissingError` where the library that
-        decodes is not installed, and `LooprigError` for a type that it does not know.
+        Raises `UnexpectedResponseError` if the body does not fit the type, `ExtraMissingError` if the library that
+        decodes it isn't installed, and `LooprigError` for a type that the library does not support.
         """
         if not self.body and form_name(into) == "None":
             return cast("_T", None)
@@ -105,25 +105,28 @@ class Response:
             return decoder.decode(self.body, into)
         except ValueError as error:
             why = f"but its body does not decode into {form_name(into)}: {_sentence(error)}"
-            raise self.unexpected(why) from None  # of the causes, `why` has all there is
+            raise self.unexpected(why) from None  # `why` includes the text of the cause
         except TypeError as error:
             raise LooprigError(
-                f"Nothing can be decoded into {form_name(into)}: {_sentence(error)}",
+                f"JSON cannot be decoded into {form_name(into)}: {_sentence(error)}",
                 (),
-                "Ask into= for a type that msgspec knows or for a pydantic model, or give the client a decoder=.",
+                "Pass into= a type that msgspec supports or a pydantic model, or pass decoder= to the client.",
             ) from error
 
     def expect(self, status: int | Collection[int]) -> "Response":
-        """Give this response if its status is the one, or one of those; else raise `UnexpectedResponseError`."""
+        """Return this response if its status is the expected one, or one of several.
+
+        Raises `UnexpectedResponseError` otherwise.
+        """
         if self.status == status if isinstance(status, int) else self.status in status:
             return self
         raise self.unexpected(f"expected {expected_statuses(status)}.")
 
     def unexpected(self, why: str) -> UnexpectedResponseError:
-        """Make the error that tells request, status and body; `why` ends its first sentence."""
-        return UnexpectedResponseError("\n".join(self._told(why)))
+        """Return an error that shows request, status and body. `why` is the end of its first sentence."""
+        return UnexpectedResponseError("\n".join(self._lines(why)))
 
-    def _told(self, why: str) -> Iterator[str]:
+    def _lines(self, why: str) -> Iterator[str]:
         moved = "" if self.url == self.request.url else f" -> {self.method} {self.url}"
         phrase = f"{self.status} {self.reason}".rstrip()
         yield f"{self.request.method} {self.request.url}{moved} answered {phrase}, {why}"
@@ -132,7 +135,7 @@ class Response:
 
 
 def expected_statuses(status: int | Collection[int]) -> str:
-    """Write an expectation: `201`, `200 or 404`, `200 to 299`."""
+    """Return the text of an expectation: `201`, `200 or 404`, `200 to 299`."""
     if isinstance(status, int):
         return str(int(status))
     if isinstance(status, range) and status.step == 1 and len(status) > 1:

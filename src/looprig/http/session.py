@@ -1,7 +1,7 @@
-"""Where the typed client meets aiohttp: one session, what is put in and what comes out.
+"""The bridge from the typed client to aiohttp: one session, which sends requests and returns responses.
 
-Does not judge responses: it gives them as they are. Invariant: aiohttp is imported by making a `Session`, not by
-loading this module, and none of its objects leaves it but the websocket connection.
+Does not check responses. Invariant: aiohttp is imported when a `Session` is created, not when this module is loaded,
+and no aiohttp object but the websocket connection leaves this module.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,18 +25,18 @@ else:
 
 __all__ = ["RequestOptions", "Session"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 class RequestOptions(TypedDict, total=False):
-    """What every verb of a `TestClient` takes by keyword.
+    """The keyword arguments of every verb of a `TestClient`.
 
-    - `params`: the query; a sequence of pairs where a name repeats.
-    - `headers`, `cookies`: for this request, over those of the client.
-    - `json`: any value with a JSON form: plain data, Structs, dataclasses, pydantic models.
+    - `params`: the query, as a mapping or, if names repeat, a sequence of pairs.
+    - `headers`, `cookies`: for this request, in addition to those of the client, which they override.
+    - `json`: any value that can be encoded as JSON: plain data, Structs, dataclasses, pydantic models.
     - `data`: a raw body (bytes or str), a form (a mapping or `aiohttp.FormData`), or a stream of bytes.
-    - `timeout`: seconds for the whole request; None for no limit.
-    - `allow_redirects`: whether to follow them; by default yes.
+    - `timeout`: time limit in seconds for the whole request, or `None` for no limit.
+    - `allow_redirects`: whether to follow redirects; by default yes.
     """
 
     params: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]
@@ -50,31 +50,31 @@ class RequestOptions(TypedDict, total=False):
 
 @final
 class Session:
-    """An aiohttp session for one base URL, with cookies of its own; closed by `close`, which leaves the connections."""
+    """An aiohttp session for one base URL, with its own cookies. Closing it leaves the connections open."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float, connections: Connections) -> None:
-        import yarl  # noqa: PLC0415 - comes with aiohttp, and like it is loaded when a client is opened
+        import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
 
         self._connections = connections
         self._is_fresh = True
         self._timeout = timeout
         self._url = url.rstrip("/")
-        # "unsafe" is to keep cookies of IP addresses, as 127.0.0.1 is one
+        # `unsafe=True` keeps cookies of IP addresses such as 127.0.0.1.
         jar = aiohttp.CookieJar(unsafe=True, loop=connections.loop)
         self._session = aiohttp.ClientSession(
             connector=connections.connector,
             connector_owner=False,
             cookie_jar=jar,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None),  # each request has a limit of our own, which tells more
+            timeout=aiohttp.ClientTimeout(total=None),  # `request` has its own limit, with a better message
         )
-        # aiohttp sends a request anew that met a broken connection, and so hides what a test may be about. Its own test
+        # aiohttp resends a request whose connection broke, which may hide the very thing under test. Its own test
         # client turns that off in the same way.
-        setattr(self._session, "_retry_connection", False)  # noqa: B010 - private, and typed as that
+        setattr(self._session, "_retry_connection", False)  # noqa: B010 - type checkers reject the private name
         self.cookies: Cookies = Cookies(jar, yarl.URL(self._url))
 
     def close(self) -> None:
-        """Lets go of the connections. The aiohttp session has nothing else that is to be closed."""
+        """Detach the session from the connections. It has nothing else to close."""
         self._session.detach()
 
     async def _settled(self) -> "aiohttp.ClientSession":
@@ -84,7 +84,7 @@ class Session:
         return self._session
 
     async def request(self, method: str, path: str, options: RequestOptions) -> Response:
-        """Send one request and read its whole response."""
+        """Send one request, and return its response when it was read to its end."""
         if unknown := options.keys() - RequestOptions.__annotations__.keys():
             raise TypeError(
                 f"a request takes no {', '.join(sorted(unknown))}: see looprig.TestClient for what it takes"
@@ -107,11 +107,11 @@ class Session:
                 async with asking as answer:
                     content = await answer.read()
         except TimeoutError as error:
-            if not clock.expired():  # aiohttp has others, of connecting say
+            if not clock.expired():  # one of aiohttp's own limits, such as the one on connecting
                 raise
-            raise TimeoutError(f"{method} {url}: no whole answer within {limit} s.") from error
+            raise TimeoutError(f"{method} {url}: no complete response within {limit} s.") from error
         except aiohttp.ClientError as error:
-            error.add_note(f"It was asked for {method} {url}.")
+            error.add_note(f"The request was {method} {url}.")
             raise
         first = answer.history[0] if answer.history else answer
         asked = Request(method, str(first.request_info.url), _headers(first.request_info.headers), body)
@@ -133,7 +133,7 @@ class Session:
         protocols: Sequence[str],
         limit: float,
     ) -> tuple[Connection, str]:
-        """Open a websocket; gives the connection and its URL."""
+        """Open a websocket, and return the connection and its URL."""
         url = self.url_of(path)
         try:
             async with within(limit, f"{url}: no websocket within {limit} s."):
@@ -147,18 +147,18 @@ class Session:
         return cast("Connection", opened), url
 
     def url_of(self, path: str) -> str:
-        """Put a path after the base URL; what is a whole address already is left as it is."""
+        """Append a path to the base URL. An absolute URL is returned as it is."""
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
         return f"{self._url}/{path.removeprefix('/')}" if path else self._url
 
 
 def _body(options: RequestOptions) -> tuple[dict[str, Any], bytes | None]:
-    """Give what aiohttp is handed for headers and body, and the body as far as it can be shown."""
+    """Return the arguments for aiohttp that hold headers and body, and the body in a form that errors can show."""
     headers = dict(options.get("headers", {}))
     if "json" in options:
         if "data" in options:
-            raise TypeError("a request has one body: give json= or data=, not both")
+            raise TypeError("a request has only one body: pass json= or data=, not both")
         encoded = encode_json(options["json"])
         if not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
@@ -180,4 +180,4 @@ def _shown(data: object) -> bytes | None:
 
 
 def _headers(headers: Mapping[str, str]) -> Headers:
-    return Headers(headers.items())  # of a multidict, so that repeated names are all there
+    return Headers(headers.items())  # a multidict yields repeated names too

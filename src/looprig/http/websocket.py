@@ -1,10 +1,10 @@
-"""A websocket of a test: typed messages, a limit on every wait, and a close that is told.
+"""A websocket for tests: typed messages, a time limit on every wait, and errors with close codes.
 
-Does not reconnect, and does not answer pings: aiohttp does the latter by itself. `TestClient.ws` opens one.
+Does not reconnect, and does not answer pings, since aiohttp does. `TestClient.ws` opens one.
 
 Invariants:
-1. No wait is without a limit, and one that ran out says what was waited for.
-2. When the other side closes while a message is awaited, the error has its code and reason.
+1. Every wait has a time limit, and the error when it expires says what the test waited for.
+2. If the service closes while a message is awaited, the error has the close code and reason.
 """
 
 from collections.abc import AsyncGenerator
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "WebSocket", "within"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _MessageT = TypeVar("_MessageT", default=str | bytes)
 
 _RAW: Final = str | bytes
-"""What `receive` gives when it is not told a type: the message as it came."""
+"""The type that `receive` returns by default: the message as it was sent."""
 
 
 _LOST: Final = 1006
-"""The code that stands for a connection without a close frame (RFC 6455, section 7.4.1); it is never sent."""
+"""The code for a connection that ended without a close frame (RFC 6455, section 7.4.1). It is never sent."""
 
 
 class Connection(Protocol):
-    """What is used of `aiohttp.ClientWebSocketResponse`, which is generic in some versions and not in others."""
+    """The part of `aiohttp.ClientWebSocketResponse` that is used. The class itself is generic only in some versions."""
 
     @property
     def protocol(self) -> str | None:
-        """The subprotocol agreed on."""
+        """The negotiated subprotocol."""
         ...
 
     @property
     def close_code(self) -> int | None:
-        """The code of the close frame that came, if one did."""
+        """The code of the received close frame, if any."""
         ...
 
     async def send_str(self, data: str) -> None:
@@ -56,19 +56,19 @@ class Connection(Protocol):
         ...
 
     async def receive(self) -> "aiohttp.WSMessage":
-        """Wait for the next message, a close among them."""
+        """Wait for the next message, which may be a close."""
         ...
 
     async def close(self, *, code: int = ..., message: bytes = ...) -> bool:
-        """Send a close frame, and wait for the answer to it."""
+        """Send a close frame, and wait for the reply."""
         ...
 
 
 @final
 class WebSocket:
-    """An open websocket. Made by `TestClient.ws`, which also closes it.
+    """An open websocket. `TestClient.ws` opens and closes it.
 
-    `timeout` is in seconds and limits every wait on it.
+    `timeout` limits every wait on it, in seconds.
     """
 
     def __init__(self, connection: Connection, url: str, *, timeout: float, decoder: Decoder = DEFAULT_DECODER) -> None:
@@ -81,21 +81,21 @@ class WebSocket:
 
     @property
     def subprotocol(self) -> str | None:
-        """The protocol that client and service agreed on."""
+        """The subprotocol that client and service agreed on, if any."""
         return self._connection.protocol
 
     @property
     def close_code(self) -> int | None:
-        """The code of the service's close frame (RFC 6455, section 7.4), or None while it is open.
+        """The code of the service's close frame (RFC 6455, section 7.4), or `None` while the websocket is open.
 
-        Also where this side closed first: the service answers with a close frame of its own. 1006 stands for a
-        connection that was lost without one.
+        If this side closed first, it is the code of the service's reply. 1006 means that the connection was lost
+        without a close frame.
         """
         return self._close[0] if self._close else None
 
     @property
     def close_reason(self) -> str:
-        """The reason the service gave with its close; empty while there is none."""
+        """The reason in the service's close frame, or an empty string."""
         return self._close[1] if self._close else ""
 
     async def send(self, message: str | bytes) -> None:
@@ -115,9 +115,9 @@ class WebSocket:
         *,
         into: TypeForm[_MessageT] = _RAW,  # type: ignore[assignment]  # PEP 696: T is str | bytes with no into=
     ) -> _MessageT:
-        """Wait for the next message and decode its JSON into a type; with no type, give it as it came.
+        """Wait for the next message and decode its JSON into a type. Without a type, return it as it was sent.
 
-        Raises `UnexpectedResponseError` where it does not decode or the service closes first, and `TimeoutError`.
+        Raises `UnexpectedResponseError` if it can't be decoded or the service closes first, and `TimeoutError`.
         """
         form = cast("object", into)
         message = await self._receive("a message" if form is _RAW else f"a message of {form_name(form)}")
@@ -145,7 +145,7 @@ class WebSocket:
         raise UnexpectedResponseError(f"{self.url} sent text where a binary message was expected.\n  < {message!r}")
 
     async def wait_closed(self) -> int:
-        """Wait until the service closes, and give its code. A message that comes first is an error."""
+        """Wait until the service closes, and return its close code. A message before that is an error."""
         message = await self._next("the service to close")
         if message is not None:
             raise UnexpectedResponseError(f"{self.url} sent a message where it was expected to close.\n  < {message!r}")
@@ -163,14 +163,14 @@ class WebSocket:
         if message is not None:
             return message
         if not self._open:
-            raise LooprigError(f"{self.url} was closed from this side, so {awaited} cannot come.")
+            raise LooprigError(f"{self.url} was closed from this side, so {awaited} cannot arrive.")
         raise UnexpectedResponseError(
             f"{self.url} closed with code {self.close_code}"
             f"{f' ({self.close_reason})' if self.close_reason else ''} while {awaited} was awaited."
         )
 
     async def _next(self, awaited: str) -> str | bytes | None:
-        """Give the next data message, or None when the connection is closed."""
+        """Return the next data message, or `None` once the connection is closed."""
         if self._close is not None:
             return None
         async with self._limit(f"for {awaited}"):
@@ -194,12 +194,12 @@ class WebSocket:
 
 @asynccontextmanager
 async def within(seconds: float | None, text: str) -> AsyncGenerator[None, None]:
-    """Limit a block, with an error that says what was waited for; that of `asyncio.timeout` has no text."""
+    """Limit the time of a block, with `text` as the error's message. That of `asyncio.timeout` has none."""
     limit = Timeout(seconds)
     try:
         async with limit:
             yield
     except TimeoutError as error:
-        if not limit.expired():  # someone else's
+        if not limit.expired():  # raised by another time limit
             raise
         raise TimeoutError(text) from error

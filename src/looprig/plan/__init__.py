@@ -1,6 +1,6 @@
-"""Decides which loop each test and each fixture instance runs on, and why.
+"""The loop plan: which loop each test and each fixture instance runs on, and why.
 
-Pure: facts about what was collected go in, a `Plan` comes out. No pytest, no asyncio, no I/O.
+Pure: facts about the collected tests and fixtures go in, a `Plan` comes out. No pytest, no asyncio, no I/O.
 """
 
 from looprig.plan.model import Component, Instance, Place, Plan

@@ -1,6 +1,6 @@
-"""Finds the declarations that no loop can satisfy, and says who declared them.
+"""Declarations that no loop can satisfy, as errors that name who declared them.
 
-Invariants: every contradiction of a plan is found, not only the first; each error names all parties.
+Invariants: all contradictions of a plan are found, not only the first, and each error names all parties.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +15,9 @@ __all__ = ["contradictions"]
 def contradictions(
     plan: Plan, party: Callable[[TestKey], tuple[str, Location]]
 ) -> Iterator[tuple[Component, LoopPlanError]]:
-    """Yield all errors of a plan, each with the component that cannot have a loop because of it.
+    """Yield all errors of a plan, each with the component that can't have a loop because of it.
 
-    `party` gives the name and the place of a test.
+    `party` returns the name and location of a test.
     """
     for component in plan.components:
         for error in _of_component(plan, component, party):
@@ -48,12 +48,12 @@ def _of_component(
 
 
 def _distinct(declarations: Sequence[Declaration]) -> list[Declaration]:
-    """One of each origin: instances of one declaration at several places agree with each other."""
+    """Return one declaration of each origin: the same fixture at several places does not contradict itself."""
     seen: dict[tuple[Location, str, int], Declaration] = {}
     for declaration in declarations:
         key = (declaration.location, declaration.name, id(declaration.value))
         kept = seen.get(key)
-        # Of several places, the lowest is the one that can be too narrow.
+        # Keep the lowest of several places: that one may be too narrow.
         if kept is None or _depth(declaration) > _depth(kept):
             seen[key] = declaration
     return list(seen.values())
@@ -69,7 +69,7 @@ def _parties(component: Component, declarations: Sequence[Declaration]) -> list[
 
 
 def widest(component: Component) -> list[Instance]:
-    """The instances that make the loop live where it does."""
+    """Return the instances that determine where the loop lives."""
     return [instance for instance in component.instances if instance.place.depth == component.place.depth]
 
 
@@ -80,10 +80,10 @@ def _described(instance: Instance) -> str:
 def _disagreement(component: Component, about: str, declarations: Sequence[Declaration]) -> LoopPlanError:
     names = " and ".join(dict.fromkeys(declaration.name for declaration in declarations))
     return LoopPlanError(
-        f"One loop cannot have more than one {about}: {names} contradict each other on the "
+        f"A loop cannot have more than one {about}: {names} contradict each other on the "
         f"{component.scope} loop of {component.place.label}.",
         _parties(component, declarations),
-        f"Declare the {about} once for all tests that share these fixtures, or let them share no fixture.",
+        f"Declare the {about} once for all tests that share these fixtures, or stop sharing the fixtures.",
     )
 
 
@@ -91,8 +91,8 @@ def _too_narrow(component: Component, declaration: Declaration) -> LoopPlanError
     assert declaration.place is not None
     culprits = " and ".join(instance.name for instance in widest(component))
     return LoopPlanError(
-        f'{declaration.name} has scope "{declaration.place.scope}", but the loop that it gives is shared through '
-        f"{culprits}, which lives longer: on {component.place.label}.",
+        f'{declaration.name} has scope "{declaration.place.scope}", but {culprits} shares its loop and lives longer, '
+        f"on {component.place.label}.",
         _parties(component, [declaration]),
         f'Give {declaration.name} scope="{component.scope}", or narrow {culprits} to '
         f'scope="{declaration.place.scope}".',
@@ -102,7 +102,7 @@ def _too_narrow(component: Component, declaration: Declaration) -> LoopPlanError
 def _too_low(component: Component, declaration: Declaration, blind: tuple[str, Location]) -> LoopPlanError:
     culprits = " and ".join(instance.name for instance in widest(component))
     return LoopPlanError(
-        f"{declaration.name} gives the loop that is shared through {culprits}, but {blind[0]} shares that loop too "
+        f"{declaration.name} configures the loop shared through {culprits}, but {blind[0]} is on that loop too "
         f"and cannot see {declaration.name}.",
         [*_parties(component, [declaration]), blind],
         f"Move {declaration.name} to a conftest.py above both, or narrow {culprits}.",

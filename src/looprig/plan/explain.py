@@ -1,6 +1,6 @@
-"""Tells a plan in words: each loop, its scope and place, its members, and for each test the chain that made it so.
+"""A plan as text: each loop with its scope, place and members, and the chain of fixtures that put each test on it.
 
-Does not print: it gives lines. Walks tests in collection order, so that the text is the same on every run.
+Does not print; it yields lines. Goes through tests in collection order, so that the text is the same on every run.
 """
 
 import textwrap
@@ -22,10 +22,10 @@ def explain(
     way: Callable[[TestKey, int], Sequence[str]],
     own: Sequence[TestKey] = (),
 ) -> Iterator[str]:
-    """The lines of `--explain-loops`.
+    """Yield the lines of `--explain-loops`.
 
-    `name_of` gives a test's name, `way` the fixtures between a test and an instance that it reaches; `own` are the
-    tests that have a loop to themselves.
+    `name_of` returns a test's name, and `way` the fixtures between a test and an instance that it reaches. `own` are
+    the tests that have a loop of their own.
     """
     for number, component in enumerate(plan.components, 1):
         if not component.tests:
@@ -55,7 +55,7 @@ def _shown(component: Component) -> list[Instance]:
 
 def _wrapped(text: str) -> list[str]:
     lines = textwrap.wrap(
-        text.replace(" <- ", _TIED),  # a name is not parted from its place
+        text.replace(" <- ", _TIED),  # keep a name and its location on one line
         _WIDTH,
         initial_indent="    ",
         subsequent_indent="        ",
@@ -71,7 +71,7 @@ def _count(component: Component) -> str:
 
 
 class _Chains:
-    """For one component: the shortest way from each test to an instance at the place of the loop."""
+    """The shortest chains from the tests of one component to an instance at the place of the loop."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class _Chains:
         self._plan = plan
         self._name_of = name_of
         self._way = way
-        # Breadth first from the top: an instance is explained by the test that joins it to one nearer the top.
+        # Breadth first from the top: the test that joins an instance to one nearer the top explains it.
         self._why: dict[int, tuple[int, TestKey] | None] = {}
         tests_of: dict[int, list[TestKey]] = {}
         for test in component.tests:
@@ -104,7 +104,7 @@ class _Chains:
         self._rank = {number: rank for rank, number in enumerate(self._why)}
 
     def of(self, test: TestKey) -> str:
-        """Why a test is on this loop."""
+        """Return the reason why a test is on this loop."""
         number = min(self._plan.reached[test], key=lambda n: self._rank.get(n, len(self._rank)))
         steps = [self._step(test, number)]
         why = self._why.get(number)

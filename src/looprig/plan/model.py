@@ -3,10 +3,10 @@
 Does not decide anything (`solve` does) and prints nothing (`explain` does).
 
 Invariants:
-1. All instances that one test reaches lie on the test's own chain of places, so any two of them are comparable:
-   one's place is the other's, or above it.
-2. Hence a component has one highest place that is above or at all of its members, and the loop lives there.
-3. Members of a component are in the order in which they were collected; nothing else depends on that order.
+1. All instances that a test reaches are at places on the way from the session to the test. So of two of them, one is at
+   or above the other.
+2. Hence one of a component's places is at or above all the others, and the loop lives there.
+3. Members of a component are in collection order. Nothing else depends on that order.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,7 +24,7 @@ TestKey = Hashable
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A node of the collection tree: where something lives. `depth` counts from 0 at the session."""
+    """A node of the collection tree, where a fixture instance or a loop lives. The session has `depth` 0."""
 
     node: object
     depth: int
@@ -37,7 +37,7 @@ class Place:
 class Instance:
     """One instance of a fixture that needs a loop: its definition, at the place that its scope gives it.
 
-    An alias is another name of an instance, and is not told of by itself.
+    An alias is another name of an instance. Explanations leave it out.
     """
 
     name: str
@@ -50,11 +50,11 @@ class Instance:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """Something that configures a loop: a `loop` or `loop_factory` fixture of the suite, or a `loop_config`.
+    """A setting for a loop: a `loop` or `loop_factory` fixture of the suite, or an option of a `loop_config`.
 
-    `about` is what it settles: two declarations about one thing contradict each other. `place` is where its value
-    lives: a loop that outlives `place` cannot use it. It is `None` for a declaration that is no fixture: that one
-    lives for ever, and holds for a loop if any of the loop's tests sees it.
+    `about` is the setting's name. Different declarations about one setting contradict each other. `place` is where the
+    value lives: a loop that outlives it can't use it. For a declaration that isn't a fixture it is `None`. Such a value
+    always lives, and applies to a loop if any of the loop's tests can see it.
     """
 
     about: str
@@ -67,7 +67,7 @@ class Declaration:
 @final
 @dataclass(slots=True, eq=False)
 class Component:
-    """Tests and fixture instances that share one loop, which lives at `place`."""
+    """Tests and fixture instances that share one loop. The loop lives at `place`."""
 
     place: Place
     instances: list[Instance] = field(default_factory=list[Instance])
@@ -83,9 +83,9 @@ class Component:
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer: the component of each test that reaches an instance wider than itself.
+    """The components of all tests that reach a fixture instance wider than themselves.
 
-    A test that is not in it has a loop of its own, or needs none.
+    Any other test has a loop of its own, or needs none.
     """
 
     components: Sequence[Component]
@@ -95,6 +95,6 @@ class Plan:
     declared: Mapping[TestKey, tuple[Declaration, ...]]
 
     def component(self, test: TestKey) -> Component | None:
-        """The component that a test shares with others, or `None`: then its loop is its own."""
+        """Return the component of a test, or `None` if it shares its loop with no wider fixture."""
         reached = self.reached.get(test)
         return self.component_of_instance[reached[0]] if reached else None

@@ -1,7 +1,7 @@
-"""Joins tests and the fixture instances they reach into components: union-find, linear in tests x closure.
+"""The solver: joins tests and the fixture instances they reach into components.
 
-Does not look at pytest: `Planner` is told of instances and tests. Keeps no copy of a test's reach: callers hand in
-shared tuples, so that 20,000 tests of one shape cost one tuple.
+It is a union-find, linear in tests x closure. Does not know pytest: callers add instances and tests to a `Planner`.
+Does not copy the instances that a test reaches: callers pass shared tuples, so that 20,000 similar tests need only one.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ __all__ = ["Planner"]
 
 @final
 class Planner:
-    """Collects the facts, then solves them.
+    """The facts about instances, tests and declarations, to be solved into a `Plan`.
 
     >>> planner = Planner()
     >>> plan = planner.solve()
@@ -29,13 +29,13 @@ class Planner:
         self._reached: dict[TestKey, tuple[int, ...]] = {}
 
     def add_instance(self, instance: Instance) -> int:
-        """Makes an instance known; the number names it from here on."""
+        """Add an instance, and return its number, which identifies it in the other methods."""
         self._instances.append(instance)
         self._parents.append(len(self._parents))
         return len(self._parents) - 1
 
     def add_test(self, test: TestKey, reached: tuple[int, ...]) -> None:
-        """A test that reaches these instances, each wider than the test; they will share its loop."""
+        """Add a test that reaches these instances, all wider than the test. They will share one loop."""
         if not reached:
             return
         self._reached[test] = reached
@@ -43,17 +43,17 @@ class Planner:
             self.join(reached[0], other)
 
     def reached(self, test: TestKey) -> tuple[int, ...]:
-        """The instances that a test was said to reach so far."""
+        """Return the numbers of the instances that a test reaches, as added so far."""
         return self._reached.get(test, ())
 
     def join(self, one: int, other: int) -> None:
-        """Two instances that must share a loop."""
+        """Make two instances share a loop."""
         first, second = self._root(one), self._root(other)
-        # The smaller number stays the root, so that components come out in collection order.
+        # Keep the smaller number as the root, so that components come out in collection order.
         self._parents[max(first, second)] = min(first, second)
 
     def declare(self, test: TestKey, declarations: tuple[Declaration, ...]) -> None:
-        """What is declared about the loop of a test, as seen from that test."""
+        """Add the declarations that a test can see about its loop."""
         if declarations:
             self._declared[test] = declarations
 
@@ -62,12 +62,12 @@ class Planner:
         root = number
         while parents[root] != root:
             root = parents[root]
-        while parents[number] != root:  # path compression keeps the whole linear
+        while parents[number] != root:  # path compression keeps the algorithm linear
             parents[number], number = root, parents[number]
         return root
 
     def solve(self) -> Plan:
-        """The components, each with the highest place of its members as the place of its loop."""
+        """Return the plan. The loop of each component lives at the highest place of its members."""
         by_root: dict[int, Component] = {}
         of_instance: list[Component] = []
         for number, instance in enumerate(self._instances):
@@ -84,7 +84,7 @@ class Planner:
             component = of_instance[reached[0]]
             component.tests.append(test)
             for declaration in self._declared.get(test, ()):
-                # Each test brings its declarations anew; by what they say they are the same.
+                # Each test has its own `Declaration` objects. Compare what they say.
                 key = (declaration.name, declaration.location, declaration.place, id(declaration.value))
                 if key not in (known := seen.setdefault(component, set())):
                     known.add(key)
@@ -93,5 +93,5 @@ class Planner:
 
     @property
     def instances(self) -> Sequence[Instance]:
-        """All instances so far, by number."""
+        """All instances added so far, by number."""
         return self._instances

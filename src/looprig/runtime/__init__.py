@@ -1,1 +1,1 @@
-"""Owns loops, the tasks that fixtures and tests live in, their contexts and executors. asyncio, no pytest."""
+"""Loops, the tasks of fixtures and tests, their contexts and executors. asyncio, no pytest."""

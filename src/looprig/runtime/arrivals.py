@@ -1,10 +1,10 @@
-"""Signals that have come and that Python has not handled: they are sent to the main thread once more.
+"""Signals that have arrived but that Python has not handled. They are sent to the main thread again.
 
-Python runs a signal's handler between two of its instructions. A signal that comes just before a blocking call, such as
-`time.sleep` or the `select` of a loop, is only handled once that call has ended, which may be never. The interpreter
-can be asked to write the number of each signal to a socket when it comes; a thread reads it here.
+Python runs a signal handler between two bytecode instructions. If a signal arrives just before a blocking call, such as
+`time.sleep` or the `select` of a loop, the handler runs only when the call returns, which may be never. So a thread
+reads the number of each arriving signal from a socket, to which the interpreter writes it (`signal.set_wakeup_fd`).
 
-Does nothing where somebody else has asked for that, nor on Windows. While uvloop runs, it listens itself.
+Does nothing on Windows, or if somebody else uses the wakeup descriptor. uvloop uses it itself while it runs.
 """
 
 import _thread
@@ -23,14 +23,14 @@ from looprig.runtime.clock import Alarm, now
 __all__ = ["Arrivals"]
 
 _PATIENCE: Final = 0.5
-"""Seconds after which a signal that has come must have been handled."""
+"""Seconds to wait before an arrived signal counts as not handled."""
 _MARGIN: Final = 1.0
-"""Seconds by which the handler may have been sooner than the thread: then it was this signal that it handled."""
+"""Seconds by which the handler may run before the thread sees the signal, and still have handled that very signal."""
 
 
 @final
 class Arrivals:
-    """Watches for signals of these numbers from `listen` to `close`: the collection may change meanwhile."""
+    """A watcher for signals with the given numbers, from `listen` to `close`. The collection of numbers may change."""
 
     def __init__(self, numbers: Collection[int]) -> None:
         self._numbers = numbers
@@ -38,7 +38,7 @@ class Arrivals:
         self._handled: float = -_MARGIN
 
     def listen(self) -> None:
-        """Begin to watch. Must be called in the main thread."""
+        """Start watching. Must be called in the main thread."""
         if self._sockets is not None or not hasattr(signal, "pthread_kill"):
             return
         written, read = socket.socketpair()
@@ -54,11 +54,11 @@ class Arrivals:
         _thread.start_new_thread(self._read, (read,))
 
     def handled(self) -> None:
-        """Note that a signal is being handled."""
+        """Record that a signal is being handled now."""
         self._handled = now()
 
     def close(self) -> None:
-        """End watching. Must be called in the main thread."""
+        """Stop watching. Must be called in the main thread."""
         if self._sockets is None:
             return
         written, read = self._sockets
@@ -68,7 +68,7 @@ class Arrivals:
         if current not in {-1, written.fileno()}:
             signal.set_wakeup_fd(current)
         with suppress(OSError):
-            read.shutdown(socket.SHUT_RDWR)  # which ends the thread
+            read.shutdown(socket.SHUT_RDWR)  # this ends the thread
         written.close()
         read.close()
 
@@ -86,7 +86,7 @@ class Arrivals:
             signal.pthread_kill(main, number)
 
     def forget(self) -> None:
-        """Leave the socket to the parent process, in a forked child: its signals are its own."""
+        """Stop watching in a forked child, whose signals must not be reported to the parent process."""
         self._sockets = None
         signal.set_wakeup_fd(-1)
 

@@ -1,7 +1,7 @@
-"""`ask`: a running test or fixture asks for a fixture, and awaits it.
+"""`ask`: request a fixture from a running test or fixture.
 
-Does not find fixtures: whoever runs the operation does. The loop is left while pytest's synchronous machinery sets
-the fixture up, which may itself run the loop; then the asker goes on.
+Does not find fixtures; the operation's `resolve` does. The loop stops while pytest's synchronous machinery sets the
+fixture up, which may itself run the loop. Then the caller continues.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from looprig.runtime.operation import running
 
 __all__ = ["ask"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 S = TypeVar("S")
 
@@ -27,29 +27,28 @@ async def ask(wanted: str, /) -> Any: ...
 @overload
 async def ask(wanted: str, kind: type[S], /) -> S: ...
 async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
-    """Gives the value of a fixture, which is set up now if need be.
+    """Return the value of a fixture, and set it up first if necessary.
 
-    By its class, `rest = await ask(Rest)`, or by its name, `await ask("db")`; with a class beside the name,
-    `await ask("db", Db)`, what it gives is one of that class.
+    Request a service by its class, `rest = await ask(Rest)`, and any fixture by its name, `await ask("db")`. With a
+    class in addition to the name, `await ask("db", Db)`, the value must be an instance of that class.
 
-    What it gives for a service class is an instance of that class. A fixture asked for like this lives as long as
-    its scope says.
+    The fixture lives as long as its scope says.
 
     Raises:
-        AskError: nothing that can give fixtures runs this code, the fixture lives on another loop, or what it gives
-            is none of that class.
+        AskError: the caller isn't an async test or fixture, the fixture lives on another loop, or its value isn't an
+            instance of the class.
     """
     asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
     for operation in reversed(running.operations):
-        # While a fixture is set up for one asker, other tasks of the test may ask too: each is answered as its owner.
+        # While a fixture is set up for one caller, other tasks may call `ask` too. Match each with its owner.
         if operation.loop is loop and operation.resolve is not None and operation.owner is asker:
             value, carried, live = await operation.put(partial(operation.resolve, wanted))
             operation.needs |= live
             apply_changes(carried)
             if kind is not None and not isinstance(value, kind):
                 raise AskError(
-                    f"ask({wanted!r}, {kind.__qualname__}): the fixture gives one of {type(value).__qualname__}.",
+                    f"ask({wanted!r}, {kind.__qualname__}): the fixture's value is a {type(value).__qualname__}.",
                     [("ask", caller_location())],
                     f"Ask for {type(value).__qualname__}, or for another fixture.",
                 )
@@ -57,5 +56,5 @@ async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     raise AskError(
         f"ask({wanted!r}) was called where no test is running and no fixture is being set up.",
         [("ask", caller_location())],
-        "Ask in the body of an async test, or of an async fixture before its yield. Outside pytest, use rig().",
+        "Call it in an async test, or in an async fixture before its yield. Outside pytest, use rig().",
     )

@@ -1,10 +1,10 @@
-"""Real time, and alarms on it: what limits count by, whatever a test does to the clock.
+"""Real time, and alarms and time limits based on it, whatever a test does to the clock.
 
-freezegun, time-machine and loops with virtual time replace the clocks of a test. A limit on such a clock would expire
-when the test moves it, and never while the test holds it still. Does not decide what happens when an alarm rings.
+freezegun, time-machine and loops with virtual time replace the clocks that a test sees. A limit on such a clock would
+expire when the test moves it, and never while the test freezes it. Does not decide what happens when an alarm rings.
 
 Invariants:
-1. An alarm rings in a thread of its own, so it rings while the main thread is blocked too.
+1. Alarms ring in a thread of their own, so also while the main thread is blocked.
 2. Setting an alarm wakes that thread only if the alarm is due before the thread would wake anyway.
 """
 
@@ -20,22 +20,22 @@ from typing import Final, Self, final
 
 __all__ = ["Alarm", "Timeout", "now", "ring_on"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _read: Final[Callable[[int], float] | None] = getattr(time, "clock_gettime", None)
 _MONOTONIC: Final[int] = getattr(time, "CLOCK_MONOTONIC", 0)
-# For Windows. In a tuple, since freezegun replaces clocks in the globals of modules.
+# For Windows. In a tuple, since freezegun replaces clocks that are globals of modules.
 _OTHER: Final = (time.monotonic,)
 
 
 def now() -> float:
-    """Return the seconds of the system's monotonic clock."""
+    """Return the time of the system's monotonic clock, in seconds."""
     return _OTHER[0]() if _read is None else _read(_MONOTONIC)
 
 
 @final
 class Alarm:
-    """Calls `ring` in another thread at `deadline`, in seconds of `now()`, unless it is cancelled before."""
+    """A call of `ring`, in another thread, when `now()` reaches `deadline`, unless it is cancelled before."""
 
     __slots__ = ("deadline", "ring")
 
@@ -45,20 +45,20 @@ class Alarm:
         _ringer.add(self)
 
     def cancel(self) -> None:
-        """Keep the alarm from ringing. Safe to call twice, and after it rang."""
+        """Cancel the alarm. Safe to call twice, and after it rang."""
         _ringer.alarms.discard(self)
 
 
 @final
 class _Ringer:
-    """The one thread that rings all alarms of the process, started when the first is set."""
+    """The thread that rings all alarms of the process. It starts when the first alarm is set."""
 
     def __init__(self) -> None:
         self.alarms: set[Alarm] = set()
         self.reset()
 
     def reset(self) -> None:
-        """Forget the thread: a forked child has none."""
+        """Forget the thread and all alarms, since a forked child has no such thread."""
         self.alarms.clear()
         # Reentrant, since a signal handler may set an alarm while the same thread is setting one.
         self._changed = threading.Condition(threading.RLock())
@@ -66,12 +66,12 @@ class _Ringer:
         self._wakes_at = float("inf")
 
     def add(self, alarm: Alarm) -> None:
-        """Have an alarm ring."""
+        """Schedule an alarm."""
         with self._changed:
             self.alarms.add(alarm)
             if not self._is_running:
                 self._is_running = True
-                # Not a `threading.Thread`: suites that count the threads they left must not find it.
+                # Not a `threading.Thread`: suites that look for leaked threads must not find it.
                 _thread.start_new_thread(self._run, (self._changed,))
             elif alarm.deadline < self._wakes_at:
                 self._changed.notify()
@@ -95,7 +95,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> Callable[[], None]:
-    """Return what an alarm can call to have `callback` called on `loop`; nothing happens once the loop is closed."""
+    """Return a function for an alarm that calls `callback` on `loop`. It does nothing once the loop is closed."""
 
     def ring() -> None:
         with suppress(RuntimeError):
@@ -106,13 +106,13 @@ def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> 
 
 @final
 class Timeout:
-    """Limits a block to `seconds` of real time, or not at all; otherwise as `asyncio.timeout`.
+    """A limit of `seconds` of real time on a block, or none for `None`. Otherwise like `asyncio.timeout`.
 
     Raises:
         TimeoutError: the block took longer.
     """
 
-    # A class, since the frames of a decorated generator would stand in the traceback of all that it limits.
+    # A class, since the frames of a decorated generator would be in every traceback from the block.
     __slots__ = ("_alarm", "_limit", "_seconds")
 
     def __init__(self, seconds: float | None) -> None:
@@ -126,7 +126,7 @@ class Timeout:
         return self
 
     def _expire(self) -> None:
-        with suppress(RuntimeError):  # the block has ended meanwhile
+        with suppress(RuntimeError):  # the block has ended in the meantime
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def __aexit__(
@@ -137,5 +137,5 @@ class Timeout:
         return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
 
     def expired(self) -> bool:
-        """Return whether the block has been cancelled because its time was over."""
+        """Return whether the block was cancelled because its time was up."""
         return self._limit.expired()

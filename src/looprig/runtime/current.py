@@ -1,11 +1,11 @@
-"""The thread's current loop, while sync code runs that has a loop.
+"""The thread's current loop, for sync tests and fixtures that have a loop.
 
-`asyncio.Future()` and `asyncio.get_event_loop()` take the current loop where none is running, as constructors of many
-libraries do. Nothing of looprig itself asks for it.
+While no loop is running, `asyncio.Future()`, `asyncio.get_event_loop()` and the constructors of many libraries use the
+current loop. looprig itself never uses it.
 
 Invariants:
-1. What was current before is current again, and where nothing was, asyncio is as if it had never been set.
-2. Where the code itself makes a loop current, that one stays, for all that runs on the same host.
+1. Afterwards, the previous loop is current again. If there was none, asyncio is left as if it had never been set.
+2. If the code itself sets another current loop, that one stays, for everything that runs on the same host.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from looprig.runtime.host import Host
 __all__ = ["CurrentLoop"]
 
 _ABSENT: Final = object()
-# `asyncio.set_event_loop` cannot undo what it does: before Python 3.14 `get_event_loop` makes a loop unless one was
-# ever set. From 3.14 on, access to the policy is deprecated; asyncio itself still goes through it.
+# `asyncio.set_event_loop` can't be undone: before Python 3.14, `get_event_loop` creates a loop only if none was ever
+# set. From 3.14 on, access to the policy is deprecated, but asyncio itself still uses it.
 _policy: Final[Any] = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy  # pyright: ignore[reportDeprecated]
 
 
 @final
 class CurrentLoop:
-    """Makes the loop of a host the current one for a block; without a host it does nothing."""
+    """A block in which the loop of a host is the current one. Without a host it does nothing."""
 
     __slots__ = ("_host", "_local", "_was_set", "_was_there")
 
@@ -35,7 +35,7 @@ class CurrentLoop:
         if self._host is None:
             return
         self._local: Any = getattr(_policy(), "_local", None)
-        if self._local is None:  # a policy of the suite's own, which keeps its loop elsewhere
+        if self._local is None:  # the suite's own policy, which keeps its loop elsewhere
             self._host = None
             return
         self._was_there = self._local._loop  # noqa: SLF001 - see above
@@ -48,7 +48,7 @@ class CurrentLoop:
         if self._host is None:
             return
         current = self._local._loop  # noqa: SLF001 - as above
-        if current is not None and current is not self._host.loop:  # none is what `asyncio.run` leaves
+        if current is not None and current is not self._host.loop:  # `None` is what `asyncio.run` leaves behind
             self._host.leaves_current = True
             return
         self._local._loop = self._was_there  # noqa: SLF001 - as above

@@ -1,6 +1,6 @@
-"""How what runs on a loop comes to its end: waiting for tasks and threads, and what the end raises.
+"""Helpers to end what runs on a loop: wait for tasks and threads, and prepare the errors to raise.
 
-Does not decide what is to end (`host` does). What is used of asyncio is taken at import: a test may replace it there.
+Does not decide what to end (`host` does). Keeps its own references to asyncio's functions, since a test may patch them.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ from looprig.runtime.operation import GRACE, ROUNDS
 
 __all__ = ["ended", "is_closing", "kept", "shut_down", "where_it_stood"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _sleep, _wait = asyncio.sleep, asyncio.wait
 
 
 def is_closing(task: "asyncio.Task[Any]") -> bool:
-    """Return whether a task is the end of an async generator that was broken off: it has no other name."""
-    return type(task.get_coro()).__name__ == "async_generator_athrow"
+    """Return whether a task closes an async generator that was abandoned."""
+    return type(task.get_coro()).__name__ == "async_generator_athrow"  # a type without a public name
 
 
 async def ended(tasks: "list[asyncio.Task[Any]]") -> None:
-    """Wait for tasks to end, for `GRACE` seconds of real time."""
+    """Wait for tasks to end, for at most `GRACE` seconds of real time."""
     loop = asyncio.get_running_loop()
-    for _ in range(ROUNDS):  # nearly all end at once
+    for _ in range(ROUNDS):  # nearly all tasks end at once
         await _sleep(0)
         if all(task.done() for task in tasks):
             return
@@ -59,27 +59,27 @@ async def shut_down(executor: Executor) -> None:
 
 
 def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
-    """The cause, with the traceback of what it cancelled: so it ends at the line that waited."""
+    """Return `cause` with the traceback of the cancelled task, so that it ends at the line where the task waited."""
     if not target.done():
         return cause
     try:
         target.result()
     except asyncio.CancelledError as cancelled:
         return cause.with_traceback(cancelled.__traceback__)
-    except BaseException as end:  # noqa: BLE001 - it is only told of
+    except BaseException as end:  # noqa: BLE001 - only noted on the cause
         if end is cause:
             return cause
         if cause.__cause__ is None:
             cause.__cause__ = end
         else:
-            cause.add_note(f"While it was ended, {type(end).__name__} was raised: {end}")
+            cause.add_note(f"{type(end).__name__} was raised during the cancellation: {end}")
     return cause
 
 
 @contextmanager
 def kept(errors: list[Exception]) -> Generator[None, None, None]:
-    """Keep an error of the block: each step of an end is tried, and their errors are raised together."""
+    """Add an error of the block to `errors`, so that the next step is tried and all errors are raised together."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - each step of closing is tried; the errors are raised together
+    except Exception as error:  # noqa: BLE001 - see above
         errors.append(error)

@@ -1,25 +1,28 @@
-"""Several errors that came up while something ended, raised as one.
+"""Raising several errors as one.
 
-Invariant: what ends the program is never lost in a group, where neither Python nor pytest would look for it.
+Invariant: an exception that ends the program is never put into a group, where neither Python nor pytest would see it.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["ENDS_THE_PROGRAM", "raise_together"]
+__all__ = ["raise_together"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-ENDS_THE_PROGRAM: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_ENDS_THE_PROGRAM: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 def raise_together(errors: Sequence[BaseException], title: str) -> None:
-    """Raise an error, or several as a group; of one that ends the program the others become notes."""
-    ending = next((error for error in errors if isinstance(error, ENDS_THE_PROGRAM)), None)
+    """Raise a single error as it is, and several as a group called `title`.
+
+    If one of them ends the program, raise that one, with the others as notes.
+    """
+    ending = next((error for error in errors if isinstance(error, _ENDS_THE_PROGRAM)), None)
     if ending is not None:
         for other in errors:
             if other is not ending:
-                ending.add_note(f"Besides, {type(other).__name__}: {other}")
+                ending.add_note(f"{type(other).__name__} was raised as well: {other}")
         raise ending
     if len(errors) == 1:
         raise errors[0]

@@ -1,15 +1,18 @@
-"""One instance of an async fixture, alive: the task that it lives in from set-up to teardown.
+"""A live instance of an async fixture, with the task that runs it from set-up to teardown.
 
-Does not know of pytest's caches: a crash is told to `on_crash`. A task group, timeout or cancel scope around the
-fixture's `yield` works because one task enters and leaves it.
+Does not know pytest's caches: `on_crash` is called with a crash. A task group, timeout or cancel scope around the
+fixture's `yield` works because the same task enters and leaves it.
 
 Invariants:
-1. The owner task that is cancelled while parked at the `yield` hands the cancellation into the generator there.
-2. If the generator then ends in an error, the fixture has crashed: the operation that needs it is cancelled and
-   raises the crash. If it ends cleanly, that was an early teardown.
-3. A crash is raised by whoever meets it first, and at teardown only if nobody did. It is never only logged.
-4. Tasks that the fixture started and left are ended with it.
-5. A teardown is never lost: where the loop was closed under the fixture, it runs on another one, and that is reported.
+1. If the fixture's task is cancelled while it waits at the `yield`, the cancellation is thrown into the generator
+   there.
+2. If the generator then raises, the fixture has crashed: operations that need it are cancelled and raise the crash. If
+   the generator ends without an error, that was an early teardown.
+3. A crash is raised by the first test or fixture it affects, and at teardown only if there was none. It is never only
+   logged.
+4. Tasks that the fixture started and left running are ended with it.
+5. A teardown is never skipped. If the loop was closed too early, the teardown runs on another one, and that is
+   reported.
 """
 
 import asyncio
@@ -29,7 +32,7 @@ from looprig.runtime.tasks import context_of
 
 __all__ = ["LiveFixture"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 def _current_task() -> Any:
@@ -38,9 +41,9 @@ def _current_task() -> Any:
 
 @final
 class LiveFixture:
-    """`needs` are the live fixtures it depends on, directly or not."""
+    """A live fixture. `needs` are the live fixtures that it depends on, directly or indirectly."""
 
-    # What most fixtures never come to stands on the class: one is made for every test that has fixtures.
+    # Defaults are on the class, since most fixtures never change them and tests create many fixtures.
     _before: Context | None = None
     _context: Context | None = None
     _generator: "AsyncGenerator[Any, None] | None" = None
@@ -65,26 +68,14 @@ class LiveFixture:
         return f"<live fixture {self.name}>"
 
     def done(self) -> bool:
-        """Return whether its set-up has come to an end: it is at its `yield`, or its task is over."""
+        """Return whether its set-up has ended: it has reached its `yield`, or its task is done."""
         return self._is_ready or (self._task is not None and self._task.done())
 
     # Set-up
 
-    def set_up(
-        self,
-        function: Callable[..., Any],
-        kwargs: Mapping[str, Any],
-        context: Context,
-        limit: Limit | None = None,
-        resolve: Resolver | None = None,
-    ) -> Any:
-        """Runs the fixture up to its `yield` (or to its end, if it has none) and gives its value."""
-        self.begin(function, kwargs, context)
-        return self.wait(limit, resolve)
-
     def begin(self, function: Callable[..., Any], kwargs: Mapping[str, Any], context: Context) -> None:
-        """Makes the fixture's task, which runs whenever its loop does. `wait` gives what comes of it."""
-        self._before = context.copy()  # as it is before the fixture changes it
+        """Create the fixture's task, which runs whenever its loop does. `wait` returns the fixture's value."""
+        self._before = context.copy()  # before the fixture changes it
         made: Any = function(**kwargs)
         # By its type first: to ask an abstract class takes longer.
         if type(made) is AsyncGeneratorType or isinstance(made, AsyncGenerator):
@@ -93,13 +84,13 @@ class LiveFixture:
             life: Coroutine[Any, Any, Any] = self._live(generator, self._released)
         else:
             life = self._once(made)
-        # asyncio's own reports, of slow steps say, name a task by its coroutine.
+        # asyncio's own reports, for example of slow steps, name a task by its coroutine.
         named: Any = life
         named.__name__ = named.__qualname__ = getattr(function, "__qualname__", self.name)
         self._task = self.host.make_task(life, context, self, f"fixture {self.name}")
 
     def wait(self, limit: Limit | None = None, resolve: Resolver | None = None) -> Any:
-        """Runs the loop until the fixture is ready, and gives its value."""
+        """Run the loop until the fixture is ready, and return its value."""
         task = self._task
         assert task is not None
         try:
@@ -113,12 +104,12 @@ class LiveFixture:
                 resolve=resolve,
             )
             if task.done():
-                task.result()  # it ended before or as soon as it was ready: an error counts
+                task.result()  # raises if the task failed before it was ready, or right after
         except asyncio.CancelledError as cancelled:
             error = FixtureError(
-                f"Fixture {self.name} was cancelled while it was set up.",
+                f"Fixture {self.name} was cancelled during its set-up.",
                 [(self.name, self.location)],
-                "Let no task cancel the fixture's own task, or catch the cancellation in the fixture.",
+                "Don't cancel the fixture's own task, or catch the cancellation in the fixture.",
             )
             self._unwind(error)
             raise error from cancelled
@@ -128,12 +119,12 @@ class LiveFixture:
         if self._context is not None and self._before is not None:
             self.changes = changes_between(self._before, self._context)
         self._is_noted = self.host.is_noting
-        # Contexts know their owner: to keep them would make a cycle of each fixture, for the garbage collector to find.
+        # The contexts refer to the fixture as their owner. Keeping them would create a reference cycle.
         self._before = self._context = None
         return self._value
 
     def _unwind(self, error: BaseException) -> None:
-        """The set-up failed: ends all that it started, the fixture's own task too if that has come to its yield."""
+        """End all tasks of a fixture whose set-up failed, its own included if that has reached the yield."""
         self.reported = True
         try:
             self.host.end_tasks_of(self, self._task)
@@ -157,7 +148,7 @@ class LiveFixture:
             self._context = copy_context()
             self._is_ready = True
             self.host.stop()
-            # Code under test that cancels all tasks, as many programs do to end, means its own.
+            # Hide this task from `asyncio.all_tasks`: code under test that cancels all tasks means only its own.
             task = _current_task()
             asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
             try:
@@ -173,16 +164,16 @@ class LiveFixture:
             except StopAsyncIteration:
                 return
             await generator.aclose()
-            raise FixtureError(  # noqa: TRY301 - told in the same way as what the fixture raises
+            raise FixtureError(  # noqa: TRY301 - handled like an error that the fixture raises
                 f"Fixture {self.name} yielded twice.",
                 [(self.name, self.location)],
-                "A fixture yields once: what comes after the yield is its teardown.",
+                "A fixture yields once; the code after the yield is its teardown.",
             )
         except BaseException as error:
-            # Outcomes as of pytest.fail are no Exceptions, nor are the groups that a task group makes of them.
+            # BaseException, since the outcomes of pytest.fail and others, and task groups of them, aren't Exceptions.
             if not self._is_ready or self._is_released or isinstance(error, GeneratorExit):
                 raise
-            # In use, neither being set up nor torn down: nobody awaits this task, so somebody has to be told.
+            # The fixture is in use, neither in set-up nor in teardown, so nothing else would report the error.
             self._crash(error)
 
     # The end, wanted or not
@@ -192,9 +183,9 @@ class LiveFixture:
         crash = self.crash = FixtureCrashedError(
             f"Fixture {self.name} crashed while it was in use: {_shown(root)}",
             [(self.name, self.location)],
-            "The error above is what ended it.",
+            "The error above is the cause.",
         )
-        # A group of one is what a task group makes of any error. pytest shows the source of what is no group.
+        # A task group wraps even a single error in a group. Unwrap it, since pytest shows no source for groups.
         crash.__cause__ = root
         crash.with_traceback(self._where_it_stood(error))
         for operation in self.host.operations():
@@ -205,7 +196,7 @@ class LiveFixture:
             self.on_crash(crash)
 
     def _where_it_stood(self, error: BaseException) -> TracebackType | None:
-        """The line of the fixture that an error passed: what lies below it, in a task group say, explains nothing."""
+        """Return a traceback that ends in the fixture's own file: deeper frames, as in a task group, add nothing."""
         entry, stood = error.__traceback__, None
         while entry is not None:
             if entry.tb_frame.f_code.co_filename == self.location.path:
@@ -214,11 +205,11 @@ class LiveFixture:
         return stood or error.__traceback__
 
     def tear_down(self, limit: Limit | None = None) -> None:
-        """Let the fixture run from its `yield` to its end, then end the tasks it left.
+        """Run the fixture from its `yield` to its end, then end the tasks that it left running.
 
-        A `limit` leaves it a few seconds even if the time has passed.
+        It gets `GRACE` seconds even if the time of `limit` has already passed.
 
-        Raises what the fixture raises; its crash, if nobody met that yet; several as an ExceptionGroup.
+        Raises the fixture's error, and its crash if that was not reported yet. Several errors become an ExceptionGroup.
         """
         self._is_released = True
         if self.host.loop.is_closed():
@@ -226,7 +217,7 @@ class LiveFixture:
         else:
             errors = self._end(limit)
             try:
-                # It may have had a task factory of its own, up to now.
+                # The fixture may have replaced the task factory, so search even if ours is back.
                 self.host.end_tasks_of(self, self._task, search=not self._is_noted)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
@@ -239,7 +230,7 @@ class LiveFixture:
             return []
         try:
             if not self._is_ready:
-                task.cancel()  # nobody waited for it: it began beside another that failed
+                task.cancel()  # it was started together with another fixture that failed, so nobody waited for it
             elif not released.done():
                 released.set_result(None)
             if not task.done():
@@ -252,18 +243,18 @@ class LiveFixture:
         except asyncio.CancelledError as cancelled:
             if self._is_ready:
                 error = FixtureError(
-                    f"Fixture {self.name} was cancelled while it was torn down.",
+                    f"Fixture {self.name} was cancelled during its teardown.",
                     [(self.name, self.location)],
-                    "Let no task cancel the fixture's own task.",
+                    "Don't cancel the fixture's own task.",
                 )
                 error.__cause__ = cancelled
                 return [error]
-        except BaseException as error:  # noqa: BLE001 - the tasks it left are ended first
+        except BaseException as error:  # noqa: BLE001 - raised after the tasks that it left were ended
             return [error]
         return []
 
     def _end_without_loop(self, limit: Limit | None) -> list[BaseException]:
-        """Run the teardown of a fixture whose loop was closed, as far as it can run on another loop."""
+        """Run the teardown of a fixture whose loop was closed on another loop, as far as that works."""
         task, generator = self._task, self._generator
         if task is None or generator is None or task.done():
             return []
@@ -272,10 +263,10 @@ class LiveFixture:
         closed = FixtureError(
             f"The loop of fixture {self.name} was closed{by} before the fixture was torn down.",
             [(self.name, self.location), *([] if culprit is None else [culprit])],
-            "Don't close the loop: looprig does so after its last fixture. The teardown has been run on another loop.",
+            "Don't close the loop: looprig closes it after its last fixture. The teardown was run on another loop.",
         )
         never_ends: Any = task
-        never_ends._log_destroy_pending = False  # noqa: SLF001 - asyncio's own way to say that nobody has to be told
+        never_ends._log_destroy_pending = False  # noqa: SLF001 - asyncio does the same to avoid a report
         errors: list[BaseException] = [closed]
         other = Host.open()
         try:
@@ -308,8 +299,8 @@ def _shown(error: BaseException) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The one error in a group, and in groups in it: a task group wraps each error so."""
+    """Return the error inside a group of one, at any depth. A task group wraps even a single error."""
     members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    # By its class, since narrowing would make it a group of nobody knows what.
+    # Not `isinstance`, which would narrow the type to a group of unknown members.
     is_group = issubclass(type(error), BaseExceptionGroup)
     return _root(members[0]) if is_group and len(members) == 1 else error

@@ -1,14 +1,15 @@
-"""Ctrl-C and SIGTERM while a loop runs: cancel what runs, then let teardown run, then stop.
+"""Handlers for Ctrl-C and SIGTERM while a loop runs: cancel the running operation, run teardown, then stop.
 
-Installed for the tests that have a loop, and not for each run of a loop: that is what makes `asyncio.Runner` slow.
-Does not touch handlers that the user or another plugin installed, and does nothing outside the main thread.
+They are installed once for all tests that have a loop. Installing them for each run of a loop is what makes
+`asyncio.Runner` slow. Does not replace handlers of the user or another plugin, and does nothing outside the main
+thread.
 
 Invariants:
 1. The first signal cancels the innermost running operation, which then raises the signal's exception.
-2. A second signal, or one that comes while no loop runs, raises the exception where the program stands.
-3. Where the loop is blocked and has not come to the cancellation after `GRACE` seconds, the same signal counts as the
-   second: whoever ends a run from outside, such as CI, sends one.
-4. A signal that comes just before a blocking call counts too (`arrivals`).
+2. A second signal, or one that arrives while no loop runs, raises the exception right where the program is.
+3. If the loop is blocked and has not processed the cancellation after `GRACE` seconds, the signal is sent again and
+   counts as the second one: CI systems, for example, send only one.
+4. A signal that arrives just before a blocking call is handled too (`arrivals`).
 """
 
 import _thread
@@ -29,26 +30,27 @@ __all__ = ["Interrupts"]
 
 _MAIN_THREAD: Final = threading.main_thread().ident
 _DEFAULTS: Final = (signal.SIG_DFL, signal.default_int_handler)
-# `signal.getsignal` tries to make an enum member of the answer of this one, which takes ten times as long.
+# `signal.getsignal` also tries to convert the result to an enum member, which takes ten times as long.
 _current_handler: Final[Callable[[int], Any]] = sys.modules.get("_signal", signal).getsignal
 
 
 @final
 class Interrupts:
-    """Turns signals into exceptions that first cancel what runs.
+    """Signal handlers that first cancel the running operation and then raise an exception.
 
-    `raised` gives the exception for each signal. Only a signal that has its default handler is taken over.
+    `raised` maps each signal to a function that creates its exception. Only signals with their default handler are
+    handled.
     """
 
     def __init__(self, raised: Mapping[signal.Signals, Callable[[], BaseException]]) -> None:
         self._raised = raised
         self._previous: dict[signal.Signals, Any] = {}
-        self._arrivals: Final = Arrivals(self._previous.keys())  # those that are ours at the time
-        self._handler: Final = self._handle  # one object, since bound methods are made anew at each access
+        self._arrivals: Final = Arrivals(self._previous.keys())  # a live view of the signals we handle
+        self._handler: Final = self._handle  # kept for `is` checks: each access creates a new bound method
         self._installed_in: int | None = None
 
     def install(self) -> None:
-        """Take over each signal that has its default handler. Cheap when already installed."""
+        """Install the handler for each signal that has its default one. Cheap if already installed."""
         if threading.get_ident() != _MAIN_THREAD:
             return
         self._installed_in = os.getpid()
@@ -60,12 +62,12 @@ class Interrupts:
                 self._arrivals.listen()
 
     def uninstall(self) -> None:
-        """Give back each signal that is still ours, and listen for none."""
+        """Restore the handlers of all signals, and stop listening."""
         self._arrivals.close()
         self.give_back(*self._raised)
 
     def give_back(self, *numbers: signal.Signals) -> None:
-        """Give back those of these signals that are still ours. Cheap when none is."""
+        """Restore the previous handlers of these signals, if ours are still installed. Cheap otherwise."""
         for number in numbers:
             if number in self._previous and threading.get_ident() == _MAIN_THREAD:
                 handler = self._previous.pop(number)
@@ -74,7 +76,7 @@ class Interrupts:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         number = signal.Signals(signum)
-        if os.getpid() != self._installed_in:  # a forked child: it ends as it would have ended without us
+        if os.getpid() != self._installed_in:  # in a forked child, behave as if we had never been installed
             previous = self._previous.get(number, signal.SIG_DFL)
             signal.signal(number, previous)
             os.kill(os.getpid(), number)
@@ -92,13 +94,13 @@ class Interrupts:
 
 
 def _insist(operation: Operation, number: signal.Signals) -> None:
-    """Send the signal once more, some times at most, as long as the loop has not come to the cancellation."""
+    """Send the signal again, up to `_TIMES` times, until the loop has processed the cancellation."""
 
     def send_again() -> None:
         if operation.cause is not None or operation.is_settled:
             return
         _insist(operation, number)
-        if _MAIN_THREAD is not None and hasattr(signal, "pthread_kill"):  # it ends a blocking system call as well
+        if _MAIN_THREAD is not None and hasattr(signal, "pthread_kill"):  # also interrupts a blocking system call
             signal.pthread_kill(_MAIN_THREAD, number)
         else:
             _thread.interrupt_main(number)

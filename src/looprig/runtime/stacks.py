@@ -1,6 +1,6 @@
-"""Where tasks stand: the chain of awaits of each, for the reports of limits and of tasks that do not end.
+"""The stacks of tasks: their chains of awaits, for reports about time limits and tasks that do not end.
 
-Does not judge what is stuck.
+Does not decide which tasks are stuck.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ from looprig.location import Location, is_foreign
 __all__ = ["others_of", "waits_at"]
 
 _SHOWN: Final = 10
-"""How many tasks are shown of a loop that has more."""
+"""Maximum number of tasks to show."""
 _OWN: Final = str(Path(__file__).parent)
 
 
 def waits_at(task: "asyncio.Task[Any]") -> list[str]:
-    """Return where a task waits: `path:line in function` for each coroutine down to what it awaits."""
+    """Return the stack of a task: `path:line in function` for each coroutine, the innermost last."""
     return [line for _, line in _frames(task)]
 
 
 def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> list[str]:
-    """Return where the other tasks of a loop stand, those in the suite's own code first.
+    """Return the stacks of the other tasks of a loop, those in the suite's own code first.
 
-    Of each task the suite's own lines are shown if there are any, and else the innermost line. Fixtures that are
-    parked at their `yield` are left out.
+    Each shows the lines in the suite's own code or, if there are none, only the innermost line. Fixtures that wait at
+    their `yield` are left out.
     """
     own: list[str] = []
     foreign: list[str] = []
@@ -44,9 +44,9 @@ def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> l
 
 
 def _frames(task: "asyncio.Task[Any]") -> Iterator[tuple[str, str]]:
-    """Yield the path and the text of each line that a task stands at, the outermost first.
+    """Yield path and text of each line in a task's stack, the outermost first.
 
-    A task itself tells only of the outermost one.
+    `Task.get_stack` returns only the outermost one.
     """
     waits: Any = task.get_coro()
     while waits is not None:
@@ -58,5 +58,5 @@ def _frames(task: "asyncio.Task[Any]") -> Iterator[tuple[str, str]]:
                 waits = getattr(waits, f"{kind}_await" if kind != "gi" else "gi_yieldfrom")
                 break
         else:
-            # A step of an async generator has no name for its generator; the garbage collector knows it.
+            # A step of an async generator has no attribute for its generator, but the garbage collector knows it.
             waits = next((other for other in gc.get_referents(waits) if isasyncgen(other)), None)

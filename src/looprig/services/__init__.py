@@ -1,1 +1,1 @@
-"""Runs services: their lifecycles, and the kinds that looprig brings. asyncio, no pytest."""
+"""Running services: their lifecycles, and the base classes that looprig provides. asyncio, no pytest."""

@@ -1,6 +1,6 @@
-"""Where a service listens, and the errors where it cannot, or does not yet.
+"""The address of a service, and the errors if it can't listen or isn't running.
 
-Does not accept anybody. Invariant: an `Address` is of a socket that is bound.
+Does not accept connections. Invariant: an `Address` belongs to a bound socket.
 """
 
 import socket
@@ -13,26 +13,30 @@ from looprig.net.ports import listening_socket
 
 __all__ = ["Address", "bound_address", "listen"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 def bound_address(service: object, address: Address | None) -> Address:
-    """Give the address, or say that the service is not running."""
+    """Return `address`.
+
+    Raises:
+        LooprigError: it is `None`, since the service isn't running.
+    """
     if address is not None:
         return address
     name = type(service).__qualname__
     raise LooprigError(
         f"{name} is not running, so it has no address.",
         ((name, location_of(type(service))),),
-        "Ask a running one: take it from its fixture, or use `async with rig(...)`.",
+        "Use a running one: take it from its fixture, or start it with `async with rig(...)`.",
     )
 
 
 def listen(service: object, host: str) -> socket.socket:
-    """Give a socket for the service that listens on a port nobody else has.
+    """Return a socket that listens on a free port of `host` for the service.
 
     Raises:
-        ServiceStartError: the host is not one of this machine's.
+        ServiceStartError: the host isn't an address of this machine.
     """
     try:
         return listening_socket(host)

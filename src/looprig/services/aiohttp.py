@@ -2,12 +2,12 @@
 
 aiohttp is imported when the service starts; loading this module does not load it.
 
-Does not judge the application: an exception in a handler is a 500 and a log record, as aiohttp has it.
+Does not report exceptions in handlers: aiohttp answers with a 500 and logs them.
 
 Invariants:
-1. The port is bound before `create_app` is called, so that the application may be told its own address.
-2. When `run` has ended no handler is running: each had `shutdown_timeout` to end by itself, then was cancelled.
-3. A handler is cancelled when its client goes away, unless `handler_cancellation` says otherwise.
+1. The port is bound before `create_app` is called, so that the application can know its own address.
+2. After `run` has ended, no handler is running: each had `shutdown_timeout` to finish, and was then cancelled.
+3. A handler is cancelled when its client disconnects, unless `handler_cancellation` is False.
 """
 
 from abc import ABC, abstractmethod
@@ -30,12 +30,12 @@ else:
 
 __all__ = ["AiohttpService"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @dataclass(kw_only=True)
 class AiohttpService(Served, ABC):
-    """Base of a service that runs an `aiohttp.web.Application`: write `create_app`, and ask `url`.
+    """Base class of a service that runs an `aiohttp.web.Application`. Implement `create_app`, and request `url`.
 
         @service_fixture(scope="module")
         @dataclass(kw_only=True)
@@ -45,12 +45,15 @@ class AiohttpService(Served, ABC):
             async def create_app(self) -> web.Application:
                 return make_app(page_size=self.page_size)
 
-    Configuration: `host` to listen on; `tls`, with which `url` is https; `client_tls`, the context with which a
-    `TestClient` trusts it; `shutdown_timeout`, the seconds that running handlers have to end by themselves;
-    `handler_cancellation`, whether a handler is cancelled when its client goes away.
+    Configuration:
+        host: the address to listen on.
+        tls: the context of the server; makes `url` https.
+        client_tls: the context of a `TestClient` that has to trust it.
+        shutdown_timeout: seconds that running handlers have to finish before they are cancelled.
+        handler_cancellation: whether a handler is cancelled when its client disconnects.
 
-    Raises `ServiceStartError` where the host cannot be bound or `create_app` gives no application. What
-    `create_app` and the application's own start-up raise is raised as it is.
+    Raises `ServiceStartError` if the host cannot be bound or `create_app` does not return an application. Exceptions
+    raised by `create_app` or by the application's own start-up are not wrapped.
     """
 
     shutdown_timeout: float = config_field(5.0)
@@ -59,21 +62,21 @@ class AiohttpService(Served, ABC):
 
     @abstractmethod
     async def create_app(self) -> "web.Application":
-        """Make the application; called once for each start, when `url` is known already."""
+        """Return the application. Called once for each start, when `url` is already known."""
 
     @property
     def app(self) -> "web.Application":
-        """The application that is running, to look into from a test."""
+        """The running application, for a test to inspect."""
         bound_address(self, self._address)
         if not isinstance(self._app, web.Application):
             raise ServiceStartError(
-                f"{type(self).__qualname__} has no app yet: it is being made.",
+                f"{type(self).__qualname__} has no app yet: create_app is still running.",
                 ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),
             )
         return self._app
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed; it yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
         import_extra("aiohttp", extra="aiohttp", needed_for=f"The service {type(self).__qualname__}")
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
@@ -97,7 +100,7 @@ class AiohttpService(Served, ABC):
         if isinstance(made, web.Application):
             return made
         raise ServiceStartError(
-            f"{type(self).__qualname__}.create_app gave {made!r}, which is not an aiohttp.web.Application.",
+            f"{type(self).__qualname__}.create_app returned {made!r}, which is not an aiohttp.web.Application.",
             ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),
-            "Return the application itself, not a runner or a coroutine of it.",
+            "Return the application itself, not a runner or a coroutine that returns it.",
         )

@@ -2,13 +2,12 @@
 
 uvicorn is imported when the service starts; loading this module does not load it.
 
-Does not judge the application: an exception in it is a 500 and a log record, as uvicorn has it. Does not touch signals:
-whoever runs the loop does.
+Does not report exceptions in the application: uvicorn answers with a 500 and logs them. Does not handle signals.
 
 Invariants:
-1. The port is bound before `create_app` is called, so that the application may be told its own address.
-2. The application's lifespan has begun before the service is ready, and ends before it has stopped.
-3. When `run` has ended no request is running: each had `shutdown_timeout` to end by itself, then was cancelled.
+1. The port is bound before `create_app` is called, so that the application can know its own address.
+2. The application's lifespan begins before the service is ready, and ends before the service has stopped.
+3. After `run` has ended, no request is running: each had `shutdown_timeout` to finish, and was then cancelled.
 """
 
 import asyncio
@@ -30,15 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = ["AsgiApp", "AsgiService"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
-"""What is called with scope, receive and send, as the ASGI specification 3.0 says."""
+"""An application that is called with scope, receive and send, as in version 3.0 of the ASGI specification."""
 
 
 @dataclass(kw_only=True)
 class AsgiService(Served, ABC):
-    """Base of a service that runs an ASGI application: write `create_app`, and ask `url`.
+    """Base class of a service that runs an ASGI application. Implement `create_app`, and send requests to `url`.
 
         @service_fixture(scope="module")
         @dataclass(kw_only=True)
@@ -48,12 +47,16 @@ class AsgiService(Served, ABC):
             async def create_app(self) -> AsgiApp:
                 return make_app(self.db.dsn)
 
-    Configuration: `host` to listen on; `tls`, with which `url` is https; `client_tls`, the context with which a
-    `TestClient` trusts it; `shutdown_timeout`, the whole seconds that running requests have to end by themselves;
-    `lifespan`, whether the application has one: `auto` finds out, with `on` one that has none does not start.
+    Configuration:
+        host: the address to listen on.
+        tls: the context of the server; makes `url` https.
+        client_tls: the context of a `TestClient` that has to trust it.
+        shutdown_timeout: seconds, a whole number, that running requests have to finish before they are cancelled.
+        lifespan: whether the application supports lifespan events. `auto` finds out; with `on`, an application that
+            doesn't support them does not start.
 
-    Raises `ServiceStartError` where the host cannot be bound, `create_app` gives nothing that can be called, or the
-    application's lifespan says that its start-up failed.
+    Raises `ServiceStartError` if the host cannot be bound, `create_app` returns something that isn't callable, or the
+    application's lifespan reports that its start-up failed.
     """
 
     shutdown_timeout: int = config_field(5)
@@ -62,16 +65,16 @@ class AsgiService(Served, ABC):
 
     @abstractmethod
     async def create_app(self) -> AsgiApp:
-        """Make the application; called once for each start, when `url` is known already."""
+        """Return the application. Called once for each start, when `url` is already known."""
 
     @property
     def app(self) -> Any:
-        """The application that is running, to look into from a test."""
+        """The running application, for a test to inspect."""
         bound_address(self, self._address)
         return self._app
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed; it yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
         name = type(self).__qualname__
         uvicorn: Any = import_extra("uvicorn", extra="asgi", needed_for=f"The service {name}")
         import_extra("wsproto", extra="asgi", needed_for=f"The service {name}")
@@ -81,7 +84,7 @@ class AsgiService(Served, ABC):
                 self._app = self._checked(await self.create_app())
                 config = uvicorn.Config(
                     self._app,
-                    interface="asgi3",  # it would take a bound method for the version before
+                    interface="asgi3",  # uvicorn would take a bound method for an ASGI 2 application
                     lifespan=self.lifespan,
                     ws="wsproto",
                     log_config=None,
@@ -89,7 +92,7 @@ class AsgiService(Served, ABC):
                     timeout_graceful_shutdown=self.shutdown_timeout,
                 )
                 config.load()
-                config.ssl = self.tls  # in place of the files that uvicorn would make one of
+                config.ssl = self.tls  # uvicorn itself only takes the names of certificate files
                 server = _quiet_server(config)
                 serving = asyncio.create_task(server.serve([bound]), name=f"uvicorn of {name}")
                 try:
@@ -110,15 +113,15 @@ class AsgiService(Served, ABC):
         if callable(made):
             return made  # type: ignore[no-any-return]
         raise ServiceStartError(
-            f"{type(self).__qualname__}.create_app gave {made!r}, which is no ASGI application.",
+            f"{type(self).__qualname__}.create_app returned {made!r}, which isn't an ASGI application.",
             ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),
-            "Return what is called with scope, receive and send, not a coroutine of it.",
+            "Return a callable that takes scope, receive and send, not a coroutine that returns it.",
         )
 
 
 def _quiet_server(config: Any) -> Any:
-    """A server of uvicorn's that is one of several things in a process: it takes no signals, and ends nothing else."""
-    from uvicorn import Server  # noqa: PLC0415 - as its class can only be made once it is imported
+    """Return a uvicorn server that leaves signals alone and does not exit the process."""
+    from uvicorn import Server  # noqa: PLC0415 - uvicorn is optional, and this is a subclass of its server
 
     class _Server(Server):
         def __init__(self) -> None:
@@ -127,13 +130,13 @@ def _quiet_server(config: Any) -> Any:
             self._stopped = asyncio.Event()
 
         async def wait_started(self, serving: "asyncio.Task[None]") -> None:
-            """Until it accepts connections, or has found that it cannot."""
+            """Wait until it accepts connections, or has failed to start."""
             begun = asyncio.create_task(self._begun.wait())
             await asyncio.wait([begun, serving], return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
 
         def stop(self) -> None:
-            """Ends it, at once and not at uvicorn's next look at the clock."""
+            """Make it stop at once, instead of at uvicorn's next tick."""
             self.should_exit = True
             self._stopped.set()
 
@@ -143,7 +146,7 @@ def _quiet_server(config: Any) -> Any:
         async def startup(self, sockets: "list[socket] | None" = None) -> None:
             try:
                 await super().startup(sockets)
-            except SystemExit:  # its way to say that it could not start, after it has logged why
+            except SystemExit:  # uvicorn's reaction to a failed start, after it has logged the reason
                 self.should_exit = True
             self._begun.set()
 

@@ -1,7 +1,7 @@
-"""The typed context that services and tests share: values by key, which one may wait for.
+"""The typed context that services and tests share: values by key, with a way to wait for a value.
 
-What `default_context` gives is put here before the first service of a test starts. Does not copy anything to
-another library's context (`entrypoint` does that for aiomisc).
+The values of `default_context` are set before the first service of a test starts. Does not copy anything to another
+library's context (`entrypoint` does that for aiomisc).
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from looprig.location import caller_location
 
 __all__ = ["Context", "Key", "current_context"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 T = TypeVar("T")
 
 
 @final
 class Key(Generic[T]):
-    """Names a value of type T in a `Context`: `DSN = Key[str]("dsn")`. Equal to any other key of that name."""
+    """The name of a value of type T in a `Context`: `DSN = Key[str]("dsn")`. Keys with the same name are equal."""
 
-    # No frozen dataclass: `Key[str]("dsn")` sets an attribute on what it makes, and must find that it cannot.
+    # Not a frozen dataclass: `Key[str]("dsn")` tries to set `__orig_class__`, and that must fail with AttributeError.
     __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
@@ -31,7 +31,7 @@ class Key(Generic[T]):
 
     @property
     def name(self) -> str:
-        """What tells it from other keys."""
+        """The name, which identifies the key."""
         return self._name
 
     def __eq__(self, other: object) -> bool:
@@ -46,7 +46,7 @@ class Key(Generic[T]):
 
 @final
 class Context:
-    """Values by key. A plain string is a key too, of a value whose type is not known.
+    """Values by key. A plain string can be a key too, for a value of unknown type.
 
     >>> context = Context({"foo": "bar"})
     >>> context.get(Key[str]("foo"))
@@ -66,10 +66,10 @@ class Context:
     @overload
     def get(self, key: str) -> Any: ...
     def get(self, key: Key[Any] | str) -> Any:
-        """The value that is there.
+        """Return the value of a key.
 
         Raises:
-            LooprigError: there is none; its text names those that are.
+            LooprigError: there is none. The message lists the keys that have one.
         """
         name = _name(key)
         if name not in self._values:
@@ -86,7 +86,7 @@ class Context:
     @overload
     async def wait(self, key: str) -> Any: ...
     async def wait(self, key: Key[Any] | str) -> Any:
-        """The value, once somebody has set it."""
+        """Return the value of a key, and wait until it has one."""
         name = _name(key)
         if name not in self._values:
             arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -99,7 +99,7 @@ class Context:
     @overload
     def set(self, key: str, value: object) -> None: ...
     def set(self, key: Key[Any] | str, value: Any) -> None:
-        """Sets a value, and wakes those that wait for it."""
+        """Set a value, and wake the tasks that wait for it."""
         name = _name(key)
         self._values[name] = value
         for arrived in self._arrived.pop(name, ()):
@@ -125,16 +125,16 @@ current: Final[ContextVar[Context | None]] = ContextVar("looprig.context")
 
 
 def current_context() -> Context:
-    """The context of the test or service that runs.
+    """Return the context of the running test or service.
 
     Raises:
-        LooprigError: nothing that has a context runs.
+        LooprigError: the running test has no context.
     """
     context = current.get(None)
     if context is None:
         raise LooprigError(
             "There is no context here: neither default_context nor services is overridden.",
             [("current_context", caller_location())],
-            "Override the default_context fixture, or make `entrypoint` a parameter of the test.",
+            "Override the default_context fixture, or add the parameter `entrypoint` to the test.",
         )
     return context

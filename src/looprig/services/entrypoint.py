@@ -1,13 +1,13 @@
-"""Starts the service objects of the `services` fixture and stops them: looprig's own kinds and aiomisc's alike.
+"""The entrypoint, which starts and stops the objects of the `services` fixture: looprig's services and aiomisc's.
 
-Does not resolve dependencies: these are objects that the suite has made. aiomisc is never imported here; where a
-suite has imported it, its services run under its own entrypoint.
+Does not resolve dependencies: the suite creates these objects itself. Never imports aiomisc. If the suite has imported
+it, its services run under aiomisc's own entrypoint.
 
 Invariants:
-1. looprig's own services start in the order given, each ready before the next, and stop in reverse. aiomisc's start
-   before them and side by side, as under its entrypoint, and stop after them.
-2. If one does not start, those before it are stopped.
-3. The context has its values before the first service starts, and is that of the code around again in the end.
+1. looprig's services start in the given order, each when the one before is ready, and stop in reverse order. aiomisc's
+   start before them and at the same time, as under its own entrypoint, and stop after them.
+2. If a service does not start, those before it are stopped.
+3. The context has its values before the first service starts, and the surrounding context is restored at the end.
 """
 
 import asyncio
@@ -29,25 +29,25 @@ from looprig.services.lifecycle import Alive
 
 __all__ = ["Entrypoint"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _DATA: Final = (str, bytes, int, float, Mapping, list, tuple, set, frozenset, type(None))
-"""What is no object with a lifecycle."""
+"""Types of plain data, which have no lifecycle."""
 
 _OWN_OPTIONS: Final = frozenset({"start_timeout"})
 
 
 @final
 class Entrypoint:
-    """Runs services on the loop that enters it.
+    """A group of services that run on the loop that enters it.
 
         async with Entrypoint(Worker(), context={"dsn": dsn}) as entrypoint: ...
 
     Args:
         services: objects with one of the three lifecycles, or aiomisc services.
-        context: what `current_context()` (and aiomisc's `get_context()`) gives to them and to the tests.
-        start_timeout: seconds that each service has to get ready.
-        options: passed on to `aiomisc.entrypoint`, where aiomisc is used.
+        context: the values of `current_context()`, and of aiomisc's `get_context()`, for the services and tests.
+        start_timeout: time limit in seconds for each service to get ready.
+        options: passed on to `aiomisc.entrypoint`, if aiomisc is used.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Entrypoint:
         self._options = dict(options or {})
         self._stack = AsyncExitStack()
         self.aiomisc: Any = None
-        """aiomisc's own entrypoint, where it is used; else `None`."""
+        """aiomisc's own entrypoint, or `None` if the suite has not imported aiomisc."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -88,10 +88,10 @@ class Entrypoint:
 
     async def _enter_aiomisc(self, module: Any, stack: AsyncExitStack, services: list[Any]) -> Any:
         loop = asyncio.get_running_loop()
-        # Signals stay with whoever runs the tests; logging stays with pytest unless the suite asks otherwise.
+        # Leave signals to pytest, and logging too unless the suite says otherwise.
         options = {"catch_signals": (), "log_config": False, **self._options}
         entered = await stack.enter_async_context(module.entrypoint(loop=loop, **options))
-        # Services given to the entrypoint would start when it is entered, and find the context empty.
+        # Start the services only now: passed to the entrypoint, they would start before the context has its values.
         context = module.get_context(loop)
         for key in self.context:
             context[key] = self.context.get(key)
@@ -115,12 +115,11 @@ class Entrypoint:
 
 
 def _itself(service: Any) -> Any:
-    """What makes a service that is made already."""
-    return service
+    return service  # it exists already, and `Alive` takes a function that creates it
 
 
 def startable(services: object) -> tuple[Any, ...]:
-    """What a fixture `services` gives to be started; nothing where it gives plain data, which nobody can start."""
+    """Return the services in the value of a `services` fixture, or nothing if the value is plain data."""
     if isinstance(services, str | bytes | Mapping) or not isinstance(services, Iterable):
         return ()
     found = tuple(cast("Iterable[object]", services))
@@ -132,9 +131,9 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
     for service in found:
         if isinstance(service, type):
             raise DeclarationError(
-                f"`services` holds the class {service.__qualname__}, not an object of it.",
+                f"`services` contains the class {service.__qualname__}, not an instance of it.",
                 [(service.__qualname__, location_of(service))],
-                f"Make one: {service.__qualname__}(...).",
+                f"Create an instance: {service.__qualname__}(...).",
             )
         aiomisc = sys.modules.get("aiomisc")
         if aiomisc is None or not isinstance(service, aiomisc.Service):
@@ -148,38 +147,38 @@ def _check_timeout(seconds: object) -> None:
         raise DeclarationError(
             f"The entrypoint has start_timeout={seconds!r}.",
             [("Entrypoint", caller_location(2))],
-            "Give a number of seconds above 0.",
+            "Pass a number of seconds above 0.",
         )
 
 
 def _restore(outer: Context | None, own: Context) -> None:
-    # By value: who leaves may run in another copy of the context than who entered.
+    # Not `ContextVar.reset`: the exit may run in another copy of the context than the entry.
     if current.get(None) is own:
         current.set(outer)
 
 
 def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`entrypoint_kwargs`, parted into looprig's own and aiomisc's.
+    """Split `entrypoint_kwargs` into the options of looprig and those of aiomisc.
 
     Raises:
-        DeclarationError: there are some for aiomisc, and aiomisc is not used.
+        DeclarationError: it isn't a mapping, or it has options for aiomisc and aiomisc isn't used.
     """
     if not isinstance(options, Mapping):
         raise DeclarationError(
-            f"entrypoint_kwargs gave {options!r}, which is no mapping.",
+            f"entrypoint_kwargs returned {options!r}, which isn't a mapping.",
             [("entrypoint_kwargs", UNKNOWN)],
             'Return a dict: {"start_timeout": 5}.',
         )
     given = cast("Mapping[str, Any]", options)
     own = {name: value for name, value in given.items() if name in _OWN_OPTIONS}
     others = {name: value for name, value in given.items() if name not in _OWN_OPTIONS}
-    # `log_config=False` is aiomisc's own default in tests, and what looprig does anyway.
+    # `log_config=False` is aiomisc's own default in tests, and looprig's behaviour anyway.
     wanted = [name for name in others if not (name == "log_config" and not others[name])]
     if wanted and "aiomisc" not in sys.modules:
         raise DeclarationError(
-            f"entrypoint_kwargs has {', '.join(sorted(wanted))}, which only aiomisc's entrypoint takes, and the suite "
+            f"entrypoint_kwargs has {', '.join(sorted(wanted))}, which only aiomisc's entrypoint takes, but the suite "
             "does not import aiomisc.",
             [("entrypoint_kwargs", UNKNOWN)],
-            "Take them out, or install looprig[aiomisc] and import aiomisc where its services are made.",
+            "Remove them, or install looprig[aiomisc] and import aiomisc where its services are created.",
         )
     return own, others

@@ -1,14 +1,14 @@
-"""One running command: started with a guard, waited for without any child watcher, ended with its whole group.
+"""A running command, which is started with a guard and ended with its whole process group.
 
-It is started with `subprocess.Popen` and waited for by a thread, so it is the same on every loop, and neither needs
-nor disturbs the child watcher of asyncio's policies or the SIGCHLD handler of uvloop. What it prints goes to an
-unlinked file: it never blocks on a full pipe, and nothing has to read it on time.
+It is started with `subprocess.Popen`, and a thread waits for it. So it behaves the same on every loop, and neither
+needs nor disturbs asyncio's child watchers or uvloop's SIGCHLD handler. Its output goes to an unlinked file: the
+command never blocks on a full pipe, and nobody has to read the output in time.
 
 Does not know what the command is for; `ProcessService` does. POSIX only.
 
 Invariants:
-1. When `stop` has ended, however it ended, the command is reaped and its process group is gone or killed.
-2. The command is not reaped before `stop`, so that its pid, which names the group, is nobody else's until then.
+1. After `stop` has ended, in whatever way, the command is reaped and its process group has ended or was killed.
+2. The command is not reaped before `stop`. Until then its pid, which is also the id of its group, can't be reused.
 3. If this process dies without `stop`, the guard kills the group (see `_launcher`).
 """
 
@@ -29,22 +29,22 @@ from looprig.services import _launcher
 
 __all__ = ["Launched"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _KEPT_OUTPUT: Final = 1 << 20
-"""Bytes of output, counted from its end, that can still be read after the stop."""
+"""Number of bytes, from the end of the output, that can still be read after the stop."""
 
 _POLL: Final = 0.01
-"""Seconds between two looks at whether a process group is gone; nothing tells it by itself."""
+"""Seconds between two checks whether a process group still exists. There is no event for its end."""
 
 
 _DYING: Final = 5.0
-"""Seconds that a killed process has to be gone; it takes no more than a moment unless the kernel is stuck."""
+"""Seconds to wait for a killed process to end. It takes only a moment unless the kernel is stuck."""
 
 
 @final
 class Launched:
-    """A command that runs. Made and stopped on one loop."""
+    """A running command. Create and stop it on the same loop."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path | None) -> None:
         self._exited = asyncio.Event()
@@ -54,11 +54,11 @@ class Launched:
         self._running = asyncio.Event()
         self.command: Final = command
         self.problem: str = ""
-        """Why the command could not be run; empty where it could."""
+        """The reason why the command could not be run, or an empty string."""
         self.status: int | None = None
-        """The exit code, or minus the signal that ended it; None while it runs, or where it cannot be known."""
+        """The exit code, or minus the signal that ended it. `None` while it runs, or if it can't be known."""
         lifeline, self._lifeline = os.pipe()
-        told, status = os.pipe()
+        status_reader, status = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [
@@ -80,7 +80,7 @@ class Launched:
                 start_new_session=True,
             )
         except BaseException:
-            os.close(told)
+            os.close(status_reader)
             os.close(self._lifeline)
             self._output.close()
             raise
@@ -88,7 +88,7 @@ class Launched:
             os.close(lifeline)
             os.close(status)
         self.pid: Final = self._process.pid
-        threading.Thread(target=self._follow, args=(told,), name=f"looprig-{self.pid}", daemon=True).start()
+        threading.Thread(target=self._follow, args=(status_reader,), name=f"looprig-{self.pid}", daemon=True).start()
 
     @property
     def has_exited(self) -> bool:
@@ -96,11 +96,11 @@ class Launched:
         return self._exited.is_set()
 
     def output(self) -> str:
-        """What was printed so far, stdout and stderr as they came; after the stop, the last MiB of it."""
+        """Return what was printed to stdout and stderr so far. After the stop, only the last MiB."""
         kept = self._kept
         if kept is None:
             descriptor = self._output.fileno()
-            kept = os.pread(descriptor, os.fstat(descriptor).st_size, 0)  # its offset is the command's to move
+            kept = os.pread(descriptor, os.fstat(descriptor).st_size, 0)  # must not move the offset: the command writes
         return kept.decode(errors="replace")
 
     async def wait_running(self) -> None:
@@ -112,22 +112,22 @@ class Launched:
         await self._exited.wait()
 
     def signal_group(self, number: int) -> None:
-        """Send a signal to the command and all it has started. Does nothing once they are gone."""
-        with suppress(ProcessLookupError, PermissionError):  # the latter is how macOS says that all are zombies
+        """Send a signal to the command and all processes of its group. Do nothing once they have ended."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter if all are zombies
             os.killpg(self.pid, number)
 
     async def stop(self, stop_signal: int, grace: float) -> None:
-        """Ask the group to end, give it `grace` seconds, then kill what is left."""
+        """Ask the group to end, wait for `grace` seconds at most, then kill what is left."""
         try:
             self.signal_group(stop_signal)
             async with Timeout(grace):
                 await self._exited.wait()
                 self._reap()
-                while self._group_is_there():  # noqa: ASYNC110 - no event tells it
+                while self._group_is_there():  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             self.signal_group(signal.SIGKILL)
-            with suppress(TimeoutError):  # a kernel that is busy on its behalf lets it die later
+            with suppress(TimeoutError):  # the kernel may let it die later, as in uninterruptible sleep
                 async with Timeout(_DYING):
                     await self._exited.wait()
         except BaseException:
@@ -135,11 +135,11 @@ class Launched:
             raise
         finally:
             self._reap()
-            self._let_go()
+            self._release()
 
     def _group_is_there(self) -> bool:
-        # The number is taken for as long as the group has members. That it went to another group since the last look
-        # would take a whole round of all process numbers.
+        # A group's id isn't reused while the group has members. Reuse since the last check would need all process ids
+        # to wrap around.
         try:
             os.killpg(self.pid, 0)
         except (ProcessLookupError, PermissionError):
@@ -147,11 +147,11 @@ class Launched:
         return _has_live_member(self.pid)
 
     def _reap(self) -> None:
-        """Wait in the way that frees the pid: the command has ended, or was killed a moment ago."""
+        """Wait for the command, which frees its pid. It has ended already, or was just killed."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_DYING)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._kept is not None:
             return
         with suppress(BrokenPipeError):
@@ -160,35 +160,35 @@ class Launched:
         self._kept = self.output().encode()[-_KEPT_OUTPUT:]
         self._output.close()
 
-    def _follow(self, told: int) -> None:
-        """In a thread: wait until the command runs, then until it ends, and tell the loop both times."""
-        with open(told, encoding="utf-8") as status:
+    def _follow(self, status_reader: int) -> None:
+        """Wait, in a thread, until the command runs and then until it ends. Set an event on the loop both times."""
+        with open(status_reader, encoding="utf-8") as status:
             self.problem = status.read()
-        self._tell(self._running)
+        self._set_on_loop(self._running)
         if hasattr(os, "waitid"):
-            with suppress(ChildProcessError):  # somebody else's wait took it, and its status with it
+            with suppress(ChildProcessError):  # another wait in this process has reaped it and taken its status
                 ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
                 if ended is not None:
                     self.status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        else:  # macOS before Python 3.13: it is reaped early
+        else:  # macOS before Python 3.13 has no waitid, so the command is reaped early
             self.status = self._process.wait()
-        self._tell(self._exited)
+        self._set_on_loop(self._exited)
 
-    def _tell(self, event: asyncio.Event) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+    def _set_on_loop(self, event: asyncio.Event) -> None:
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits for the event
             self._loop.call_soon_threadsafe(event.set)
 
 
 def _has_live_member(group: int) -> bool:
-    """Look whether any process of a group is more than a zombie, which some inits take seconds to reap.
+    """Return whether any process of a group isn't a zombie. Some init processes take seconds to reap zombies.
 
-    Source: proc_pid_stat(5). After the name, in parentheses, come the state, the parent and the process group.
+    Source: proc_pid_stat(5). After the name in parentheses come the state, the parent and the process group.
     """
     listed = False
     for stat in Path("/proc").glob("[0-9]*/stat"):
         listed = True
-        with suppress(OSError):  # gone since it was listed
+        with suppress(OSError):  # it has ended since it was listed
             state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
             if int(member_of) == group and state not in {"Z", "X"}:
                 return True
-    return not listed  # without /proc nobody can tell
+    return not listed  # without /proc, assume that one is alive

@@ -1,12 +1,12 @@
-"""Runs one service through its life: makes it, starts it within its time limit, hands it on, stops it.
+"""The life of one service: create it, start it within its time limit, use it, stop it.
 
 Does not resolve dependencies (`rig` and the plugin do).
 
 Invariants:
-1. A service that does not start is told with what it logged while it tried.
-2. Start and stop run in the caller's one task, so that a task group or timeout inside the service just works.
-3. An error while the service is in use (its task was cancelled) reaches the service first.
-4. A service that breaks the rules of its lifecycle is told so, by its class and place.
+1. The error of a service that does not start includes what it logged while starting.
+2. Start and stop run in the same task, the caller's, so that a service can use task groups and timeouts freely.
+3. An error while the service is in use (its task was cancelled) is raised inside the service first.
+4. A service that breaks the rules of its lifecycle is reported with its class and location.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from looprig.runtime.clock import Timeout
 
 __all__ = ["Alive"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _KEPT_RECORDS: Final = 50
 _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
@@ -50,7 +50,7 @@ class _StartStop:
     def _awaitable(self, name: str, given: Any) -> Any:
         if inspect.isawaitable(given):
             return given
-        what = f"{name} gave {given!r}, which cannot be awaited"
+        what = f"{name} returned {given!r}, which cannot be awaited"
         raise _broken(
             FixtureError if name == "stop" else ServiceStartError, self._spec, what, f"Write `async def {name}`."
         )
@@ -68,7 +68,7 @@ class _Running:
     async def __aenter__(self) -> None:
         made = self._service.run()
         if not hasattr(made, "__anext__"):
-            what = f"run gave {made!r}, which is no async iterator"
+            what = f"run returned {made!r}, which isn't an async iterator"
             raise _broken(ServiceStartError, self._spec, what, "Make it an async generator.")
         self._generator = made
         try:
@@ -82,7 +82,7 @@ class _Running:
     ) -> bool:
         generator = self._generator
         try:
-            # A plain iterator has no way to be told of an error.
+            # An iterator that isn't a generator has no `athrow`, so the error can't reach it.
             if error is not None and hasattr(generator, "athrow"):
                 await generator.athrow(error)
             else:
@@ -91,17 +91,17 @@ class _Running:
             return error is not None
         except BaseException as raised:
             if raised is error:
-                raised.__traceback__ = traceback  # whoever called raises it: the service's frames say nothing new
+                raised.__traceback__ = traceback  # the caller raises it again; the service's frames add nothing
                 return False
             raise
         if hasattr(generator, "aclose"):
             await generator.aclose()
         what = "run yielded twice"
-        raise _broken(FixtureError, self._spec, what, "Yield once: what comes after it is the service's end.")
+        raise _broken(FixtureError, self._spec, what, "Yield once; the code after the yield stops the service.")
 
 
 def _manager(service: Any, spec: ServiceSpec) -> AbstractAsyncContextManager[Any, Any]:
-    """Any of the three lifecycles as the one that Python has a statement for."""
+    """Return a service with any of the three lifecycles as an async context manager."""
     if spec.lifecycle is Lifecycle.RUNS:
         return _Running(service, spec)
     if spec.lifecycle is Lifecycle.STARTS_AND_STOPS:
@@ -111,7 +111,7 @@ def _manager(service: Any, spec: ServiceSpec) -> AbstractAsyncContextManager[Any
 
 @final
 class _Records(logging.Handler):
-    """What is logged on behalf of one service, whatever tasks it was logged in."""
+    """The log records of one service's start, from whichever of its tasks they come."""
 
     def __init__(self, token: object) -> None:
         super().__init__()
@@ -124,22 +124,22 @@ class _Records(logging.Handler):
             return
         try:
             self.lines.append(self.format(record))
-        except Exception:  # noqa: BLE001 - a record that cannot be shown is no reason to fail whoever logged it
+        except Exception:  # noqa: BLE001 - a record that can't be formatted must not fail the code that logged it
             self.lines.append(f"{record.levelname} {record.name}: {record.msg!r} with {record.args!r}")
         del self.lines[:-_KEPT_RECORDS]
 
 
 @final
 class Alive:
-    """Makes a service, starts it, gives it, and stops it.
+    """A running service: created and started on entry, stopped on exit.
 
         async with Alive(lambda: spec.cls(**fields), spec) as service: ...
 
     Raises:
-        ServiceStartError: it could not be made, raised while it started, or was not ready in time.
+        ServiceStartError: the service could not be created, raised during its start, or was not ready in time.
     """
 
-    # A class, since the frames of a decorated generator would stand in each traceback of a service.
+    # A class, since the frames of a decorated generator would be in every traceback of a service.
 
     def __init__(self, make: Callable[[], Any], spec: ServiceSpec) -> None:
         self._make = make
@@ -186,7 +186,7 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
 async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
     if entered is not service:
         await service.__aexit__(None, None, None)
-        what = f"__aenter__ gave {type(entered).__qualname__}, not the service itself"
+        what = f"__aenter__ returned {type(entered).__qualname__}, not the service itself"
         raise _broken(ServiceStartError, spec, what, "End __aenter__ with `return self`.")
 
 
@@ -196,7 +196,7 @@ def _shown(error: BaseException) -> str:
 
 def _logged(lines: list[str]) -> str:
     if not lines:
-        return "It logged nothing at the level that logging is set to."
+        return "It logged nothing at the current log level."
     return "It logged:\n" + textwrap.indent("\n".join(lines), "    ")
 
 
@@ -207,5 +207,5 @@ def _not_started(spec: ServiceSpec, what: str, lines: list[str]) -> ServiceStart
 def _broken(
     kind: type[FixtureError] | type[ServiceStartError], spec: ServiceSpec, what: str, fix: str
 ) -> FixtureError | ServiceStartError:
-    """An error for a service that does not do what its lifecycle says."""
+    """Return an error for a service that breaks the rules of its lifecycle."""
     return kind(f"{spec.cls.__qualname__}.{what}.", [spec.party], fix)

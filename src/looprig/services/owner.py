@@ -1,8 +1,8 @@
-"""The task that one service of a rig lives in, from its start to its end.
+"""The task that runs one service of a rig, from its start to its end.
 
 Does not know what the service depends on (`rig` does).
 
-Invariant: whoever waits for a service may be cancelled; the service's own task is cancelled by `stop` alone.
+Invariant: cancelling a caller that waits for a service does not cancel the service's own task. Only `stop` does.
 """
 
 import asyncio
@@ -14,17 +14,20 @@ from looprig.services.lifecycle import Alive
 
 __all__ = ["Owner"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @final
 class Owner:
-    """Starts a service at once. `crashed` is told of an error that ends it while it is in use."""
+    """The owner of a running service, which it starts at once.
+
+    `crashed` is called with an error that ends the service while it is in use.
+    """
 
     def __init__(self, spec: ServiceSpec, fields: Mapping[str, Any], crashed: Callable[[BaseException], None]) -> None:
         loop = asyncio.get_running_loop()
         self._crashed = crashed
-        self._told: BaseException | None = None
+        self._reported: BaseException | None = None
         self._ready: asyncio.Future[Any] = loop.create_future()
         self._released: asyncio.Future[None] = loop.create_future()
         self._task = loop.create_task(self._live(spec, fields), name=f"service {spec.cls.__qualname__}")
@@ -42,21 +45,21 @@ class Owner:
                 self._ready.cancel()
             else:
                 self._ready.set_exception(error)
-                self._ready.exception()  # it is told by whoever waits, or by nobody who is left
-                self._told = error
+                self._ready.exception()  # mark it as retrieved: callers of `started` report it, if there are any left
+                self._reported = error
         elif error is not None and (not self._released.done() or self._released.cancelled()):
-            self._told = error
+            self._reported = error
             self._crashed(error)
 
     async def started(self) -> Any:
-        """The service, once it is ready."""
+        """Wait until the service is ready, and return it."""
         return await asyncio.shield(self._ready)
 
     async def stop(self) -> None:
-        """Ends the service and raises what it raises on the way; what was told before is not raised again.
+        """Stop the service, and raise its error unless that was reported before.
 
         Raises:
-            asyncio.CancelledError: the caller was cancelled, and the service is ended all the same.
+            asyncio.CancelledError: the caller was cancelled. The service has been stopped nevertheless.
         """
         interrupted: asyncio.CancelledError | None = None
         if not self._released.done():
@@ -74,5 +77,5 @@ class Owner:
         if self._task.cancelled():
             return
         failure = self._task.exception()
-        if failure is not None and failure is not self._told:
+        if failure is not None and failure is not self._reported:
             raise failure

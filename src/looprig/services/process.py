@@ -1,11 +1,11 @@
 """A real server in a process of its own: a database, a broker, a worker.
 
-Does not find, install or configure the server; `command` says how it is run. POSIX only.
+Does not find, install or configure the server; `command` says how to run it. POSIX only.
 
 Invariants:
 1. The service is ready when `ready` says so, not when a port is open.
-2. A process that ends while it starts, or while it is in use, is told at once, with the end of what it printed.
-3. Nothing of it outlives the test process, be that killed by SIGKILL (see `looprig.services.launched`).
+2. A process that ends during its start or while it is in use is reported at once, with the end of its output.
+3. None of its processes outlives the test process, even one killed by SIGKILL (see `looprig.services.launched`).
 """
 
 import asyncio
@@ -29,21 +29,21 @@ from looprig.services.launched import Launched
 
 __all__ = ["ProcessService"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _log: Final = logging.getLogger(__name__)
 
 _TAIL: Final = 30
-"""Lines of output that an error shows."""
+"""Number of lines of output that an error shows."""
 
 _FIRST_POLL: Final = 0.005
 _LAST_POLL: Final = 0.1
-"""Seconds between two askings of `ready`: quick at first, then without haste."""
+"""Seconds between two calls of `ready`, which double from the first to the last."""
 
 
 @dataclass(kw_only=True)
 class ProcessService(ABC):
-    """Base of a service that is a process: say its `command`, and how it is known to be `ready`.
+    """Base class of a service that is a process. Implement `command`, and `ready` to say when it is ready.
 
         @service_fixture(scope="session")
         @dataclass(kw_only=True)
@@ -54,12 +54,16 @@ class ProcessService(ABC):
             async def ready(self) -> bool:
                 return await accepts_connections(*self.address)
 
-    Configuration: `host` to listen on; `cwd`, where the command runs; `stop_signal`, with which its process group is
-    asked to end; `stop_timeout`, the seconds it has for that before it is killed; `holds_port`, which is to be False
-    for a server that binds without `SO_REUSEADDR`: its port is then let go just before it starts.
+    Configuration:
+        host: the address to listen on.
+        cwd: the working directory of the command.
+        stop_signal: the signal that asks its process group to end.
+        stop_timeout: seconds from that signal until the group is killed.
+        holds_port: set it to False for a server that binds without `SO_REUSEADDR`. Its port is then released just
+            before it starts.
 
-    Raises `ServiceStartError` where the command cannot be run or ends before it is ready, and `LooprigError` where
-    it ends while it is in use. Both show the end of what it printed.
+    Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
+    while it is in use. Both show the end of its output.
     """
 
     host: str = config_field(factory=localhost)
@@ -74,22 +78,22 @@ class ProcessService(ABC):
 
     @abstractmethod
     def command(self) -> Sequence[str | os.PathLike[str]]:
-        """Give the program and its arguments; `port` and `address` are known. No shell reads it."""
+        """Return the program and its arguments, to be run without a shell. `port` and `address` are already known."""
 
     def env(self) -> Mapping[str, str | None]:
-        """Give environment variables to set for it, over those of this process; None takes one away."""
+        """Return environment variables to set on top of this process's own. `None` removes one."""
         return {}
 
     async def ready(self) -> bool | None:
-        """Say whether it is ready to serve. Asked again after False or an `OSError`; None is as good as True.
+        """Return whether it is ready to serve. Called again after False or an `OSError`. `None` counts as True.
 
-        As it stands here, the service is ready as soon as its command runs.
+        By default, the service is ready as soon as its command runs.
         """
         return True
 
     @property
     def address(self) -> Address:
-        """Host and a port that is held for it while it runs."""
+        """The host and the port that is held for it while it runs."""
         return bound_address(self, self._address)
 
     @property
@@ -99,23 +103,23 @@ class ProcessService(ABC):
 
     @property
     def pid(self) -> int:
-        """The process, which is also the leader of its process group."""
+        """The process id, which is also the id of its process group."""
         return self._launched().pid
 
     @property
     def output(self) -> str:
-        """What it printed, stdout and stderr as they came; once it has stopped, the last MiB of it."""
+        """The output to stdout and stderr so far. After the stop, only its last MiB."""
         return self._launched().output()
 
     async def kill(self) -> None:
-        """Kill it and all it has started, as a crash would. This end is expected, and is no error."""
+        """Kill it and all processes it started, like a crash. This end is expected and does not raise an error."""
         process = self._launched()
         self._may_end = True
         process.signal_group(signal.SIGKILL)
         await process.wait_exited()
 
     async def run(self) -> AsyncIterator[None]:
-        """Run the command until this generator is closed or resumed; it yields once, when `ready` says so."""
+        """Run the command until this generator is closed or resumed. It yields once, when `ready` says so."""
         owner = asyncio.current_task()
         self._may_end = self._crashed = False
         with hold_port(self.host) as held:
@@ -146,9 +150,9 @@ class ProcessService(ABC):
         given = self.command()
         if isinstance(given, str) or not given:
             raise ServiceStartError(
-                f"{name}.command gave {given!r}, which is not a program and its arguments.",
+                f"{name}.command returned {given!r}, which is not a program and its arguments.",
                 self._parties(),
-                "Give a list of strings: no shell is there to take a command line apart.",
+                "Return a list of strings: there is no shell to split a command line.",
             )
         command = [os.fspath(part) for part in given]
         env = {name: value for name, value in {**os.environ, **self.env()}.items() if value is not None}
@@ -170,7 +174,7 @@ class ProcessService(ABC):
                     self._parties(),
                 )
             failure = await _first_of(self._until_ready(), process.wait_exited())
-        except asyncio.CancelledError:  # a time limit, most likely
+        except asyncio.CancelledError:  # most likely by the start timeout
             _log.warning("%s is not ready yet. %s", type(self).__qualname__, _printed(process))
             raise
         if process.has_exited:
@@ -213,7 +217,7 @@ class ProcessService(ABC):
 
 
 async def _first_of(*ways: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Run all until one is done, end the others, and give what any of them raised."""
+    """Run all until one is done, cancel the others, and return the first error that any of them raised."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,13 +1,13 @@
-"""`rig`: runs services and what they depend on, outside pytest.
+"""`rig`: runs services and their dependencies outside pytest.
 
-The same declarations as in a suite; what a fixture would give, `values` gives here. Does not know of scopes: in a
-rig everything lives as long as the rig.
+The declarations are the same as in a suite; `values` replace fixtures. Does not know scopes: every service lives as
+long as the rig.
 
 Invariants:
-1. Each service lives in a task of its own (`owner`), so that a task group in it just works.
-2. Independent services start at the same time, dependents after what they depend on; they stop in reverse.
-3. A service that crashes cancels the block and is what the block raises.
-4. Every service is stopped, whatever fails on the way; several errors become an ExceptionGroup.
+1. Each service runs in a task of its own (`owner`), so that it can use task groups freely.
+2. Independent services start at the same time, dependents after their dependencies. They stop in reverse order.
+3. A service that crashes cancels the block, and the block raises the service's error.
+4. Every service is stopped, whatever else fails. Several errors become an ExceptionGroup.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ from looprig.services.owner import Owner
 
 __all__ = ["Rig", "rig"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 
 
 @asynccontextmanager
 async def rig(service: type[S], /, **values: Any) -> AsyncGenerator[S]:
-    """Runs one service and all that it depends on.
+    """Run a service and everything it depends on.
 
         async with rig(Rest, page_size=5) as rest:
             print(rest.url)
 
-    `values` gives fields of the services by name: configuration, what would be a fixture in a suite, or an object in
-    the place of a service. For several services on shared dependencies, use `Rig`.
+    `values` are values of the services' fields, by name: configuration, values that fixtures provide in a suite, or
+    objects to use instead of services. To run several services that share dependencies, use `Rig`.
 
     Raises:
-        DeclarationError: the class is no service, a field has no value, or a value is for no field.
+        DeclarationError: the class isn't a service, a field has no value, or a value belongs to no field.
         ServiceStartError: a service did not start.
     """
     async with Rig(values) as running:
@@ -51,13 +51,13 @@ async def rig(service: type[S], /, **values: Any) -> AsyncGenerator[S]:
 
 @final
 class Rig:
-    """Runs several services on shared dependencies: one instance of each class.
+    """A runner of several services that share dependencies, with one instance of each class.
 
         async with Rig({"dsn": "sqlite://"}) as running:
             rest = await running.start(Rest)
             worker = await running.start(Worker)
 
-    `values` are as those of `rig`.
+    `values` are as for `rig`.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
@@ -74,11 +74,11 @@ class Rig:
         return self
 
     async def start(self, service: type[S]) -> S:
-        """The running service of a class, started now with all that it depends on if it does not run yet.
+        """Return the running service of a class. Start it and its dependencies if they aren't running yet.
 
         Raises:
-            DeclarationError: the class is no service, or a field has no value.
-            ServiceStartError: it did not start, or something that it depends on did not.
+            DeclarationError: the class isn't a service, or a field has no value.
+            ServiceStartError: the service or one of its dependencies did not start.
         """
         spec = self._spec(service)
         if self._block is None:
@@ -91,10 +91,10 @@ class Rig:
         return await self._get(spec)  # type: ignore[no-any-return]
 
     def check_values(self, *services: type[Any]) -> None:
-        """Makes sure that each value is for a field of one of these, or of what they need.
+        """Check that each value belongs to a field of one of these services or their dependencies.
 
         Raises:
-            DeclarationError: some are not.
+            DeclarationError: a value belongs to no field.
         """
         specs = [self._spec(service) for service in services]
         reached = [entry for spec in specs for entry in self._reached(spec)]
@@ -103,7 +103,7 @@ class Rig:
             fields = ", ".join(sorted({source.field for _, source in reached})) or "none"
             names = " and ".join(spec.cls.__qualname__ for spec in specs)
             raise DeclarationError(
-                f"The rig was given {', '.join(unused)}, which is no field of {names} or of what it needs.",
+                f"The rig was given {', '.join(unused)}, which isn't a field of {names} or its dependencies.",
                 [spec.party for spec in specs],
                 f"The fields are: {fields}.",
             )
@@ -113,9 +113,9 @@ class Rig:
         if spec is None:
             shown = getattr(service, "__qualname__", repr(service))
             raise DeclarationError(
-                f"{shown} is no service class.",
+                f"{shown} isn't a service class.",
                 [(shown, location_of(service))],
-                "Give a class that is decorated with @service_fixture(...).",
+                "Pass a class decorated with @service_fixture(...).",
             )
         find_cycle(spec, self._needed)
         return spec
@@ -129,7 +129,7 @@ class Rig:
         return sources
 
     def _needed(self, spec: ServiceSpec) -> Iterable[ServiceSpec]:
-        """The services that a service takes, apart from those that a value stands for."""
+        """Return the services that a service depends on, except those replaced by a value."""
         return [
             source.service
             for source in self._sources(spec)
@@ -140,7 +140,7 @@ class Rig:
         return next((name for name in (source.field, source.fixture) if name in self._values), None)
 
     def _reached(self, spec: ServiceSpec) -> list[tuple[ServiceSpec, Source]]:
-        """The fields of a service and of all that it needs, without those that a value stands for."""
+        """Return the fields of a service and of all its dependencies, except services replaced by a value."""
         found: list[tuple[ServiceSpec, Source]] = []
         left, seen = [spec], set[ServiceKey]()
         while left:
@@ -152,7 +152,7 @@ class Rig:
         return found
 
     def _check_missing(self, spec: ServiceSpec, reached: list[tuple[ServiceSpec, Source]]) -> None:
-        """All that is missing is told, before anything starts."""
+        """Report all missing values at once, before anything starts."""
         missing = [
             (owner, source)
             for owner, source in reached
@@ -164,7 +164,7 @@ class Rig:
             raise DeclarationError(
                 f"The rig was given no value for {fields}.",
                 list(dict.fromkeys(owner.party for owner, _ in missing)),
-                f"Give it: rig({spec.cls.__qualname__}, {given}).",
+                f"Pass it: rig({spec.cls.__qualname__}, {given}).",
             )
 
     # Starting
@@ -222,18 +222,18 @@ class Rig:
         failures += [
             end for end in ended if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError)
         ]
-        # One failure may have been met in several places: by the block, and by all that waited for a service.
+        # The same error may have arrived several times: in the block, and in everything that waited for a service.
         _raise_all(list(dict.fromkeys([*own, *self._crashes, *failures])), error, cancelled)
 
     async def _take_back(self, cancelled: asyncio.CancelledError | None) -> asyncio.CancelledError | None:
-        """Undoes the cancellation of the block that a crash made; one from elsewhere stays, and is given."""
+        """Undo the cancellation of the block by a crash. Return a cancellation that came from elsewhere, if any."""
         block, self._block = self._block, None
         if not self._has_cancelled or block is None:
             return cancelled
         if block.uncancel() > 0:
             return cancelled or asyncio.CancelledError()
         if cancelled is None:
-            # The block may have ended before it met the cancellation, which the next `await` would meet then.
+            # If the block ended before the cancellation arrived, the next `await` raises it.
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
         return None
@@ -242,11 +242,11 @@ class Rig:
 def _raise_all(
     errors: list[BaseException], error: BaseException | None, cancelled: asyncio.CancelledError | None
 ) -> None:
-    """Raises what there is; nothing if that is the block's own error, which the statement raises by itself."""
+    """Raise the errors, if any. The block's own error alone is left for the `async with` statement to raise."""
     if cancelled is not None:
         if cancelled is error and not errors:
             return
-        # A cancellation must arrive as one; what else went wrong is its cause.
+        # A cancellation must stay one, so the other errors become its cause.
         raise cancelled from (_grouped(errors) if errors else None)
     if errors == [error] or not errors:
         return

@@ -1,7 +1,7 @@
-"""A service as it is seen through a proxy: the same object but for where it is.
+"""A view of a service through a proxy: the same object, but with the proxy's address.
 
-Does not carry anything. Invariant: what is read or set on the view is read or set on the service, apart from its
-address and what follows from that.
+Does not carry any traffic. Invariant: all attributes are read from and set on the service, except its address and those
+derived from it.
 """
 
 import os
@@ -19,13 +19,13 @@ _ABSENT: Final = object()
 
 
 def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
-    """Where a service listens: its `address`.
+    """Return the `address` on which a service listens.
 
     Raises:
-        LooprigError: it has none that can be connected to.
+        LooprigError: it has no address, or one that can't be connected to.
     """
     address: object = getattr(service, "address", None)
-    if isinstance(address, tuple):  # an IPv6 address has two members more
+    if isinstance(address, tuple):  # an IPv6 address has two more members
         parts: tuple[object, ...] = (*cast("tuple[object, ...]", address), None, None)
         host, port = parts[:2]
         if isinstance(host, str) and isinstance(port, int):
@@ -35,14 +35,14 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     name = type(service).__qualname__
     has = "no address" if address is None else f"the address {address!r}"
     raise LooprigError(
-        f"{name} has {has}, so no proxy can stand in front of it.",
+        f"{name} has {has}, so no proxy can be put in front of it.",
         [(name, location_of(type(service)))],
         "Give it a property `address`: (host, port), or the path of a Unix socket.",
     )
 
 
 def routed(service: S, instead: Mapping[str, object]) -> S:
-    """The service, with other values for some of its attributes: for those that it has."""
+    """Return a view of the service with the values of `instead` for those of its attributes that it has."""
     cls = type(service)
     values = {name: value for name, value in instead.items() if getattr(service, name, _ABSENT) is not _ABSENT}
     body: dict[str, Any] = {name: _constant(value) for name, value in values.items()}
@@ -54,9 +54,9 @@ def routed(service: S, instead: Mapping[str, object]) -> S:
         view.__dict__ = service.__dict__
     except (AttributeError, TypeError) as error:
         raise LooprigError(
-            f"{cls.__qualname__} cannot be seen through a proxy: {error}.",
+            f"{cls.__qualname__} cannot be routed through a proxy: {error}.",
             [(cls.__qualname__, location_of(cls))],
-            "Let it be a plain class, without __slots__ and not final, or give its proxy's address by hand.",
+            "Make it a plain class that has no __slots__ and isn't final, or pass on the proxy's address by hand.",
         ) from error
     return cast("S", view)
 

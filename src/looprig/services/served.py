@@ -1,6 +1,6 @@
-"""What services that answer over HTTP have in common: where they listen, and their URL.
+"""The common base of services that speak HTTP: their address and URL.
 
-Does not listen (`address.listen` does) and serves nothing.
+Does not listen (`address.listen` does) or serve anything.
 """
 
 import ssl
@@ -15,7 +15,7 @@ __all__ = ["Served"]
 
 @dataclass(kw_only=True)
 class Served:
-    """`tls` makes the URL https; `client_tls` is the context with which a client trusts it."""
+    """An HTTP service. `tls` makes its URL https, and `client_tls` is the context for clients that have to trust it."""
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
@@ -24,7 +24,7 @@ class Served:
 
     @property
     def address(self) -> Address:
-        """Host and port, from just before `create_app` until the service has stopped."""
+        """The host and port, known from just before `create_app` until the service has stopped."""
         return bound_address(self, self._address)
 
     @property
@@ -34,5 +34,5 @@ class Served:
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end."""
+        """The base URL, without a trailing slash."""
         return url_of("https" if self.tls else "http", *self.address)

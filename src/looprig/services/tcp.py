@@ -1,12 +1,12 @@
-"""A TCP server under test, or a fake of one: write what one client is served with.
+"""A TCP server under test, or a fake of one: one handler call for each client.
 
-Does not frame or parse anything; a handler has the streams of asyncio.
+Does not frame or parse anything; a handler gets asyncio's streams.
 
 Invariants:
 1. The port is bound before the server starts.
-2. When `run` has ended no handler is running and no connection is open.
+2. After `run` has ended, no handler is running and no connection is open.
 3. No exception of a handler is lost: it is logged when it happens, and raised in a group when the service stops.
-   The client's own going away (a reset of its connection) is no fault of the service and is not raised.
+   A connection reset by the client isn't the service's fault and is not raised.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from looprig.services.address import Address, bound_address, listen
 
 __all__ = ["TcpService"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class TcpService(ABC):
-    """Base of a service that serves each TCP client with one call of `handle`.
+    """Base class of a service that serves each TCP client with one call of `handle`.
 
         @service_fixture
         @dataclass(kw_only=True)
@@ -45,11 +45,13 @@ class TcpService(ABC):
                     writer.write(line)
                     await writer.drain()
 
-    Configuration: `host` to listen on; `tls`, to speak TLS; `shutdown_timeout`, the seconds that handlers have to
-    end once they are cancelled.
+    Configuration:
+        host: the address to listen on.
+        tls: the context of the server, to speak TLS.
+        shutdown_timeout: seconds that handlers have to end after they were cancelled.
 
-    Raises `ServiceStartError` where the host cannot be bound, and an `ExceptionGroup` of what handlers raised when
-    it stops.
+    Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of all errors that
+    handlers raised.
     """
 
     host: str = config_field(factory=localhost)
@@ -63,11 +65,11 @@ class TcpService(ABC):
 
     @abstractmethod
     async def handle(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Serve one client; its connection is closed when this returns or raises."""
+        """Serve one client. Its connection is closed when this returns or raises."""
 
     @property
     def address(self) -> Address:
-        """Host and port, as `asyncio.open_connection(*service.address)` takes them."""
+        """The host and port, as in `asyncio.open_connection(*service.address)`."""
         return bound_address(self, self._address)
 
     @property
@@ -76,7 +78,7 @@ class TcpService(ABC):
         return self.address.port
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed; it yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:
@@ -84,7 +86,7 @@ class TcpService(ABC):
                 try:
                     yield
                 finally:
-                    self._address = None  # whoever is accepted from here on is turned away
+                    self._address = None  # connections accepted from here on are aborted
                     server.close()
                     await self._end_clients()
                     with suppress(TimeoutError):
@@ -97,7 +99,8 @@ class TcpService(ABC):
             raise ExceptionGroup(f"handlers of {type(self).__qualname__} raised", errors)
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
-        # A plain function, so that the task is ours: asyncio's own is not kept, and so cannot be ended.
+        # A plain function, so that the task is ours. asyncio keeps no reference to its own, so it could not be
+        # cancelled.
         if self._address is None:
             writer.transport.abort()
             return
@@ -111,7 +114,7 @@ class TcpService(ABC):
             try:
                 await self.handle(reader, writer)
             except (BrokenPipeError, ConnectionResetError) as error:
-                if not writer.transport.is_closing():  # then it is another connection that was lost
+                if not writer.transport.is_closing():  # then the handler lost another connection, not the client's
                     self._failed(error)
             except Exception as error:  # noqa: BLE001 - kept, and raised when the service stops
                 self._failed(error)
@@ -119,7 +122,7 @@ class TcpService(ABC):
             with suppress(OSError):
                 await writer.wait_closed()
         finally:
-            writer.transport.abort()  # cancelled: what is still unsent is for nobody
+            writer.transport.abort()  # if cancelled, drop what is still unsent
 
     def _failed(self, error: Exception) -> None:
         _log.error("a handler of %s raised", type(self).__qualname__, exc_info=error)

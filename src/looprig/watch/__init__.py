@@ -1,1 +1,1 @@
-"""Watches what happens besides the test: exceptions nobody awaits, calls that are forbidden. asyncio, no pytest."""
+"""Watchers for problems besides a failing test: unhandled exceptions, forbidden calls. asyncio, no pytest."""

@@ -1,7 +1,7 @@
-"""Forbids `asyncio.get_event_loop` for a while.
+"""A temporary ban on `asyncio.get_event_loop`.
 
-Does not touch `asyncio.events.get_event_loop`, through which asyncio itself goes. A module that imported the
-function by name is covered if it is handed in.
+Does not touch `asyncio.events.get_event_loop`, which asyncio itself calls. Pass modules that imported the function by
+name, to cover them too.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ __all__ = ["forbidden"]
 
 @contextmanager
 def forbidden(fail: Callable[[], Any], *modules: ModuleType) -> Generator[None, None, None]:
-    """Has `fail` called in the place of `get_event_loop`, in asyncio and in `modules`."""
+    """Call `fail` instead of `get_event_loop` during the block, in asyncio and in `modules`."""
     original = asyncio.get_event_loop
 
     def get_event_loop() -> Any:

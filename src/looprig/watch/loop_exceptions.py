@@ -1,6 +1,6 @@
-"""Collects what reaches a loop's exception handler, so that a test can fail for it.
+"""Exceptions that reach a loop's exception handler, so that a test can fail because of them.
 
-Does not decide when that is (`pytest_plugin.watching` does). The handler that was there is put back.
+Does not decide when to look at them; the plugin does. A loop's own handler is restored.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ __all__ = ["LoopExceptions"]
 
 @final
 class LoopExceptions:
-    """What reached the exception handlers of the loops it is attached to."""
+    """The calls of the exception handlers of all loops it is attached to."""
 
     def __init__(self, garbage: Garbage) -> None:
         self._garbage = garbage
@@ -24,26 +24,26 @@ class LoopExceptions:
         self.contexts: list[dict[str, Any]] = []
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begins to collect from a loop; twice is the same as once."""
+        """Start collecting from a loop. Attaching twice is the same as once."""
         if all(loop is not other for other, _ in self._attached):
             self._attached.append((loop, loop.get_exception_handler()))
             loop.set_exception_handler(self._handle)
 
     def _handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # The task or future is not kept: that would keep all it refers to from being collected and reported.
+        # Don't keep the task or future: everything it refers to could not be freed and reported.
         self.contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
 
     def detach(self) -> None:
-        """Puts the loops' own handlers back."""
+        """Restore the loops' own handlers."""
         while self._attached:
             loop, handler = self._attached.pop()
             if not loop.is_closed():
                 loop.set_exception_handler(handler)
 
     def take(self, test: tuple[str, Location]) -> LoopExceptionsError | None:
-        """Return an error for all that was collected so far, or `None` if there was nothing.
+        """Return an error for everything collected so far, or `None` if there was nothing.
 
-        asyncio reports a failed task that was never awaited only when it is freed, so garbage is collected here.
+        asyncio reports a failed task that was never awaited only when it is freed, so this collects garbage first.
         """
         self._garbage.collect([loop for loop, _ in self._attached])
         found, self.contexts = self.contexts, []
