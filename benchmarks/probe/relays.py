@@ -45,8 +45,8 @@ async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Addr
             yield service
         case "looprig":
             # Each is imported where it is installed, and nowhere else.
-            from looprig.net.proxy.tcp import TcpProxy
-            from looprig.net.toxics.latency import Latency
+            from looprig import TcpProxy
+            from looprig.toxics import Latency
 
             async with TcpProxy(service) as ours:
                 with ours.apply(Latency(delay, direction="upstream")) if delay else nullcontext():

@@ -131,3 +131,16 @@ class ServiceStartError(LooprigError):
 @final
 class UnexpectedResponseError(LooprigError, AssertionError):
     """A response had another status than expected, or a body that does not decode to the type asked for."""
+
+
+# Messages show an error by the path that users import it from, whether or not they did.
+for _public in (
+    DeclarationError,
+    LooprigError,
+    ProxyError,
+    ServiceStartError,
+    TimeoutExpiredError,
+    UnexpectedResponseError,
+):
+    _public.__module__ = "looprig"
+del _public

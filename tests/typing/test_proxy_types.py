@@ -6,28 +6,21 @@ from dataclasses import dataclass
 from typing import Annotated, assert_type
 
 from aiohttp import web
+from looprig.net.tcp import ProxyConnection
 
 from looprig import (
     AiohttpService,
-    Applied,
-    Effect,
-    Flow,
-    Latency,
     Proxy,
-    ProxyConnection,
     ProxyError,
-    ProxyEvent,
-    Reset,
-    Send,
     TcpProxy,
     TcpService,
     TestClient,
     Through,
-    Toxic,
-    Transform,
     proxy_fixture,
     service_fixture,
 )
+from looprig.net import Applied, ProxyEvent
+from looprig.toxics import Effect, Flow, Latency, Reset, Send, Toxic, Transform
 
 
 @service_fixture(scope="module")
