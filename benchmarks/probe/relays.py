@@ -44,9 +44,9 @@ async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Addr
         case "direct":
             yield service
         case "looprig":
-            # Imported here, because each is installed only in its own environment.
-            from looprig.net.proxy.tcp import TcpProxy
-            from looprig.net.toxics.latency import Latency
+            # Each is imported where it is installed, and nowhere else.
+            from looprig import TcpProxy
+            from looprig.toxics import Latency
 
             async with TcpProxy(service) as ours:
                 with ours.apply(Latency(delay, direction="upstream")) if delay else nullcontext():

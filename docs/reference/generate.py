@@ -39,6 +39,17 @@ TOPICS: Final = {
     "While a test runs": ("ask", "current_context", "Context", "Key", "Entrypoint"),
     "Outside pytest": ("rig", "Rig"),
 }
+PACKAGES: Final = {
+    "looprig.toxics": ("Toxics for TCP", "These, and the effects for a toxic of your own, come from `looprig.toxics`."),
+    "looprig.toxics.udp": (
+        "Toxics for UDP",
+        "These come from `looprig.toxics.udp`, their effects from `looprig.toxics`.",
+    ),
+    "looprig.net": ("What a proxy returns", "These come from `looprig.net`."),
+    "looprig.net.tcp": ("A connection through a TCP proxy", "This comes from `looprig.net.tcp`."),
+    "looprig.net.udp": ("A connection through a UDP proxy", "This comes from `looprig.net.udp`."),
+    "looprig.http": ("What a client returns", "These come from `looprig.http`. You rarely name them."),
+}
 WIDTH: Final = 100
 
 Definition: TypeAlias = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -125,21 +136,31 @@ def _names_page() -> Iterator[str]:
     errors = set(_classes("looprig.exceptions"))
     placed = {name for names in TOPICS.values() for name in names} | errors | {"__version__"}
     topics = {**TOPICS, "Other": tuple(sorted(set(modules) - placed))}
-    yield from ("# Public names", "", "All of these come from `looprig` itself: `from looprig import service_fixture`.")
-    yield from ("The [errors](errors.md) have their own page.",)
+    yield from (
+        "# Public names",
+        "",
+        "Most of these come from `looprig` itself: `from looprig import service_fixture`.",
+    )
+    yield from (
+        "Toxics and a few more come from packages of their own, at the end of this page. The",
+        "[errors](errors.md)",
+    )
+    yield from ("have a page of their own.",)
     for topic, names in topics.items():
         if known := [name for name in names if name in modules]:
             yield from ("", f"## {topic}")
             for name in known:
                 yield from _entry(name, modules[name], "###")
-    yield from ("", "## Objects that a client returns", "", "These come from `looprig.http`. You rarely name them.")
-    for name, module in _public("looprig.http").items():
-        if name not in modules:
-            yield from _entry(name, module, "###")
+    for package, (topic, text) in PACKAGES.items():
+        yield from ("", f"## {topic}", "", text)
+        for name, module in _public(package).items():
+            if name not in modules:
+                yield from _entry(name, module, "###")
 
 
 def _errors_page() -> Iterator[str]:
-    yield from ("# Errors", "", "All come from `looprig`.")
+    face = ", ".join(f"`{name}`" for name in _public("looprig") if name in _classes("looprig.exceptions"))
+    yield from ("# Errors", "", f"All come from `looprig.exceptions`. From `looprig` itself you can import {face} too.")
     for name, node in _classes("looprig.exceptions").items():
         yield from ("", f"## {name}", "", f"`{name}({', '.join(ast.unparse(base) for base in node.bases)})`", "")
         yield from _markdown(_doc(node))

@@ -135,3 +135,16 @@ class ServiceStartError(LooprigError):
 @final
 class UnexpectedResponseError(LooprigError, AssertionError):
     """A response had an unexpected status, or a body that does not decode to the requested type."""
+
+
+# Messages show an error by the path that users import it from, whether or not they did.
+for _public in (
+    DeclarationError,
+    LooprigError,
+    ProxyError,
+    ServiceStartError,
+    TimeoutExpiredError,
+    UnexpectedResponseError,
+):
+    _public.__module__ = "looprig"
+del _public

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Protocol
 
 import pytest
 
-from looprig import DeclarationError, Latency, Through
+from looprig import DeclarationError, Through
 from looprig.declare.annotations import annotations_of, parameters_of
 from looprig.declare.fields import resolve_fields
 from looprig.declare.service import spec_of
+from looprig.toxics import Latency
 
 DEFERRED = sys.version_info >= (3, 14)
 
@@ -148,7 +149,7 @@ def test_a_service_with_fields_for_checkers_only_is_declared_and_resolved(define
 
 @needs_deferred
 def test_a_toxic_with_a_type_for_checkers_only_is_told_that_it_is_no_dataclass(define: Define) -> None:
-    module = define("from looprig import Latency\nclass Slow(Latency):\n    much: Missing")
+    module = define("from looprig.toxics import Latency\nclass Slow(Latency):\n    much: Missing")
     with pytest.raises(DeclarationError, match="Slow is no dataclass"):
         module["Slow"](1.0)
     assert issubclass(module["Slow"], Latency)

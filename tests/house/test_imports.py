@@ -36,3 +36,13 @@ def test_the_plugin_loads_nothing_heavy(module: str) -> None:
 @pytest.mark.parametrize("module", [*HEAVY, "pytest", "_pytest"])
 def test_the_public_face_loads_nothing_heavy(module: str) -> None:
     assert module not in loaded_by("looprig")
+
+
+def test_the_public_face_loads_no_other_module() -> None:
+    assert {name for name in loaded_by("looprig") if name.startswith("looprig")} == {"looprig"}
+
+
+@pytest.mark.parametrize("module", ["looprig.net.tcp", "looprig.net.udp", "looprig.toxics.udp"])
+def test_a_package_of_names_loads_none_of_them(module: str) -> None:
+    packages = {"looprig", module.rpartition(".")[0], module}
+    assert {name for name in loaded_by(module) if name.startswith("looprig")} == packages

@@ -1,4 +1,4 @@
-"""The public names: `from looprig import ...` works for all, with types and the public path as module."""
+"""The public packages: the names that they hand on are there, typed, documented, and known by their public path."""
 
 import ast
 import importlib
@@ -13,49 +13,69 @@ import pytest
 import looprig
 from tests.house.repository import ROOT
 
-PUBLIC = sorted(looprig.__all__)
-# Objects that know their module; a constant doesn't.
+PACKAGES = (
+    "looprig",
+    "looprig.net",
+    "looprig.net.tcp",
+    "looprig.net.udp",
+    "looprig.toxics",
+    "looprig.toxics.udp",
+)
+PUBLIC = [(package, name) for package in PACKAGES for name in sorted(importlib.import_module(package).__all__)]
+# What can say where it comes from; constants and type aliases cannot.
 NAMED = [
-    name for name in PUBLIC if inspect.isclass(getattr(looprig, name)) or inspect.isroutine(getattr(looprig, name))
+    (package, name)
+    for package, name in PUBLIC
+    if inspect.isclass(value := getattr(sys.modules[package], name)) or inspect.isroutine(value)
 ]
 
 
-def test_names_are_sorted_and_stand_there_once() -> None:
-    assert list(looprig.__all__) == sorted(set(looprig.__all__))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_are_sorted_and_stand_there_once(package: str) -> None:
+    names = sys.modules[package].__all__
+    assert list(names) == sorted(set(names))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_name_resolves(name: str) -> None:
-    assert getattr(looprig, name) is not None
-    assert name in dir(looprig)
+def test_the_face_is_small() -> None:
+    """It has what most suites use; all else is in a package of its own."""
+    assert len(looprig.__all__) <= 40
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+@pytest.mark.parametrize(("package", "name"), PUBLIC)
+def test_every_name_resolves(package: str, name: str) -> None:
+    assert getattr(sys.modules[package], name) is not None
+    assert name in dir(sys.modules[package])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
-        getattr(looprig, "no_such_name")  # noqa: B009 - a type checker would see through the attribute
+        getattr(sys.modules[package], "no_such_name")  # noqa: B009 - a type checker would see through the attribute
 
 
-def test_type_checkers_see_the_names_that_are_there_at_run_time() -> None:
-    """Checkers see what is re-exported as `X as X`; users get `__all__`."""
-    tree = ast.parse(Path(looprig.__file__).read_text("utf-8"))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_the_names_that_are_there_at_run_time(package: str) -> None:
+    """What is handed on as `X as X` is what a checker sees; `__all__` is what users get."""
+    file = sys.modules[package].__file__
+    assert file is not None
     handed_on = {
         alias.asname
-        for node in ast.walk(tree)
+        for node in ast.walk(ast.parse(Path(file).read_text("utf-8")))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname == alias.name
     }
-    assert handed_on == set(looprig.__all__)
+    assert handed_on == set(sys.modules[package].__all__)
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_object_is_known_by_its_public_path(name: str) -> None:
-    assert getattr(looprig, name).__module__ == "looprig"
+@pytest.mark.parametrize(("package", "name"), NAMED)
+def test_every_object_is_known_by_its_public_path(package: str, name: str) -> None:
+    assert getattr(sys.modules[package], name).__module__ == package
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_type_hints_can_be_read_at_run_time(name: str) -> None:
-    public = getattr(looprig, name)
+@pytest.mark.parametrize(("package", "name"), NAMED)
+def test_type_hints_can_be_read_at_run_time(package: str, name: str) -> None:
+    public = getattr(sys.modules[package], name)
     typing.get_type_hints(public, include_extras=True)
     if inspect.isclass(public):
         for attribute, member in vars(public).items():
@@ -64,9 +84,9 @@ def test_type_hints_can_be_read_at_run_time(name: str) -> None:
                 typing.get_type_hints(function, include_extras=True)
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_object_has_a_docstring_of_its_own(name: str) -> None:
-    public = getattr(looprig, name)
+@pytest.mark.parametrize(("package", "name"), NAMED)
+def test_every_object_has_a_docstring_of_its_own(package: str, name: str) -> None:
+    public = getattr(sys.modules[package], name)
     docstring: str | None = public.__doc__
     assert docstring
     assert docstring not in [base.__doc__ for base in getattr(public, "__mro__", ())[1:]]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from looprig import TcpProxy, Toxic
+from looprig import TcpProxy
+from looprig.toxics import Toxic
 
 __all__ = [
     "Echo",

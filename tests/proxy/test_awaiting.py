@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import Abort, Await, Discard, Drop, Effect, Flow, Limit, ProxyError, Send, Stall, Toxic, Transform
+from looprig import ProxyError
+from looprig.toxics import Abort, Await, Discard, Drop, Effect, Flow, Limit, Send, Stall, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Gate, Recording, echoing, meet, proxied, timers, until
 

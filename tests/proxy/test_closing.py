@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from looprig import HalfClose, Latency, LooprigError, TcpProxy
+from looprig import LooprigError, TcpProxy
 from looprig.net.proxy import connection as connection_module
 from looprig.net.proxy.aiomisc import AiomiscProxy
+from looprig.toxics import HalfClose, Latency
 from tests.proxy.conftest import Run
 from tests.proxy.peers import (
     Echo,

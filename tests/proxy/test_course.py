@@ -9,11 +9,11 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looprig import Bandwidth, Effect, Latency, Send, Slice, Toxic, Transform
 from looprig.net.proxy.course import Course
 from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics import Bandwidth, Effect, Latency, Send, Slice, Toxic, Transform
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import ConnectionInfo
 
 
 @dataclass

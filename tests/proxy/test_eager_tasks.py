@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from looprig import Await, Effect, Flow, Slice, Toxic, Transform
+from looprig.toxics import Await, Effect, Flow, Slice, Toxic, Transform
 from tests.limits import run_on
 from tests.proxy.peers import echoing, meet
 

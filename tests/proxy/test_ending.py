@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from looprig import Latency, LooprigError, TcpProxy
+from looprig import LooprigError, TcpProxy
+from looprig.toxics import Latency
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Recording, echoing, proxied, serving, until
 

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from looprig import Abort, Effect, Flow, Latency, Note, Pause, ProxyError, Send, TcpProxy, Toxic, Transform
+from looprig import ProxyError, TcpProxy
 from looprig.net.proxy.fault_controls import FaultControls
 from looprig.net.proxy.watch import current_watch
+from looprig.toxics import Abort, Effect, Flow, Latency, Note, Pause, Send, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Pouring, echoing, meet, proxied
 

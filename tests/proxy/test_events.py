@@ -3,7 +3,7 @@
 import pytest
 
 from looprig.net.proxy.events import KEPT, EventKind, EventLog, ProxyEvent
-from looprig.net.toxics.flow import FlowDirection
+from looprig.toxics.flow import FlowDirection
 
 
 def log(*events: ProxyEvent) -> EventLog:

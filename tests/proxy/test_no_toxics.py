@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from looprig import DeclarationError, Effect, Flow, Latency, Loss, Send, TcpProxy, Toxic
+from looprig import DeclarationError, TcpProxy
+from looprig.toxics import Effect, Flow, Latency, Send, Toxic
+from looprig.toxics.udp import Loss
 from tests.proxy.conftest import Run
 from tests.proxy.peers import echoing, meet
 
@@ -44,8 +46,8 @@ async def later() -> None:
     [
         (Latency(0.1), r"has toxics=Latency\(delay=0.1\), which is one and no"),
         ([Mute()], "Mute has none of on_start, on_data, on_eof"),
-        ([[Latency(0.1)]], r"and is no Toxic\.(?s:.*)Give them one by one"),
-        ([Loss(0.1)], r"Loss\(.*no Toxic\.(?s:.*)those of datagrams for a Udp"),
+        ([[Latency(0.1)]], r"and is no toxic for TCP\.(?s:.*)Give them one by one"),
+        ([Loss(0.1)], r"Loss\(.*no toxic for TCP\.(?s:.*)those for UDP in looprig\.toxics\.udp"),
     ],
 )
 def test_what_can_be_no_toxic_is_told_as_a_proxy_begins(run: Run, toxics: Any, told: str) -> None:

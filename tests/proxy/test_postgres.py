@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from looprig import Reset, TcpProxy
+from looprig import TcpProxy
+from looprig.toxics import Reset
 from tests.house.repository import ROOT
 from tests.proxy.conftest import Run
 from tests.running import running

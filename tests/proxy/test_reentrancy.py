@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from looprig import Abort, Effect, Flow, Latency, Send, Slice, Toxic, Transform
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics import Abort, Effect, Flow, Latency, Send, Slice, Toxic, Transform
+from looprig.toxics.rule import ConnectionInfo
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Gate, Recording, echoing, meet, proxied, timers, until
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from looprig import HalfClose, Latency, Limit, ProxyError, Reset, Slice, TcpProxy
+from looprig import ProxyError, TcpProxy
 from looprig.net.ports import hold_port
-from looprig.net.toxics.rule import Direction
+from looprig.toxics import HalfClose, Latency, Limit, Reset, Slice
+from looprig.toxics.rule import Direction
 from tests.limits import run_on
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, reset, until

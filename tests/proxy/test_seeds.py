@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import (
+from looprig import DeclarationError, TcpProxy
+from looprig.toxics import (
     Bandwidth,
     ConnectionInfo,
     Corrupt,
-    DeclarationError,
     Effect,
     Flow,
     HalfClose,
@@ -20,10 +20,9 @@ from looprig import (
     Reset,
     Send,
     Slice,
-    TcpProxy,
     Toxic,
 )
-from looprig.net.toxics.rule import Direction
+from looprig.toxics.rule import Direction
 from tests.proxy.conftest import Run
 from tests.proxy.peers import echoing, meet
 
@@ -252,7 +251,7 @@ def test_what_is_no_toxic_is_told(run: Run) -> None:
                 proxy.apply(Reset),  # type: ignore[arg-type]
             ):
                 pass
-        with pytest.raises(DeclarationError, match="3 was given to a proxy, and is no Toxic"):
+        with pytest.raises(DeclarationError, match="3 was given to a proxy, and is no toxic for TCP"):
             await TcpProxy(("127.0.0.1", 1), toxics=(3,)).__aenter__()  # type: ignore[arg-type]
 
     run(scenario())

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from looprig import Bandwidth, Latency, Reset, Slice, Stall, TcpProxy, Toxic, timeout
+from looprig import TcpProxy, timeout
+from looprig.toxics import Bandwidth, Latency, Reset, Slice, Stall, Toxic
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, tasks_and_fds
 

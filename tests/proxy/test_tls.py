@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import Effect, Flow, Reset, Send, TcpProxy, Toxic, Transform
+from looprig import TcpProxy
+from looprig.toxics import Effect, Flow, Reset, Send, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import until
 from tests.services.conftest import Tls, tls

@@ -11,9 +11,9 @@ HEAD = """
     import pytest
     from aiohttp import web
     from looprig import (
-        AiohttpService, Discard, Fixture, Latency, Limit, Proxy, Reset, TcpService, TestClient, Through, Toxic, Transform,
-        proxy_fixture, rig, service_fixture,
+        AiohttpService, Fixture, Proxy, TcpService, TestClient, Through, proxy_fixture, rig, service_fixture,
     )
+    from looprig.toxics import Discard, Latency, Limit, Reset, Toxic, Transform
 
     @service_fixture(scope="session")
     @dataclass(kw_only=True)

@@ -8,12 +8,9 @@ from typing import Annotated, Protocol, Self, assert_type
 from looprig import (
     Context,
     DatagramProxy,
-    Delay,
     Fixture,
     Key,
-    Latency,
     LoopConfig,
-    Loss,
     ProcessService,
     Proxy,
     Rig,
@@ -28,6 +25,8 @@ from looprig import (
     service_fixture,
     timeout,
 )
+from looprig.toxics import Latency, udp
+from looprig.toxics.udp import Loss
 
 
 class Clock(Protocol):
@@ -165,7 +164,7 @@ async def what_a_context_gives() -> None:
 
 async def what_datagram_proxies_take(lossy: LossyDns) -> None:
     assert_type(lossy.service, Dns)
-    with lossy.apply(Loss(0.5), Delay(0.1)):
+    with lossy.apply(Loss(0.5), udp.Latency(0.1)):
         pass
     with lossy.apply(Latency(0.1)):  # type: ignore[arg-type]
         pass

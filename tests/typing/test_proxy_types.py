@@ -9,25 +9,18 @@ from aiohttp import web
 
 from looprig import (
     AiohttpService,
-    Applied,
-    Effect,
-    Flow,
-    Latency,
     Proxy,
-    ProxyConnection,
     ProxyError,
-    ProxyEvent,
-    Reset,
-    Send,
     TcpProxy,
     TcpService,
     TestClient,
     Through,
-    Toxic,
-    Transform,
     proxy_fixture,
     service_fixture,
 )
+from looprig.net import Applied, ProxyEvent
+from looprig.net.tcp import ProxyConnection
+from looprig.toxics import Effect, Flow, Latency, Reset, Send, Toxic, Transform
 
 
 @service_fixture(scope="module")

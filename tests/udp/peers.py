@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from looprig import DatagramProxy, DatagramToxic
+from looprig import DatagramProxy
 from looprig.net.datagrams.proxy.rolls import Rolls
+from looprig.toxics.udp import Toxic
 
 __all__ = ["MANY", "SEED", "Client", "Service", "chosen", "numbered", "proxied", "tasks_and_fds", "without"]
 
@@ -105,7 +106,7 @@ class Client(_Peer):
 
 @asynccontextmanager
 async def proxied(
-    *toxics: DatagramToxic, echoes: bool = False, host: str = "127.0.0.1", seed: int = SEED, **options: Any
+    *toxics: Toxic, echoes: bool = False, host: str = "127.0.0.1", seed: int = SEED, **options: Any
 ) -> AsyncGenerator[tuple[DatagramProxy, Service, Client], None]:
     """Run a service, a proxy in front of it with toxics that are always active, and a client of that."""
     with Service(host, echoes=echoes) as service:

@@ -12,10 +12,10 @@ HEAD = """
     from typing import Annotated
 
     import pytest
-    from looprig import (
-        DatagramToxic, Duplication, Latency, Loss, Proxy, Through, Toxic, UdpProxy, proxy_fixture, service_fixture,
-    )
+    from looprig import Proxy, Through, UdpProxy, proxy_fixture, service_fixture
     from looprig.net.address import Address
+    from looprig.toxics import Latency, Toxic, udp
+    from looprig.toxics.udp import Duplication, Loss
 
     class Echo(asyncio.DatagramProtocol):
         def connection_made(self, transport):
@@ -62,7 +62,7 @@ DECLARED = """
     @proxy_fixture(scope="module")
     @dataclass(kw_only=True)
     class Flaky(UdpProxy[Dns]):
-        toxics: Sequence[DatagramToxic] = (Duplication(1.0),)
+        toxics: Sequence[udp.Toxic] = (Duplication(1.0),)
 """
 
 
@@ -221,7 +221,7 @@ def test_what_is_declared_wrong_is_told_with_its_kind(pytester: pytest.Pytester,
 
 def test_an_error_of_the_proxy_fails_the_test_that_runs(pytester: pytest.Pytester) -> None:
     suite = """
-    class Broken(DatagramToxic):
+    class Broken(udp.Toxic):
         def on_datagram(self, data, flow):
             raise ValueError("bad luck")
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import DatagramProxy, DatagramToxic, DeclarationError, Delay, Effect, End, Flow, Loss, ProxyError, Send
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig import DatagramProxy, DeclarationError, ProxyError
+from looprig.toxics import Effect, End, Flow, Send
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.udp import Latency, Loss, Toxic
 from tests.udp.conftest import Run
 from tests.udp.peers import Client, Service, numbered, proxied, tasks_and_fds
 
 
 def test_each_client_gets_its_own_answers(run: Run) -> None:
     async def scenario() -> None:
-        async with proxied(Delay(0.01, jitter=0.01), echoes=True) as (proxy, service, _):
+        async with proxied(Latency(0.01, jitter=0.01), echoes=True) as (proxy, service, _):
             clients = [Client(proxy.address) for _ in range(20)]
             for number, client in enumerate(clients):
                 client.send(*[b"%d for %d" % (each, number) for each in range(5)])
@@ -39,7 +41,7 @@ def test_a_thousand_clients_leave_no_socket_task_or_timer(run: Run) -> None:
     async def scenario() -> None:
         before = tasks_and_fds()
         for _ in range(10):
-            async with proxied(Delay(0.001), echoes=True) as (proxy, _, _):
+            async with proxied(Latency(0.001), echoes=True) as (proxy, _, _):
                 clients = [Client(proxy.address) for _ in range(100)]
                 for client in clients:
                     client.send(b"?")
@@ -74,7 +76,7 @@ def test_a_proxy_that_ends_at_once_leaves_nothing(run: Run) -> None:
 def test_what_is_held_when_a_proxy_ends_is_sent(run: Run) -> None:
     async def scenario() -> None:
         with Service() as service:
-            async with DatagramProxy(service.address, toxics=[Delay(60.0)]) as proxy:
+            async with DatagramProxy(service.address, toxics=[Latency(60.0)]) as proxy:
                 with Client(proxy.address) as client:
                     client.send(*numbered(10))
             assert await service.has(10) == numbered(10)
@@ -138,8 +140,8 @@ def test_a_service_that_comes_late_is_reached_by_the_next_datagram(run: Run) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Broken(DatagramToxic):
-    """A toxic that raises for one datagram."""
+class Broken(Toxic):
+    """Raises for one datagram."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data)
@@ -148,24 +150,24 @@ class Broken(DatagramToxic):
 
 
 @dataclass(frozen=True, slots=True)
-class OfTcp(DatagramToxic):
-    """A toxic with an effect that datagrams don't have."""
+class OfTcp(Toxic):
+    """Says what cannot be said of a datagram."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield End()
 
 
 @dataclass(frozen=True, slots=True)
-class Grow(DatagramToxic):
-    """A toxic that makes a datagram too large."""
+class Grow(Toxic):
+    """Makes a datagram larger than one can be."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data * 70_000)
 
 
 @dataclass(frozen=True, slots=True)
-class NoBytes(DatagramToxic):
-    """A toxic that sends text."""
+class NoBytes(Toxic):
+    """Sends text."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -193,7 +195,7 @@ def test_a_toxic_that_raises_loses_the_datagram_and_is_told(run: Run) -> None:
         (Grow(), "On connection #0 a datagram of 70000 bytes could not be sent to 127.0.0.1:"),
     ],
 )
-def test_what_cannot_be_sent_is_told_and_lost(run: Run, toxic: DatagramToxic, told: str) -> None:
+def test_what_cannot_be_sent_is_told_and_lost(run: Run, toxic: Toxic, told: str) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):
             with proxy.apply(toxic):
@@ -251,7 +253,7 @@ def test_a_client_that_is_silent_for_too_long_is_forgotten(run: Run) -> None:
 
 def test_a_client_is_forgotten_only_when_what_was_held_for_it_is_long_gone(run: Run) -> None:
     async def scenario() -> None:
-        async with proxied(Delay(0.1), idle_timeout=0.08) as (proxy, service, client):
+        async with proxied(Latency(0.1), idle_timeout=0.08) as (proxy, service, client):
             began = time.monotonic()
             client.send(b"?")
             assert await service.has(1) == [b"?"]

@@ -5,21 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from looprig import (
-    DatagramToxic,
-    DeclarationError,
-    Delay,
-    Duplication,
-    Effect,
-    Flow,
-    Latency,
-    LooprigError,
-    Loss,
-    Reordering,
-    Send,
-    TcpProxy,
-)
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig import DeclarationError, LooprigError, TcpProxy, toxics
+from looprig.toxics import Effect, Flow, Send
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.udp import Duplication, Latency, Loss, Reordering, Toxic
 from tests.udp.conftest import Run
 from tests.udp.peers import MANY, Client, numbered, proxied
 
@@ -30,7 +19,7 @@ def test_what_a_toxic_held_back_goes_on_at_once_when_it_is_taken_off(run: Run) -
 
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):
-            with proxy.apply(Delay(60.0, jitter=30.0)):
+            with proxy.apply(Latency(60.0, jitter=30.0)):
                 client.send(*sent)
             client.send(b"later")
             assert await service.has(MANY + 1) == [*sent, b"later"]
@@ -42,8 +31,8 @@ def test_what_a_toxic_held_back_goes_on_at_once_when_it_is_taken_off(run: Run) -
 def test_only_the_delays_of_the_toxic_that_is_taken_off_go(run: Run) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):
-            with proxy.apply(Delay(60.0)):
-                with proxy.apply(Delay(90.0, jitter=30.0)):
+            with proxy.apply(Latency(60.0)):
+                with proxy.apply(Latency(90.0, jitter=30.0)):
                     client.send(*numbered())
                 client.send(b"later")
                 with proxy.apply():
@@ -159,8 +148,8 @@ def test_toxics_of_the_other_kind_are_refused(run: Run) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, _, _):
             with (
-                pytest.raises(DeclarationError, match=r"Latency\(.*\) was given to a proxy, and is no DatagramToxic"),
-                proxy.apply(Latency(0.1)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+                pytest.raises(DeclarationError, match="and is no toxic for UDP"),
+                proxy.apply(toxics.Latency(0.1)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             ):
                 pass
             with (
@@ -168,7 +157,7 @@ def test_toxics_of_the_other_kind_are_refused(run: Run) -> None:
                 proxy.apply(Loss),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             ):
                 pass
-            with pytest.raises(DeclarationError, match="is no Toxic"):
+            with pytest.raises(DeclarationError, match="is no toxic for TCP"):
                 async with TcpProxy(
                     proxy.address,
                     toxics=[Loss(0.1)],  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
@@ -186,8 +175,8 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class Shout(DatagramToxic):
-    """A suite's own toxic, which gets the number of each datagram and keeps state between them."""
+class Shout(Toxic):
+    """A toxic of the suite's own, which is told the number of each datagram and keeps something between them."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         met = flow.state(Met)

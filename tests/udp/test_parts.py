@@ -4,21 +4,21 @@ import asyncio
 import socket
 from typing import Any
 
-from looprig import Delay
 from looprig.net.datagrams.proxy.course import Stage
 from looprig.net.datagrams.proxy.departures import Departures, clock
 from looprig.net.datagrams.proxy.endpoint import Endpoint
 from looprig.net.datagrams.proxy.held import Held
 from looprig.net.datagrams.proxy.rolls import Rolls
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.udp import Latency
 from tests.udp.conftest import Run
 from tests.udp.peers import Service
 
 
 def _stage() -> Stage:
-    rolls = Rolls(1, 0, "upstream", "Delay")
-    return Stage(Delay(1.0), Flow(ConnectionInfo(0, ""), "upstream", rolls), rolls, "Delay")
+    rolls = Rolls(1, 0, "upstream", "Latency")
+    return Stage(Latency(1.0), Flow(ConnectionInfo(0, ""), "upstream", rolls), rolls, "Latency")
 
 
 def _ignore(*_: object) -> None:

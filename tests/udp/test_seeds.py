@@ -2,15 +2,15 @@
 
 import pytest
 
-from looprig import Corruption, DatagramToxic, Delay, Duplication, Loss, Reordering
+from looprig.toxics.udp import Corrupt, Duplication, Latency, Loss, Reordering, Toxic
 from tests.udp.conftest import Run
 from tests.udp.peers import MANY, SEED, Client, numbered, proxied
 
-EVERYTHING = (Loss(0.2), Duplication(0.2), Reordering(0.2, 0.001), Corruption(0.002), Delay(0.0, jitter=0.0001))
+EVERYTHING = (Loss(0.2), Duplication(0.2), Reordering(0.2, 0.001), Corrupt(0.002), Latency(0.0, jitter=0.0001))
 
 
-async def _faults(*toxics: DatagramToxic, seed: int = SEED) -> tuple[str, ...]:
-    """Return what 150 datagrams and their answers met."""
+async def _faults(*toxics: Toxic, seed: int = SEED) -> tuple[str, ...]:
+    """What 150 datagrams and their answers met."""
     async with proxied(*toxics, echoes=True, seed=seed) as (proxy, _, client):
         client.send(*numbered())
         with proxy.apply():
@@ -28,14 +28,14 @@ def test_the_same_seed_and_the_same_datagrams_give_the_same_faults(run: Run) -> 
         assert [fault for fault in first if fault.startswith("upstream")] == [
             fault for fault in await _faults(*EVERYTHING) if fault.startswith("upstream")
         ]
-        assert all(_of(first, name) for name in ("Loss", "Duplication", "Reordering", "Corruption"))
+        assert all(_of(first, name) for name in ("Loss", "Duplication", "Reordering", "Corrupt"))
         assert _of(first, "Loss") != _of(await _faults(*EVERYTHING, seed=SEED + 1), "Loss")
 
     run(scenario())
 
 
-@pytest.mark.parametrize("beside", [Duplication(0.5), Delay(0.0, jitter=0.01), Corruption(0.01), Loss(0.0, name="x")])
-def test_another_toxic_beside_changes_nothing_for_a_toxic(run: Run, beside: DatagramToxic) -> None:
+@pytest.mark.parametrize("beside", [Duplication(0.5), Latency(0.0, jitter=0.01), Corrupt(0.01), Loss(0.0, name="x")])
+def test_another_toxic_beside_changes_nothing_for_a_toxic(run: Run, beside: Toxic) -> None:
     async def scenario() -> None:
         alone = _of(await _faults(Loss(0.2)), "Loss")
         assert alone == _of(await _faults(Loss(0.2), beside), "Loss")
@@ -47,8 +47,8 @@ def test_another_toxic_beside_changes_nothing_for_a_toxic(run: Run, beside: Data
 
 def test_what_is_lost_before_it_changes_nothing_for_a_toxic(run: Run) -> None:
     async def scenario() -> None:
-        alone = _of(await _faults(Corruption(0.002)), "Corruption")
-        behind = _of(await _faults(Loss(0.5), Corruption(0.002)), "Corruption")
+        alone = _of(await _faults(Corrupt(0.002)), "Corrupt")
+        behind = _of(await _faults(Loss(0.5), Corrupt(0.002)), "Corrupt")
         assert 0 < len(behind) < len(alone)
         assert [fault for fault in alone if fault in behind] == behind
 

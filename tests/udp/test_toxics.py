@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from looprig import Corruption, DatagramToxic, DeclarationError, Delay, Duplication, Loss, Reordering
+from looprig import DeclarationError
+from looprig.toxics.udp import Corrupt, Duplication, Latency, Loss, Reordering, Toxic
 from tests.udp.conftest import Run
 from tests.udp.peers import MANY, chosen, numbered, proxied, without
 
@@ -97,12 +98,12 @@ def test_corruption_flips_the_bits_that_it_tells(run: Run) -> None:
 
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):
-            with proxy.apply(Corruption(0.01)):
+            with proxy.apply(Corrupt(0.01)):
                 client.send(*sent)
             client.send(b"end")
             received = await service.has_met(b"end")
             told = [
-                f"upstream fault Corruption flipped bit {bit} of byte {byte} of datagram {number}"
+                f"upstream fault Corrupt flipped bit {bit} of byte {byte} of datagram {number}"
                 for number, (before, after) in enumerate(zip(sent, received, strict=True))
                 for byte, (old, new) in enumerate(zip(before, after, strict=True))
                 for bit in range(8)
@@ -117,7 +118,7 @@ def test_corruption_flips_the_bits_that_it_tells(run: Run) -> None:
 @pytest.mark.parametrize(("rate", "expected"), [(1.0, bytes([255] * 50)), (0.0, bytes(50)), (5e-324, bytes(50))])
 def test_corruption_at_its_ends_flips_all_or_nothing(run: Run, rate: float, expected: bytes) -> None:
     async def scenario() -> None:
-        async with proxied(Corruption(rate)) as (_, service, client):
+        async with proxied(Corrupt(rate)) as (_, service, client):
             client.send(bytes(50))
             assert await service.has(1) == [expected]
 
@@ -141,7 +142,7 @@ def test_delay_holds_each_back_by_as_much_and_keeps_the_order(run: Run) -> None:
     sent = numbered()
 
     async def scenario() -> None:
-        async with proxied(Delay(0.05), echoes=True) as (_, _, client):
+        async with proxied(Latency(0.05), echoes=True) as (_, _, client):
             began = time.monotonic()
             client.send(*sent)
             await client.has(1)
@@ -155,7 +156,7 @@ def test_with_jitter_datagrams_overtake_one_another_and_none_is_lost(run: Run) -
     sent = numbered()
 
     async def scenario() -> None:
-        async with proxied(Delay(0.05, jitter=0.05)) as (_, service, client):
+        async with proxied(Latency(0.05, jitter=0.05)) as (_, service, client):
             client.send(*sent)
             received = await service.has(MANY)
             assert received != sent
@@ -166,7 +167,7 @@ def test_with_jitter_datagrams_overtake_one_another_and_none_is_lost(run: Run) -
 
 def test_each_copy_of_a_datagram_is_delayed_by_itself(run: Run) -> None:
     async def scenario() -> None:
-        async with proxied(Duplication(1.0), Delay(0.02, jitter=0.02)) as (_, service, client):
+        async with proxied(Duplication(1.0), Latency(0.02, jitter=0.02)) as (_, service, client):
             client.send(*numbered(20))
             received = await service.has(40)
             assert sorted(received) == sorted(numbered(20) * 2)
@@ -197,9 +198,9 @@ def test_a_direction_has_the_fault_alone(run: Run) -> None:
             lambda: Reordering(2, -1),
             "rate is 2, which is not between 0 and 1; delay is -1: give a number, 0 or more, and not inf",
         ),
-        (lambda: Corruption(float("nan")), "bit_rate is nan, which is not between 0 and 1"),
+        (lambda: Corrupt(float("nan")), "bit_rate is nan, which is not between 0 and 1"),
         (
-            lambda: Delay(-1.0, jitter=-2.0),
+            lambda: Latency(-1.0, jitter=-2.0),
             "delay is -1.0: give a number, 0 or more, and not inf; jitter is -2.0",
         ),
     ],
@@ -214,7 +215,7 @@ def test_values_that_make_no_sense_are_refused_where_they_are_written(make: obje
 
 def test_a_toxic_that_says_nothing_of_its_own_lets_all_pass(run: Run) -> None:
     async def scenario() -> None:
-        async with proxied(DatagramToxic(), echoes=True) as (_, _, client):
+        async with proxied(Toxic(), echoes=True) as (_, _, client):
             client.send(b"as it came")
             assert await client.has(1) == [b"as it came"]
 

@@ -14,9 +14,9 @@ from typing import TypeAlias, final
 
 from looprig.location import Location, caller_location
 from looprig.net.proxy.tcp import TcpProxy
-from looprig.net.toxics.latency import Latency
-from looprig.net.toxics.toxic import Toxic
-from looprig.net.toxics.transform import Transform
+from looprig.toxics.tcp.latency import Latency
+from looprig.toxics.tcp.toxic import Toxic
+from looprig.toxics.tcp.transform import Transform
 
 __all__ = ["AiomiscProxy", "Processor"]
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar, final
 
 from looprig.exceptions import DeclarationError
 from looprig.location import Location
-from looprig.net.toxics.rule import ConnectionInfo, Rule
+from looprig.toxics.rule import ConnectionInfo, Rule
 
 __all__ = ["Application", "checked", "rng_for"]
 
@@ -26,7 +26,7 @@ def rng_for(seed: int, connection: int, direction: str, name: str) -> random.Ran
     return random.Random(f"{seed}/{connection}/{direction}/{name}")  # noqa: S311 - to be had again, not to be secret
 
 
-def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location]) -> Sequence[R]:
+def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location], protocol: str) -> Sequence[R]:
     """The toxics that were given.
 
     Raises:
@@ -37,7 +37,7 @@ def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location]) ->
     toxics: list[R] = []
     for each in given:
         if not isinstance(each, kind):
-            raise _no_toxic(each, kind, at)
+            raise _no_toxic(each, kind, at, protocol)
         if _says_nothing(each, kind):
             name = type(each).__qualname__
             methods = ", ".join(_methods(kind))
@@ -46,14 +46,14 @@ def checked(kind: type[R], given: Iterable[object], at: tuple[str, Location]) ->
     return toxics
 
 
-def _no_toxic(given: object, kind: type[Rule], at: tuple[str, Location]) -> DeclarationError:
+def _no_toxic(given: object, kind: type[Rule], at: tuple[str, Location], protocol: str) -> DeclarationError:
     shown = given.__qualname__ if isinstance(given, type) else str(given) if isinstance(given, Rule) else repr(given)
-    what, fix = f"no {kind.__name__}", ""
+    what, fix = f"no toxic for {protocol}", ""
     if isinstance(given, type):
         what = "a class, not a toxic made from it"
         fix = f"Write {shown}(...)." if issubclass(given, kind) else ""
     elif isinstance(given, Rule):
-        fix = "Toxics of TCP are for a Proxy, those of datagrams for a UdpProxy."
+        fix = "Toxics for TCP are in looprig.toxics, those for UDP in looprig.toxics.udp."
     elif isinstance(given, list | tuple):
         fix = "Give them one by one: *[...]."
     return DeclarationError(f"{shown} was given to a proxy, and is {what}.", [at], fix)

@@ -9,7 +9,7 @@ from typing import Final, Self, TypeVar
 
 from looprig.location import UNKNOWN, Location, caller_location
 from looprig.net.proxy.fault_controls import FaultControls, FaultLink
-from looprig.net.toxics.rule import Rule
+from looprig.toxics.rule import Rule
 
 __all__ = ["MadeByHand"]
 

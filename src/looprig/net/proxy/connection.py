@@ -19,8 +19,8 @@ from looprig.net.proxy.events import EventKind
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.pipe import Pipe
 from looprig.net.proxy.sockets import reset_socket, unsent_bytes
-from looprig.net.toxics.flow import FlowDirection
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics.flow import FlowDirection
+from looprig.toxics.rule import ConnectionInfo
 
 __all__ = ["Connection", "Owner"]
 

@@ -19,7 +19,7 @@ from looprig.net.authority import Authority
 from looprig.net.proxy.connection import Connection
 from looprig.net.proxy.fault_controls import FaultControls
 from looprig.net.proxy.link import Link, Settings, SocketAddress
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["ProxyConnection", "ProxyControls"]
 
@@ -92,6 +92,8 @@ class ProxyControls(FaultControls[Toxic, Link]):
       have to trust it: `client_tls` is the context for that. Needs `looprig[tls]`. Without it, TLS is passed through.
     - `upstream_tls`: the context with which it then trusts the service.
     """
+
+    _protocol = "TCP"
 
     listen_path: str | None = config_field(None)
     window: int = config_field(WINDOW)

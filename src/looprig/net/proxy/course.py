@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Final, Protocol, cast, final
 
 from looprig.net.proxy.line import Delays, Mark, Stage, time_of
-from looprig.net.toxics.checked import as_bytes, check_seconds
-from looprig.net.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
+from looprig.toxics.checked import as_bytes, check_seconds
+from looprig.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
 
 __all__ = ["Course", "Outlet"]
 

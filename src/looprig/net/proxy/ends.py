@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from looprig.net.proxy.events import EventKind
 from looprig.net.proxy.line import Stage
-from looprig.net.toxics.flow import FlowDirection
+from looprig.toxics.flow import FlowDirection
 
 __all__ = ["Ends"]
 

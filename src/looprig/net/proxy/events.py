@@ -13,7 +13,7 @@ from typing import Final, Literal, final
 
 from looprig.exceptions import ProxyError
 from looprig.location import Location
-from looprig.net.toxics.flow import FlowDirection
+from looprig.toxics.flow import FlowDirection
 
 __all__ = ["KEPT", "EventKind", "EventLog", "ProxyEvent", "proxy_error"]
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar, final
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, final
 
 from looprig.declare.fields_meta import config_field
 from looprig.exceptions import LooprigError, ProxyError
@@ -24,7 +24,7 @@ from looprig.net.proxy.application import Application, checked
 from looprig.net.proxy.block import Block
 from looprig.net.proxy.events import EventLog, ProxyEvent
 from looprig.net.proxy.watch import Watch, current_watch
-from looprig.net.toxics.rule import Rule
+from looprig.toxics.rule import Rule
 
 __all__ = ["Applied", "FaultControls", "FaultLink"]
 
@@ -89,6 +89,9 @@ class FaultControls(ABC, Generic[T, L]):
 
     # What a kind of proxy says of itself
 
+    _protocol: ClassVar[str]
+    """"TCP" or "UDP", for messages."""
+
     @abstractmethod
     def _kind(self) -> type[T]:
         """The base of the toxics that it takes."""
@@ -116,7 +119,7 @@ class FaultControls(ABC, Generic[T, L]):
         if self._link is not None:
             raise LooprigError(f"{self._label()} is running already.", [(self._label(), self._declared_at())])
         owner = (self._label(), self._declared_at())
-        toxics = checked(self._kind(), self.toxics, owner)
+        toxics = checked(self._kind(), self.toxics, owner, self._protocol)
         watch = current_watch.get(None)
         if self.seed is None:
             self.seed = secrets.randbits(32) if watch is None else watch.seed
@@ -178,7 +181,7 @@ class FaultControls(ABC, Generic[T, L]):
         """
         self._running()
         at = caller_location()
-        toxics_of = checked(self._kind(), toxics, (f"{self._label()}.apply", at))
+        toxics_of = checked(self._kind(), toxics, (f"{self._label()}.apply", at), self._protocol)
         return self._block(self._applied(toxics_of), f"apply({', '.join(map(str, toxics_of))})", at)
 
     @contextmanager

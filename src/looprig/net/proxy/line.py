@@ -11,8 +11,8 @@ import enum
 from collections import deque
 from typing import Final, Protocol, TypeAlias, final
 
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.flow import Flow
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["DelayLine", "Delays", "Mark", "Stage", "time_of"]
 

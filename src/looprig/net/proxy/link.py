@@ -27,9 +27,9 @@ from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent, proxy_erro
 from looprig.net.proxy.line import Stage
 from looprig.net.proxy.listener import Listener, State
 from looprig.net.proxy.waiting import Waiting
-from looprig.net.toxics.flow import Flow, FlowDirection
-from looprig.net.toxics.rule import ConnectionInfo
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.flow import Flow, FlowDirection
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.tcp.toxic import Toxic
 
 if TYPE_CHECKING:
     import ssl

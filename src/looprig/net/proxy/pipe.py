@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, cast, final
 from looprig.net.proxy.course import Course
 from looprig.net.proxy.ends import Ends
 from looprig.net.proxy.line import DelayLine, Delays, Mark, Stage
-from looprig.net.toxics.flow import FlowDirection
+from looprig.toxics.flow import FlowDirection
 
 __all__ = ["Pipe"]
 

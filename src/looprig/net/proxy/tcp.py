@@ -9,7 +9,7 @@ from typing import Final
 from looprig.net.proxy.by_hand import MadeByHand
 from looprig.net.proxy.controls import ProxyControls
 from looprig.net.proxy.link import Link, SocketAddress
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["TcpProxy"]
 

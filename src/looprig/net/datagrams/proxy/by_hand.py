@@ -8,8 +8,8 @@ from typing import Final, final
 
 from looprig.net.datagrams.proxy.controls import DatagramControls
 from looprig.net.datagrams.proxy.link import DatagramLink
-from looprig.net.datagrams.toxic import DatagramToxic
 from looprig.net.proxy.by_hand import MadeByHand
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["DatagramProxy"]
 
@@ -18,7 +18,7 @@ __tracebackhide__: Final = True  # what goes wrong in here is told by its messag
 
 @final
 @dataclass(eq=False, repr=False)
-class DatagramProxy(MadeByHand[DatagramToxic, DatagramLink], DatagramControls):
+class DatagramProxy(MadeByHand[Toxic, DatagramLink], DatagramControls):
     """A UDP proxy in front of `upstream`, a host and a port.
 
         async with DatagramProxy(("127.0.0.1", 5353), toxics=[Loss(0.1)]) as proxy:

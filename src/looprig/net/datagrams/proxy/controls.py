@@ -17,16 +17,16 @@ from looprig.location import Location
 from looprig.net.address import Address
 from looprig.net.datagrams.proxy.exchange import Exchange
 from looprig.net.datagrams.proxy.link import DatagramLink, DatagramSettings
-from looprig.net.datagrams.toxic import DatagramToxic
 from looprig.net.proxy.fault_controls import FaultControls
+from looprig.toxics.udp.toxic import Toxic
 
-__all__ = ["DatagramConnection", "DatagramControls"]
+__all__ = ["DatagramControls", "ProxyConnection"]
 
 __tracebackhide__: Final = True  # what goes wrong in here is told by its message
 
 
 @final
-class DatagramConnection:
+class ProxyConnection:
     """What one client's address and the service send each other through a UDP proxy."""
 
     __slots__ = ("_exchange",)
@@ -65,11 +65,11 @@ class DatagramConnection:
         return self._exchange.held
 
     def __repr__(self) -> str:
-        return f"<DatagramConnection #{self.index} from {self.client}>"
+        return f"<ProxyConnection #{self.index} from {self.client}>"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DatagramControls(FaultControls[DatagramToxic, DatagramLink]):
+class DatagramControls(FaultControls[Toxic, DatagramLink]):
     """The base of UDP proxies.
 
     A "connection" is what one client's address and the service send each other. The service sees each as a client of
@@ -83,18 +83,20 @@ class DatagramControls(FaultControls[DatagramToxic, DatagramLink]):
     - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does.
     """
 
+    _protocol = "UDP"
+
     idle_timeout: float = config_field(60.0)
 
     # Life
 
-    def _kind(self) -> type[DatagramToxic]:
-        return DatagramToxic
+    def _kind(self) -> type[Toxic]:
+        return Toxic
 
     @abstractmethod
     def _upstream(self) -> tuple[str, int]:
         """Where the service listens."""
 
-    async def _begin(self, toxics: Sequence[DatagramToxic], seed: int, owner: tuple[str, Location]) -> DatagramLink:
+    async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: tuple[str, Location]) -> DatagramLink:
         if not self.idle_timeout > 0:
             raise DeclarationError(f"{owner[0]} has idle_timeout={self.idle_timeout!r}, which is not above 0.", [owner])
         link = DatagramLink(
@@ -130,6 +132,6 @@ class DatagramControls(FaultControls[DatagramToxic, DatagramLink]):
     # What happened
 
     @property
-    def connections(self) -> tuple[DatagramConnection, ...]:
+    def connections(self) -> tuple[ProxyConnection, ...]:
         """Those that are not forgotten yet, in the order in which they came."""
-        return tuple(DatagramConnection(exchange) for exchange in self._running().connections)
+        return tuple(ProxyConnection(exchange) for exchange in self._running().connections)

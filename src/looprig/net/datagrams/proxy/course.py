@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias, final
 
 from looprig.net.datagrams.proxy.rolls import Rolls
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.checked import as_bytes, check_seconds
-from looprig.net.toxics.effects import Effect, Note, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.checked import as_bytes, check_seconds
+from looprig.toxics.effects import Effect, Note, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Delays", "Stage", "ToxicRaisedError", "through"]
 
@@ -25,7 +25,7 @@ class Stage:
 
     __slots__ = ("flow", "name", "rolls", "toxic")
 
-    def __init__(self, toxic: DatagramToxic, flow: Flow, rolls: Rolls, name: str) -> None:
+    def __init__(self, toxic: Toxic, flow: Flow, rolls: Rolls, name: str) -> None:
         self.flow: Final = flow
         self.name: Final = name
         self.rolls: Final = rolls

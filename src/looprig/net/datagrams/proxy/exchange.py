@@ -9,8 +9,8 @@ from typing import Final, final
 
 from looprig.net.datagrams.proxy.course import Stage
 from looprig.net.datagrams.proxy.endpoint import Endpoint, Peer
-from looprig.net.toxics.flow import FlowDirection
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics.flow import FlowDirection
+from looprig.toxics.rule import ConnectionInfo
 
 __all__ = ["Exchange", "Way"]
 

@@ -26,12 +26,12 @@ from looprig.net.datagrams.proxy.endpoint import Endpoint, Peer
 from looprig.net.datagrams.proxy.exchange import Exchange, Way
 from looprig.net.datagrams.proxy.log import DatagramLog
 from looprig.net.datagrams.proxy.rolls import Rolls
-from looprig.net.datagrams.toxic import DatagramToxic
 from looprig.net.ports import hold_port
 from looprig.net.proxy.application import Application
 from looprig.net.proxy.waiting import Waiting
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["DatagramLink", "DatagramSettings"]
 
@@ -72,7 +72,7 @@ class DatagramLink:
         self.events: Final = self._log.events
         self.settings: Final = settings
 
-    async def open(self, toxics: Sequence[DatagramToxic]) -> None:
+    async def open(self, toxics: Sequence[Toxic]) -> None:
         """Finds the service's address, and begins to carry; `toxics` are on from the first datagram on."""
         host, port = self.settings.upstream
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -208,7 +208,7 @@ class DatagramLink:
     # Toxics
 
     @contextmanager
-    def applied(self, toxics: Sequence[DatagramToxic]) -> Generator[Application, None, None]:
+    def applied(self, toxics: Sequence[Toxic]) -> Generator[Application, None, None]:
         """Puts toxics on the connections there are and those to come, for the length of a block."""
         taken = [name for application in self._applications for _, name in application.toxics]
         application = Application(toxics, self.settings.seed, taken)
@@ -235,7 +235,7 @@ class DatagramLink:
             self._log.when_failed(exchange.info.index, error)
             return
         for rule, name in rules:
-            toxic = cast("DatagramToxic", rule)
+            toxic = cast("Toxic", rule)
             only = None if toxic.direction == "both" else toxic.direction
             self._log.tell("toxic", exchange.info.index, "is on", toxic=name, direction=only)
             for way in exchange.ways:

@@ -12,7 +12,7 @@ from looprig.location import Location, location_of
 from looprig.net.datagrams.proxy.course import Stage, ToxicRaisedError
 from looprig.net.datagrams.proxy.exchange import Exchange, Way
 from looprig.net.proxy.events import EventKind, EventLog, ProxyEvent, proxy_error
-from looprig.net.toxics.flow import FlowDirection
+from looprig.toxics.flow import FlowDirection
 
 __all__ = ["DatagramLog"]
 

@@ -4,20 +4,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.datagrams.tally import noted
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Duplication"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Duplication(DatagramToxic):
+class Duplication(Toxic):
     """Sends each datagram twice with the probability `rate`, at the same time.
 
-    A toxic behind it meets both, each by itself: with `Delay(0.0, jitter=0.1)` they arrive apart.
+    A toxic behind it meets both, each by itself: with `Latency(0.0, jitter=0.1)` they arrive apart.
     """
 
     rate: float

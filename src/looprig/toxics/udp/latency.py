@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.toxic import Toxic
 
-__all__ = ["Delay"]
+__all__ = ["Latency"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Delay(DatagramToxic):
+class Latency(Toxic):
     """Delays each datagram by `delay` seconds; give or take up to `jitter` seconds, evenly spread.
 
     With jitter datagrams overtake one another, as they do in a network; without it they keep their order. In both

@@ -6,9 +6,9 @@ Does not carry out what it says (the proxy does), and keeps nothing in itself: w
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from looprig.net.toxics.effects import Effect, End, Send
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import Rule
+from looprig.toxics.effects import Effect, End, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import Rule
 
 __all__ = ["Toxic"]
 

@@ -6,21 +6,21 @@ Does not carry out what it says (the proxy does), and keeps nothing in itself: w
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import Rule
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import Rule
 
-__all__ = ["DatagramToxic"]
+__all__ = ["Toxic"]
 
 
 @dataclass(frozen=True, slots=True)
-class DatagramToxic(Rule):
+class Toxic(Rule):
     """A fault of UDP: a frozen dataclass that says what becomes of each datagram.
 
     Write the one method, as a generator of `Send` and `Note`:
 
         @dataclass(frozen=True, slots=True)
-        class Cut(DatagramToxic):
+        class Cut(Toxic):
             size: int
 
             def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:

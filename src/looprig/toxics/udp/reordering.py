@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.datagrams.tally import noted
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Reordering"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Reordering(DatagramToxic):
+class Reordering(Toxic):
     """Holds each datagram back for `delay` seconds with the probability `rate`, so that later ones overtake it.
 
     All others go on at once. One that has no later one within `delay` seconds is late, and still in order.

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.toxics.effects import Await, Effect, Send
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.effects import Await, Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["Transform"]
 

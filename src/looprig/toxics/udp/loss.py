@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.datagrams.tally import noted
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Loss"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Loss(DatagramToxic):
+class Loss(Toxic):
     """Loses each datagram with the probability `rate`. Nobody is told of it, as with any network."""
 
     rate: float

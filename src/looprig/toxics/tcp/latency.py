@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from looprig.net.toxics.effects import Effect, End, Send
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.effects import Effect, End, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["Latency"]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import final
 
-from looprig.net.toxics.effects import Effect, End, Send
-from looprig.net.toxics.flow import Flow
-from looprig.net.toxics.rule import Direction
-from looprig.net.toxics.toxic import Toxic
+from looprig.toxics.effects import Effect, End, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.rule import Direction
+from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["HalfClose"]
 

@@ -6,7 +6,7 @@ Does not carry anything out. Invariant: what passes here raises nowhere later.
 import math
 from typing import cast
 
-from looprig.net.toxics.effects import Effect
+from looprig.toxics.effects import Effect
 
 __all__ = ["as_bytes", "check_seconds"]
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from looprig.net.datagrams.tally import noted
-from looprig.net.datagrams.toxic import DatagramToxic
-from looprig.net.toxics.effects import Effect, Send
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Effect, Send
+from looprig.toxics.flow import Flow
+from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.toxic import Toxic
 
-__all__ = ["Corruption"]
+__all__ = ["Corrupt"]
 
 _FAR: Final = 1 << 20
 """More bits than the largest datagram has."""
@@ -18,7 +18,7 @@ _FAR: Final = 1 << 20
 
 @final
 @dataclass(frozen=True, slots=True)
-class Corruption(DatagramToxic):
+class Corrupt(Toxic):
     """Flips each bit with the probability `bit_rate`.
 
     Which bits these are depends on the seed and the number of the datagram. The checksum of UDP is made anew, so the

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from looprig.net.toxics.effects import Note
-from looprig.net.toxics.flow import Flow
+from looprig.toxics.effects import Note
+from looprig.toxics.flow import Flow
 
 __all__ = ["NOTED", "noted"]
 

@@ -5,7 +5,7 @@ Does not hold any bytes. Invariant: two flows share nothing; each has random num
 
 from typing import Literal, Protocol, TypeVar, final
 
-from looprig.net.toxics.rule import ConnectionInfo
+from looprig.toxics.rule import ConnectionInfo
 
 __all__ = ["Flow", "FlowDirection", "Rng"]
 

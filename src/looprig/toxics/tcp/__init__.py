@@ -1,0 +1,1 @@
+"""Toxics for TCP, one file each; `toxic` is their base. Users import them from `looprig.toxics`."""
