@@ -88,12 +88,20 @@ def spawn(command: Sequence[str], cwd: Path, *, environment: dict[str, str], tim
 
 
 def run_child(
-    python: Path, root: Path, arguments: Sequence[str] = (), *, record: Path | None = None, timeout: float = 900
+    python: Path,
+    root: Path,
+    arguments: Sequence[str] = (),
+    *,
+    record: Path | None = None,
+    is_cached: bool = True,
+    timeout: float = 900,
 ) -> Child:
-    """Run pytest in `root`. Failed tests don't raise; they are counted in `Child`."""
+    """Run pytest in `root`, writing byte code or not. Failed tests don't raise; they are counted in `Child`."""
     with tempfile.TemporaryDirectory(prefix="loop-probe-") as folder:
         out = Path(folder, "result.json")
         environment = clean_environment() | {"LOOP_PROBE_OUT": str(out)}
+        if not is_cached:
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
         if record is not None:
             environment["LIVELIB_RECORD"] = str(record)
         command = [str(python), "-m", "pytest", *COMMON, *arguments]
@@ -101,6 +109,12 @@ def run_child(
         if not out.exists():
             raise ChildError(f"{' '.join(command)}: no result\n{text[-3000:]}")
         return Child(**json.loads(out.read_text()), wall_seconds=wall, peak_kib=kib)
+
+
+def forget_byte_code(python: Path) -> None:
+    """Delete the byte code that pytest caches for plugins and tests, in the environment of `python`."""
+    for cached in python.parent.parent.glob("lib/python*/site-packages/**/__pycache__/*-pytest-*.pyc"):
+        cached.unlink()
 
 
 def run_script(python: Path, root: Path, arguments: Sequence[str], *, timeout: float = 900) -> tuple[float, float]:

@@ -77,6 +77,17 @@ def collection(scenario: Scenario, runs: Runs) -> Iterator[Figure]:
         yield Figure(name, "collection, of sync", "times", times, target, scenario.when_set.get(name))
 
 
+def startup(scenario: Scenario, seconds: Mapping[str, Sequence[float]]) -> Iterator[Figure]:
+    """Return what a whole run of one test takes over that of pytest alone."""
+    base = [each * 1000 for each in seconds["sync"]]
+    yield Figure("sync", "run", "ms", tuple(base))
+    for name, rounds in seconds.items():
+        if name != "sync":
+            over = tuple(mine * 1000 - sync for mine, sync in zip(rounds, base, strict=True))
+            target = scenario.target if name == "looprig" else None
+            yield Figure(name, "over sync", "ms", over, target, scenario.when_set.get(name))
+
+
 def growth(scenario: Scenario, by_size: Mapping[int, Runs]) -> Iterator[Figure]:
     """Return the time per test at each size, including collection, and memory per test as a slope over the sizes."""
     sizes = sorted(by_size)

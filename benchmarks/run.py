@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 from contenders import CONTENDERS, PLOTTER
 from envs import HERE, Envs
 from http_suites import make_http_suite
-from measure import Child, clean_environment, run_child, run_script
-from report import Figure, collection, growth, http, overhead, table
+from measure import Child, clean_environment, forget_byte_code, run_child, run_script
+from report import Figure, collection, growth, http, overhead, startup, table
 from scenarios import FULL, QUICK, SCENARIOS, SLOW, Scenario, Sizes
 from suites import make_suite
 from turns import WrongRunError, in_turn, machine
@@ -70,6 +71,28 @@ class Bench:
 
         return once
 
+    def start(self, scenario: Scenario, name: str) -> Callable[[], float]:
+        """Return what runs `name` several times over one test, for the median of the wall seconds."""
+        python, contender = self.pythons[name], CONTENDERS[name]
+        root = self.envs.cache / "suites" / f"{scenario.name}-{name}"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        for path, source in make_suite("plain", "sync" if scenario.is_sync else name, 1).items():
+            (root / path).write_text(source, encoding="utf-8")
+
+        def once() -> float:
+            if not scenario.is_cached:
+                forget_byte_code(python)
+            starts = [
+                run_child(python, root, contender.arguments, is_cached=scenario.is_cached)
+                for _ in range(self.sizes.starts)
+            ]
+            if any(child.passed != 1 for child in starts):
+                raise WrongRunError(f"the test did not pass: see {root}")
+            return median(child.wall_seconds for child in starts)
+
+        return once
+
     def measure(self, scenario: Scenario) -> list[Figure]:
         names = self.contenders(scenario)
         sizes = self.sizes
@@ -89,6 +112,9 @@ class Bench:
                     for size in sizes.growth
                 }
                 return [*growth(scenario, by_size)]
+            case "startup":
+                starts = self.in_turn({name: self.start(scenario, name) for name in names})
+                return [*startup(scenario, starts)]
             case "http":
                 self.suite(scenario, "sync", 0)  # writes the bare script, in the environment without a plugin
                 root = self.envs.cache / "suites" / f"{scenario.name}-sync-0"

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from suites import Layout
 
-Kind: TypeAlias = Literal["overhead", "idle", "collection", "growth", "http"]
+Kind: TypeAlias = Literal["overhead", "idle", "collection", "growth", "http", "startup"]
 
 _PEERS: Final = ("pytest-asyncio", "anyio")
 _SHARED: Final = ("sync", "looprig", *_PEERS, "alt-pytest-asyncio", "aiomisc")
@@ -33,6 +33,8 @@ class Scenario:
     layout: Layout = "plain"
     target: float | None = None
     target_kib: float | None = None
+    is_sync: bool = True
+    is_cached: bool = True
     when_set: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -82,6 +84,30 @@ SCENARIOS: Final = (
         when_set={"pytest-asyncio": 1.66, "anyio": 1.71},
     ),
     Scenario(
+        name="startup",
+        title="a run of one sync test, with byte code cached",
+        kind="startup",
+        contenders=("sync", "looprig", *_PEERS, "pytest-aiohttp", "aiomisc"),
+        target=10,
+        when_set={"pytest-asyncio": 17.5},
+    ),
+    Scenario(
+        name="startup-uncached",
+        title="a run of one sync test, with no byte code of plugins cached",
+        kind="startup",
+        contenders=("sync", "looprig", *_PEERS, "pytest-aiohttp", "aiomisc"),
+        is_cached=False,
+        target=25,
+        when_set={"pytest-asyncio": 50},
+    ),
+    Scenario(
+        name="startup-async",
+        title="a run of one async test, with byte code cached",
+        kind="startup",
+        contenders=("sync", "looprig", *_PEERS, "pytest-aiohttp", "aiomisc"),
+        is_sync=False,
+    ),
+    Scenario(
         name="growth-own",
         title="growth, a loop per test",
         kind="growth",
@@ -115,9 +141,10 @@ class Sizes:
     slow: int
     growth: tuple[int, ...]
     http: int
+    starts: int
     rounds: int
 
 
-FULL: Final = Sizes(tests=5000, slow=1000, growth=(500, 2000, 5000, 20000), http=1000, rounds=5)
-QUICK: Final = Sizes(tests=500, slow=200, growth=(200, 500, 1000), http=200, rounds=2)
+FULL: Final = Sizes(tests=5000, slow=1000, growth=(500, 2000, 5000, 20000), http=1000, starts=9, rounds=5)
+QUICK: Final = Sizes(tests=500, slow=200, growth=(200, 500, 1000), http=200, starts=3, rounds=2)
 SLOW: Final[Mapping[Kind, frozenset[str]]] = {"overhead": frozenset({"aiomisc"}), "idle": frozenset({"aiomisc"})}

@@ -28,6 +28,7 @@ UNFINISHED: Final = (
     "runtime/tasks.py",
     "services/proxy.py",
     "services/udp_proxy.py",
+    "toxics",
 )
 """Files and folders whose docstrings are not in this form yet. Remove one when it is."""
 
