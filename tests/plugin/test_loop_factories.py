@@ -152,7 +152,7 @@ def test_factories_that_contradict_each_other_on_one_loop_are_told(pytester: pyt
     result = run(pytester, files)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     expected = """\
-A loop cannot have more than one loop factory: loop_factory contradict each other on the session loop of the session.
+A loop cannot have more than one loop factory: the declarations by loop_factory contradict each other on the session loop of the session.
   test_a.py:5: loop_factory
   test_b.py:5: loop_factory
   conftest.py:4: shared (scope "session")
