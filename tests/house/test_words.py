@@ -22,10 +22,6 @@ UNFINISHED: Final = (
     "declare/proxy.py",
     "net",
     "pytest_plugin",
-    "runtime/context.py",
-    "runtime/host.py",
-    "runtime/operation.py",
-    "runtime/tasks.py",
     "services/proxy.py",
     "services/udp_proxy.py",
 )

@@ -80,8 +80,7 @@ def _described(instance: Instance) -> str:
 def _disagreement(component: Component, about: str, declarations: Sequence[Declaration]) -> LoopPlanError:
     names = " and ".join(dict.fromkeys(declaration.name for declaration in declarations))
     return LoopPlanError(
-        f"A loop cannot have more than one {about}: the declarations by {names} contradict each other on the "
-        f"{component.scope} loop of {component.place.label}.",
+        f"The {component.scope} loop of {component.place.label} has conflicting {about} declarations: {names}.",
         _parties(component, declarations),
         f"Declare the {about} once for all tests that share these fixtures, or stop sharing the fixtures.",
     )
