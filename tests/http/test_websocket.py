@@ -41,9 +41,9 @@ def test_a_message_of_another_kind_is_told() -> None:
         async with api.ws("/ws/echo") as socket:
             for message in ("text", b"bytes", '{"id":"1","name":"ann"}'):
                 await socket.send(message)
-            with pytest.raises(UnexpectedResponseError, match="sent text where a binary message was expected"):
+            with pytest.raises(UnexpectedResponseError, match="sent text, but a binary message was expected"):
                 await socket.receive_bytes()
-            with pytest.raises(UnexpectedResponseError, match="sent a binary message where text was expected"):
+            with pytest.raises(UnexpectedResponseError, match="sent a binary message, but text was expected"):
                 await socket.receive_text()
             with pytest.raises(UnexpectedResponseError) as raised:
                 await socket.receive(into=User)
@@ -78,7 +78,7 @@ def test_a_message_where_a_close_was_expected_is_told() -> None:
     async def asks(api: TestClient[Shop]) -> None:
         async with api.ws("/ws/echo") as socket:
             await socket.send("text")
-            with pytest.raises(UnexpectedResponseError, match="sent a message where it was expected to close"):
+            with pytest.raises(UnexpectedResponseError, match="sent a message, but it was expected to close"):
                 await socket.wait_closed()
 
     ask(asks)

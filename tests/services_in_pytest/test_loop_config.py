@@ -200,7 +200,7 @@ def test_contradictions_on_one_loop_are_told(pytester: pytest.Pytester) -> None:
     result = run(pytester, {})
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
-    assert "A loop cannot have more than one loop factory" in text
+    assert "has conflicting loop factory declarations" in text
     assert "test_a.py:4: loop_config" in text
     assert "test_b.py:4: loop_config" in text
     assert "conftest.py:3: Db" in text

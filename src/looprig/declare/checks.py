@@ -80,9 +80,9 @@ def checked_class(cls: type, location: Location) -> None:
 
 
 def _ineffective(cls: type) -> tuple[str, type] | None:
-    """Return a base class's field that a class seems to give another default, and the base class.
+    """Return the name of a field that a class assigns to without effect, and the base class that declares the field.
 
-    Without an annotation, @dataclass does not see the assignment, and the constructor keeps the old default.
+    Without an annotation, @dataclass ignores the assignment, and the constructor keeps the base class's default.
     """
     is_made_here = "__dataclass_fields__" in vars(cls)
     annotated: set[str] = set(annotations_of(cls)) if is_made_here else set()

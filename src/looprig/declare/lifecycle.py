@@ -99,7 +99,7 @@ def _awaitable(cls: type, *names: str) -> bool:
 
 
 def _is_awaitable(function: object) -> bool:
-    """Return whether calling it returns an awaitable. Anything but a plain function, such as a mock, is trusted to."""
+    """Return whether calling it returns an awaitable. Assume so for anything but a plain function, such as a mock."""
     if not callable(function):
         return False
     function = inspect.unwrap(function)

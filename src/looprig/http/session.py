@@ -142,7 +142,7 @@ class Session:
         except aiohttp.WSServerHandshakeError as error:
             answered = f"answered {error.status}: {error.message}"
             raise UnexpectedResponseError(
-                f"GET {error.request_info.url} {answered}, where a websocket was expected to open."
+                f"GET {error.request_info.url} {answered}, but a websocket was expected to open."
             ) from error
         return cast("Connection", opened), url
 

@@ -135,20 +135,20 @@ class WebSocket:
         message = await self._receive("a text message")
         if isinstance(message, str):
             return message
-        raise UnexpectedResponseError(f"{self.url} sent a binary message where text was expected.\n  < {message!r}")
+        raise UnexpectedResponseError(f"{self.url} sent a binary message, but text was expected.\n  < {message!r}")
 
     async def receive_bytes(self) -> bytes:
         """Wait for the next message, which must be binary."""
         message = await self._receive("a binary message")
         if isinstance(message, bytes):
             return message
-        raise UnexpectedResponseError(f"{self.url} sent text where a binary message was expected.\n  < {message!r}")
+        raise UnexpectedResponseError(f"{self.url} sent text, but a binary message was expected.\n  < {message!r}")
 
     async def wait_closed(self) -> int:
         """Wait until the service closes, and return its close code. A message before that is an error."""
         message = await self._next("the service to close")
         if message is not None:
-            raise UnexpectedResponseError(f"{self.url} sent a message where it was expected to close.\n  < {message!r}")
+            raise UnexpectedResponseError(f"{self.url} sent a message, but it was expected to close.\n  < {message!r}")
         return cast("tuple[int, str]", self._close)[0]
 
     async def close(self, *, code: int = 1000, reason: str = "") -> None:

@@ -80,8 +80,7 @@ def _described(instance: Instance) -> str:
 def _disagreement(component: Component, about: str, declarations: Sequence[Declaration]) -> LoopPlanError:
     names = " and ".join(dict.fromkeys(declaration.name for declaration in declarations))
     return LoopPlanError(
-        f"A loop cannot have more than one {about}: {names} contradict each other on the "
-        f"{component.scope} loop of {component.place.label}.",
+        f"The {component.scope} loop of {component.place.label} has conflicting {about} declarations: {names}.",
         _parties(component, declarations),
         f"Declare the {about} once for all tests that share these fixtures, or stop sharing the fixtures.",
     )
@@ -102,7 +101,7 @@ def _too_narrow(component: Component, declaration: Declaration) -> LoopPlanError
 def _too_low(component: Component, declaration: Declaration, blind: tuple[str, Location]) -> LoopPlanError:
     culprits = " and ".join(instance.name for instance in widest(component))
     return LoopPlanError(
-        f"{declaration.name} configures the loop shared through {culprits}, but {blind[0]} is on that loop too "
+        f"{declaration.name} provides the loop shared through {culprits}, but {blind[0]} is on that loop too "
         f"and cannot see {declaration.name}.",
         [*_parties(component, [declaration]), blind],
         f"Move {declaration.name} to a conftest.py above both, or narrow {culprits}.",

@@ -109,7 +109,7 @@ class LiveFixture:
             error = FixtureError(
                 f"Fixture {self.name} was cancelled during its set-up.",
                 [(self.name, self.location)],
-                "Don't cancel the fixture's own task, or catch the cancellation in the fixture.",
+                "Catch the cancellation in the fixture, or don't cancel the fixture's own task.",
             )
             self._unwind(error)
             raise error from cancelled
@@ -254,7 +254,7 @@ class LiveFixture:
         return []
 
     def _end_without_loop(self, limit: Limit | None) -> list[BaseException]:
-        """Run the teardown of a fixture whose loop was closed on another loop, as far as that works."""
+        """Run the teardown on another loop, as far as that works, since the fixture's own loop was closed."""
         task, generator = self._task, self._generator
         if task is None or generator is None or task.done():
             return []

@@ -1,14 +1,16 @@
-"""A host owns one loop: it opens it, runs on it what it is handed, and closes it.
+"""The host, which owns one loop: it opens it, runs code on it, and closes it.
 
-Does not know of pytest, of fixtures' dependencies or of the plan. Entering the loop is `run_forever` until what is
-waited for is done: `asyncio.Runner.run` spends over half of its time on signal handlers, which are installed once
-per session here (`interrupts`).
+Does not know pytest, the dependencies of fixtures or the plan. It calls `run_forever` until the awaited task is done.
+`asyncio.Runner.run` spends over half of its time on signal handlers, which are installed once per session here
+(`interrupts`).
 
 Invariants:
-1. Nothing here asks for the thread's current loop, so an `asyncio.run` elsewhere harms nobody.
-2. Closing ends: tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then reported.
-3. A host that was lent a loop (`Host.lent`) does not close it, nor end what ran on it before: whoever made it does.
-4. A loop that is closed, or given back, has had the rounds that `asyncio.run` gives it, and more if it needs them.
+1. Nothing here uses the thread's current loop, so an `asyncio.run` elsewhere does no harm.
+2. Closing always ends. Tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then
+   reported.
+3. A host with a lent loop (`Host.lent`) neither closes it nor ends what ran on it before. The lender does.
+4. Before a loop is closed or returned to its lender, it runs for as many rounds as under `asyncio.run`, and for more if
+   necessary.
 """
 
 import asyncio
@@ -31,7 +33,7 @@ from looprig.runtime.tasks import STUCK, Party, Spawning, owner_of, party_of, re
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _NO_NEEDS: Final = frozenset[object]()
 
@@ -41,20 +43,20 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 EXECUTOR_GRACE: Final = 10.0
 """Seconds that the threads of a loop's executor have to end when the loop closes."""
 _CLOSING_ROUNDS: Final = 4
-"""How many rounds a loop gets before it is closed, unless it has nothing to do: as many as under `asyncio.run`."""
+"""Minimum number of rounds before a loop that has something to do is closed, as under `asyncio.run`."""
 
 
 class HasDone(Protocol):
-    """Something that is done at some time: a future, or a fixture that gets ready."""
+    """Something to wait for: a future, or a fixture that becomes ready."""
 
     def done(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Return whether the wait is over."""
         ...
 
 
 @final
 class Host:
-    """One loop and what runs on it.
+    """A loop and everything that runs on it.
 
     >>> host = Host.open()
     >>> async def answer() -> int:
@@ -69,13 +71,13 @@ class Host:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self._lent = lent
-        # What runs on a loop that was lent was started by whoever lent it, and is theirs to end.
+        # Tasks that already run on a lent loop belong to the lender, who ends them.
         self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()
         self._spawning: Final = Spawning(loop)
         self.closed_by: Party | None = None
-        """Who closed the loop under the host, where that is known."""
+        """The test or fixture that closed the loop before the host did, if known."""
         self.leaves_current: bool = False
-        """Whether sync code of the host's has made another loop the current one (see `current`)."""
+        """Whether sync code on this host has set another current loop (see `current`)."""
 
     @classmethod
     def open(
@@ -85,8 +87,12 @@ class Host:
         debug: bool = False,
         executor: Callable[[], ThreadPoolExecutor] | None = None,
     ) -> "Host":
-        """A host with a new loop, from `factory` (default: asyncio's own)."""
-        # A suite's factory may not be typed.
+        """Return a host with a new loop from `factory`, by default asyncio's own.
+
+        Raises:
+            DeclarationError: the factory did not return a loop.
+        """
+        # A suite's factory may be untyped.
         made = cast("object", (factory or asyncio.new_event_loop)())
         if not isinstance(made, asyncio.AbstractEventLoop):
             raise DeclarationError(
@@ -103,20 +109,20 @@ class Host:
 
     @classmethod
     def lent(cls, loop: asyncio.AbstractEventLoop) -> "Host":
-        """A host over a loop that somebody else made and will close."""
+        """Return a host for a loop that the caller created and will close."""
         return cls(loop, lent=True)
 
     @property
     def is_running(self) -> bool:
-        """Whether code runs on the loop at this moment."""
+        """Whether the loop is running now."""
         return self.loop.is_running()
 
     def operations(self) -> list[Operation]:
-        """Return what the loop is being run for, the innermost last: a running test may have asked for a fixture."""
+        """Return the operations running on the loop, the innermost last: a test may have requested a fixture."""
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:
-        """Keep who has just run, if the loop is closed now and was not before."""
+        """Record `by`, which has just run, if the loop was closed in the meantime."""
         if self.closed_by is None and self.loop.is_closed():
             self.closed_by = by
 
@@ -136,8 +142,9 @@ class Host:
     ) -> None:
         """Run the loop until `waiter` is done. Whatever completes `waiter` must stop the loop, or else end `target`.
 
-        `target` is cancelled by a crash of what the operation `needs`, by the `limit` (after `at_least` some seconds),
-        or by a signal; the cause is then raised. `resolve` finds what code of the `owner` asks for with `ask`.
+        `target` is cancelled by a crash of a fixture that the operation `needs`, by the `limit` (but not before
+        `at_least` seconds), or by a signal. The cause is then raised. `resolve` finds what the `owner` requests with
+        `ask`.
         """
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
@@ -158,7 +165,7 @@ class Host:
         finally:
             operations.pop()
             operation.settle()
-            if not target.done():  # it goes on without us
+            if not target.done():  # it continues to run later
                 target.remove_done_callback(operation.target_done)
             if operation.abandoned:
                 STUCK.add(target)
@@ -168,9 +175,9 @@ class Host:
             raise where_it_stood(late, target)
 
     def _end_target(self, operation: Operation, escaped: BaseException) -> None:
-        """End what was running when an exit, Ctrl-C say, came out of the loop: before its fixtures are torn down.
+        """End the target after an exit such as KeyboardInterrupt left the loop, before its fixtures are torn down.
 
-        A task group that one of its tasks left with the exit raises it once more, in whatever runs next.
+        If a task of a task group raised the exit, the group raises it again the next time the loop runs.
         """
         target = operation.target
         if not target.done():
@@ -180,10 +187,10 @@ class Host:
             with suppress(KeyboardInterrupt, SystemExit):
                 self.loop.run_forever()
         if target.done() and not target.cancelled():
-            target.exception()  # asyncio is not to report it again
+            target.exception()  # mark it as retrieved, so that asyncio does not report it again
 
     def stop(self) -> None:
-        """Leave the loop, if it is being driven: it may also be run by code of a test or of whoever lent it."""
+        """Stop the loop if this host drives it. Code of a test or the lender may run it too."""
         operations = running.operations
         if operations and operations[-1].loop is self.loop:
             operations[-1].stop()
@@ -200,36 +207,36 @@ class Host:
         limit: Limit | None = None,
         resolve: Resolver | None = None,
     ) -> Any:
-        """Run a coroutine in a task of its own, in `context` or a copy of it, and return what it returns."""
+        """Run a coroutine in a new task, in `context` or a copy of it, and return its result."""
         task = self.make_task(coroutine, context, owner, name)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 
     @property
     def is_noting(self) -> bool:
-        """Whether it is known who starts tasks: not under a task factory of somebody else."""
+        """Whether the host knows which owners start tasks. It can't under someone else's task factory."""
         return self._spawning.is_noting
 
     def make_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None = None
     ) -> "asyncio.Task[Any]":
-        """The task that an owner lives in; it runs whenever the loop does."""
+        """Create the task of an owner, which runs whenever the loop does."""
         return self._spawning.make(coroutine, context, owner, name)
 
     # Ending
 
     def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
-        """Cancel the tasks that `owner` left over, and `also`, and wait for them.
+        """Cancel the tasks that `owner` left running, and `also`, and wait for them.
 
-        They are searched for where the owner is known to have started some, or may have under a task factory of its
-        own; `search` has them searched for even if that is gone again.
+        It searches for them only if the owner started tasks, or may have done so under its own task factory. `search`
+        forces the search, for an owner that has removed its task factory again.
 
         Raises:
-            StuckTaskError: some would not end.
+            StuckTaskError: some tasks did not end.
         """
         may_have_left = self._spawning.may_have_left(owner) or search
         if not may_have_left and (also is None or also.done()):
-            return  # as nearly always
+            return  # the usual case
 
         def left() -> "list[asyncio.Task[Any]]":
             tasks = tasks_of(self.loop, owner)
@@ -240,11 +247,11 @@ class Host:
         self._end_all(left, owner)
 
     def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]", owner: object) -> None:
-        """End what is found, and what that starts while it ends."""
+        """End the tasks found by `find`, and those that they start while ending."""
         for _ in range(ROUNDS):
             if not (left := find()):
                 return
-            # A generator that was broken off is about to come to its end by itself.
+            # Abandoned async generators are already being closed, so let them finish first.
             if closing := [task for task in left if is_closing(task)]:
                 self.run(ended(closing), what="closing async generators")
                 left = [task for task in left if not task.done()]
@@ -283,10 +290,10 @@ class Host:
     def close(self, owner: object = None) -> None:
         """End all tasks, async generators and the executor, then close the loop. Safe to call twice.
 
-        `owner` is who the tasks are said to be left over by.
+        Messages name `owner` as the one that left the tasks.
 
         Raises:
-            StuckTaskError: tasks or threads would not end; the loop is closed all the same.
+            StuckTaskError: tasks or threads did not end. The loop is closed nevertheless.
         """
         loop = self.loop
         if loop.is_closed():
@@ -311,7 +318,7 @@ class Host:
         if self._lent:
             self._spawning.uninstall()
             return
-        # asyncio's own loops say whether there is anything to shut down; entering the loop for nothing is dear.
+        # asyncio's own loops know whether there is anything to shut down. Running the loop for nothing is expensive.
         if getattr(loop, "_asyncgens", True):
             with kept(errors):
                 self.run(loop.shutdown_asyncgens(), what="closing async generators")
@@ -321,12 +328,12 @@ class Host:
                 self._shut_down(executor if isinstance(executor, Executor) else None)
 
     def _run_last_rounds(self) -> None:
-        """Run what is due on the loop: closed transports and callbacks, also of sockets that are ready."""
+        """Run what is due on the loop: closing transports, and callbacks, including those of ready sockets."""
         loop: Any = self.loop
         try:
-            # Beside the loop's own socket.
+            # The one socket that an idle loop has is its own.
             is_idle = not (loop._ready or loop._scheduled or len(loop._selector.get_map()) > 1)  # noqa: SLF001 - asyncio's
-        except (AttributeError, TypeError):  # not asyncio's
+        except (AttributeError, TypeError):  # not one of asyncio's own loops
             is_idle = False
         if is_idle:
             return
@@ -344,7 +351,7 @@ class Host:
         loop.run_forever()
 
     def _shut_down(self, executor: Executor | None) -> None:
-        if executor is None:  # uvloop's cannot be reached, and its own shutdown waits for threads without a limit
+        if executor is None:  # uvloop hides its executor, and its own shutdown waits for threads without a limit
             self.run(self.loop.shutdown_default_executor(), what="the shutdown of the loop's executor")
             return
         limit = Limit(

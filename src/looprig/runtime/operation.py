@@ -1,14 +1,13 @@
-"""What a loop is being run for at this moment: a test's call, a fixture's set-up or teardown.
+"""Operations: what a loop is run for, such as a test's call or a fixture's set-up or teardown.
 
-Does not run the loop (`host` does). One cancellation protocol serves crashes, time limits and Ctrl-C: the cause is
-kept, the target is cancelled, and a target that swallows its cancellation is cancelled again a bounded number of
-times and then left behind.
+Does not run the loop (`host` does). Crashes, time limits and Ctrl-C use the same way to cancel: the cause is kept and
+the target is cancelled. A target that swallows its cancellation is cancelled again a few times, and then left behind.
 
 Invariants:
-1. The first cause wins and is what the operation raises.
+1. The first cause wins, and the operation raises it.
 2. An operation ends within `ROUNDS * GRACE` seconds of its first cancellation, unless its target blocks the loop.
-3. Once the target is done, the loop is left only when its done callbacks have run, and what it and they have
-   scheduled: `asyncio.run` gives them these rounds too.
+3. Once the target is done, the loop stops only after the target's done callbacks and everything that was scheduled have
+   run, as under `asyncio.run`.
 """
 
 import asyncio
@@ -24,24 +23,24 @@ from looprig.runtime.stacks import others_of, waits_at
 
 __all__ = ["GRACE", "ROUNDS", "Limit", "Operation", "Resolver", "has_more", "running"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 Resolver = Callable[[Any], tuple[Any, tuple[Changes, ...], AbstractSet[object]]]
-"""Finds what running code asks for: its value, what the asker's context must carry for it, and what it stands on."""
+"""Finds a requested fixture. Returns its value, the changes to the caller's context, and the live fixtures it needs."""
 
 GRACE: Final = 2.0
-"""Seconds that a cancelled task has to end before it is cancelled once more."""
+"""Seconds that a cancelled task has to end before it is cancelled again."""
 ROUNDS: Final = 3
-"""How often a task is cancelled before it is given up."""
+"""How many times a task is cancelled before it is left behind."""
 
 _LAST_ROUNDS: Final = 10
-"""How many rounds a loop gets at most after its target is done, where it can be seen whether it needs them."""
+"""Maximum number of rounds that a loop runs after its target is done, if its ready callbacks can be seen."""
 _BLIND_ROUNDS: Final = 4
-"""How many rounds it gets where that cannot be seen, as on uvloop: as many as under `asyncio.run`."""
+"""Number of rounds if they can't be seen, as on uvloop. As many as under `asyncio.run`."""
 
 
 class _Running(local):
-    """The operations that run right now in this thread, the innermost last: it may run inside of another loop's."""
+    """The operations running in this thread, the innermost last. One may run while another loop's waits for it."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
@@ -51,14 +50,14 @@ running: Final = _Running()
 
 
 def has_more(loop: asyncio.AbstractEventLoop, rounds: int) -> bool:
-    """Return whether callbacks are left for a loop to run, after it had some `rounds` for them."""
+    """Return whether a loop has callbacks left to run, after `rounds` rounds."""
     ready: Any = getattr(loop, "_ready", None)
     return rounds < _BLIND_ROUNDS if ready is None else bool(ready) and rounds < _LAST_ROUNDS
 
 
 @final
 class Limit:
-    """A time limit of `seconds` from now, in real time, and the error that passing it makes."""
+    """A time limit of `seconds` from now, in real time. `expired` returns the error to raise when it has passed."""
 
     __slots__ = ("deadline", "expired")
 
@@ -74,13 +73,14 @@ class Limit:
 
 @final
 class Operation:
-    """`target` is what gets cancelled; `needs` are the fixtures whose crash ends the operation.
+    """A run of the loop for one task, `target`, which can be cancelled.
 
-    `owner` is the test or fixture that runs; `resolve` answers what it asks for. `interrupted` says that a signal has
-    come for it, `insisted` how often it was sent once more.
+    `needs` are the fixtures whose crash ends the operation. `owner` is the test or fixture that runs, and `resolve`
+    finds the fixtures it requests. `interrupted` is whether a signal has arrived for it, and `insisted` the number of
+    times that the signal was sent again.
     """
 
-    # Most operations are never cancelled, limited or asked: what is for those stands on the class until it is needed.
+    # Defaults are on the class, since most operations never need them.
     questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
     _alarms: tuple[Alarm, ...] = ()
     _cancellations: int = 0
@@ -113,7 +113,7 @@ class Operation:
     # Limits
 
     def limit(self, limit: Limit, at_least: float) -> None:
-        """Cancel the operation when the time has passed, but leave it `at_least` some seconds."""
+        """Cancel the operation when the time has passed, but not before `at_least` seconds from now."""
         self._limit = limit
         self._deadline = max(limit.deadline, now() + at_least)
         self._call_at(self._deadline, self._expire)
@@ -130,7 +130,7 @@ class Operation:
         return error
 
     def blocked_too_long(self) -> BaseException | None:
-        """Return the error of an operation that ended after its limit, and blocked the loop so that it was not met."""
+        """Return the error of an operation that exceeded its limit while it blocked the loop, or `None`."""
         if self._limit is None or self.cause is not None or now() < self._deadline:
             return None
         error = self._limit.expired(self.what)
@@ -140,7 +140,7 @@ class Operation:
     # Ending before it is done
 
     def cancel(self, cause: BaseException) -> None:
-        """End the operation: its target is cancelled, and `cause` is raised in place of the cancellation."""
+        """Cancel the target. The operation raises `cause` instead of the cancellation."""
         if self.cause is None:
             self.cause = cause
             self._again()
@@ -166,19 +166,19 @@ class Operation:
         self.keep(Alarm(deadline, ring_on(self.loop, callback)))
 
     def keep(self, alarm: Alarm) -> None:
-        """Cancel an alarm when the operation is over."""
+        """Keep an alarm, to cancel it when the operation is over."""
         self._alarms = (*self._alarms, alarm)
 
     # Leaving the loop
 
     def stop(self) -> None:
-        """Leave the loop, once: uvloop keeps a second stop for whoever runs the loop next."""
+        """Stop the loop, but only once: uvloop would keep a second stop for the next run of the loop."""
         if not (self.is_stopping or self.is_settled):
             self.is_stopping = True
             self.loop.stop()
 
     def target_done(self, _target: object = None) -> None:
-        """Leave the loop once it has nothing more to run, or has had the rounds that it gets."""
+        """Stop the loop once it has nothing more to run, or has run for the maximum number of rounds."""
         if has_more(self.loop, self._rounds):
             self._rounds += 1
             self.loop.call_soon(self.target_done)
@@ -186,7 +186,7 @@ class Operation:
             self.stop()
 
     def settle(self) -> None:
-        """The operation is over: nothing of it may fire any more."""
+        """Cancel the alarms and open questions of an operation that is over."""
         self.is_settled = True
         for alarm in self._alarms:
             alarm.cancel()
@@ -197,10 +197,10 @@ class Operation:
     # Questions
 
     def put(self, question: Callable[[], object]) -> "asyncio.Future[Any]":
-        """Have `question` called while the loop stands still; the future gets its answer.
+        """Call `question` while the loop is stopped, and return a future for its result.
 
-        This is how a running test asks for a fixture: pytest's own machinery is synchronous and may itself need
-        the loop, so the loop is left for as long as it takes.
+        This is how a running test requests a fixture. pytest's machinery is synchronous and may itself run the loop, so
+        the loop stops in the meantime.
         """
         future: asyncio.Future[Any] = self.loop.create_future()
         self.questions = [*(self.questions or ()), (question, future)]
@@ -208,7 +208,7 @@ class Operation:
         return future
 
     def answer(self) -> None:
-        """Answer all questions put so far. The loop must not be running."""
+        """Answer all open questions. The loop must not be running."""
         while self.questions:
             question, future = self.questions.pop(0)
             if future.done():
@@ -220,7 +220,7 @@ class Operation:
                 raise
             except BaseException as error:  # noqa: BLE001 - an outcome such as pytest.skip belongs to the asker
                 if not future.done():
-                    # Where it was asked is what matters, not the way that pytest went from there.
+                    # For an AskError, only the line of the request matters, not pytest's frames below it.
                     future.set_exception(error.with_traceback(None) if isinstance(error, AskError) else error)
             else:
                 if not future.done():

@@ -1,10 +1,10 @@
-"""Whose a task is: who owns it, who may have started some, and which are left.
+"""The owners of tasks: which fixture or test a task belongs to, and which tasks it has left running.
 
-A task in a task group belongs to the owner of the task that entered the group. Any other belongs to the fixture or
-test in whose context it was started, however many tasks lie between. Does not look at what a task does.
+A task in a task group belongs to the owner of the task that entered the group. Any other task belongs to the fixture or
+test in whose context it was started, directly or through other tasks. Does not look at what a task does.
 
-A task factory notes who starts tasks, so that nothing is searched for after most fixtures. Python 3.12 can ask a task
-for its context; on 3.11 the garbage collector knows it.
+A task factory records which owners start tasks, so that most fixtures need no search when they end. From Python 3.12
+on, a task knows its context; on 3.11, only the garbage collector does.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ __all__ = [
 
 
 Party = tuple[str, Location]
-"""Somebody that a message names, and where that was written."""
+"""The name of a test or fixture, and its location, for messages."""
 
 
-# asyncio keeps the tasks of all loops here, but for its own from Python 3.14 on. To look through them takes longer than
-# all else at the end of a test.
+# Before Python 3.14, asyncio keeps the tasks of all loops here. Going through them would take longer than everything
+# else at the end of a test.
 _ALIVE: Final = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
 # The set in the `WeakSet`, whose own `len` costs as much as the rest of a test's end.
 _alive: Final[Any] = getattr(getattr(asyncio.tasks, _ALIVE, None), "data", None) if sys.version_info < (3, 14) else None
@@ -49,7 +49,7 @@ def _count_alive() -> int:
 
 @final
 class RunningTest:
-    """A test while it runs, as the owner of its tasks. Its `name` and `location` are for messages."""
+    """A running test, as the owner of its tasks. `name` and `location` are for messages."""
 
     __slots__ = ("_alive_before", "_function", "is_over", "name")
 
@@ -61,13 +61,13 @@ class RunningTest:
 
     @property
     def may_have_left_unnoted(self) -> bool:
-        """Whether there are more tasks than before, where that can be seen: a task factory of its own hides them."""
+        """Whether there may be more tasks than before the test. It may have hidden them by its own task factory."""
         alive = _count_alive()
         return alive < 0 or alive > self._alive_before
 
     @property
     def location(self) -> Location:
-        """Where the test was written."""
+        """The location of the test function."""
         return location_of(self._function)
 
 
@@ -77,7 +77,7 @@ def is_over(owner: object) -> bool:
 
 
 def party_of(owner: object) -> Party | None:
-    """Return the name and location of an owner, where it has them."""
+    """Return the name and location of an owner, or `None` if it has no name."""
     name = getattr(owner, "name", None)
     return None if name is None else (name, getattr(owner, "location", UNKNOWN))
 
@@ -92,12 +92,12 @@ else:
 
     def context_of(task: "asyncio.Task[Any]") -> Context | None:
         """Return the context that the task runs in, if that can be known."""
-        # What a task was made with comes before what is to be called when it is done, which has contexts as well.
+        # The task's own context comes first. Those of its done callbacks follow.
         return next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
 
 
 def _owner_by_group(task: "asyncio.Task[Any]") -> object:
-    """Return the owner that a task has because it, or what started it, is in a group; otherwise `None`."""
+    """Return the owner of a task that is in a group, or was started by one in a group. Otherwise return `None`."""
     if _entered_group_of(task) is not None:
         return owner_of(task)
     return getattr(task, "_looprig_heir_of", None)
@@ -115,9 +115,9 @@ def owner_of(task: "asyncio.Task[Any]") -> object:
 
 
 def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
-    """Return the task that entered the group which the task is in.
+    """Return the task that entered the group of a task, or `None`.
 
-    A group learns of the end of its tasks by a done callback: a method of asyncio's group, a closure over anyio's.
+    Groups watch their tasks by done callbacks. asyncio's is a method of the group, anyio's a closure over it.
     """
     for callback, _ in getattr(task, "_callbacks", None) or ():
         cells = getattr(callback, "__closure__", None) or ()
@@ -133,19 +133,19 @@ def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
 def _contents(cell: CellType) -> object:
     try:
         return cell.cell_contents
-    except ValueError:  # the variable is not bound
+    except ValueError:  # the variable is unbound
         return None
 
 
-_Task: Final[Any] = asyncio.Task  # a test may replace it in asyncio
+_Task: Final[Any] = asyncio.Task  # kept, since a test may patch asyncio
 _current_task: Final = asyncio.current_task
 
 
 @final
 class Spawning:
-    """Notes, in a loop's task factory, who starts tasks: of whoever did not, there is nothing to look for.
+    """A loop's task factory that records which owners start tasks, so that only their tasks need a search.
 
-    Where the loop has a task factory of somebody else, nothing is known, and whoever asks has to look.
+    If the loop has someone else's task factory, nothing is known, and a search is always necessary.
     """
 
     __slots__ = ("_factory", "_loop", "_owners")
@@ -162,7 +162,7 @@ class Spawning:
             task: asyncio.Task[Any] = _Task(coro, loop=loop, **options)
             context = options.get("context")
             owner = OWNER.get(None) if context is None else context.get(OWNER)
-            # What a task in a group starts is the group's, as the task itself is.
+            # Tasks started by a task in a group belong to the group's owner too.
             starter = _current_task(loop)
             if starter is not None and (inherited := _owner_by_group(starter)) is not None:
                 task._looprig_heir_of = owner = inherited  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
@@ -182,44 +182,44 @@ class Spawning:
     def make(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
     ) -> "asyncio.Task[Any]":
-        """A task, in `context` or a copy of it, that whoever makes it looks after: it is not noted."""
+        """Create a task in `context` or a copy of it, without recording it: the caller ends it."""
         factory = self._factory
         if factory is not None and self._loop.get_task_factory() is factory:
             # What asyncio's own `create_task` makes, without the way through the factory.
             task: asyncio.Task[Any] = _Task(coroutine, loop=self._loop, name=name, context=context)
-            if sys.version_info < (3, 12):  # it lives long, and is looked at after every test
+            if sys.version_info < (3, 12):  # for a fast `owner_of`, which is called for it after every test
                 task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
             return task
-        create = self._loop.create_task  # whose factory may be one that takes no context
+        create = self._loop.create_task  # someone else's factory may not accept a context
         task = create(coroutine) if context is None else context.run(create, coroutine)
         if name is not None:
             task.set_name(name)
         return task
 
     def may_have_left(self, owner: object) -> bool:
-        """Whether the owner may have started tasks; asked once, at its end."""
+        """Return whether the owner may have started tasks. Call it once, when the owner ends."""
         owners = self._owners
         if owner in owners:
             owners.discard(owner)
             return True
-        # A timer of a test may start something after the end of the test.
+        # A timer of a test may start tasks after the test has ended.
         if owners and (over := [other for other in owners if is_over(other)]):
             owners.difference_update(over)
             return True
         return not self.is_noting
 
     def uninstall(self) -> None:
-        """Gives the loop back as it was."""
+        """Remove the task factory."""
         if self.is_noting:
             self._loop.set_task_factory(None)
 
 
 STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
-"""Tasks that were told of as stuck and left behind: nobody waits for them again."""
+"""Tasks that were reported as stuck and left behind. They are never waited for again."""
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
-    """Return the tasks of `owner`, and of tests that are over, that still live, but for those that are stuck."""
+    """Return the living tasks of `owner` and of tests that are over, without those that are stuck."""
     return [
         task
         for task in asyncio.all_tasks(loop)
@@ -230,7 +230,7 @@ def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Ta
 def report_errors(
     loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", left_by: "Callable[[asyncio.Task[Any]], str]"
 ) -> None:
-    """Hand errors of ended tasks, which nobody awaits any more, to the loop's exception handler."""
+    """Report the errors of ended tasks to the loop's exception handler, since nothing awaits these tasks any more."""
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             loop.call_exception_handler(
