@@ -1,6 +1,7 @@
-"""The architecture page names every part of looprig, and no folder that doesn't exist."""
+"""The architecture page names every part of looprig and nothing else; CONTRIBUTING.md lists the layers."""
 
 import re
+import tomllib
 from typing import Final
 
 from tests.house.repository import ROOT, python_files
@@ -24,3 +25,11 @@ def test_the_page_names_no_folder_that_is_not_there() -> None:
     assert [
         name for name in named if not any((base / name).is_dir() for base in (SOURCE, SOURCE / "pytest_plugin"))
     ] == []
+
+
+def test_contributing_lists_the_layers_in_their_order() -> None:
+    """As import-linter checks them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [layer.strip("()") for contract in contracts for layer in contract.get("layers", ())]
+    listed = (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+    assert [line for line in listed if line in layers] == layers
