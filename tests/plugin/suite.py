@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 # Pytester forgets what a run imported, and the next one would import it anew.
+import looprig.pytest_plugin.loops.explanation  # pyright: ignore[reportUnusedImport]
 import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 

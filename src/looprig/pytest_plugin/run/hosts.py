@@ -20,12 +20,12 @@ from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loops.factories import executors_by, loops_by
-from looprig.pytest_plugin.loops.is_async import is_async_test
+from looprig.pytest_plugin.is_async import is_async_test
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant
-from looprig.pytest_plugin.loops.planning import Planning
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.ends import Ends
+from looprig.pytest_plugin.run.factories import executors_by, loops_by
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host, LoopFactory
 from looprig.runtime.tasks import RunningTest
@@ -44,8 +44,8 @@ _HOW_TO_DECLARE: Final = (
 class Hosts:
     """The open loops of a run."""
 
-    def __init__(self, planning: Planning, options: Options) -> None:
-        self._planning = planning
+    def __init__(self, loops: LoopPlan, options: Options) -> None:
+        self._loops = loops
         self._options = options
         self._open: dict[object, Host] = {}
         self._latest: tuple[pytest.Item, Host] | None = None  # it is asked for several times a test
@@ -85,18 +85,18 @@ class Hosts:
         if not self._outlives(item, component, node):
             return None
         if host is None and (component is not None or is_async_test(item)):
-            settings = self._planning.settings
+            settings = self._loops.settings
             # What the loop is made from comes first, and is set up without a loop.
             if settings.is_silent(item) or all(_compat.is_cached(d) for d in settings.fixtures(item)):
                 return self.of_item(item)
         return host
 
     def _component(self, item: pytest.Function) -> Component | None:
-        return self._planning.component(item) or self._joined.get(item)
+        return self._loops.component(item) or self._joined.get(item)
 
     def is_planned(self, item: pytest.Item) -> bool:
         """Whether the plan gives an item a loop, because of its fixtures."""
-        return self._planning.component(item) is not None
+        return self._loops.component(item) is not None
 
     @property
     def are_open(self) -> bool:
@@ -112,7 +112,7 @@ class Hosts:
             AskError: the fixture was asked for at run time and cannot have the loop of the test.
         """
         item = _compat.item_of(request)
-        self._refuse_inside_loop(self._planning.registry.public_name(definition), item)
+        self._refuse_inside_loop(self._loops.registry.public_name(definition), item)
         if request.node is not item:  # a loop lives at least as long as the test itself
             self.admit(definition, request)
         return self.of_item(item)
@@ -125,12 +125,12 @@ class Hosts:
         """
         item = _compat.item_of(request)
         component = self._component(item)
-        planned = self._planning.component_of_instance(definition, request.node, item)
+        planned = self._loops.component_of_instance(definition, request.node, item)
         planned = planned or self._unplanned.get((definition, request.node))
         if planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
-            new = Component(self._planning.place(request.node))
+            new = Component(self._loops.place(request.node))
             self._join(item, new, definition, request)
             self._unplanned[definition, request.node] = new  # not where it was refused
 
@@ -143,7 +143,7 @@ class Hosts:
         node = _compat.requesting_node(request)
         component = self._component(item)
         if not self._outlives(item, component, node):
-            planned = self._planning.component_of_instance(requester, node, item)
+            planned = self._loops.component_of_instance(requester, node, item)
             if planned is None:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
@@ -158,7 +158,7 @@ class Hosts:
         """Whether the loop of the item lives at least as long as `node`."""
         if component is None:
             return node is item
-        return component.place.depth <= self._planning.place(node).depth
+        return component.place.depth <= self._loops.place(node).depth
 
     def _join(
         self, item: pytest.Function, component: Component, definition: Definition, request: pytest.FixtureRequest
@@ -168,7 +168,7 @@ class Hosts:
             self._joined[item] = component
             self._latest = None
             return
-        registry = self._planning.registry
+        registry = self._loops.registry
         label = registry.label(definition)
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
@@ -191,13 +191,13 @@ class Hosts:
     # Opening and closing
 
     def _make(self, key: object, node: Any, item: pytest.Function) -> Host:
-        if self._planning.settings.is_silent(item):
+        if self._loops.settings.is_silent(item):
             component = self._component(item)
             if component is None or not component.declarations:
                 return self._keep(key, node, self._open_plain(), ())
         values: dict[str, Any] = {}
         found: tuple[Definition, ...] = ()
-        for definition in self._planning.settings.fixtures(item):
+        for definition in self._loops.settings.fixtures(item):
             value = _compat.item_request(item).getfixturevalue(definition.argname)
             if is_meant(definition.argname, value):  # else it is a fixture of that name, and no more
                 values[definition.argname] = value
@@ -264,7 +264,7 @@ class Hosts:
 
     def settling(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures, alive now, that an item's loop was to be made from, where that failed."""
-        settings = self._planning.settings
+        settings = self._loops.settings
         return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if _compat.is_cached(d))
 
     def admit_standing(self, definition: Definition, live: Iterable[object], request: pytest.FixtureRequest) -> None:
@@ -320,7 +320,7 @@ class Hosts:
                 if declaration.about == about and declaration.place is None:
                     return declaration.value
             return None
-        for config in reversed(self._planning.settings.configs(item)):
+        for config in reversed(self._loops.settings.configs(item)):
             value = getattr(config, name)
             if value is not None:
                 return value
