@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 # Pytester forgets what a run imported, so the next run would import it again.
+import looprig.pytest_plugin.loops.explanation  # pyright: ignore[reportUnusedImport]
 import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 

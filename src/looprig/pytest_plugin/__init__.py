@@ -1,27 +1,35 @@
-"""The pytest plugin: thin. It adds options and markers, has the loop plan made, and registers what runs it.
+"""The pytest plugin: it collects, checks, plans and runs.
 
-Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of the folder: `options`, `markers`,
-`owners` (other async plugins); `collecting`, `registering`, `recognize`, `loop_settings`, `planning` (collection);
-`activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
+A run reads from top to bottom, and so do the rooms: `collection` makes fixtures of services and sums up what was
+collected, `checks` finds what is wrong, `loops` makes the plan, and `run` runs the tests, watched by `watch`. `peers`
+has other async plugins, `inspect` the options that run no test, and `_compat` everything that is private to pytest.
+
+Loading this imports no asyncio, aiohttp, uvloop or type checker. What one hook leaves for another is registered with
+pytest, under a name that starts with `looprig.`: there is no state but that.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.checks.report import Refused, Refusing
+from looprig.pytest_plugin.checks.all_checks import check, inspect
+from looprig.pytest_plugin.checks.existence import Existence
+from looprig.pytest_plugin.checks.item_errors import ItemErrors
+from looprig.pytest_plugin.checks.report import Refusal, Summary
 from looprig.pytest_plugin.collection import builtins
-from looprig.pytest_plugin.collection.hooks import Collecting
-from looprig.pytest_plugin.loops.planning import Planning
+from looprig.pytest_plugin.collection.collected import Collected, collect
+from looprig.pytest_plugin.collection.hooks import Collection
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan, plan_loops
+from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
 from looprig.pytest_plugin.peers import policy_fixture
 from looprig.pytest_plugin.peers.owners import has_policy_fixture, header
 from looprig.pytest_plugin.run.waking import Waking
-from looprig.pytest_plugin.state import RunState, state_of
 from looprig.pytest_plugin.watch.proxies import ProxyWatch
 
 if TYPE_CHECKING:
@@ -31,123 +39,118 @@ __all__: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options."""
+    """Add the options."""
     add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds markers and fixtures."""
+    """Add markers and fixtures."""
     config.pluginmanager.register(builtins, "looprig.fixtures")
     if not has_policy_fixture(config):
         config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     if looks_only(config) is not None and hasattr(config.option, "dist"):
-        config.option.dist = "no"  # workers of pytest-xdist would each look at all of it
-    Options.of(config)  # wrong values are told before anything is collected
+        config.option.dist = "no"  # each worker of pytest-xdist would inspect all of the suite
+    Options.of(config)  # wrong values are reported before anything is collected
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say that looprig stands back, where it does and tests are run."""
+    """Say that looprig stands back, if it does and tests are run."""
     line = header(config) if looks_only(config) is None else None
     return [] if line is None else [line]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begins to look for services, for `--fixtures` as well as for a run."""
+    """Begin to look for services, for `--fixtures` as well as for a run."""
     _compat.give_way(session, {builtins.__name__, policy_fixture.__name__})
     try:
-        collecting = state_of(session.config).collecting = Collecting(session)
+        collection = Collection(session)
     except LooprigError as error:
         raise pytest.UsageError(str(error)) from error
-    session.config.pluginmanager.register(collecting, "looprig.collecting")
-    session.config.pluginmanager.register(Refused(), "looprig.refused")
-    if collecting.owners.stands_back:
+    manager = session.config.pluginmanager
+    manager.register(collection, "looprig.collection")
+    manager.register(LoopSettings(session, collection.owners, collection.dialect), "looprig.loop_settings")
+    manager.register(Summary(), "looprig.summary")
+    if collection.owners.stands_back:
         from looprig.pytest_plugin.peers.standing_back import StandingBack  # noqa: PLC0415 - only then
 
-        session.config.pluginmanager.register(StandingBack(collecting.owners), "looprig.standing_back")
-    if (wanted := looks_only(session.config)) is not None:
-        _look(wanted, session)
+        manager.register(StandingBack(collection.owners), "looprig.standing_back")
+    if (option := looks_only(session.config)) is not None:
+        _begin_inspection(option, session, collection)
     session.config.add_cleanup(ProxyWatch(session.config).close)
 
 
-def _look(wanted: str, session: pytest.Session) -> None:
-    """Has fixtures looked at in the place of running tests. What that takes is loaded now."""
+def _begin_inspection(option: str, session: pytest.Session, collection: Collection) -> None:
+    """Inspect fixtures instead of running tests."""
     from looprig.pytest_plugin.inspect.annotating import Annotating  # noqa: PLC0415 - only when asked
     from looprig.pytest_plugin.inspect.checking import Checking  # noqa: PLC0415 - as above
     from looprig.pytest_plugin.inspect.revealing import Revealing  # noqa: PLC0415 - as above
 
-    kinds: dict[str, Callable[[pytest.Session, RunState], Looking]] = {
+    kinds: dict[str, Callable[[pytest.Session, Registry], Looking]] = {
         "check_fixtures": Checking,
         "reveal_fixtures": Revealing,
         "annotate_fixtures": Annotating,
     }
-    state = state_of(session.config)
-    state.looking = kinds[wanted](session, state)
-    session.config.pluginmanager.register(state.looking, "looprig.looking")
+    session.config.pluginmanager.register(kinds[option](session, collection.registry), "looprig.inspection")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> Generator[None, object, object]:
-    """Makes the loop plan when hooks have added fixtures to tests, but of all that was there before they deselected."""
-    collected = list(items)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Go on when hooks have added fixtures to tests, with all tests that were there before hooks deselected any."""
+    before = list(items)
     result = yield
-    known = set(collected)
-    collected += [item for item in items if item not in known]
-    _plan(session, config, collected)
+    _check_plan_run(session, list(dict.fromkeys((*before, *items))))
     return result
 
 
-def _plan(session: pytest.Session, config: pytest.Config, collected: list[pytest.Item]) -> None:
-    state = state_of(config)
-    collecting = state.collecting
-    assert collecting is not None
-    planning = state.planning = Planning(session, collected, collecting)
-    if state.looking is not None:
-        state.looking.note([*planning.errors.all(), *collecting.existence.errors(collected), *collecting.errors()])
+def _check_plan_run(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
+    manager = session.config.pluginmanager
+    collection: Any = manager.get_plugin("looprig.collection")
+    settings: Any = manager.get_plugin("looprig.loop_settings")
+    inspection: Looking | None = manager.get_plugin("looprig.inspection")
+
+    collected = collect(items, collection)
+    found = check(collected) if inspection is None else inspect(collected)
+    loops = plan_loops(collected, settings)
+    errors = ItemErrors([*found, *loops.errors])
+    if inspection is not None:
+        inspection.note(errors.all(), loops)
+    else:
+        _run(collected, loops, errors)
+
+
+def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> None:
+    session, existence = collected.session, Existence(collected.registry, collected.broken_names)
+    manager = session.config.pluginmanager
+    if session.config.getoption("explain_loops"):
+        from looprig.pytest_plugin.loops.explanation import Explanation  # noqa: PLC0415 - only when asked
+
+        manager.register(
+            Explanation(loops, lambda items: [*errors.of_tests(), *(error for error, _ in existence.missing(items))])
+        )
+    is_for_others = collected.owners.stands_back and not (loops.has_async or errors.items)
+    if is_for_others or session.config.getoption("collectonly"):
         return
-    errors = planning.errors
-    for item, error in (*collecting.errors_of(collected), *collecting.existence.misunderstood(collected)):
-        errors.add(item, [error])
-    if config.getoption("collectonly") or (collecting.owners.stands_back and not planning.has_async and not errors):
-        return
-    config.pluginmanager.register(Refusing(session, errors, collecting.existence), "looprig.refusing")
-    state.waking = Waking(config, planning, collecting)
-    state.waking.arrange(collected)
+    manager.register(Refusal(session, errors, existence.hints), "looprig.refusal")
+    waking = Waking(session, loops)
+    manager.register(waking, "looprig.waking")
+    waking.arrange(collected.items)
 
 
 @pytest.hookimpl
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """Run an async test, unless a hook of the suite's own does: those are registered later, and called before."""
-    running = state_of(pyfuncitem.config).running
+    """Run an async test, unless a hook of the suite's does: those are registered later, and called before."""
+    running = pyfuncitem.config.pluginmanager.get_plugin("looprig.running")
     return None if running is None else running.call(pyfuncitem)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Watches tests that are marked for it, by whatever hook."""
-    state = state_of(session.config)
-    if state.collecting is not None and state.collecting.owners.stands_back and state.hosts is None:
-        return
-    if not session.config.getoption("collectonly") and has_watched_markers(session.items):
+    """Watch tests that have a marker for it, whatever hook put it there."""
+    waking = session.config.pluginmanager.get_plugin("looprig.waking")
+    if waking is not None and waking.may_watch and has_watched_markers(session.items):
         from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
 
-        if state.waking is not None:
-            state.waking.wake()  # it watches all loops, and may as well see them opened
-        session.config.pluginmanager.register(Watching(state.hosts), "looprig.watching")
-
-
-def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
-    """Show the plan, and what is wrong with it and with declarations, if asked to."""
-    state = state_of(config)
-    planning, collecting = state.planning, state.collecting
-    if planning is None or collecting is None or not config.getoption("explain_loops"):
-        return []
-    from looprig.plan.explain import explain  # noqa: PLC0415 - only when asked
-
-    lines = list(explain(planning.plan, lambda test: getattr(test, "name", str(test)), planning.way, planning.own))
-    for error in (*planning.errors.all(), *collecting.existence.errors(items)):
-        lines += [*str(error).splitlines(), ""]
-    return lines
+        running = waking.wake()  # it watches all loops, and may as well see them opened
+        session.config.pluginmanager.register(Watching(running.hosts), "looprig.watching")

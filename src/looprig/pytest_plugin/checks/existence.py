@@ -1,13 +1,12 @@
 """Whether each parameter has a fixture, and one that lives long enough.
 
-pytest reports both when the test is set up. Here is what more there is to say about it, and what `--check-fixtures`
-reports without running a test. Does not look at types (`checking` does), nor at what services and their annotations
-ask for (`service_errors` does).
+pytest reports both when it sets the test up. Here is what there is to add to that, and what is reported where no test
+is run. Does not look at types (`inspect` does), nor at what services and their annotations ask for (`services` does).
 
 Invariants:
-1. A run pays nothing for it, until pytest did not find a fixture.
-2. What is missing because its own declaration is wrong is not reported beside that.
-3. Looking at fixtures, a test that is marked to be skipped or to fail may ask for what there is not.
+1. A run pays nothing for it until pytest does not find a fixture.
+2. What is missing because its own declaration is broken is not reported as well.
+3. Where no test is run, a test that is marked to be skipped or to fail may request what doesn't exist.
 """
 
 import difflib
@@ -22,78 +21,84 @@ from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.collection.annotations import undeclared, unresolved
+from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.collection.registry import Registry
 
-__all__ = ["Existence"]
+__all__ = ["Existence", "missing_fixtures", "misunderstood_names"]
 
 _REQUEST: Final = "request"  # pytest answers it without a definition
 _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
+def missing_fixtures(collected: Collected) -> Found:
+    """Yield each parameter that no fixture answers, or one that ends too soon, whether or not the test is run."""
+    return Existence(collected.registry, collected.broken_names).missing(collected.items)
+
+
+def misunderstood_names(collected: Collected) -> Found:
+    """Yield the parameters that pytest would answer with a service that another test means by their name."""
+    implied = collected.registry.implied
+    if not implied:
+        return
+    existence = Existence(collected.registry, collected.broken_names)
+    for item in collected.items:
+        if isinstance(item, pytest.Function):
+            for _, found, error in existence.of_closure(item):
+                if found in implied:
+                    yield error, (item,)
+
+
 @final
 class Existence:
-    """What was found out in one collection."""
+    """The fixtures of one collection; `broken` are the names that have none because of a broken declaration."""
 
     def __init__(self, registry: Registry, broken: Container[str]) -> None:
         self._registry = registry
         self._broken = broken
-        self._seen: set[object] = set()
-        self._told: set[tuple[Callable[..., Any], str]] = set()
 
-    def errors(self, items: Iterable[pytest.Item]) -> Iterator[DeclarationError]:
-        """Yield each parameter of all these tests that no fixture answers, or one that ends too soon."""
+    def missing(self, items: Iterable[pytest.Item]) -> Found:
+        """Yield each parameter of these tests that no fixture answers, or one that ends too soon."""
+        seen: set[object] = set()
+        reported: set[tuple[Callable[..., Any], str]] = set()
         for item in items:
-            if isinstance(item, pytest.Function):
-                yield from self._errors(item)
-
-    def misunderstood(self, items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, DeclarationError]]:
-        """Yield the parameters that pytest would answer, with a service that another test means by their name."""
-        implied = self._registry.implied
-        if not implied:
-            return
-        for item in items:
-            if isinstance(item, pytest.Function):
-                for _, found, error in self._of_closure(item):
-                    if found in implied:
-                        yield item, error
+            if isinstance(item, pytest.Function) and self._may_lack(item, seen):
+                for parameter, _, error in self.of_closure(item):
+                    if parameter not in reported:
+                        reported.add(parameter)
+                        yield error, (item,)
 
     def hints(self, item: pytest.Function) -> list[DeclarationError]:
-        """Return what there is to say about a test for which pytest did not find a fixture, or found a narrow one.
+        """Return what to add where pytest did not find a fixture for a test, or found one that is too narrow.
 
-        That is nothing where all that can be said is that it is not there: pytest has said it.
+        It is nothing if the fixture just doesn't exist: pytest has said so.
         """
-        is_ours = any(True for _ in self._registry.fixtures())
         return [
             error
-            for (_, name), found, error in self._of_closure(item)
-            if name not in item.funcargs and (is_ours or (found is None and error.fix != _add(name)))
+            for (_, name), found, error in self.of_closure(item)
+            if name not in item.funcargs and (self._registry.services or (found is None and error.fix != _add(name)))
         ]
 
-    def _errors(self, item: pytest.Function) -> Iterator[DeclarationError]:
+    def _may_lack(self, item: pytest.Function, seen: set[object]) -> bool:
+        """Return whether a test may lack a fixture; `seen` are the closures that were looked at before."""
         info = _compat.fixture_info(item)
-        names = info.names_closure
-        by_name = info.name2fixturedefs
+        names, by_name = info.names_closure, info.name2fixturedefs
         implied = self._registry.implied
         is_whole = all(name in by_name or name == _REQUEST for name in names)
         if is_whole and implied:
             asked = self._registry.asked_by(item.obj)
             is_whole = all(name == _REQUEST or name in asked or by_name[name][-1] not in implied for name in names)
         key = (item.parent, *names)
-        if is_whole and key in self._seen:
-            return
-        if not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
-            return
-        self._seen.add(key)
-        for asking, _, error in self._of_closure(item):
-            if asking not in self._told:
-                self._told.add(asking)
-                yield error
+        if (is_whole and key in seen) or not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
+            return False
+        seen.add(key)
+        return True
 
-    def _of_closure(
+    def of_closure(
         self, item: pytest.Function
     ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
-        """Yield who asks for what, what pytest would answer it with, and what is wrong with that."""
+        """Yield who requests what, what pytest would answer it with, and what is wrong with that."""
         implied = self._registry.implied
         for user, name, answer in _compat.requests(_compat.fixture_info(item)):
             is_meant = answer not in implied or self._is_asked(name, user, item)
@@ -107,13 +112,13 @@ class Existence:
                 yield (item.obj if user is None else user.func, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
-        """Whether somebody in the closure of a test asks for what an annotation made of a name."""
+        """Return whether any function in the closure of a test asks for what an annotation made of a name."""
         info = _compat.fixture_info(item)
         functions = [item.obj, *(each.func for found in info.name2fixturedefs.values() for each in found)]
         return user is not None or any(name in self._registry.asked_by(function) for function in functions)
 
     def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
-        if user is not None and (self._registry.is_service(user) or self._registry.target(user) is not None):
+        if user is not None and self._registry.is_of_service(user):
             return None
         function = item.obj if user is None else user.func
         annotation = dict(self._registry.annotations.of(function)).get(name)
@@ -164,9 +169,8 @@ class Existence:
         own, narrow = _compat.parametrized_scope(item, user), _compat.parametrized_scope(item, found)
         if narrow >= own or _compat.gives_parameter(found):
             return None
-        # What they ask for, and who asks for them, is told with the words that are theirs.
-        if any(registry.is_service(each) or registry.target(each) is not None for each in (user, found)):
-            return None
+        if registry.is_of_service(user) or registry.is_of_service(found):
+            return None  # `services` reports those in its own words
         return DeclarationError(
             f'{user.argname} (scope "{own}") needs {found.argname} (scope "{narrow}"), which ends first.',
             [(user.argname, location_of(user.func)), (found.argname, location_of(found.func))],

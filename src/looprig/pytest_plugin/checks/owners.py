@@ -1,10 +1,9 @@
-"""Finds async tests and fixtures that use each other and are run by different plugins.
+"""Async tests and fixtures that use each other and are run by different plugins.
 
 Each would be on the loop of its own plugin: "attached to a different loop", later and elsewhere. Does not decide who
-owns what (`owners` does). A run without other async plugins pays nothing.
+owns what (`peers.owners` does). A run without other async plugins pays nothing.
 """
 
-from collections.abc import Iterator
 from typing import final
 
 import pytest
@@ -13,86 +12,79 @@ from looprig.exceptions import LoopPlanError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.remedies import Party, Remedies
-from looprig.pytest_plugin.loops.is_async import is_async_definition
+from looprig.pytest_plugin.collection.collected import Collected, Group
+from looprig.pytest_plugin.is_async import is_async_definition
 from looprig.pytest_plugin.peers.owners import Owner, Owners
 
-__all__ = ["Mixing"]
+__all__ = ["mixed_owners"]
 
-_Dependencies = tuple[tuple[Definition, tuple[Definition, ...]], ...]
+_Fixtures = dict[Definition, Owner | None]
+"""Async fixtures with their owners."""
+
+
+def mixed_owners(collected: Collected) -> Found:
+    """Yield one error for each pair that does not fit together."""
+    owners = collected.owners
+    if not owners:
+        return
+    clashes = _Clashes(Remedies(collected.session.config, collected.registry))
+    # Who runs a shared instance, for which tests.
+    users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
+    for group in collected.groups:
+        fixtures, pairs = _fixtures_of(group, owners)
+        for test in group.tests:
+            for definition, owner in fixtures.items():
+                place = _compat.scope_place(test, _compat.parametrized_scope(test, definition), definition)
+                users.setdefault((definition, place), {}).setdefault(owner, []).append(test)
+        if not group.is_left:
+            yield from _errors_of(group, fixtures, pairs, clashes)
+    for (definition, _), by_owner in users.items():
+        if len(by_owner) > 1:
+            one, two = [Party(tests[0], tests[0].name, owner) for owner, tests in [*by_owner.items()][:2]]
+            # Tests that looprig stands back from are run as without looprig.
+            concerned = [test for tests in by_owner.values() for test in tests if not owners.leaves(test)]
+            yield clashes.sharing(definition, one, two), concerned
+
+
+def _errors_of(group: Group, fixtures: _Fixtures, pairs: list[tuple[Party, Party]], clashes: "_Clashes") -> Found:
+    for user, used in pairs:
+        yield clashes.between(user, used, group.tests[0]), group.tests
+    for test in group.tests if group.is_async else ():
+        user = Party(test, test.originalname or test.name, group.owner)
+        for definition, owner in fixtures.items():
+            if owner is not group.owner:
+                yield clashes.between(user, Party(definition, definition.argname, owner), test), (test,)
+
+
+def _fixtures_of(group: Group, owners: Owners) -> tuple[_Fixtures, list[tuple[Party, Party]]]:
+    """Return the async fixtures of a group, and the pairs with different owners; a sync one hands on what it uses."""
+    found: _Fixtures = {}
+    reached: dict[Definition, frozenset[Definition]] = {}
+    pairs: list[tuple[Party, Party]] = []
+    for definition, requested in group.fixtures:
+        below = frozenset[Definition]().union(*(reached[other] for other in requested))
+        if not is_async_definition(definition):
+            reached[definition] = below
+            continue
+        owner = found[definition] = owners.owner_of_fixture(definition, group.tests[0])
+        reached[definition] = frozenset([definition])
+        user = Party(definition, definition.argname, owner)
+        pairs += [(user, Party(other, other.argname, found[other])) for other in below if found[other] is not owner]
+    return found, pairs
 
 
 @final
-class Mixing:
-    """What does not fit, for each test that it concerns; one error for each pair."""
+class _Clashes:
+    """The errors of one collection: one for each pair, whichever tests it was found for."""
 
-    def __init__(self, owners: Owners, remedies: Remedies) -> None:
+    def __init__(self, remedies: Remedies) -> None:
         self._remedies = remedies
-        self._owners = owners
-        # By closure: the async fixtures in it with their owners, and what does not fit among them.
-        self._under: dict[object, dict[Definition, Owner | None]] = {}
-        self._clashes: dict[object, list[LoopPlanError]] = {}
         self._errors: dict[tuple[object, object], LoopPlanError] = {}
-        # Who runs a shared instance for which tests.
-        self._users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
-        self.is_mixed: bool = False
-        """Whether another plugin runs any fixture."""
 
-    def check_fixtures(self, closure: object, item: pytest.Function, shape: _Dependencies) -> None:
-        """Compare the fixtures in the closure of an item; a sync one hands on what it stands on."""
-        if not self._owners:
-            return
-        owners: dict[Definition, Owner | None] = {}
-        reached: dict[Definition, frozenset[Definition]] = {}
-        clashes: list[LoopPlanError] = []
-        for definition, asked in shape:
-            below = frozenset[Definition]().union(*(reached[other] for other in asked))
-            if not is_async_definition(definition):
-                reached[definition] = below
-                continue
-            owner = owners[definition] = self._owners.owner_of_fixture(definition, item)
-            reached[definition] = frozenset([definition])
-            user = Party(definition, definition.argname, owner)
-            clashes += [
-                self._clash(user, Party(other, other.argname, owners[other]), item)
-                for other in below
-                if owners[other] is not owner
-            ]
-        self.is_mixed = self.is_mixed or any(owners.values())
-        self._under[closure] = owners
-        self._clashes[closure] = clashes
-
-    def check_test(self, closure: object, item: pytest.Function, *, is_async: bool) -> list[LoopPlanError]:
-        """Compare a test with the async fixtures it stands on, and note whom those run for."""
-        under = self._under.get(closure, {})
-        test = self._owners.owner_of_test(item)
-        for definition, owner in under.items():
-            scope = _compat.parametrized_scope(item, definition)
-            place = _compat.scope_place(item, scope, definition)
-            self._users.setdefault((definition, place), {}).setdefault(owner, []).append(item)
-        if not is_async:
-            return self._clashes.get(closure, [])
-        user = Party(item, item.originalname or item.name, test)
-        return [
-            *self._clashes.get(closure, ()),
-            *(
-                self._clash(user, Party(definition, definition.argname, owner), item)
-                for definition, owner in under.items()
-                if owner is not test
-            ),
-        ]
-
-    def shared(self) -> Iterator[tuple[pytest.Function, LoopPlanError]]:
-        """Yield the tests that share an instance which is run by several plugins, each for some of them."""
-        for (definition, _), users in self._users.items():
-            if len(users) > 1:
-                one, two = [Party(items[0], items[0].name, owner) for owner, items in [*users.items()][:2]]
-                error = self._sharing(definition, one, two)
-                # Beside a plugin that claims everything, its tests are run as without looprig.
-                concerned = (item for items in users.values() for item in items if not self._owners.leaves(item))
-                yield from ((item, error) for item in concerned)
-
-    def _clash(self, user: Party, used: Party, item: pytest.Function) -> LoopPlanError:
+    def between(self, user: Party, used: Party, item: pytest.Function) -> LoopPlanError:
+        """Return the error of a test or fixture and a fixture that it uses."""
         key = (user.function, used.function)
         error = self._errors.get(key)
         if error is None:
@@ -104,7 +96,8 @@ class Mixing:
             )
         return error
 
-    def _sharing(self, definition: Definition, one: Party, two: Party) -> LoopPlanError:
+    def sharing(self, definition: Definition, one: Party, two: Party) -> LoopPlanError:
+        """Return the error of two tests that share a fixture."""
         return LoopPlanError(
             f"{definition.argname} (scope {definition.scope!r}) is shared by {one.name}, where {one.owner_name} runs "
             f"it, and {two.name}, where {two.owner_name} does.",

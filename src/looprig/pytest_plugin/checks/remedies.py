@@ -1,7 +1,7 @@
-"""What to do where async tests and fixtures that use each other are run by different plugins.
+"""What to do about async tests and fixtures that use each other and are run by different plugins.
 
-Only what can be done: the other plugin's mark is taken off where it is, a fixture is changed where it is the project's
-own, and a service of looprig's is never handed to another plugin.
+Suggests only what can be done: to take the other plugin's mark off where there is one, or to change a fixture that is
+the project's own. Never suggests to hand a service of looprig's to another plugin.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ __all__ = ["Party", "Remedies"]
 @final
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A test or fixture, what it is called, and the other plugin that runs it; `None` if looprig does."""
+    """A test or fixture, its name, and the other plugin that runs it; `None` if looprig does."""
 
     what: pytest.Item | Definition
     name: str
@@ -42,7 +42,7 @@ class Party:
 
     @property
     def shown(self) -> tuple[str, Location]:
-        """It as a party of an error."""
+        """The entry for it in an error."""
         return self.name, location_of(self.function)
 
 
@@ -102,11 +102,8 @@ class Remedies:
         elif owner.makes(ours.what):
             if not self._registry.is_used_by(item):
                 yield f"mark {item.originalname} with {owner.mark}"
-        elif owner.decorator and self._is_own(ours) and not self._is_service(ours.what):
+        elif owner.decorator and self._is_own(ours) and not self._registry.is_of_service(ours.what):
             yield f"make {ours.name} with {owner.decorator}"
-
-    def _is_service(self, definition: Definition) -> bool:
-        return self._registry.is_service(definition) or self._registry.target(definition) is not None
 
     def _is_own(self, party: Party) -> bool:
         path = Path(party.shown[1].path)

@@ -1,6 +1,6 @@
-"""Fails tests that cannot be run as they are declared, and reports why, once for all of them.
+"""Reports errors: each test that an error concerns fails, and a summary shows each error once.
 
-Judges nothing: `item_errors` has what collection found, and pytest itself reports a fixture that is not there.
+Judges nothing: the checks do, and pytest itself reports a fixture that doesn't exist.
 
 Invariants:
 1. Only a test that gets as far as its set-up fails: not one that is deselected, or skipped by a mark or a hook.
@@ -8,59 +8,66 @@ Invariants:
 3. What is reported travels in `user_properties`, so that pytest-xdist's controller and JUnit files have it too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, final
 
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.checks.errors import ItemErrors
-from looprig.pytest_plugin.checks.existence import Existence
+from looprig.pytest_plugin.checks.item_errors import ItemErrors
 
-__all__ = ["Refused", "Refusing"]
+__all__ = ["Refusal", "Summary"]
 
 _FIXTURE: Final = "_looprig_refused"
 _PROPERTY: Final = "looprig"
 
 
 @final
-class Refusing:
-    """Refuses tests of a run at their set-up."""
+class Refusal:
+    """Fails the tests that errors concern at their set-up.
 
-    def __init__(self, session: pytest.Session, errors: ItemErrors, existence: Existence) -> None:
-        self._existence = existence
-        if not errors:
+    `hints` finds what to add where pytest doesn't find a fixture, or finds one that is too narrow.
+    """
+
+    def __init__(
+        self,
+        session: pytest.Session,
+        errors: ItemErrors,
+        hints: Callable[[pytest.Function], Iterable[LooprigError]],
+    ) -> None:
+        self._hints = hints
+        if not errors.items:
             return
 
         def raise_errors(request: pytest.FixtureRequest) -> None:
             _raise(errors, request.node)
 
         pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
-        for item in errors:
+        for item in errors.items:
             if _compat.has_fixtures(item):
                 # A list of its own: the tests of one parametrized function share theirs.
                 item.fixturenames = [_FIXTURE, *item.fixturenames]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Explain a fixture that pytest did not find, or that ends too soon, where there is more to say about it."""
+        """Add to pytest's report of a fixture that it did not find, or that ends too soon."""
         if call.excinfo is None or call.when != "setup" or not _compat.has_fixtures(item):
             return
         if _is_lookup_error(call.excinfo.value):
-            _note(item, self._existence.hints(item))
+            _note(item, self._hints(item))
 
 
 @final
-class Refused:
-    """The tests that were refused, and the summary of why; in a run of pytest-xdist, the controller's."""
+class Summary:
+    """The errors that tests were refused for, shown after the run; with pytest-xdist, by the controller."""
 
     def __init__(self) -> None:
         # By what happened and its first place: what follows may name the test.
         self._reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect what is to be in the summary."""
+        """Collect the errors."""
         if report.when == "setup" and report.failed:
             for name, text in report.user_properties:
                 if name == _PROPERTY and isinstance(text, str):
@@ -84,7 +91,7 @@ class Refused:
 
 def _raise(errors: ItemErrors, item: pytest.Function) -> None:
     if getattr(item.obj, "__unittest_skip__", False) or getattr(getattr(item, "cls", None), "__unittest_skip__", False):
-        return  # unittest skips it, which pytest comes to later
+        return  # unittest will skip it, when pytest calls it
     own = [error for error in errors.of(item) if not _is_answered(error, item)]
     if own:
         _note(item, own)
@@ -100,7 +107,7 @@ def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
 
 
 def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
-    """Whether a hook has given the test the argument that no fixture answers."""
+    """Return whether a hook has given the test the argument that no fixture answers."""
     return isinstance(error, DeclarationError) and error.code == "fixture-missing" and error.parameter in item.funcargs
 
 

@@ -1,31 +1,44 @@
-"""What is wrong with services and with what asks for them, where it shows only once a test uses them.
+"""What is wrong with services and with what asks for them, where it shows only when a test uses them.
 
-Decides by what pytest resolved for the test: the same service may be well in one folder and lack a fixture in the
-next. Raises nothing: it gives errors.
+Judges by what pytest resolved for the test: the same service may be right in one folder and lack a fixture in the next.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from looprig.declare.fields import Source
+from looprig.declare.fields import Source, resolve_fields
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.collection.annotations import Target, fits, target_of, undeclared
+from looprig.pytest_plugin.checks.annotations import fits, undeclared
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
+from looprig.pytest_plugin.collection.collected import Collected, Group
+from looprig.pytest_plugin.collection.proxies import VisibleProxies
+from looprig.pytest_plugin.collection.registry import Registry
 
-if TYPE_CHECKING:
-    from looprig.pytest_plugin.collection.registry import Registry
-
-__all__ = ["errors_of_fixtures", "errors_of_test"]
+__all__ = ["wrong_services"]
 
 
-def errors_of_test(registry: "Registry", item: pytest.Function) -> Iterator[LooprigError]:
-    """The errors of a test itself: of its parameters."""
+def wrong_services(collected: Collected) -> Found:
+    """Yield the errors of services, and of the tests and fixtures that ask for them."""
+    registry = collected.registry
+    for group in collected.groups:
+        for error in _of_fixtures(registry, group):
+            yield error, group.tests
+        for test in group.tests:
+            if test.obj is not None and (registry.asked or not asks_nothing(test.obj)):
+                for error in _of_test(registry, test):
+                    yield error, (test,)
+
+
+def _of_test(registry: Registry, item: pytest.Function) -> Iterator[LooprigError]:
+    """Yield the errors of the parameters of a test."""
     function = item.obj
     annotations = registry.annotations.of(function)
     if annotations:
@@ -35,17 +48,16 @@ def errors_of_test(registry: "Registry", item: pytest.Function) -> Iterator[Loop
         yield from _mixed_up(registry, function, item.name, item)
 
 
-def errors_of_fixtures(
-    registry: "Registry", definitions: Iterable[Definition], item: pytest.Function
-) -> Iterator[LooprigError]:
-    """The errors of the fixtures that a test uses."""
-    for definition in definitions:
+def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
+    """Yield the errors of the fixtures that tests use."""
+    item = group.tests[0]
+    for definition, requested in group.fixtures:
         spec = registry.spec(definition)
         if spec is not None:
             for source in registry.sources(spec):
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)
-        elif registry.target(definition) is None:
+        elif registry.target(definition) is None and any(registry.target(each) is not None for each in requested):
             annotations = registry.annotations.of(definition.func)
             yield from _of_annotations(registry, annotations, definition.func, item, own=definition.argname)
             yield from _mixed_up(registry, definition.func, definition.argname, item)
@@ -53,7 +65,7 @@ def errors_of_fixtures(
 
 
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
-    """A parameter of a test that no fixture answers, though it looks as if a service were meant."""
+    """Yield the parameters of a test that no fixture answers, though they look as if they meant a service."""
     for name, annotation in annotations:
         if not _compat.definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
@@ -62,38 +74,38 @@ def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -
 
 
 def _of_annotations(
-    registry: "Registry",
+    registry: Registry,
     annotations: Sequence[tuple[str, Any]],
     function: Any,
     item: pytest.Function,
     *,
     own: str = "",
 ) -> Iterator[LooprigError]:
-    """A parameter that is answered by its name with another service than its annotation says.
+    """Yield the parameters that are answered by their name with another service than their annotation says.
 
-    Where a fixture overrides `own`, what it takes under that name is what it overrides: that is not looked at.
+    A fixture that overrides `own` takes, under that name, what it overrides: that is not looked at.
     """
-    asked = registry.asked.get(getattr(function, "__func__", function), {})
+    asked = registry.asked_by(function)
     for name, annotation in annotations:
         if name in asked or name == own:
             continue
         found = _compat.definitions_in_item(item, name)
-        # Where it is no service, it is the suite's own fixture: what that gives is for a type checker to say.
+        # If it isn't a service, it is the suite's own fixture: what that returns is for a type checker to say.
         known = registry.target(found[-1]) if found and found[-1] not in registry.implied else None
         if known is not None and not fits(known, annotation):
             yield _mismatch(function, name, _wanted(registry, annotation, function, item), known)
 
 
-def _wanted(registry: "Registry", annotation: Any, function: Any, item: pytest.Function) -> Any:
+def _wanted(registry: Registry, annotation: Any, function: Any, item: pytest.Function) -> Any:
     try:
-        return target_of(annotation, registry.proxies(function, item)) or annotation
-    except DeclarationError:  # about proxies, where none is asked for by annotation
+        return target_of(annotation, VisibleProxies(registry, function, item)) or annotation
+    except DeclarationError:  # about proxies, though the annotation asks for none
         return annotation
 
 
-def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
-    """A name that an annotation gave a meaning, and that has another one in this test."""
-    for name, target in registry.asked.get(getattr(function, "__func__", function), {}).items():
+def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
+    """Yield the names that an annotation gave one meaning, and that have another in this test."""
+    for name, target in registry.asked_by(function).items():
         found = _compat.definitions_in_item(item, name)
         known = registry.target(found[-1]) if found else None
         if known is not None and known.key != target.key:
@@ -104,8 +116,8 @@ def _mixed_up(registry: "Registry", function: Any, user: str, item: pytest.Funct
             )
 
 
-def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
-    """A fixture of the suite that asks for a service, or a client, that ends before it."""
+def _too_narrow(registry: Registry, definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
+    """Yield the services, or clients, that a fixture of the suite asks for and that end before it."""
     own = _compat.scope_of(definition)
     for name in definition.argnames:
         found = _compat.definitions_in_item(item, name)
@@ -134,14 +146,12 @@ def _too_narrow(registry: "Registry", definition: Definition, item: pytest.Funct
         )
 
 
-def _of_source(
-    registry: "Registry", spec: ServiceSpec, source: Source, item: pytest.Function
-) -> Iterator[LooprigError]:
-    """A field that takes its value from a fixture: which must be there, live long enough, and be what is said."""
+def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pytest.Function) -> Iterator[LooprigError]:
+    """Yield the errors of a field that a fixture answers: it must exist, live long enough, and be of the right type."""
     owner = spec.cls.__qualname__
     visible = _compat.definitions_in_item(item, source.fixture)
     if not visible:
-        if not registry.has_come_late(spec, source.field):  # which is told by itself
+        if not _came_late(registry, spec, source.field):  # which is reported by itself
             yield _missing(spec, source, item)
         return
     found = visible[-1]
@@ -172,6 +182,15 @@ def _of_source(
                 "fixture-type",
                 source.field,
             )
+
+
+def _came_late(registry: Registry, spec: ServiceSpec, field: str) -> bool:
+    """Return whether a service now provides a Protocol that none provided when its taker was resolved."""
+    try:
+        now = resolve_fields(spec, registry.living_services)
+    except DeclarationError:
+        return False
+    return any(source.field == field and source.service is not None for source in now)
 
 
 def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> DeclarationError:

@@ -1,11 +1,11 @@
-"""What cannot work about the classes of unittest: async methods that unittest never awaits, and loops of its own.
+"""What cannot work in classes of unittest: async methods that unittest never awaits, and loops of its own.
 
-Changes nothing, and loads neither unittest nor asyncio. Says nothing of classes that call their methods in a way of
-their own: Django's, for one, awaits async tests of a plain `TestCase`.
+Loads neither unittest nor asyncio. Reports nothing about classes that call their methods in their own way: Django's,
+for example, await async tests of a plain `TestCase`.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -14,10 +14,11 @@ from looprig.exceptions import DeclarationError, LoopPlanError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loops.is_async import is_async_function, is_coroutine_function, may_need_loop
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.collected import Collected
+from looprig.pytest_plugin.is_async import is_async_function, is_coroutine_function, is_own_loop, may_be_async
 
-__all__ = ["async_set_ups_of_test_case", "async_test_of_test_case", "loops_of_test_case"]
+__all__ = ["async_set_ups_of_test_case", "async_test_of_test_case", "loops_of_test_cases"]
 
 _AWAITED: Final = {
     "setUp": "asyncSetUp",
@@ -25,13 +26,13 @@ _AWAITED: Final = {
     "tearDown": "asyncTearDown",
     "teardown_method": "asyncTearDown",
 }
-"""What is called around each test, with the method of `IsolatedAsyncioTestCase` that is awaited there."""
+"""What is called around each test, with the method of `IsolatedAsyncioTestCase` that unittest awaits instead."""
 _OF_CLASSES: Final = ("setUpClass", "setup_class", "tearDownClass", "teardown_class")
 _MACHINERY: Final = ("__call__", "__getattribute__", "_callSetUp", "_callTearDown", "_callTestMethod", "run")
 
 
 def async_set_ups_of_test_case(node: pytest.Class | pytest.Module) -> Iterator[DeclarationError]:
-    """The set-ups and teardowns of a test case that are async and never awaited."""
+    """Yield the set-ups and teardowns of a test case that are async and never awaited."""
     cls = node.obj
     if not _is_as_in_unittest(cls):
         return
@@ -52,7 +53,7 @@ def async_set_ups_of_test_case(node: pytest.Class | pytest.Module) -> Iterator[D
 
 
 def async_test_of_test_case(item: pytest.Function) -> Iterator[DeclarationError]:
-    """An async test of a plain `TestCase`, which unittest would call and never await."""
+    """Yield an error if an async test is in a plain `TestCase`, where unittest calls it and never awaits it."""
     cls: Any = item.cls
     if is_coroutine_function(item.obj) and not _is_isolated(cls) and _is_as_in_unittest(cls):
         shown = f"{cls.__name__}.{item.name}"
@@ -64,21 +65,28 @@ def async_test_of_test_case(item: pytest.Function) -> Iterator[DeclarationError]
         )
 
 
-def loops_of_test_case(item: pytest.Function, shape: Iterable[Definition], owners: Owners) -> Iterator[LoopPlanError]:
-    """An async fixture, of all that stand on a loop, which a test of an `IsolatedAsyncioTestCase` uses."""
-    cls: Any = getattr(item, "cls", None)  # a doctest has none
-    if not _compat.is_unittest(item) or not _is_isolated(cls):
-        return
-    for definition in shape:
-        if may_need_loop(definition) and owners.owner_of_fixture(definition, item) is None:
-            yield LoopPlanError(
-                f"{item.name} is run by unittest, as {cls.__name__} is an IsolatedAsyncioTestCase, and "
-                f"{definition.argname}, which it uses, by looprig: they would be on different loops.",
-                [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
-                f"Let one of them run both. If {cls.__name__} is derived from nothing, looprig runs its tests; or set "
-                f"up in asyncSetUp what {definition.argname} gives.",
-            )
-            return
+def loops_of_test_cases(collected: Collected) -> Found:
+    """Yield an error for each test of an `IsolatedAsyncioTestCase` that uses a fixture on a loop of looprig's."""
+    for group in collected.groups:
+        for test in () if group.is_left else group.tests:
+            cls: Any = getattr(test, "cls", None)  # a doctest has none
+            if not _compat.is_unittest(test) or not _is_isolated(cls):
+                continue
+            for definition, requested in group.fixtures:
+                needs_loop = may_be_async(definition) or any(is_own_loop(other) for other in requested)
+                if needs_loop and collected.owners.owner_of_fixture(definition, test) is None:
+                    yield _two_loops(test, cls, definition), (test,)
+                    break
+
+
+def _two_loops(item: pytest.Function, cls: type, definition: Definition) -> LoopPlanError:
+    return LoopPlanError(
+        f"{item.name} is run by unittest, as {cls.__name__} is an IsolatedAsyncioTestCase, and {definition.argname}, "
+        "which it uses, by looprig: they would be on different loops.",
+        [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
+        f"Let one of them run both. If {cls.__name__} is derived from nothing, looprig runs its tests; or set up in "
+        f"asyncSetUp what {definition.argname} gives.",
+    )
 
 
 def _is_isolated(cls: type) -> bool:
@@ -86,12 +94,12 @@ def _is_isolated(cls: type) -> bool:
 
 
 def _base(cls: type) -> type:
-    """The class of unittest's own that a test case is derived from; to import the async one would load asyncio."""
+    """Return unittest's own class that a test case is derived from; importing the async one would load asyncio."""
     return next(base for base in cls.__mro__ if base.__module__ in {"unittest.case", "unittest.async_case"})
 
 
 def _is_as_in_unittest(cls: type) -> bool:
-    """Whether the tests of a class run, and just as unittest itself runs them."""
+    """Return whether the tests of a class run, and run as unittest itself runs them."""
     if getattr(cls, "__unittest_skip__", False):
         return False
     base = _base(cls)

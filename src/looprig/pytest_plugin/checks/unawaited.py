@@ -1,22 +1,23 @@
-"""Tells what is async where pytest would never await it: set-up methods, and tests with a `yield`.
+"""Async functions that pytest would never await: set-up methods, and tests with a `yield`.
 
-Changes nothing. pytest itself calls such a function, drops what it gives, and goes on. What is wrong with the classes
-of unittest is in `testcases`.
+pytest calls such a function, drops what it returns, and goes on. `testcases` has the same for classes of unittest.
 """
 
 import inspect
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case, async_test_of_test_case
-from looprig.pytest_plugin.loops.is_async import inner_test
+from looprig.pytest_plugin.collection.collected import Collected
+from looprig.pytest_plugin.is_async import inner_test
 
-__all__ = ["refusals"]
+__all__ = ["unawaited_functions"]
 
 _OF_CLASSES: Final = {
     "setup_class": "class",
@@ -35,39 +36,49 @@ _OF_MODULES: Final = {
 """What pytest calls around tests, with the scope of the fixture that does the same."""
 
 
-def refusals(item: pytest.Function, seen: set[object]) -> Iterator[DeclarationError]:
-    """What cannot work about a test or about what stands around it; `seen` holds what was looked at before."""
-    if not callable(item.obj):  # a doctest, say
-        return
-    if item.parent not in seen:
-        seen.add(item.parent)
-        for node in item.iter_parents():
-            if isinstance(node, pytest.Module | pytest.Class) and (node is item.parent or node not in seen):
-                seen.add(node)
-                if node is item.parent and _compat.is_unittest(item):
-                    yield from async_set_ups_of_test_case(node)
-                else:
-                    yield from _async_set_ups(node)
-    test = inner_test(item.obj)
-    if _compat.is_unittest(item) and test not in seen:
+def unawaited_functions(collected: Collected) -> Found:
+    """Yield the async set-ups around tests, each looked at once, and the tests that are never run."""
+    around: dict[object, list[DeclarationError]] = {}
+    for test, group in collected.tests.items():
+        if group.is_left or not callable(test.obj):  # a doctest, for example
+            continue
+        if test.parent not in around:
+            around[test.parent] = [*_set_ups_around(test)]
+        for error in around[test.parent]:
+            yield error, (test,)
+        if not group.is_async:
+            for error in _of_test(test, inner_test(test.obj)):
+                yield error, (test,)
+
+
+def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]:
+    if _compat.is_unittest(item):
         yield from async_test_of_test_case(item)
-    if inspect.isasyncgenfunction(test) and test not in seen:
-        seen.add(test)
+    if inspect.isasyncgenfunction(function):
         yield DeclarationError(
             f"{item.name} is an async generator: pytest would never run it.",
-            [(item.name, location_of(test))],
+            [(item.name, location_of(function))],
             "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
         )
 
 
-def _async_set_ups(node: pytest.Module | pytest.Class) -> Iterator[DeclarationError]:
-    for name, scope in (_OF_CLASSES if isinstance(node, pytest.Class) else _OF_MODULES).items():
-        function = getattr(node.obj, name, None)
+def _set_ups_around(item: pytest.Function) -> Iterator[DeclarationError]:
+    for node in item.iter_parents():
+        if node is item.parent and isinstance(node, pytest.Module | pytest.Class) and _compat.is_unittest(item):
+            yield from async_set_ups_of_test_case(node)
+        elif isinstance(node, pytest.Class):
+            yield from _async_set_ups(node.obj, _OF_CLASSES, f"{node.name}.")
+        elif isinstance(node, pytest.Module):
+            yield from _async_set_ups(node.obj, _OF_MODULES, "")
+
+
+def _async_set_ups(holder: object, names: dict[str, str], prefix: str) -> Iterator[DeclarationError]:
+    for name, scope in names.items():
+        function = getattr(holder, name, None)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            shown = f"{node.name}.{name}" if isinstance(node, pytest.Class) else name
             yield DeclarationError(
-                f"{shown} is async: pytest calls it and never awaits it.",
-                [(shown, location_of(function))],
+                f"{prefix}{name} is async: pytest calls it and never awaits it.",
+                [(f"{prefix}{name}", location_of(function))],
                 f'Make it a fixture: @pytest.fixture(scope="{scope}", autouse=True), with a yield between set-up and '
                 "teardown.",
             )

@@ -1,1 +1,1 @@
-"""How services become fixtures: what is declared and asked for, seen while pytest collects."""
+"""How services become fixtures, and what was collected."""

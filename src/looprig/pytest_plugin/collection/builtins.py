@@ -1,6 +1,6 @@
 """The fixtures that looprig gives every suite; each can be overridden in a conftest, module or class.
 
-Does not open loops: `loop` is answered by `hosts`, anew for each request.
+Opens no loops: `run.hosts` answers `loop`, anew for each request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ __all__: list[str] = []
 
 
 def _no_loop() -> AskError:
-    """What is raised where `hosts` does not answer, since no test of the run is looprig's."""
+    """Return the error for a run without tests of looprig's, where `run.hosts` does not answer."""
     return AskError(
         "looprig has no loop to give: it stands back beside another plugin that claims all async tests.",
         (),

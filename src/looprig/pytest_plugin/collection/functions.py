@@ -1,6 +1,6 @@
-"""The functions behind the fixtures of services: the service itself, its other names, its clients.
+"""The functions behind the fixtures of services: the service itself, its aliases, its clients.
 
-Does not register them (`registering` does). Each looks as if it were written where the service class is, so that
+Does not register them (`registry` does). Each looks as if it were written where the service class is, so that
 `--fixtures` and errors point there.
 """
 
@@ -30,11 +30,11 @@ class RunningServices:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
 
     def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
-        """A service has started, on this loop."""
+        """Note that a service has started, on this loop."""
         self._running[id(service)] = (loop, None)
 
     def connections(self, service: object) -> "Connections":
-        """The connections to a running service."""
+        """Return the connections to a running service."""
         from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
 
         loop, found = self._running[id(service)]
@@ -44,7 +44,7 @@ class RunningServices:
         return found
 
     async def end(self, service: object) -> None:
-        """A service is about to stop."""
+        """Close the connections of a service that is about to stop."""
         _, found = self._running.pop(id(service))
         if found is not None:
             await found.close()
@@ -53,9 +53,9 @@ class RunningServices:
 def service_function(
     spec: ServiceSpec, arguments: dict[str, str], routed: Collection[str], running: RunningServices
 ) -> Any:
-    """Makes, starts and stops a service; `arguments` has the fixture for each of its fields.
+    """Return a fixture function that makes, starts and stops a service; `arguments` has the fixture of each field.
 
-    What fields among `routed` get is a proxy; they are given what is behind it.
+    A field in `routed` is answered by a proxy, and gets what is behind it.
     """
 
     async def service(**values: Any) -> Any:
@@ -77,7 +77,7 @@ def service_function(
 
 
 def alias_function(target: Target, fixture: str, _running: RunningServices) -> Any:
-    """Gives the service that runs under the name `fixture`, or what is behind it."""
+    """Return a fixture function for the service that `fixture` runs, or for what is behind it."""
 
     def alias(**values: Any) -> Any:
         found = values[fixture]
@@ -87,7 +87,7 @@ def alias_function(target: Target, fixture: str, _running: RunningServices) -> A
 
 
 def client_function(target: Target, fixture: str, running: RunningServices) -> Any:
-    """Opens a client of the service that runs under the name `fixture`, or of what is behind it, and closes it."""
+    """Return a fixture function for a client of the service that `fixture` runs, or of what is behind it."""
     spec = target.spec
 
     def client(**values: Any) -> Any:
@@ -109,7 +109,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
 
 
 def _doc(cls: type) -> str | None:
-    """The docstring that somebody wrote: a dataclass without one is given its signature, which is none."""
+    """Return the docstring of a class; a dataclass without one has its signature there, which isn't one."""
     doc = cls.__doc__
     return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc
 
@@ -127,7 +127,7 @@ def _dressed(function: Any, spec: ServiceSpec, parameters: list[str], doc: str |
 
 
 def _stand_in(location: Location) -> FunctionType:
-    """A function that says it was written at `location`: pytest takes the place of a fixture from its code."""
+    """Return a function whose code says it was written at `location`, which is where pytest looks for it."""
 
     def stand_in() -> None: ...
 

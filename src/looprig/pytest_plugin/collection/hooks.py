@@ -1,108 +1,85 @@
-"""The hooks of collection: sees services where pytest sees fixtures, and tells what is wrong with them.
+"""The hooks of collection: they see services where pytest sees fixtures.
 
-Decides nothing itself: `registering` makes fixtures, `answering` says which parameters they answer, `planning` makes
-the plan.
+Decides nothing: `registry` makes fixtures, `parameters` finds which parameters they answer, `collected` sums up.
 
 Invariants:
 1. Services of a conftest or module are fixtures before the first test below it is collected.
-2. What is wrong with a declaration is an error of the tests that it concerns, and of no other.
+2. No error is raised on the way. Errors are kept for `checks`, which finds the tests that they concern.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+import os
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
-from typing import final
+from typing import Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
+from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.checks.existence import Existence
-from looprig.pytest_plugin.collection.dialect import Dialect
-from looprig.pytest_plugin.collection.parameters import Answering
+from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.loops.settings import Settings
 from looprig.pytest_plugin.peers.owners import Owners
 
-__all__ = ["Collecting"]
+__all__ = ["Collection"]
 
 
 @final
-class Collecting:
-    """Watches one collection."""
+class Collection:
+    """One collection: what it has found so far, and the hooks that find more."""
 
     def __init__(self, session: pytest.Session) -> None:
-        dialect = Dialect(session.config)
-        self.registry: Registry = Registry(session)
-        self.owners: Owners = Owners(session.config, self.registry.is_used_by)
-        self.settings: Settings = Settings(session, self.owners, dialect)
-        self._answering = Answering(self.registry, dialect)
-        self._answering.wakes_entrypoint = not self.owners.stands_back
-        self.existence: Existence = Existence(self.registry, self._answering.broken)
-        self._session = session
+        self.session: Final = session
+        self.registry: Final = Registry(session)
+        self.owners: Final = Owners(session.config, self.registry.is_used_by)
+        self.dialect: Final = _dialect_of(session.config)
+        self.parameters: Final = Parameters(self.registry, self.dialect, starts_services=not self.owners.stands_back)
         self._conftests: dict[Path, ModuleType] = {}
-        self._classes: set[object] = set()
+        self._seen: set[object] = set()
         manager = session.config.pluginmanager
         for plugin in manager.get_plugins():
-            self._note(plugin, manager.get_name(plugin) or "")
-
-    def _note(self, plugin: object, name: str) -> None:
-        if not isinstance(plugin, ModuleType):
-            return
-        if not name.endswith("conftest.py"):
-            self._answering.see(plugin, self._session)
-            return
-        folder = Path(name).parent
-        # pytest does the same: a conftest at or above the root is visible everywhere.
-        if folder == self._session.config.rootpath or not folder.is_relative_to(self._session.config.rootpath):
-            self._answering.see(plugin, self._session)
-        else:
-            self._conftests[folder] = plugin
+            self.pytest_plugin_registered(plugin, manager.get_name(plugin) or "")
 
     def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
-        """Notes a conftest that is found on the way."""
-        self._note(plugin, plugin_name)
+        """See a plugin, or note a conftest: pytest registers some only while it collects."""
+        if not isinstance(plugin, ModuleType):
+            return
+        folder, root = Path(plugin_name).parent, self.session.config.rootpath
+        # As in pytest, a conftest at or above the root is visible everywhere, as plugins are.
+        if plugin_name.endswith("conftest.py") and folder != root and folder.is_relative_to(root):
+            self._conftests[folder] = plugin
+        else:
+            self.parameters.add_module(plugin, self.session)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Sees a folder's conftest when pytest has read it."""
+        """See the conftest of a folder once pytest has read it."""
         report = yield
         if isinstance(collector, pytest.Directory) and (conftest := self._conftests.pop(collector.path, None)):
-            self._answering.see(conftest, collector)
+            self.parameters.add_module(conftest, collector)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
-        """Sees a module or class before its first test, and answers a test's parameters by annotation."""
-        if collector not in self._classes:
-            self._classes.add(collector)
+        """See a module or class before its first test, and answer the parameters of a test by annotation."""
+        if collector not in self._seen:
+            self._seen.add(collector)
             if isinstance(collector, pytest.Module):
-                self._answering.see(collector.obj, collector)
+                self.parameters.add_module(collector.obj, collector)
             else:
-                self._answering.see_class(collector.obj, collector)
-        if self._answering.may_answer(obj) and collector.istestfunction(obj, name):
-            self._answering.answer_test(obj, collector)
+                self.parameters.add_class(collector.obj, collector)
+        if self.parameters.may_answer(obj) and collector.istestfunction(obj, name):
+            self.parameters.answer_test(obj, collector)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Has tests run once with each loop factory that the suite declares for them."""
-        self.settings.parametrize(metafunc)
 
-    def errors(self) -> list[LooprigError]:
-        """Return all that is wrong with declarations, whether a test has to do with it or not."""
-        return [*(wrong.error for wrong in self._answering.wrong), *(error for _, error in self.registry.late_errors())]
-
-    def errors_of(self, items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, LooprigError]]:
-        """Yield what is wrong with declarations, with each test that it concerns."""
-        wrong, late = self._answering.wrong, dict[str, list[LooprigError]]()
-        for name, error in self.registry.late_errors():
-            late.setdefault(name, []).append(error)
-        if not (wrong or late):
-            return
-        for item in items:
-            if isinstance(item, pytest.Function):
-                yield from ((item, each.error) for each in wrong if each.concerns(item))
-                names = _compat.fixture_info(item).names_closure
-                yield from ((item, error) for name in names for error in late.get(name, ()))
+def _dialect_of(config: pytest.Config) -> Dialect:
+    manager = config.pluginmanager
+    asked = [*(config.option.plugins or ()), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
+    return Dialect(
+        config.rootpath,
+        _compat.fixture_functions,
+        everywhere=PLUGIN in asked,
+        off=any(manager.has_plugin(name) for name in PREDECESSORS),
+    )

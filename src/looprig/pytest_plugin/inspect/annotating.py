@@ -22,9 +22,9 @@ from looprig.check.layout import base_of
 from looprig.check.output import shown_path
 from looprig.check.source import Source
 from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.looking import Looking
 from looprig.pytest_plugin.inspect.types import Given, code_of
-from looprig.pytest_plugin.state import RunState
 
 __all__ = ["Annotating"]
 
@@ -35,8 +35,8 @@ class Annotating(Looking):
 
     title = "fixture annotations"
 
-    def __init__(self, session: pytest.Session, state: RunState) -> None:
-        super().__init__(session, state)
+    def __init__(self, session: pytest.Session, registry: Registry) -> None:
+        super().__init__(session, registry)
         self._last: list[str] = []
         self._left: list[Left] = []
         self._pending: list[tuple[Path, bytes]] = []

@@ -22,9 +22,9 @@ from looprig.check.source import Spot
 from looprig.check.suppress import suppressed
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.edges import FixtureEdges
 from looprig.pytest_plugin.inspect.looking import Looking
-from looprig.pytest_plugin.state import RunState
 
 __all__ = ["Checking"]
 
@@ -37,8 +37,8 @@ class Checking(Looking):
 
     title = "fixture types"
 
-    def __init__(self, session: pytest.Session, state: RunState) -> None:
-        super().__init__(session, state)
+    def __init__(self, session: pytest.Session, registry: Registry) -> None:
+        super().__init__(session, registry)
         self._format = str(self.config.getoption("check_format"))
         if self._format != "text":
             _compat.write_to_standard_error(self.config)

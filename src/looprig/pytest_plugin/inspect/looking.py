@@ -18,7 +18,7 @@ from looprig.exceptions import LooprigError
 from looprig.location import is_foreign
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes
-from looprig.pytest_plugin.state import RunState
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 
 __all__ = ["Looking"]
 
@@ -28,8 +28,9 @@ class Looking(ABC):
 
     title: str
 
-    def __init__(self, session: pytest.Session, state: RunState) -> None:
-        assert state.collecting is not None
+    loops: LoopPlan
+
+    def __init__(self, session: pytest.Session, registry: Registry) -> None:
         config = session.config
         stubs = Stubs([Path(folder) for folder in config.getini("fixture_stubs")])
         self._own: dict[str, bool] = {}
@@ -37,18 +38,18 @@ class Looking(ABC):
         self.items: list[pytest.Item] = []
         self.errors: list[LooprigError] = []
         self.lines: list[str] = []
-        self.registry: Registry = state.collecting.registry
+        self.registry: Registry = registry
         self.root: Path = config.rootpath
-        self.state: RunState = state
         self.types: FixtureTypes = FixtureTypes(self.registry, stubs)
 
     @abstractmethod
     def look(self, session: pytest.Session) -> Iterator[str]:
         """Looks, and gives the lines to show."""
 
-    def note(self, errors: Iterable[LooprigError]) -> None:
-        """Something that collection found out."""
+    def note(self, errors: Iterable[LooprigError], loops: LoopPlan) -> None:
+        """Note what collection found out."""
         self.errors += errors
+        self.loops = loops
 
     def is_own(self, path: str) -> bool:
         """Whether a file is the project's, and not of a package that is installed in it."""

@@ -77,11 +77,10 @@ class Revealing(Looking):
         return f"{shown_place(location.path, self.root)}:{location.line}"
 
     def _lines_of(self, definition: Definition, users: list[str]) -> Iterator[str]:
-        assert self.state.planning is not None
         target = self.registry.target(definition)
         given = self.types.gives(definition)
         written = f"unknown ({given.why})" if given.type is None else given.type.shown()
-        loops = self.state.planning.loops_of(definition)
+        loops = self.loops.loops_of(definition)
         yield f"{self._name(definition)}: {written if target is None else target}"
         yield f"  scope    {definition.scope}"
         yield f"  loop     {', '.join(sorted(loops)) or 'none'}"

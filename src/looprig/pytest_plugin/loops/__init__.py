@@ -1,1 +1,1 @@
-"""Which loop each test and fixture is on: what the planner is told, and its answer."""
+"""Which loops there will be: what a suite declares about them, and the plan."""

@@ -1,11 +1,11 @@
-"""What a fixture gives: whether it is the loop, factory or executor that its name suggests, or something else.
+"""Whether a fixture returns the loop, factory or executor that its name suggests, or something else.
 
-A suite's `loop` may well be the loop of a game. `may_mean` judges a definition ahead, by its annotation and by what its
-code returns; `is_meant` judges the value once it is there. Does not set fixtures up.
+A suite's `loop` may well be the loop of a game. `may_mean` judges a definition before it is set up, by its annotation
+and by what its code returns; `is_meant` judges the value itself. Does not set fixtures up.
 
 Invariants:
-1. `may_mean` is false only where the fixture certainly gives something else.
-2. asyncio is not imported: where nobody has imported it, there is no loop.
+1. `may_mean` is false only if the fixture certainly returns something else.
+2. asyncio is not imported: if nothing else has imported it, there is no loop.
 """
 
 import ast
@@ -27,9 +27,9 @@ SETTINGS: Final[dict[str, str]] = {
     "thread_pool_executor": "executor",
     "thread_pool_size": "executor size",
 }
-"""Fixtures that settle something about a loop, with what they settle."""
+"""Fixtures that settle something about a loop, and what they settle."""
 
-# Calls of these give a loop, whoever defines them.
+# Functions of these names return a loop, whoever defines them.
 _MAKE_LOOPS: Final = frozenset({"new_event_loop", "get_event_loop", "get_running_loop", "entrypoint"})
 _LITERALS: Final = (
     *(ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Compare),
@@ -52,7 +52,7 @@ def _makes_loops(value: object) -> bool:
 
 
 def is_meant(name: str, value: object) -> bool:
-    """Whether a value is what looprig means by a fixture of this name, one of `SETTINGS`."""
+    """Return whether a value is what looprig means by a fixture of this name, one of `SETTINGS`."""
     about = SETTINGS[name]
     if about == "loop":
         return _is_loop_class(type(value))
@@ -68,20 +68,20 @@ def is_meant(name: str, value: object) -> bool:
 
 
 def _may_make(value: Any) -> bool:
-    """Whether it can be called for what it makes: a mock can, and means something else."""
+    """Return whether a value is a factory. A mock can be called too, but means something else."""
     is_mock = type(value).__module__ == "unittest.mock"
     return callable(value) and not (is_mock or inspect.iscoroutinefunction(value))
 
 
 def may_mean(definition: Definition) -> bool:
-    """Whether a fixture that is called like one of `SETTINGS` gives what looprig means by that, as far as is known."""
+    """Return whether a fixture named like one of `SETTINGS` may return what looprig means by that name."""
     function = getattr(definition.func, "__func__", definition.func)
     params = None if definition.params is None else tuple(definition.params)
     return _judged(definition.argname, function, params) is not False
 
 
 def _judged(name: str, function: Callable[..., Any], params: tuple[object, ...] | None) -> bool | None:
-    """True or False where that is certain."""
+    """Return True or False if that is certain."""
     said = _of_annotation(name, function)
     if said is not None:
         return said
@@ -100,7 +100,7 @@ def _combined(verdicts: Iterator[bool | None]) -> bool | None:
 
 def _of_annotation(name: str, function: Callable[..., Any]) -> bool | None:
     try:
-        # Deferred annotations are evaluated by this too, and may name what exists for type checkers alone.
+        # This also evaluates deferred annotations, which may name what exists only for type checkers.
         annotation = inspect.get_annotations(function).get("return")
         if isinstance(annotation, str):
             annotation = eval(annotation, getattr(function, "__globals__", {}))  # noqa: S307 - as typing does
@@ -134,7 +134,7 @@ def _of_type(name: str, annotation: Any) -> bool | None:
 
 
 def _given(function: Callable[..., Any]) -> list[ast.expr]:
-    """What a function returns or yields; empty where its source cannot be read."""
+    """Return what a function returns or yields; empty if its source cannot be read."""
     try:
         tree = ast.parse(dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
@@ -150,7 +150,7 @@ def _given(function: Callable[..., Any]) -> list[ast.expr]:
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             assigned.setdefault(node.targets[0].id, []).append(node.value)
         elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
-            # What a context manager gives is not what it is, but for those that are known.
+            # A context manager need not return itself; only of known ones is it known what they return.
             known = _called(node.context_expr) in _MAKE_LOOPS
             assigned.setdefault(node.optional_vars.id, []).append(node.context_expr if known else node.optional_vars)
     return [
@@ -160,7 +160,7 @@ def _given(function: Callable[..., Any]) -> list[ast.expr]:
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """What is in a function, and not in one that is defined inside of it."""
+    """Yield the nodes of a function, without those of functions and classes inside it."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             yield child
@@ -181,14 +181,14 @@ def _of_expression(
         if about == "loop" and _called(given) in _MAKE_LOOPS:
             return True
         called = _value(given.func, function)
-        # A metaclass or a __new__ may give anything; nobody writes one for what is asked here.
+        # A metaclass or a __new__ may return anything, but nobody writes one for a loop or a factory.
         return _of_type(name, called) if isinstance(called, type) else None
     value = _value(given, function)
     return None if value is _UNKNOWN else is_meant(name, value)
 
 
 def _called(given: ast.expr) -> str:
-    """The last name of what a call calls; nothing for all else."""
+    """Return the last name of what a call calls; empty for anything else."""
     function = given.func if isinstance(given, ast.Call) else None
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
@@ -197,7 +197,7 @@ _UNKNOWN: Final = object()
 
 
 def _value(given: ast.expr, function: Callable[..., Any]) -> object:
-    """What a global name, or an attribute of a module that is one, stands for."""
+    """Return the value of a global name, or of an attribute of a global module."""
     code = getattr(function, "__code__", None)
     if isinstance(given, ast.Name) and code is not None and given.id not in (*code.co_varnames, *code.co_freevars):
         found: object = getattr(function, "__globals__", {}).get(given.id, _UNKNOWN)

@@ -11,7 +11,7 @@ from typing import Final, Protocol, final
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loops.is_async import is_async_test
+from looprig.pytest_plugin.is_async import is_async_test
 
 __all__ = ["Owner", "Owners", "claims_everything", "has_policy_fixture", "header", "is_declared"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeGuard, cast, final
 import pytest
 
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.loops.is_async import inner_test, is_async_function, is_async_test
+from looprig.pytest_plugin.is_async import inner_test, is_async_function, is_async_test
 from looprig.pytest_plugin.peers.owners import Owners
 
 __all__ = ["StandingBack"]

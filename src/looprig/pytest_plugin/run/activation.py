@@ -10,14 +10,12 @@ import pytest
 
 from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.collection.hooks import Collecting
-from looprig.pytest_plugin.loops.is_async import is_own_loop
-from looprig.pytest_plugin.loops.planning import Planning
+from looprig.pytest_plugin.is_async import is_own_loop
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.fixtures import SettingUp
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.tests import Running
-from looprig.pytest_plugin.state import state_of
 from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["activate"]
@@ -26,14 +24,15 @@ _SIGTERM_STATUS = 128 + signal.SIGTERM
 """What shells report for a process that SIGTERM ended."""
 
 
-def activate(config: pytest.Config, planning: Planning, collecting: Collecting) -> Hosts:
-    """Registers what runs async tests and fixtures, and gives the loops they will run on."""
+def activate(session: pytest.Session, loops: LoopPlan) -> Running:
+    """Register what runs async tests and fixtures, and return what runs the tests."""
     if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules ask
         raise pytest.UsageError(
             "pytest was started by code that runs on an event loop (in a notebook, or by pytest.main in a coroutine), "
             "and this suite has async tests or fixtures: their loops can't run inside of another. "
             "Start pytest in a process of its own, or in a thread: await asyncio.to_thread(pytest.main)."
         )
+    config = session.config
     options = Options.of(config)
     try:
         options.loop_factory()  # what there is not is told before any test runs
@@ -46,19 +45,18 @@ def activate(config: pytest.Config, planning: Planning, collecting: Collecting) 
         }
     )
     config.add_cleanup(interrupts.uninstall)
-    hosts = Hosts(planning, options)
-    owners = collecting.owners
-    setting_up = SettingUp(hosts, owners, collecting.registry)
-    for definition in _compat.all_definitions(planning.session):
+    hosts = Hosts(loops, options)
+    owners = loops.settings.owners
+    setting_up = SettingUp(hosts, owners, loops.registry)
+    for definition in _compat.all_definitions(session):
         if is_own_loop(definition):
             _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
     # Only where other hooks may call tests has ours to come before them; it costs every test.
     has_other_runners = _compat.has_other_runners(config)
-    running = Running(hosts, setting_up, collecting.settings, options, interrupts, has_other_runners=has_other_runners)
+    running = Running(hosts, setting_up, loops.settings, options, interrupts, has_other_runners=has_other_runners)
     manager.register(running, "looprig.running")
-    state_of(config).running = running
     if has_other_runners:
         manager.register(running.made_sync, "looprig.made_sync")
-    return hosts
+    return running

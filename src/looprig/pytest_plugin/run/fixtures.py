@@ -23,7 +23,7 @@ from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.loops.is_async import hides_async, is_async_function
+from looprig.pytest_plugin.is_async import hides_async, is_async_function
 from looprig.pytest_plugin.peers.owners import Owners
 from looprig.pytest_plugin.run.finalizers import ending_tasks_of, finalizers_in, finishing
 from looprig.pytest_plugin.run.hosts import Hosts

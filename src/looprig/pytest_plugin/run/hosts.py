@@ -20,12 +20,12 @@ from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.loops.factories import executors_by, loops_by
-from looprig.pytest_plugin.loops.is_async import is_async_test
+from looprig.pytest_plugin.is_async import is_async_test
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant
-from looprig.pytest_plugin.loops.planning import Planning
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.ends import Ends
+from looprig.pytest_plugin.run.factories import executors_by, loops_by
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.host import Host, LoopFactory
 from looprig.runtime.tasks import RunningTest
@@ -44,8 +44,8 @@ _HOW_TO_DECLARE: Final = (
 class Hosts:
     """The open loops of a run."""
 
-    def __init__(self, planning: Planning, options: Options) -> None:
-        self._planning = planning
+    def __init__(self, loops: LoopPlan, options: Options) -> None:
+        self._loops = loops
         self._options = options
         self._open: dict[object, Host] = {}
         # Each is asked for several times a test.
@@ -88,7 +88,7 @@ class Hosts:
         if not self._outlives(item, component, node):
             return None
         if host is None and (component is not None or is_async_test(item)):
-            settings = self._planning.settings
+            settings = self._loops.settings
             # What the loop is made from comes first, and is set up without a loop.
             if settings.is_silent(item) or all(_compat.is_cached(d) for d in settings.fixtures(item)):
                 return self.of_item(item)
@@ -97,7 +97,7 @@ class Hosts:
     def _component(self, item: pytest.Item) -> Component | None:
         placed = self._placed
         if placed[0] is not item:
-            placed = self._placed = item, self._planning.component(item) or self._joined.get(item)
+            placed = self._placed = item, self._loops.component(item) or self._joined.get(item)
         return placed[1]
 
     def is_planned(self, item: pytest.Item) -> bool:
@@ -119,7 +119,7 @@ class Hosts:
         """
         item = _compat.item_of(request)
         if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules: raising is dear
-            raise _inside_loop(self._planning.registry.public_name(definition), item)
+            raise _inside_loop(self._loops.registry.public_name(definition), item)
         if request.node is not item:  # a loop lives at least as long as the test itself
             self.admit(definition, request)
         return self.of_item(item)
@@ -136,14 +136,14 @@ class Hosts:
         known = None if component is None or hasattr(item, "callspec") else (definition, request.node, component)
         if known in self._admitted:
             return
-        planned = self._planning.component_of_instance(definition, request.node, item)
+        planned = self._loops.component_of_instance(definition, request.node, item)
         planned = planned or self._unplanned.get((definition, request.node))
         if planned is component and known is not None:
             self._admitted.add(known)
         elif planned is not None and planned is not component:
             self._join(item, planned, definition, request)
         elif planned is None and not self._outlives(item, component, request.node):
-            new = Component(self._planning.place(request.node))
+            new = Component(self._loops.place(request.node))
             self._join(item, new, definition, request)
             self._unplanned[definition, request.node] = new  # not where it was refused
 
@@ -156,7 +156,7 @@ class Hosts:
         node = _compat.requesting_node(request)
         component = self._component(item)
         if not self._outlives(item, component, node):
-            planned = self._planning.component_of_instance(requester, node, item)
+            planned = self._loops.component_of_instance(requester, node, item)
             if planned is None:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
@@ -171,7 +171,7 @@ class Hosts:
         """Whether the loop of the item lives at least as long as `node`."""
         if component is None:
             return node is item
-        return component.place.depth <= self._planning.place(node).depth
+        return component.place.depth <= self._loops.place(node).depth
 
     def _join(
         self, item: pytest.Function, component: Component, definition: Definition, request: pytest.FixtureRequest
@@ -181,7 +181,7 @@ class Hosts:
             self._joined[item] = component
             self._latest, self._placed = None, (None, None)
             return
-        registry = self._planning.registry
+        registry = self._loops.registry
         label = registry.label(definition)
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
@@ -193,13 +193,13 @@ class Hosts:
     # Opening and closing
 
     def _make(self, key: object, node: Any, item: pytest.Function) -> Host:
-        if self._planning.settings.is_silent(item):
+        if self._loops.settings.is_silent(item):
             component = self._component(item)
             if component is None or not component.declarations:
                 return self._keep(key, node, self._open_plain(), ())
         values: dict[str, Any] = {}
         found: tuple[Definition, ...] = ()
-        for definition in self._planning.settings.fixtures(item):
+        for definition in self._loops.settings.fixtures(item):
             value = _compat.item_request(item).getfixturevalue(definition.argname)
             if is_meant(definition.argname, value):  # else it is a fixture of that name, and no more
                 values[definition.argname] = value
@@ -267,7 +267,7 @@ class Hosts:
 
     def settling(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures, alive now, that an item's loop was to be made from, where that failed."""
-        settings = self._planning.settings
+        settings = self._loops.settings
         return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if _compat.is_cached(d))
 
     def admit_standing(self, definition: Definition, live: Iterable[object], request: pytest.FixtureRequest) -> None:
@@ -323,7 +323,7 @@ class Hosts:
                 if declaration.about == about and declaration.place is None:
                     return declaration.value
             return None
-        for config in reversed(self._planning.settings.configs(item)):
+        for config in reversed(self._loops.settings.configs(item)):
             value = getattr(config, name)
             if value is not None:
                 return value

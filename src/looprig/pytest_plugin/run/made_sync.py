@@ -21,7 +21,7 @@ import pytest
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.loops.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
+from looprig.pytest_plugin.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
 from looprig.pytest_plugin.peers.owners import Owners
 
 __all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]

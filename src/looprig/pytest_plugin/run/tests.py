@@ -22,8 +22,8 @@ import pytest
 from looprig.exceptions import StuckTaskError, TimeoutExpiredError
 from looprig.location import location_of
 from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.loops.is_async import hides_async, inner_test, is_async_test
-from looprig.pytest_plugin.loops.settings import Settings
+from looprig.pytest_plugin.is_async import hides_async, inner_test, is_async_test
+from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.run.fixtures import SettingUp
@@ -51,13 +51,13 @@ class Running:
         self,
         hosts: Hosts,
         setting_up: SettingUp,
-        settings: Settings,
+        settings: LoopSettings,
         options: Options,
         interrupts: Interrupts,
         *,
         has_other_runners: bool,
     ) -> None:
-        self._hosts = hosts
+        self.hosts: Final = hosts
         self._setting_up = setting_up
         self._owners = settings.owners
         self._has_owners = bool(settings.owners)
@@ -82,10 +82,10 @@ class Running:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
         self.is_new = False
-        if (_compat.has_fixtures(item) and self._is_async(item)) or self._hosts.is_planned(item):
+        if (_compat.has_fixtures(item) and self._is_async(item)) or self.hosts.is_planned(item):
             self._interrupts.install()
         else:  # it may be about signals itself; what is alive under it is still torn down
-            self._interrupts.give_back(signal.SIGINT, *(() if self._hosts.are_open else (signal.SIGTERM,)))
+            self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
         self._seconds = self._limit_of(item)
         self._begin(item, "set-up")
 
@@ -129,12 +129,12 @@ class Running:
         known = list(_compat.resolved_definitions(item))
         with (
             self._setting_up.carrying_requests(_compat.item_request(item), known),
-            CurrentLoop(self._hosts.open_host(item)),
+            CurrentLoop(self.hosts.open_host(item)),
         ):
             try:
                 context.run(runtest)
             finally:
-                host = self._hosts.open_host(item)  # it may have come to a loop in its call
+                host = self.hosts.open_host(item)  # it may have come to a loop in its call
                 if host is not None:
                     host.note_closed((item.name, running.location))
         if host is not None and (limit := self._ends.limit) is not None and limit.is_over:
@@ -244,7 +244,7 @@ class Running:
                 return
             # An example is a test: what it leaves over ends before the next, though the fixtures go on.
             running = RunningTest(item.name, function)
-            host = self._hosts.of_item(item)
+            host = self.hosts.of_item(item)
             errors: list[BaseException] = []
             try:
                 self._run_test(item, lambda: made, {}, running)
@@ -281,7 +281,7 @@ class Running:
         self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any], running: RunningTest
     ) -> Any:
         self._has_run = True
-        host = self._hosts.of_item(item)
+        host = self.hosts.of_item(item)
         setting_up = self._setting_up
         context, needs = setting_up.ground_of_test(item, running)
         return host.run(

@@ -16,8 +16,7 @@ import pytest
 
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.collection.hooks import Collecting
-from looprig.pytest_plugin.loops.is_async import (
+from looprig.pytest_plugin.is_async import (
     LOOP_NAMES,
     hides_async,
     innermost,
@@ -26,8 +25,7 @@ from looprig.pytest_plugin.loops.is_async import (
     is_function,
     is_what_its_name_says,
 )
-from looprig.pytest_plugin.loops.planning import Planning
-from looprig.pytest_plugin.state import state_of
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.run.tests import Running
@@ -55,17 +53,18 @@ def _is_installed(definition: Definition) -> bool:
 class Waking:
     """What wakes the active part in one run, now or later."""
 
-    def __init__(self, config: pytest.Config, planning: Planning, collecting: Collecting) -> None:
-        self._config = config
-        self._planning = planning
-        self._collecting = collecting
+    def __init__(self, session: pytest.Session, loops: LoopPlan) -> None:
+        self._session = session
+        self._loops = loops
+        self._owners = loops.settings.owners
+        self._running: Running | None = None
         self._undo: list[Callable[[], None]] = []
 
     def arrange(self, items: Iterable[pytest.Item]) -> None:
         """Wake it at once if need be, and otherwise see to it that it can be woken."""
         functions = [item for item in items if _compat.has_fixtures(item)]
-        definitions = [d for d in _compat.all_definitions(self._planning.session) if _may_need_loop(d)]
-        if self._planning.has_async or any(self._may_be_asked_for(d, functions) for d in definitions):
+        definitions = [d for d in _compat.all_definitions(self._session) if _may_need_loop(d)]
+        if self._loops.has_async or any(self._may_be_asked_for(d, functions) for d in definitions):
             self.wake()
             return
         for definition in definitions:
@@ -73,19 +72,24 @@ class Waking:
         if any(is_function(item) and not is_what_its_name_says(item.obj, item.originalname) for item in functions):
             from looprig.pytest_plugin.run.made_sync import MadeSync  # noqa: PLC0415 - most suites have no such test
 
-            made_sync = MadeSync(self._collecting.owners, self._run_test, lambda _item: False)
-            self._config.pluginmanager.register(made_sync, "looprig.made_sync")
+            made_sync = MadeSync(self._owners, self._run_test, lambda _item: False)
+            self._session.config.pluginmanager.register(made_sync, "looprig.made_sync")
+
+    @property
+    def may_watch(self) -> bool:
+        """Whether tests may be watched; not where looprig stands back from all of them."""
+        return self._running is not None or not self._owners.stands_back
 
     def _may_be_asked_for(self, definition: Definition, items: list[pytest.Function]) -> bool:
         """Whether a fixture of the suite is async and looprig's to run: any test may ask for it with a request."""
         if is_builtin(definition) or _is_installed(definition):
             return False  # no suite need know of them
         # Which test will ask is not known: what another plugin claims of the first, it claims of most.
-        return any(self._collecting.owners.owner_of_fixture(definition, item) is None for item in items[:1])
+        return any(self._owners.owner_of_fixture(definition, item) is None for item in items[:1])
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
         item = _compat.item_of(request)
-        if is_builtin(definition) or self._collecting.owners.owner_of_fixture(definition, item) is None:
+        if is_builtin(definition) or self._owners.owner_of_fixture(definition, item) is None:
             self._wake_for(item)
 
     def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -98,18 +102,16 @@ class Waking:
         return running
 
     def wake(self) -> "Running":
-        """Register the active part, once, and give what runs tests."""
-        state = state_of(self._config)
-        if state.hosts is None:
+        """Register the active part, once, and return what runs tests."""
+        if self._running is None:
             # From here on the run needs asyncio.
             from looprig.pytest_plugin.run.activation import activate  # noqa: PLC0415
 
             for undo in self._undo:
                 undo()
             self._undo.clear()
-            manager = self._config.pluginmanager
+            manager = self._session.config.pluginmanager
             if (asleep := manager.get_plugin("looprig.made_sync")) is not None:
                 manager.unregister(asleep)
-            state.hosts = activate(self._config, self._planning, self._collecting)
-        assert state.running is not None
-        return state.running
+            self._running = activate(self._session, self._loops)
+        return self._running

@@ -1,0 +1,81 @@
+"""Declarations that are broken by themselves, and the tests that use them.
+
+`collection` keeps an error of each broken declaration; here is which tests cannot run because of it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from looprig.declare.fields import Source, resolve_fields
+from looprig.declare.service import ServiceSpec
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.collected import Collected
+from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
+from looprig.pytest_plugin.collection.registry import Registry, plain
+
+__all__ = ["broken_declarations", "late_providers"]
+
+
+def broken_declarations(collected: Collected) -> Found:
+    """Yield each broken declaration with the tests that use it, if any."""
+    for broken in collected.broken:
+        functions = (item for item in collected.items if isinstance(item, pytest.Function))
+        yield broken.error, [item for item in functions if _concerns(broken, item)]
+
+
+def _concerns(broken: BrokenDeclaration, item: pytest.Function) -> bool:
+    if broken.node not in item.listchain():
+        return False
+    if broken.everywhere:
+        return True
+    # A fixture of a node below overrides it.
+    visible = _compat.visible_definitions(broken.name, broken.node)
+    return any(
+        name == broken.name
+        and (found is None or found in visible)
+        and _is_by(broken.asker, item.obj if user is None else user.func)
+        for user, name, found in _compat.requests(_compat.fixture_info(item))
+    )
+
+
+def _is_by(asker: Any, function: Any) -> bool:
+    return asker is None or plain(asker) is plain(function)
+
+
+def late_providers(collected: Collected) -> Found:
+    """Yield Protocols whose provider was imported after a service that takes it had become a fixture."""
+    for fixture, error in _late(collected.registry):
+        yield (
+            error,
+            [
+                item
+                for item in collected.items
+                if isinstance(item, pytest.Function) and fixture in _compat.fixture_info(item).names_closure
+            ],
+        )
+
+
+def _late(registry: Registry) -> Iterator[tuple[str, LooprigError]]:
+    for fixture, spec in registry.services.items():
+        try:
+            now = resolve_fields(spec, registry.living_services)
+        except DeclarationError as error:
+            yield fixture, error
+            continue
+        for source, later in zip(registry.sources(spec), now, strict=True):
+            if later.service is not None and source.service is None:
+                yield fixture, _came_late(spec, source, later.service)
+
+
+def _came_late(spec: ServiceSpec, source: Source, provider: ServiceSpec) -> DeclarationError:
+    taker, given = spec.cls.__qualname__, provider.cls.__qualname__
+    return DeclarationError(
+        f"{taker}.{source.field} takes what {given} provides, but {given} was imported after {taker} had become a "
+        "fixture.",
+        [spec.party, provider.party],
+        f"Import {given} where {taker} is imported first, in a conftest.py say.",
+    )

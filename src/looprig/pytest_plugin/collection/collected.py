@@ -1,0 +1,114 @@
+"""What was collected: the tests, the fixtures that they use, and the declarations that are broken.
+
+Decides nothing: `checks` finds what is wrong, and `loops` makes the plan.
+
+Invariants:
+1. All that was collected is here, before `-k` and `-m` deselect: selection changes nothing.
+2. Tests that use the same definitions are in one `Group`: whatever depends on their fixtures alone is worked out once.
+3. A suite with nothing async pays for one look at its definitions, and for one at each test.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import pytest
+
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.hooks import Collection
+from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.is_async import ENTRYPOINT, is_async_test, is_builtin, may_need_loop
+from looprig.pytest_plugin.peers.owners import Owner, Owners
+
+__all__ = ["Collected", "Group", "collect"]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Tests that use the same definitions of fixtures.
+
+    `owner` is the other plugin that runs them, `None` if looprig does. With `is_left`, looprig stands back from them.
+    `fixtures` are the definitions, each with those that it requests, which come before it; it is empty in a suite with
+    nothing async.
+    """
+
+    tests: Sequence[pytest.Function]
+    names: Sequence[str]
+    fixtures: Sequence[tuple[Definition, tuple[Definition, ...]]]
+    owner: Owner | None
+    is_async: bool
+    is_left: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Collected:
+    """The result of one collection.
+
+    `tests` are the items that can have fixtures, unless looprig stands back from all of them, in the order in which
+    they were collected. `items` are all items.
+    """
+
+    session: pytest.Session
+    items: Sequence[pytest.Item]
+    tests: Mapping[pytest.Function, Group]
+    groups: Sequence[Group]
+    registry: Registry
+    owners: Owners
+    broken: Sequence[BrokenDeclaration]
+
+    @property
+    def broken_names(self) -> frozenset[str]:
+        """The names that have no fixture because a declaration is broken."""
+        return frozenset(each.name for each in self.broken if not each.has_fixture)
+
+
+def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
+    """Sum up a collection."""
+    tests = [item for item in items if _compat.has_fixtures(item)]
+    if all(collection.owners.leaves(test) for test in tests):
+        tests = []
+    definitions = _compat.all_definitions(collection.session)
+    has_async = any(may_need_loop(each) and not is_builtin(each) for each in definitions) or any(
+        ENTRYPOINT in test.fixturenames for test in tests
+    )
+    alike: dict[tuple[Any, ...], list[pytest.Function]] = {}
+    for test in tests:
+        if has_async:
+            _compat.complete(test)
+        alike.setdefault(_key(test, collection.owners), []).append(test)
+    groups = [
+        Group(
+            tests=found,
+            names=_compat.fixture_info(found[0]).names_closure,
+            fixtures=tuple(_compat.dependencies(_compat.fixture_info(found[0]))) if has_async else (),
+            owner=owner,
+            is_async=is_async,
+            is_left=collection.owners.leaves(found[0]),
+        )
+        for (owner, is_async, *_), found in alike.items()
+    ]
+    group_of = {test: group for group in groups for test in group.tests}
+    return Collected(
+        session=collection.session,
+        items=items,
+        tests={test: group_of[test] for test in tests},
+        groups=groups,
+        registry=collection.registry,
+        owners=collection.owners,
+        broken=collection.parameters.broken,
+    )
+
+
+def _key(test: pytest.Function, owners: Owners) -> tuple[Any, ...]:
+    """Return a key that is equal for tests with the same definitions.
+
+    Tests of one class or module have the same definitions if they have the same names; but where a test is
+    parametrized, its parameters take the place of fixtures. Another plugin that runs the test may run its fixtures too.
+    """
+    info = _compat.fixture_info(test)
+    common = owners.owner_of_test(test), is_async_test(test)
+    return (*common, id(info)) if hasattr(test, "callspec") else (*common, test.parent, *info.names_closure)

@@ -1,0 +1,51 @@
+"""The proxies that the annotations of one function mean.
+
+Makes no fixtures (`registry` does), and does not decide which of several proxies is meant (`declare.proxy` does).
+"""
+
+from typing import Any, final
+
+from looprig.declare.proxy import ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
+from looprig.declare.service import ServiceSpec
+from looprig.location import Location, location_of
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin.collection.registry import Registry
+
+__all__ = ["VisibleProxies"]
+
+
+@final
+class VisibleProxies:
+    """The proxies that `function`, collected on `node`, sees."""
+
+    def __init__(self, registry: Registry, function: Any, node: Any) -> None:
+        self._function = function
+        self._node = node
+        self._registry = registry
+
+    def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
+        """Return what `Proxy[service]` means: the declared proxy that is visible, or else one for each test.
+
+        Raises:
+            DeclarationError: several are visible.
+        """
+        declared = [spec for spec in self._registry.living_services() if is_proxy(spec.cls) and self._sees(spec)]
+        found = proxy_before(service, declared, self._party(), kind)
+        return found or self._registry.implicit_proxy(service, kind)
+
+    def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
+        """Return what `Through(proxy)` means for a service.
+
+        Raises:
+            DeclarationError: no such proxy stands in front of it, or it doesn't say which of several is meant.
+        """
+        if proxy is None or is_proxy_class(proxy):
+            return self.before(service, kind_of_proxy(proxy) or "Proxy")
+        return proxy_named(proxy, service, (), self._party())
+
+    def _sees(self, spec: ServiceSpec) -> bool:
+        found = (self._registry.target(each) for each in _compat.visible_definitions(spec.name, self._node))
+        return any(target is not None and target.spec.key == spec.key for target in found)
+
+    def _party(self) -> tuple[str, Location]:
+        return getattr(self._function, "__qualname__", repr(self._function)), location_of(self._function)

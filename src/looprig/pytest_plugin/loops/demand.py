@@ -1,0 +1,91 @@
+"""Which tests and fixtures stand on a loop.
+
+Does not say on which: `loop_plan` does.
+
+Invariant: a sync fixture stands on a loop if it requests, in any test, a fixture that does. pytest gives one instance
+of it to all tests, whatever each of them sees behind its names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import final
+
+import pytest
+
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.collected import Collected, Group
+from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, is_own_loop, may_be_async
+from looprig.pytest_plugin.loops.settings import LoopSettings
+
+__all__ = ["Demand", "demand_of"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The tests that may be on a loop, each with those of its fixtures that stand on one, and all such fixtures.
+
+    `has_async` is false if none of these tests needs a loop of looprig's: a suite's own `loop` serves sync tests by
+    itself.
+    """
+
+    tests: Mapping[pytest.Function, Sequence[Definition]]
+    fixtures: frozenset[Definition]
+    has_async: bool
+
+
+def demand_of(collected: Collected, settings: LoopSettings) -> Demand:
+    """Find the tests and fixtures that stand on a loop."""
+    needing, standing = _fixtures(collected.groups, settings)
+
+    @cache
+    def facts(group: Group) -> tuple[Sequence[Definition], bool, bool]:
+        """Return the fixtures that stand on a loop, and whether the tests may be on one, or need one of looprig's."""
+        definitions = [definition for definition, _ in group.fixtures]
+        shape = tuple(definition for definition in definitions if definition in standing)
+        loops = [*_named_like_loops(group)]
+        may_be = group.is_async or bool(shape) or any(_is_loop(each, settings) for each in loops)
+        needs = group.is_async or any(is_own_loop(each) for each in loops) or not needing.isdisjoint(definitions)
+        return shape, may_be, needs
+
+    tests: dict[pytest.Function, Sequence[Definition]] = {}
+    has_async = False
+    for test, group in collected.tests.items():
+        if group.owner is None:
+            shape, may_be, needs = facts(group)
+            is_hidden = not group.is_async and is_hidden_async_test(test)
+            if may_be or is_hidden:
+                tests[test] = shape
+            has_async = has_async or needs or is_hidden
+    return Demand(tests, frozenset(standing), has_async)
+
+
+def _fixtures(groups: Iterable[Group], settings: LoopSettings) -> tuple[set[Definition], set[Definition]]:
+    """Return the fixtures that need a loop of looprig's, and those that stand on any loop."""
+    needing: set[Definition] = set()
+    standing: set[Definition] = set()
+    for group in groups:
+        for definition, requested in group.fixtures:
+            if (
+                may_be_async(definition)
+                or not needing.isdisjoint(requested)
+                or any(is_own_loop(other) for other in requested)
+            ):
+                needing.add(definition)
+            if definition in needing or any(other in standing or _is_loop(other, settings) for other in requested):
+                standing.add(definition)
+    return needing, standing
+
+
+def _is_loop(definition: Definition, settings: LoopSettings) -> bool:
+    """Return whether a fixture returns a loop: looprig's own, or one of the suite's that looprig uses."""
+    return definition.argname in LOOP_NAMES and (is_own_loop(definition) or settings.is_provider(definition))
+
+
+def _named_like_loops(group: Group) -> Iterator[Definition]:
+    """Yield what answers `loop` and `event_loop`, where tests use these names."""
+    for name in LOOP_NAMES:
+        if name in group.names:
+            yield from _compat.definitions_in_item(group.tests[0], name)[-1:]

@@ -1,0 +1,58 @@
+"""`--explain-loops`: the loop plan in words, and what is wrong with it and with declarations.
+
+Does not phrase the plan (`looprig.plan.explain` does) and judges nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import final
+
+import pytest
+
+from looprig.exceptions import LooprigError
+from looprig.plan.explain import explain
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+
+__all__ = ["Explanation"]
+
+
+@final
+class Explanation:
+    """The lines that are shown once collection is over; `errors` returns those of the tests that were selected."""
+
+    def __init__(self, loops: LoopPlan, errors: Callable[[Sequence[pytest.Item]], Iterable[LooprigError]]) -> None:
+        self._errors = errors
+        self._loops = loops
+
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Show the plan and the errors."""
+        loops = self._loops
+        lines = [*explain(loops.plan, lambda test: getattr(test, "name", str(test)), self._way, loops.own)]
+        for error in self._errors(items):
+            lines += [*str(error).splitlines(), ""]
+        return lines
+
+    def _way(self, test: object, number: int) -> list[str]:
+        """Return the names of the fixtures between a test and an instance that it reaches, along the shortest way."""
+        assert isinstance(test, pytest.Item)
+        assert _compat.has_fixtures(test)
+        wanted = self._loops.instances.definitions.get(number)
+        if wanted is None:
+            return []
+        info = _compat.fixture_info(test)
+        requested_by: dict[Definition, list[Definition]] = {}
+        for definition, requested in _compat.dependencies(info):
+            for other in requested:
+                requested_by.setdefault(other, []).append(definition)
+        ways = [[wanted]]
+        seen = {wanted}
+        while ways:
+            way = ways.pop(0)
+            if way[0].argname in info.initialnames or way[0] not in requested_by:
+                return [self._loops.registry.label(definition) for definition in way[:-1]]
+            for user in requested_by[way[0]]:
+                if user not in seen:
+                    seen.add(user)
+                    ways.append([user, *way])
+        return []

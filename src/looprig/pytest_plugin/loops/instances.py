@@ -1,0 +1,104 @@
+"""The instances of fixtures that tests reach: each is a definition at the node that its scope gives it.
+
+Decides nothing about loops (`looprig.plan` does).
+
+Invariant: whichever instance pytest may give to a test, in whatever order tests run, is joined with the others.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, Final, final
+
+import pytest
+
+from looprig.declare.loop_config import LoopConfig
+from looprig.location import location_of
+from looprig.plan import Instance, Place, Planner
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.loops.settings import Flavour
+from looprig.scopes import Scope
+
+__all__ = ["Instances"]
+
+
+@final
+class Instances:
+    """The instances of one plan, each with its number."""
+
+    def __init__(self, planner: Planner, registry: Registry) -> None:
+        self._planner = planner
+        self._registry = registry
+        # By a definition, or the location of a `loop_config`; the node; and the flavour.
+        self._numbers: dict[tuple[object, Any, Flavour], int] = {}
+        self.definitions: Final[dict[int, Definition]] = {}
+        """The definition of each instance of a fixture, by its number."""
+        self.place: Final[Callable[[Any], Place]] = cache(_place)
+
+    def of_fixtures(self, item: pytest.Function, shape: Iterable[Definition], flavour: Flavour) -> Iterator[int]:
+        """Yield the instances that an item reaches and that are wider than itself."""
+        for definition in shape:
+            # A parametrization may give an instance another scope than its definition has.
+            scope = _compat.parametrized_scope(item, definition)
+            if scope is Scope.FUNCTION or (node := _compat.scope_place(item, scope, definition)) is item:
+                continue
+            number = self._numbers.get((definition, node, flavour))
+            if number is None:
+                label, location = self._registry.label(definition), location_of(definition.func)
+                is_alias = self._registry.target(definition) is not None
+                number = self._planner.add_instance(Instance(label, scope, self.place(node), location, is_alias))
+                self._numbers[definition, node, flavour] = number
+                self.definitions[number] = definition
+            yield number
+
+    def of_configs(self, item: pytest.Function, configs: Iterable[LoopConfig], flavour: Flavour) -> Iterator[int]:
+        """Yield an instance for each `loop_config` that gives the loop of an item a wider scope than the item's."""
+        for config in configs:
+            node = _compat.scope_place(item, config.scope, None)
+            if config.scope is Scope.FUNCTION or node is item:
+                continue
+            number = self._numbers.get((config.location, node, flavour))
+            if number is None:
+                instance = Instance("loop_config", config.scope, self.place(node), config.location)
+                number = self._numbers[config.location, node, flavour] = self._planner.add_instance(instance)
+            yield number
+
+    def join_nested(self) -> None:
+        """Join instances of one definition at nested nodes.
+
+        pytest keeps one instance of a definition: the tests of a nested class are given that of the class around
+        it while it is alive, and one of their own otherwise. The plan must not depend on which of them runs first.
+        """
+        by_definition: dict[tuple[object, Flavour], dict[Any, int]] = {}
+        for (definition, node, flavour), number in self._numbers.items():
+            by_definition.setdefault((definition, flavour), {})[node] = number
+        for numbers in by_definition.values():
+            for node, number in numbers.items() if len(numbers) > 1 else ():
+                for around in node.listchain()[-2::-1]:
+                    if around in numbers:
+                        self._planner.join(number, numbers[around])
+
+    def around(self, item: pytest.Function, definition: Definition, flavour: Flavour) -> tuple[int, ...]:
+        """Return the instances of a definition on the nodes around an item."""
+        numbers = (self._numbers.get((definition, node, flavour)) for node in item.listchain()[-2::-1])
+        return tuple(number for number in numbers if number is not None)
+
+    def find(self, definition: Definition, node: object, flavour: Flavour) -> int | None:
+        """Return the number of an instance; `None` if no test reaches it by declaration."""
+        return self._numbers.get((definition, node, flavour))
+
+
+def _place(node: Any) -> Place:
+    label = node.nodeid if node.nodeid not in {"", "."} else "the session"
+    return Place(node, len(node.listchain()) - 1, label, _kind(node))
+
+
+def _kind(node: object) -> Scope:
+    if isinstance(node, pytest.Session):
+        return Scope.SESSION
+    if isinstance(node, pytest.Directory):
+        return Scope.PACKAGE
+    if isinstance(node, pytest.Module):
+        return Scope.MODULE
+    return Scope.CLASS if isinstance(node, pytest.Class) else Scope.FUNCTION

@@ -1,0 +1,141 @@
+"""The loop plan: which loop each test and each fixture instance runs on.
+
+Decides nothing about loops itself (`looprig.plan` does), opens none (`run` does), and raises no error: contradictions
+are in the answer, each with the tests that it concerns.
+
+Invariant: tests of one shape share one tuple of reached instances. The plan costs one dictionary entry a test.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import pytest
+
+from looprig.exceptions import LooprigError
+from looprig.location import Location
+from looprig.plan import Component, Place, Plan, Planner
+from looprig.plan.check import contradictions
+from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.collected import Collected, Group
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.loops.demand import Demand, demand_of
+from looprig.pytest_plugin.loops.instances import Instances
+from looprig.pytest_plugin.loops.settings import Flavour, LoopSettings
+from looprig.scopes import Scope
+
+__all__ = ["LoopPlan", "plan_loops"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """The plan of one run.
+
+    `own` are the tests with a loop to themselves; `fixtures` stand on a loop in some test; `errors` are contradictions,
+    each with the tests that it concerns. `has_async` is false if no test needs a loop of looprig's.
+    """
+
+    plan: Plan
+    instances: Instances
+    own: Sequence[pytest.Function]
+    fixtures: frozenset[Definition]
+    has_async: bool
+    errors: Sequence[tuple[LooprigError, Sequence[pytest.Item]]]
+    registry: Registry
+    settings: LoopSettings
+
+    def component(self, item: pytest.Item) -> Component | None:
+        """Return the component of an item; `None` if its loop, should it need one, is its own."""
+        return self.plan.component(item)
+
+    def component_of_instance(self, definition: Definition, node: object, item: pytest.Function) -> Component | None:
+        """Return the component that an instance was planned on; `None` if no test reaches it by declaration."""
+        number = self.instances.find(definition, node, self.settings.flavour(item))
+        return None if number is None else self.plan.component_of_instance[number]
+
+    def place(self, node: object) -> Place:
+        """Return the place of a collection node."""
+        return self.instances.place(node)
+
+    def loops_of(self, definition: Definition) -> set[str]:
+        """Describe the loops that instances of a definition stand on; empty if it needs no loop."""
+        numbers = (number for number, each in self.instances.definitions.items() if each is definition)
+        components = (self.plan.component_of_instance[number] for number in numbers)
+        found = {f"the {component.scope} loop on {component.place.label}" for component in components}
+        return found or ({"the loop of the test"} if definition in self.fixtures else set())
+
+
+def plan_loops(collected: Collected, settings: LoopSettings) -> LoopPlan:
+    """Make the plan of all that was collected."""
+    demand = demand_of(collected, settings)
+    planner = Planner()
+    instances = Instances(planner, collected.registry)
+    own = _add_tests(planner, instances, demand, collected, settings) if demand.has_async else []
+    plan = planner.solve()
+    return LoopPlan(
+        plan=plan,
+        instances=instances,
+        own=own,
+        fixtures=demand.fixtures,
+        has_async=demand.has_async,
+        errors=[(error, _items(component)) for component, error in contradictions(plan, _party)],
+        registry=collected.registry,
+        settings=settings,
+    )
+
+
+def _items(component: Component) -> Sequence[pytest.Item]:
+    return [test for test in component.tests if isinstance(test, pytest.Item)]
+
+
+def _party(test: object) -> tuple[str, Location]:
+    assert isinstance(test, pytest.Item)
+    return test.name, _compat.place_of_item(test)
+
+
+def _add_tests(
+    planner: Planner, instances: Instances, demand: Demand, collected: Collected, settings: LoopSettings
+) -> list[pytest.Function]:
+    """Tell the planner what each test reaches and declares, and return the tests that reach nothing."""
+    by_group: dict[tuple[Group, Flavour], tuple[int, ...]] = {}
+    shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+    narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
+    own: dict[pytest.Function, None] = {}
+    for test, shape in demand.tests.items():
+        declared = settings.of(test, instances.place)
+        if declared.declarations:
+            settings.insert_names(test)
+        fixtures = (*shape, *declared.loops)
+        is_alike = not (declared.configs or declared.loops or any(_compat.is_parametrized(test, d) for d in shape))
+        key = (collected.tests[test], declared.flavour)
+        reached = by_group.get(key) if is_alike else None
+        if reached is None:
+            reached = (
+                *instances.of_fixtures(test, fixtures, declared.flavour),
+                *instances.of_configs(test, declared.configs, declared.flavour),
+            )
+            narrow += [(test, each, declared.flavour) for each in fixtures if _is_narrowed(test, each)]
+            reached = shared.setdefault(reached, reached)
+            if is_alike:
+                by_group[key] = reached
+        if reached:
+            planner.add_test(test, reached)
+            planner.declare(test, declared.declarations)
+        else:
+            own[test] = None
+    instances.join_nested()
+    # pytest may give a test that a parametrization gives an instance of its own a wider one that is alive.
+    for test, definition, flavour in narrow:
+        if numbers := instances.around(test, definition, flavour):
+            planner.add_test(test, (*planner.reached(test), *numbers))
+            planner.declare(test, settings.of(test, instances.place).declarations)
+            own.pop(test, None)
+    return [*own]
+
+
+def _is_narrowed(item: pytest.Function, definition: Definition) -> bool:
+    """Return whether a parametrization gives an item an instance of its own of a wider fixture."""
+    is_own = _compat.parametrized_scope(item, definition) is Scope.FUNCTION
+    return is_own and _compat.scope_of(definition) is not Scope.FUNCTION
