@@ -16,12 +16,12 @@ from typing_extensions import is_protocol
 from looprig.declare.annotations import parameters_of
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
-from looprig.declare.proxy import declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
+from looprig.declare.proxy import Through, declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Fixture", "Source", "Through", "find_cycle", "resolve_fields", "service_of"]
+__all__ = ["Fixture", "Source", "find_cycle", "resolve_fields", "service_of"]
 
 
 @final
@@ -30,18 +30,6 @@ class Fixture:
     """Names the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
 
     name: str
-
-
-@final
-@dataclasses.dataclass(frozen=True, slots=True)
-class Through:
-    """Has a service, or a client of one, be reached through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
-
-    What is given is the service, but its address (`address`, `host`, `port`, `url` ...) is that of the proxy. With no
-    proxy named it is the one that `Proxy[Postgres]` means there; `Through(UdpProxy)` is `UdpProxy[Postgres]`.
-    """
-
-    proxy: type | None = None
 
 
 @final

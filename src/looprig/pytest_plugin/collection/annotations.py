@@ -14,9 +14,10 @@ from typing import Any, Protocol, final
 from typing_extensions import is_protocol
 
 from looprig.declare.annotations import annotations_of
-from looprig.declare.fields import Through, service_of
+from looprig.declare.fields import service_of
 from looprig.declare.proxy import (
     ProxyKind,
+    Through,
     is_proxy_class,
     kind_of_proxy,
     misplaced,

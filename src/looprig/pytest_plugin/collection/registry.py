@@ -20,7 +20,7 @@ from typing import Any, Final, final
 import pytest
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
-from looprig.declare.proxy import ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
+from looprig.declare.proxy import TCP, ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import AskError, DeclarationError, LooprigError
 from looprig.location import Location, location_of
@@ -205,10 +205,9 @@ class Registry:
         spec = self._implicit_proxies.get((service.key, kind))
         if spec is None:
             # Not before a proxy is asked for, since that loads asyncio.
-            from looprig.services.proxy import Proxy, proxy_for  # noqa: PLC0415
-            from looprig.services.udp_proxy import UdpProxy  # noqa: PLC0415
+            from looprig.services.proxy import proxy_for  # noqa: PLC0415
 
-            spec = proxy_for(service, UdpProxy if kind == "UdpProxy" else Proxy)
+            spec = proxy_for(service, kind)
             self._implicit_proxies[service.key, kind] = spec
         return spec
 
@@ -329,7 +328,7 @@ class Proxies:
             DeclarationError: there is no such proxy in front of it, or one of several is to be named.
         """
         if proxy is None or is_proxy_class(proxy):
-            return self.before(service, kind_of_proxy(proxy) or "Proxy")
+            return self.before(service, kind_of_proxy(proxy) or TCP)
         return proxy_named(proxy, service, (), self._party())
 
     def _sees(self, spec: ServiceSpec) -> bool:
