@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from looprig._version import __version__ as __version__
     from looprig.declare.fields import Fixture as Fixture
-    from looprig.declare.fields import Through as Through
     from looprig.declare.lifecycle import EntersItself as EntersItself
     from looprig.declare.lifecycle import Runs as Runs
     from looprig.declare.lifecycle import StartsAndStops as StartsAndStops
     from looprig.declare.loop_config import LoopConfig as LoopConfig
     from looprig.declare.loop_config import loop_config as loop_config
+    from looprig.declare.proxy import Through as Through
     from looprig.declare.proxy import proxy_fixture as proxy_fixture
     from looprig.declare.service import service_fixture as service_fixture
     from looprig.exceptions import DeclarationError as DeclarationError
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from looprig.exceptions import UnexpectedResponseError as UnexpectedResponseError
     from looprig.http.client import TestClient as TestClient
     from looprig.http.response import Response as Response
-    from looprig.net.datagrams.proxy.by_hand import DatagramProxy as DatagramProxy
-    from looprig.net.proxy.tcp import TcpProxy as TcpProxy
+    from looprig.net.tcp.proxy import TcpProxy as TcpProxy
+    from looprig.net.udp.proxy import DatagramProxy as DatagramProxy
     from looprig.pytest_plugin.markers import timeout as timeout
     from looprig.runtime.ask import ask as ask
     from looprig.services.aiohttp import AiohttpService as AiohttpService
@@ -90,7 +90,7 @@ _HOMES = {
     "AsgiApp": "looprig.services.asgi",
     "AsgiService": "looprig.services.asgi",
     "Context": "looprig.services.context",
-    "DatagramProxy": "looprig.net.datagrams.proxy.by_hand",
+    "DatagramProxy": "looprig.net.udp.proxy",
     "DeclarationError": "looprig.exceptions",
     "EntersItself": "looprig.declare.lifecycle",
     "Entrypoint": "looprig.services.entrypoint",
@@ -106,10 +106,10 @@ _HOMES = {
     "Runs": "looprig.declare.lifecycle",
     "ServiceStartError": "looprig.exceptions",
     "StartsAndStops": "looprig.declare.lifecycle",
-    "TcpProxy": "looprig.net.proxy.tcp",
+    "TcpProxy": "looprig.net.tcp.proxy",
     "TcpService": "looprig.services.tcp",
     "TestClient": "looprig.http.client",
-    "Through": "looprig.declare.fields",
+    "Through": "looprig.declare.proxy",
     "TimeoutExpiredError": "looprig.exceptions",
     "UdpProxy": "looprig.services.udp_proxy",
     "UnexpectedResponseError": "looprig.exceptions",

@@ -150,7 +150,7 @@ def test_a_service_with_fields_for_checkers_only_is_declared_and_resolved(define
 @needs_deferred
 def test_a_toxic_with_a_type_for_checkers_only_is_told_that_it_is_no_dataclass(define: Define) -> None:
     module = define("from looprig.toxics import Latency\nclass Slow(Latency):\n    much: Missing")
-    with pytest.raises(DeclarationError, match="Slow is no dataclass"):
+    with pytest.raises(DeclarationError, match="Slow isn't a dataclass"):
         module["Slow"](1.0)
     assert issubclass(module["Slow"], Latency)
 

@@ -27,9 +27,9 @@ class Cache(Life): ...
             class Slow: ...
             """,
             """
-            proxy_fixture was put on Slow, which is no proxy.
+            proxy_fixture was put on Slow, which isn't a proxy.
               test_it.py:15: Slow
-            Write `class Slow(Proxy[Rest])`, with the service that it stands in front of.
+            Write `class Slow(Proxy[Rest])`, with the service that it is in front of.
             """,
             id="no proxy",
         ),
@@ -40,7 +40,7 @@ class Cache(Life): ...
             class Slow(Proxy[Plain]): ...
             """,
             """
-            Slow does not say of which service it is a proxy: Plain is none.
+            Slow does not say of which service it is a proxy: Plain isn't one.
               test_it.py:16: Slow
               test_it.py:15: Plain
             Write `class Slow(Proxy[Rest])`, with a class that is decorated with @service_fixture.
@@ -107,7 +107,7 @@ class Lossy(Proxy[Db]): ...
         pytest.param(
             TWO + "async def test_it(proxy: Proxy[Db]): ...",
             """
-            test_it takes a Proxy[Db], and 2 proxies stand in front of Db.
+            test_it takes a Proxy[Db], but 2 proxies are in front of Db.
               test_it.py:19: test_it
               test_it.py:15: Slow
               test_it.py:17: Lossy
@@ -146,7 +146,7 @@ class Lossy(Proxy[Db]): ...
             async def test_it(rest): ...
             """,
             """
-            Rest.db takes a Proxy[Db], and none is declared.
+            Rest.db takes a Proxy[Db], but none is declared.
               test_it.py:15: Rest.db
               test_it.py:9: Db
             Declare one: @proxy_fixture(scope=...) on `class DbProxy(Proxy[Db])`.
@@ -163,7 +163,7 @@ class Lossy(Proxy[Db]): ...
             async def test_it(rest): ...
             """.replace("\n            ", "\n"),
             """
-            Rest.cache takes a Cache through Slow, which stands in front of Db.
+            Rest.cache takes a Cache through Slow, which is in front of Db.
               test_it.py:20: Rest.cache
               test_it.py:15: Slow
               test_it.py:13: Cache

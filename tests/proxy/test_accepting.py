@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from looprig.net.proxy import listener
+from looprig.net.tcp import listener
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, proxied, raw_client, timers, until
 

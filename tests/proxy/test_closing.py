@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from looprig import LooprigError, TcpProxy
-from looprig.net.proxy import connection as connection_module
-from looprig.net.proxy.aiomisc import AiomiscProxy
+from looprig.aiomisc.proxy import AiomiscProxy
+from looprig.net.tcp import connection as connection_module
 from looprig.toxics import HalfClose, Latency
 from tests.proxy.conftest import Run
 from tests.proxy.peers import (
@@ -142,7 +142,7 @@ def test_a_proxy_begins_once(run: Run) -> None:
             proxy = AiomiscProxy(*address)
             await proxy.start()
             where = proxy.address
-            with pytest.raises(LooprigError, match=r"AiomiscProxy is running already\.\n  .*test_closing\.py:"):
+            with pytest.raises(LooprigError, match=r"AiomiscProxy is already running\.\n  .*test_closing\.py:"):
                 await proxy.start()
             assert proxy.address == where
             await proxy.close()

@@ -133,7 +133,7 @@ def test_a_proxy_that_ends_leaves_no_client_without_an_end(run: Run) -> None:
             writer.close()
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(*where)
-            with pytest.raises(LooprigError, match="not running"):
+            with pytest.raises(LooprigError, match="isn't running"):
                 proxy.address  # noqa: B018 - asking is what fails
 
     run(scenario())

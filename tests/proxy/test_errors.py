@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterable
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
 from looprig import ProxyError, TcpProxy
-from looprig.net.proxy.fault_controls import FaultControls
-from looprig.net.proxy.watch import current_watch
+from looprig.net.faults.watch import Watched, current_watch
 from looprig.toxics import Abort, Effect, Flow, Latency, Note, Pause, Send, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Pouring, echoing, meet, proxied
@@ -142,9 +141,9 @@ class Watching:
 
     seed = 1
 
-    def begin(self, proxy: FaultControls[Any, Any]) -> None: ...
+    def begin(self, proxy: Watched) -> None: ...
 
-    def end(self, proxy: FaultControls[Any, Any]) -> None: ...
+    def end(self, proxy: Watched) -> None: ...
 
 
 class Reaches:

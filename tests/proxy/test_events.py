@@ -2,7 +2,7 @@
 
 import pytest
 
-from looprig.net.proxy.events import KEPT, EventKind, EventLog, ProxyEvent
+from looprig.net.faults.events import KEPT, EventKind, EventLog, ProxyEvent
 from looprig.toxics.flow import FlowDirection
 
 
@@ -19,7 +19,7 @@ def event(kind: EventKind, toxic: str = "", direction: FlowDirection | None = No
 
 def test_the_oldest_are_forgotten_and_still_counted() -> None:
     made = log(*(ProxyEvent(number, "closed", number) for number in range(KEPT + 5)))
-    assert made.told == KEPT + 5
+    assert made.count == KEPT + 5
     kept = list(made)
     assert (kept[0].connection, kept[-1].connection, len(kept)) == (5, KEPT + 4, KEPT)
 
@@ -27,10 +27,10 @@ def test_the_oldest_are_forgotten_and_still_counted() -> None:
 @pytest.mark.parametrize(("before", "after", "first"), [(3, 0, None), (3, 2, 3), (0, KEPT + 7, 7), (KEPT, 4, KEPT)])
 def test_what_came_since_is_told_as_far_as_it_is_kept(before: int, after: int, first: int | None) -> None:
     made = log(*(ProxyEvent(number, "closed", number) for number in range(before)))
-    told = made.told
+    count = made.count
     for number in range(before, before + after):
         made.add(ProxyEvent(number, "closed", number))
-    since = made.since(told)
+    since = made.since(count)
     assert len(since) == min(after, KEPT)
     assert (since[0].connection if since else None) == first
 

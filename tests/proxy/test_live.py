@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from looprig.net.proxy.tcp import TcpProxy
+from looprig.net.tcp.proxy import TcpProxy
 from looprig.toxics import Bandwidth, Corrupt, Discard, Latency, Slice, SlowClose, Stall, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Recording, echoing, meet, proxied, until

@@ -44,10 +44,10 @@ async def later() -> None:
 @pytest.mark.parametrize(
     ("toxics", "told"),
     [
-        (Latency(0.1), r"has toxics=Latency\(delay=0.1\), which is one and no"),
+        (Latency(0.1), r"has toxics=Latency\(delay=0.1\), which is a single toxic"),
         ([Mute()], "Mute has none of on_start, on_data, on_eof"),
-        ([[Latency(0.1)]], r"and is no toxic for TCP\.(?s:.*)Give them one by one"),
-        ([Loss(0.1)], r"Loss\(.*no toxic for TCP\.(?s:.*)those for UDP in looprig\.toxics\.udp"),
+        ([[Latency(0.1)]], r"but isn't a toxic for TCP\.(?s:.*)Pass them one by one"),
+        ([Loss(0.1)], r"Loss\(.*isn't a toxic for TCP\.(?s:.*)those for UDP in looprig\.toxics\.udp"),
     ],
 )
 def test_what_can_be_no_toxic_is_told_as_a_proxy_begins(run: Run, toxics: Any, told: str) -> None:
@@ -60,7 +60,7 @@ def test_what_can_be_no_toxic_is_told_as_a_proxy_begins(run: Run, toxics: Any, t
 
 
 def test_a_toxic_with_fields_has_to_be_a_dataclass() -> None:
-    with pytest.raises(DeclarationError, match=r"Bare is no dataclass\.(?s:.*)Put @dataclass"):
+    with pytest.raises(DeclarationError, match=r"Bare isn't a dataclass\.(?s:.*)Put @dataclass"):
         Bare()
 
 

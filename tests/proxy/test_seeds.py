@@ -225,7 +225,7 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
         (lambda: Latency(float("inf")), "Latency: delay is inf: give a number, 0 or more, and not inf"),
         (lambda: Latency(float("nan")), "Latency: delay is nan"),
         (lambda: Slice(0), "Slice: size is 0 bytes"),
-        (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: give a number above 0 (if nothing is to pass,"),
+        (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: give a number above 0 (to let nothing pass,"),
         (lambda: Bandwidth(float("inf")), "Bandwidth: rate is inf bytes a second: give a number above 0"),
         (lambda: Bandwidth(float("nan")), "Bandwidth: rate is nan bytes a second: give a number above 0"),
         (lambda: Corrupt(2), "Corrupt: bit_rate is 2, which is not between 0 and 1"),
@@ -246,12 +246,12 @@ def test_what_is_no_toxic_is_told(run: Run) -> None:
         async with echoing() as proxy:
             with (
                 pytest.raises(
-                    DeclarationError, match=r"Reset was given to a proxy, and is a class.*\n.*\nWrite Reset\(\.\.\.\)"
+                    DeclarationError, match=r"Reset was passed to a proxy, but is a class.*\n.*\nWrite Reset\(\.\.\.\)"
                 ),
                 proxy.apply(Reset),  # type: ignore[arg-type]
             ):
                 pass
-        with pytest.raises(DeclarationError, match="3 was given to a proxy, and is no toxic for TCP"):
+        with pytest.raises(DeclarationError, match="3 was passed to a proxy, but isn't a toxic for TCP"):
             await TcpProxy(("127.0.0.1", 1), toxics=(3,)).__aenter__()  # type: ignore[arg-type]
 
     run(scenario())

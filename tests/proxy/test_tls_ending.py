@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from looprig import TcpProxy
-from looprig.net.proxy import connection as connection_module
+from looprig.net.tcp import connection as connection_module
 from looprig.toxics import Effect, Flow, Limit, Reset, Send, Stall, Toxic
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Echo, Pouring, Recording, raw_client, serving, until

@@ -2,8 +2,8 @@
 
 import msgspec
 
+import looprig.aiomisc.proxy  # pyright: ignore[reportUnusedImport]
 import looprig.http.client  # pyright: ignore[reportUnusedImport]
-import looprig.net.proxy.aiomisc  # pyright: ignore[reportUnusedImport]
 import looprig.services.aiohttp  # pyright: ignore[reportUnusedImport]
 import looprig.services.entrypoint  # pyright: ignore[reportUnusedImport]
 import looprig.services.proxy  # pyright: ignore[reportUnusedImport]

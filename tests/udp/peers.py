@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from looprig import DatagramProxy
-from looprig.net.datagrams.proxy.rolls import Rolls
+from looprig.net.udp.rng import DatagramRng
 from looprig.toxics.udp import Toxic
 
 __all__ = ["MANY", "SEED", "Client", "Service", "chosen", "numbered", "proxied", "tasks_and_fds", "without"]
@@ -122,11 +122,11 @@ def numbered(count: int = MANY, size: int = 20) -> list[bytes]:
 
 def chosen(rate: float, name: str, *, direction: str = "upstream", seed: int = SEED) -> list[int]:
     """Return the datagrams of the first client that a toxic with this rate picks: it rolls once for each."""
-    rolls = Rolls(seed, 0, direction, name)
+    rng = DatagramRng(seed, 0, direction, name)
     found: list[int] = []
     for number in range(MANY):
-        rolls.begin(number, 0)
-        if rolls.random() < rate:
+        rng.start(number, 0)
+        if rng.random() < rate:
             found.append(number)
     return found
 

@@ -183,7 +183,7 @@ def test_implicit_proxies_of_both_kinds_stand_beside_each_other(pytester: pytest
     async def test_it(resolver: Resolver): ...
     """,
             [
-                "Resolver.proxy takes a UdpProxy[Dns], and none is declared.",
+                "Resolver.proxy takes a UdpProxy[Dns], but none is declared.",
                 "Declare one: @proxy_fixture(scope=...) on `class DnsProxy(UdpProxy[Dns])`.",
             ],
         ),
@@ -195,7 +195,7 @@ def test_implicit_proxies_of_both_kinds_stand_beside_each_other(pytester: pytest
 
     async def test_it(proxy: UdpProxy[Dns]): ...
     """,
-            ["test_it takes a UdpProxy[Dns], and 2 proxies stand in front of Dns."],
+            ["test_it takes a UdpProxy[Dns], but 2 proxies are in front of Dns."],
         ),
         (
             """
@@ -310,4 +310,4 @@ def test_a_service_at_a_path_has_no_udp_proxy(pytester: pytest.Pytester) -> None
     """
     result = run(pytester, HEAD + suite)
     result.assert_outcomes(errors=1)
-    assert "Local has the address '/tmp/nobody', and no UDP proxy can stand in front of a path." in output(result)
+    assert "Local has the address '/tmp/nobody', and a UDP proxy can't be in front of a path." in output(result)

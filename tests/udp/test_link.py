@@ -49,8 +49,8 @@ def test_a_thousand_clients_leave_no_socket_task_or_timer(run: Run) -> None:
                 for client in clients:
                     client.close()
                 link = proxy._running()
-            assert not link._departures._held
-            assert link._departures._timer is None
+            assert not link._sender._schedule
+            assert link._sender._timer is None
             assert link._idle_timer is None
         assert tasks_and_fds() == before
 
@@ -112,8 +112,9 @@ def test_a_service_that_is_not_there_is_told_once_of_each_connection(run: Run) -
                         pass
                 await _until(lambda: len([event for event in proxy.events if event.kind == "refused"]) >= 2)
                 errors = proxy.take_errors()
+                where = "{}:{}".format(*address)
                 assert sorted(str(error).splitlines()[0] for error in errors) == [
-                    f"Connection #{index} found nobody at {address[0]}:{address[1]}: [Errno 111] Connection refused."
+                    f"Connection #{index} found no service at {where}: [Errno 111] Connection refused."
                     for index in (0, 1)
                 ]
                 assert all(isinstance(error.__cause__, ConnectionRefusedError) for error in errors)
@@ -210,7 +211,7 @@ def test_what_cannot_be_sent_is_told_and_lost(run: Run, toxic: Toxic, told: str)
 
 def test_errors_that_nobody_took_are_raised_at_the_end(run: Run) -> None:
     async def scenario() -> None:
-        with pytest.raises(ExceptionGroup, match="DatagramProxy had errors that nobody took") as caught:
+        with pytest.raises(ExceptionGroup, match="DatagramProxy had unhandled errors") as caught:
             async with proxied(Broken()) as (_, _, client):
                 client.send(b"bad")
         assert [type(error) for error in caught.value.exceptions] == [ProxyError]
@@ -305,3 +306,55 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - of what nobody tells
             await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Failing(Toxic):
+    """Ends the test, as an assertion of pytest does."""
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        pytest.fail("not this one")
+
+
+@dataclass(frozen=True, slots=True)
+class NoGenerator(Toxic):
+    """Is written as a coroutine function."""
+
+    async def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return [Send(data)]
+
+
+@pytest.mark.parametrize(
+    ("toxic", "told"),
+    [
+        (Failing(), "Failing raised on connection #0: Failed: not this one."),
+        (NoGenerator(), "NoGenerator raised on connection #0: TypeError: NoGenerator gave <coroutine object"),
+    ],
+)
+def test_an_error_of_any_kind_in_a_toxic_is_reported(run: Run, toxic: Toxic, told: str) -> None:
+    """Also an outcome of pytest's, which is no `Exception`."""
+
+    async def scenario() -> None:
+        async with proxied() as (proxy, service, client):
+            with proxy.apply(toxic):
+                client.send(b"x")
+            client.send(b"after")
+            assert await service.has(1) == [b"after"]
+            (error,) = proxy.take_errors()
+            assert told in str(error)
+
+    run(scenario())
+
+
+def test_a_when_that_fails_the_test_is_reported(run: Run) -> None:
+    def bad(_: ConnectionInfo) -> bool:
+        pytest.fail("not this one")
+
+    async def scenario() -> None:
+        async with proxied(Loss(1.0, when=bad)) as (proxy, service, client):
+            client.send(b"one")
+            assert await service.has(1) == [b"one"]
+            (error,) = proxy.take_errors()
+            assert "The `when` of a toxic raised on connection #0: Failed: not this one." in str(error)
+
+    run(scenario())

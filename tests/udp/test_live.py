@@ -1,6 +1,8 @@
 """Toxics applied and removed while datagrams are under way, and a service that can't be reached."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -148,7 +150,7 @@ def test_toxics_of_the_other_kind_are_refused(run: Run) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, _, _):
             with (
-                pytest.raises(DeclarationError, match="and is no toxic for UDP"),
+                pytest.raises(DeclarationError, match="but isn't a toxic for UDP"),
                 proxy.apply(toxics.Latency(0.1)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             ):
                 pass
@@ -157,7 +159,7 @@ def test_toxics_of_the_other_kind_are_refused(run: Run) -> None:
                 proxy.apply(Loss),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             ):
                 pass
-            with pytest.raises(DeclarationError, match="is no toxic for TCP"):
+            with pytest.raises(DeclarationError, match="isn't a toxic for TCP"):
                 async with TcpProxy(
                     proxy.address,
                     toxics=[Loss(0.1)],  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
@@ -200,11 +202,85 @@ def test_a_proxy_that_does_not_run_says_so(run: Run) -> None:
     async def scenario() -> None:
         async with proxied() as (proxy, _, _):
             assert repr(proxy) == f"<DatagramProxy: 127.0.0.1:{proxy.port}>"
-        with pytest.raises(LooprigError, match="DatagramProxy is not running"), proxy.apply(Loss(0.1)):
+        with pytest.raises(LooprigError, match="DatagramProxy isn't running"), proxy.apply(Loss(0.1)):
             pass
-        with pytest.raises(LooprigError, match="DatagramProxy is not running"):
+        with pytest.raises(LooprigError, match="DatagramProxy isn't running"):
             _ = proxy.port
         assert repr(proxy) == "<DatagramProxy: not running>"
         assert "seed 20251" in proxy.render()
+
+    run(scenario())
+
+
+def test_a_block_that_is_never_entered_is_an_error(run: Run) -> None:
+    async def scenario() -> None:
+        async with proxied() as (proxy, service, client):
+            proxy.unreachable()
+            proxy.apply(Loss(1.0))
+            client.send(b"not lost")
+            assert await service.has(1) == [b"not lost"]
+            told = [str(error).splitlines() for error in proxy.take_errors()]
+            assert [lines[0] for lines in told] == [
+                "DatagramProxy.unreachable() was never entered, so it did nothing.",
+                "DatagramProxy.apply(Loss(rate=1.0)) was never entered, so it did nothing.",
+            ]
+            assert all("test_live.py" in lines[1] for lines in told)
+
+    run(scenario())
+
+
+def test_waiting_for_connections_ends_with_the_proxy(run: Run) -> None:
+    async def scenario() -> None:
+        async with proxied(echoes=True) as (proxy, _, client):
+            client.send(b"?")
+            await client.has(1)
+            for_two = asyncio.create_task(proxy.wait_connections(2))
+            for_none = asyncio.create_task(proxy.wait_connections(0))
+            await asyncio.sleep(0)
+        with pytest.raises(LooprigError, match="The proxy ended while 2 connections were waited for"):
+            await for_two
+        await for_none
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class Inner(Toxic):
+    """Applies a toxic, or leaves a block, while it is asked about a datagram."""
+
+    does: Callable[[], object] = print
+
+    def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
+        yield Send(b"%d " % flow.seen + data, 60.0)
+        if data == b"now":
+            self.does()
+        yield Send(b"%d again" % flow.seen)
+
+
+def test_a_toxic_that_applies_another_is_not_disturbed_by_what_arrives_meanwhile(run: Run) -> None:
+    """To put a toxic on, the proxy reads what has arrived: that has to wait for the datagram in hand."""
+
+    async def scenario() -> None:
+        async with proxied() as (proxy, service, client):
+            with ExitStack() as stack, proxy.apply(Inner(lambda: stack.enter_context(proxy.apply(Loss(1.0))))):
+                client.send(b"now", b"queued")
+                await service.has(2)
+                client.send(b"lost")
+                with proxy.apply():
+                    pass
+            assert await service.has(4) == [b"0 again", b"1 again", b"0 now", b"1 queued"]
+
+    run(scenario())
+
+
+def test_a_toxic_may_end_its_own_block(run: Run) -> None:
+    """What it holds back of the same datagram goes on at once, and it is not asked about the next one."""
+
+    async def scenario() -> None:
+        async with proxied() as (proxy, service, client):
+            stack = ExitStack()
+            stack.enter_context(proxy.apply(Inner(stack.close)))
+            client.send(b"now", b"next")
+            assert await service.has(3) == [b"0 now", b"0 again", b"next"]
 
     run(scenario())

@@ -4,11 +4,11 @@ import asyncio
 import socket
 from typing import Any
 
-from looprig.net.datagrams.proxy.course import Stage
-from looprig.net.datagrams.proxy.departures import Departures, clock
-from looprig.net.datagrams.proxy.endpoint import Endpoint
-from looprig.net.datagrams.proxy.held import Held
-from looprig.net.datagrams.proxy.rolls import Rolls
+from looprig.net.udp.chain import Stage
+from looprig.net.udp.endpoint import Endpoint
+from looprig.net.udp.rng import DatagramRng
+from looprig.net.udp.schedule import Schedule
+from looprig.net.udp.sender import Sender, clock
 from looprig.toxics.flow import Flow
 from looprig.toxics.rule import ConnectionInfo
 from looprig.toxics.udp import Latency
@@ -17,36 +17,37 @@ from tests.udp.peers import Service
 
 
 def _stage() -> Stage:
-    rolls = Rolls(1, 0, "upstream", "Latency")
-    return Stage(Latency(1.0), Flow(ConnectionInfo(0, ""), "upstream", rolls), rolls, "Latency")
+    rng = DatagramRng(1, 0, "upstream", "Latency")
+    return Stage(Latency(1.0), Flow(ConnectionInfo(0, ""), "upstream", rng), rng, "Latency")
 
 
 def _ignore(*_: object) -> None:
     pass
 
 
-def _popped(held: Held[None]) -> list[bytes]:
+def _popped(schedule: Schedule[None]) -> list[bytes]:
     popped: list[bytes] = []
-    while held:
-        popped.append(held.pop().data)
+    while schedule:
+        popped.append(schedule.pop().data)
     return popped
 
 
 def test_what_is_due_at_the_same_time_keeps_its_order() -> None:
-    held: Held[None] = Held()
+    schedule: Schedule[None] = Schedule()
     for number in range(10):
-        held.push(b"%d" % number, 5.0, (), None)
-    assert _popped(held) == [b"%d" % number for number in range(10)]
+        schedule.push(b"%d" % number, 5.0, (), None)
+    assert _popped(schedule) == [b"%d" % number for number in range(10)]
 
 
 def test_what_came_at_the_same_time_is_in_its_order_again_when_delays_go() -> None:
     """Adding a delay and subtracting it again would leave a rounding error."""
-    held: Held[None] = Held()
+    schedule: Schedule[None] = Schedule()
     stage = _stage()
     for number in range(10):
-        held.push(b"%d" % number, 0.1, ((stage, 0.7 - number / 17),), None)
-    held.take_off({stage})
-    assert _popped(held) == [b"%d" % number for number in range(10)]
+        schedule.push(b"%d" % number, 0.1, ((stage, 0.7 - number / 17),), None)
+    stage.is_off = True
+    schedule.refresh()
+    assert _popped(schedule) == [b"%d" % number for number in range(10)]
 
 
 def test_a_datagram_is_sent_though_the_kernel_tells_of_an_earlier_one_in_its_place(run: Run) -> None:
@@ -71,9 +72,9 @@ def test_a_datagram_is_sent_though_the_kernel_tells_of_an_earlier_one_in_its_pla
 def test_what_the_kernel_takes_none_of_for_now_is_sent_later_in_its_order(run: Run) -> None:
     """Loopback never does this, so the path is blocked here at first."""
 
-    class Way:
+    class Pipe:
         def __init__(self) -> None:
-            self.exchange = self
+            self.connection = self
             self.is_open = True
             self.held = 0
             self.refusals = 3
@@ -93,14 +94,14 @@ def test_what_the_kernel_takes_none_of_for_now_is_sent_later_in_its_order(run: R
         raise AssertionError
 
     async def scenario() -> None:
-        departures = Departures(failed)
-        way: Any = Way()
+        sender = Sender(failed)
+        pipe: Any = Pipe()
         for data in (b"1", b"2", b"3"):
-            departures.add(data, clock(), (), way)
-            departures.release()
+            sender.add(data, clock(), (), pipe)
+            sender.release()
         async with asyncio.timeout(20):
-            await way.has_all.wait()
-        assert way.sent == [b"1", b"2", b"3"]
-        assert way.held == 0
+            await pipe.has_all.wait()
+        assert pipe.sent == [b"1", b"2", b"3"]
+        assert pipe.held == 0
 
     run(scenario())

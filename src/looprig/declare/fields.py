@@ -18,12 +18,12 @@ from typing_extensions import is_protocol
 from looprig.declare.annotations import parameters_of
 from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
-from looprig.declare.proxy import declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
+from looprig.declare.proxy import Through, declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Fixture", "Source", "Through", "find_cycle", "resolve_fields", "service_of"]
+__all__ = ["Fixture", "Source", "find_cycle", "resolve_fields", "service_of"]
 
 
 @final
@@ -32,19 +32,6 @@ class Fixture:
     """The name of the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
 
     name: str
-
-
-@final
-@dataclasses.dataclass(frozen=True, slots=True)
-class Through:
-    """A route to a service, or to a client's service, through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
-
-    The field or parameter gets the service itself, but its address (`address`, `host`, `port`, `url` ...) is the
-    proxy's. `Through()` uses the proxy that `Proxy[Postgres]` means there, `Through(UdpProxy)` that of
-    `UdpProxy[Postgres]`.
-    """
-
-    proxy: type | None = None
 
 
 @final

@@ -1,16 +1,17 @@
-"""`proxy_fixture`: declares a proxy in front of a service, and finds the one that `Proxy[Rest]` or `UdpProxy[Dns]` is.
+"""Proxies as declarations: `proxy_fixture`, `Through`, and which declared proxy an annotation means.
 
-A proxy is a service like any other, with a lifecycle and a scope, that takes the service it stands before as its
-field `service`. Does not run it: the classes `Proxy` and `UdpProxy` do, which are known here by their names alone, so
-that this stays pure.
+A proxy is a service like any other, with a lifecycle and a scope, that takes the service behind it as its field
+`service`. Does not run it, and does not import the classes that do: a class is a proxy if it says of which kind it is
+(`ProxyClass`).
 
-Invariant: a proxy of one kind never stands for one of the other, though both be in front of one service.
+Invariant: a proxy of one kind never stands in for one of another, even if both are in front of the same service.
 """
 
 import inspect
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, TypeVar, cast, overload
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast, final, overload
 
 from typing_extensions import is_protocol
 
@@ -21,7 +22,11 @@ from looprig.location import Location, location_of
 from looprig.scopes import ScopeName
 
 __all__ = [
+    "TCP",
+    "UDP",
+    "ProxyClass",
     "ProxyKind",
+    "Through",
     "declared_before",
     "is_proxy",
     "is_proxy_class",
@@ -34,41 +39,66 @@ __all__ = [
     "stands_before",
 ]
 
-ProxyKind = Literal["Proxy", "UdpProxy"]
-_KINDS: Final[tuple[ProxyKind, ...]] = ("Proxy", "UdpProxy")
-
 P = TypeVar("P", bound=Any)
 
 
+class ProxyKind(NamedTuple):
+    """A kind of proxies: the generic class that users subscript, and the module that has it."""
+
+    name: str
+    module: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+TCP: Final = ProxyKind("Proxy", "looprig.services.proxy")
+UDP: Final = ProxyKind("UdpProxy", "looprig.services.udp_proxy")
+
+
+class ProxyClass(Protocol):
+    """A class whose instances are proxies: the generic class of a kind says of which."""
+
+    proxy_kind: ClassVar[ProxyKind]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Through:
+    """Reach a service, or a client of one, through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
+
+    The value is the service, but its address (`address`, `host`, `port`, `url` ...) is the proxy's. Without a proxy it
+    goes through what `Proxy[Postgres]` means there; `Through(UdpProxy)` means `UdpProxy[Postgres]`.
+    """
+
+    proxy: type | None = None
+
+
 def kind_of_proxy(annotation: Any) -> ProxyKind | None:
-    """Of which kind a proxy is: `Proxy` or `UdpProxy` itself, `Proxy[Rest]`, or a class that is one."""
+    """Return the kind of a proxy: of `Proxy` or `UdpProxy` itself, of `Proxy[Rest]`, or of a subclass."""
     named = typing.get_origin(annotation) or annotation
-    bases: tuple[type, ...] = named.__mro__ if isinstance(named, type) else ()
-    return next((kind for base in bases for kind in _KINDS if _is_called(base, kind)), None)
-
-
-def _is_called(cls: type, kind: ProxyKind) -> bool:
-    return cls.__qualname__ == kind and cls.__module__.startswith("looprig")
-
-
-def is_proxy_class(annotation: Any) -> bool:
-    """Whether something is the class `Proxy` or `UdpProxy` itself, or `Proxy[Rest]`."""
-    named = typing.get_origin(annotation) or annotation
-    return isinstance(named, type) and any(_is_called(named, kind) for kind in _KINDS)
+    kind: ProxyKind | None = getattr(named, "proxy_kind", None) if isinstance(named, type) else None
+    return kind
 
 
 def is_proxy(cls: type) -> bool:
-    """Whether a class is a proxy in front of a service."""
+    """Return whether a class is a proxy in front of a service."""
     return kind_of_proxy(cls) is not None
 
 
+def is_proxy_class(annotation: Any) -> bool:
+    """Return whether something is the generic class of a kind, or `Proxy[Rest]`."""
+    named = typing.get_origin(annotation) or annotation
+    return isinstance(named, type) and "proxy_kind" in vars(named)
+
+
 def proxied_service(annotation: Any) -> Any:
-    """`Rest` of `Proxy[Rest]` or `UdpProxy[Rest]`; `None` for all else."""
+    """Return `Rest` for `Proxy[Rest]` or `UdpProxy[Rest]`, and `None` for all else."""
     return next(iter(typing.get_args(annotation)), None) if is_proxy_class(annotation) else None
 
 
 def stands_before(cls: type) -> Any:
-    """The service class that a proxy stands before: `Rest` of `class SlowRest(Proxy[Rest])`."""
+    """Return the service class behind a proxy: `Rest` for `class SlowRest(Proxy[Rest])`."""
     return hints_of(cls).get("service") if is_proxy(cls) else None
 
 
@@ -81,18 +111,18 @@ def proxy_fixture(
 def proxy_fixture(
     cls: type[Any] | None = None, /, *, scope: ScopeName = "function", name: str | None = None, autouse: bool = False
 ) -> Any:
-    """Declares a proxy that stands in front of a service, with what is on all the time.
+    """Declare a proxy in front of a service, with toxics that are on all the time.
 
         @proxy_fixture(scope="module")
         @dataclass(kw_only=True)
         class SlowDatabase(Proxy[Postgres]):
             toxics: Sequence[Toxic] = (Latency(0.05),)
 
-    Whoever asks for `Proxy[Postgres]`, or for `SlowDatabase`, gets it; and `Annotated[Postgres, Through(SlowDatabase)]`
-    is the database behind it. Arguments as of `service_fixture`.
+    Whoever asks for `Proxy[Postgres]`, or for `SlowDatabase`, gets it, and `Annotated[Postgres, Through(SlowDatabase)]`
+    is the database behind it. The arguments are those of `service_fixture`.
 
     Raises:
-        DeclarationError: the class is no proxy, or does not say of which service.
+        DeclarationError: the class isn't a proxy, or does not say of which service.
     """
     __tracebackhide__ = True
 
@@ -101,16 +131,16 @@ def proxy_fixture(
         party = (getattr(cls, "__qualname__", repr(cls)), location_of(cls))
         if not isinstance(cls, type) or not is_proxy(cls):
             raise DeclarationError(
-                f"proxy_fixture was put on {party[0]}, which is no proxy.",
+                f"proxy_fixture was put on {party[0]}, which isn't a proxy.",
                 [party],
-                f"Write `class {party[0]}(Proxy[Rest])`, with the service that it stands in front of.",
+                f"Write `class {party[0]}(Proxy[Rest])`, with the service that it is in front of.",
             )
         service = stands_before(cls)
         if spec_of(typing.get_origin(service) or service) is None:
-            # A Protocol is what the type variable of `Proxy` is bound to: nothing was put in its place.
+            # If it is a Protocol it is the bound of `Proxy`'s type variable, for which nothing was given.
             is_named = isinstance(service, type) and not is_protocol(service)
             found = [(service.__qualname__, location_of(service))] if is_named else []
-            why = f": {service.__qualname__} is none" if is_named else ""
+            why = f": {service.__qualname__} isn't one" if is_named else ""
             raise DeclarationError(
                 f"{party[0]} does not say of which service it is a proxy{why}.",
                 [party, *found],
@@ -124,7 +154,7 @@ def proxy_fixture(
 
 
 def _be_itself(cls: type) -> None:
-    """Takes back what @dataclass makes of a class beside its constructor: two proxies are never equal."""
+    """Remove what @dataclass makes besides the constructor: two proxies are never equal."""
     for name in ("__repr__", "__eq__", "__hash__"):
         made = vars(cls).get(name, cls)
         code = getattr(inspect.unwrap(made) if callable(made) else made, "__code__", None)
@@ -135,16 +165,16 @@ def _be_itself(cls: type) -> None:
 def proxy_before(
     service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location], kind: ProxyKind
 ) -> ServiceSpec | None:
-    """The proxy of a kind that stands in front of a service by declaration, if one does.
+    """Return the declared proxy of a kind in front of a service, if there is one.
 
     Raises:
-        DeclarationError: several do.
+        DeclarationError: there are several.
     """
     found = [spec for spec in declared if kind_of_proxy(spec.cls) == kind and _is_before(spec, service)]
     name = service.cls.__qualname__
     if len(found) > 1:
         raise DeclarationError(
-            f"{asker[0]} takes a {kind}[{name}], and {len(found)} proxies stand in front of {name}.",
+            f"{asker[0]} takes a {kind}[{name}], but {len(found)} proxies are in front of {name}.",
             [asker, *(spec.party for spec in found)],
             f"Name the one you mean: {' or '.join(spec.cls.__qualname__ for spec in found)}.",
         )
@@ -154,17 +184,17 @@ def proxy_before(
 def declared_before(
     service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location], kind: ProxyKind
 ) -> ServiceSpec:
-    """The proxy that `Proxy[service]` means in a service, which cannot have one of each test's own.
+    """Return the proxy that `Proxy[service]` means in a service, which can't have a new one for each test.
 
     Raises:
-        DeclarationError: there is none, or several.
+        DeclarationError: there is none, or there are several.
     """
     found = proxy_before(service, declared, asker, kind)
     if found is not None:
         return found
     name = service.cls.__qualname__
     raise DeclarationError(
-        f"{asker[0]} takes a {kind}[{name}], and none is declared.",
+        f"{asker[0]} takes a {kind}[{name}], but none is declared.",
         [asker, service.party],
         f"Declare one: @proxy_fixture(scope=...) on `class {name}Proxy({kind}[{name}])`.",
     )
@@ -173,26 +203,26 @@ def declared_before(
 def proxy_named(
     proxy: Any, service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location]
 ) -> ServiceSpec:
-    """The proxy that `Through(proxy)` means for a service; `Through()` means a `Proxy`.
+    """Return the proxy that `Through(proxy)` means for a service; `Through()` means a `Proxy`.
 
     Raises:
-        DeclarationError: it is no declared proxy, or one in front of something else.
+        DeclarationError: it isn't a declared proxy, or is in front of something else.
     """
     if proxy is None or is_proxy_class(proxy):
-        return declared_before(service, declared, asker, kind_of_proxy(proxy) or "Proxy")
+        return declared_before(service, declared, asker, kind_of_proxy(proxy) or TCP)
     spec = spec_of(proxy)
     name = service.cls.__qualname__
     shown = getattr(proxy, "__qualname__", repr(proxy))
     if spec is None or not is_proxy(spec.cls):
         raise DeclarationError(
-            f"{asker[0]} goes through {shown}, which is no declared proxy.",
+            f"{asker[0]} goes through {shown}, which isn't a declared proxy.",
             [asker, (shown, location_of(proxy))],
             f"Declare it: @proxy_fixture(...) on `class {name}Proxy(Proxy[{name}])`.",
         )
     if not _is_before(spec, service):
         before = getattr(stands_before(spec.cls), "__qualname__", "another service")
         raise DeclarationError(
-            f"{asker[0]} takes a {name} through {shown}, which stands in front of {before}.",
+            f"{asker[0]} takes a {name} through {shown}, which is in front of {before}.",
             [asker, spec.party, service.party],
             f"Name a proxy in front of {name}.",
         )
@@ -200,14 +230,13 @@ def proxy_named(
 
 
 def misplaced(what: str, extras: Iterable[Any], party: tuple[str, Location]) -> DeclarationError | None:
-    """An error where a class stands in the `Annotated` of `what`, and `Through(...)` looks meant."""
+    """Return an error if the `Annotated` of `what` has a class where `Through(...)` seems to be meant."""
     for extra in extras:
         if not isinstance(extra, type):
             continue
         name = extra.__qualname__
-        is_through = name == "Through" and extra.__module__.startswith("looprig")
-        if is_through or is_proxy(extra):
-            fix = "Write Through()." if is_through else f"Write Through({name})."
+        if extra is Through or is_proxy(extra):
+            fix = "Write Through()." if extra is Through else f"Write Through({name})."
             return DeclarationError(f"{what} is annotated with the class {name}, which does nothing.", [party], fix)
     return None
 

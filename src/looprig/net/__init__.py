@@ -1,10 +1,10 @@
-"""Sockets, ports and proxies. Whoever is told a port keeps it; what a proxy returns has its types here."""
+"""Held ports, and proxies that inject faults. The types of what a proxy returns are here."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from looprig.net.proxy.events import ProxyEvent as ProxyEvent
-    from looprig.net.proxy.fault_controls import Applied as Applied
+    from looprig.net.faults.controls import Applied as Applied
+    from looprig.net.faults.events import ProxyEvent as ProxyEvent
 
 __all__ = [
     "Applied",
@@ -12,8 +12,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Applied": "looprig.net.proxy.fault_controls",
-    "ProxyEvent": "looprig.net.proxy.events",
+    "Applied": "looprig.net.faults.controls",
+    "ProxyEvent": "looprig.net.faults.events",
 }
 
 

@@ -1,6 +1,6 @@
 """The address of a bound socket.
 
-Does not bind anything. Invariant: none but of a socket that is bound.
+Does not bind anything. Invariant: it is the address of a socket that is bound.
 """
 
 from typing import NamedTuple

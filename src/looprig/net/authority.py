@@ -1,7 +1,7 @@
-"""A certificate authority for one test: what a proxy needs to stand in the middle of a TLS connection.
+"""A certificate authority for one test, for a proxy in the middle of a TLS connection.
 
-Does not make keys itself: trustme does, and is imported when an `Authority` is made. Nobody trusts it but who is given
-`client_context()`.
+Does not make keys itself: trustme does, and is imported when an `Authority` is made. Only clients that use
+`client_context()` trust it.
 """
 
 import ssl
@@ -26,14 +26,14 @@ class Authority:
         self._certificate: Final = self._authority.issue_cert(*hosts)
 
     def server_context(self) -> ssl.SSLContext:
-        """With which a server shows the certificate."""
+        """Return the context with which a server presents the certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # trustme takes pyOpenSSL's contexts as well, whose types are unknown where that is not installed.
+        # trustme also takes pyOpenSSL's contexts, whose types are unknown if that is not installed.
         self._certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """With which a client trusts the authority, and no other."""
+        """Return the context with which a client trusts this authority."""
         context = ssl.create_default_context()
         context.check_hostname = True
         self._authority.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]

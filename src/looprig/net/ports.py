@@ -1,15 +1,16 @@
-"""Ports that are held, not merely seen to be free.
+"""Ports that are held, not just found to be free.
 
-A port that was free a moment ago may be anybody's now. A held port has a socket bound to it for as long as it is
-held: `SO_REUSEADDR` is set and the socket does not listen. By socket(7) and ip(7) of Linux the kernel then gives
-the port to nobody who asks for port 0 on that address or on the wildcard address, nor to an outgoing connection,
-while a server that names the port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis,
-Go and Node do) still binds it and listens. Until it does, a connection to the port is refused.
+A port that was free a moment ago may be in use now. A held port has a socket bound to it for as long as it is held:
+`SO_REUSEADDR` is set and the socket does not listen. According to socket(7) and ip(7) of Linux, the kernel then assigns
+the port to no one who asks for port 0 on that address or on the wildcard address, nor to an outgoing connection. A
+server that names the port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis, Go and Node do)
+can still bind it and listen. Until it does, a connection to the port is refused.
 
-Does not start servers, and does not protect a port from someone who names it: holding is against chance alone.
+Does not start servers, and does not protect a port from someone who names it: holding it prevents only collisions by
+chance.
 
 Invariants:
-1. A port is told only after its socket is bound, and the socket stays bound until it is closed.
+1. A port is known only after its socket is bound, and the socket stays bound until it is closed.
 2. Closing twice is the same as closing once.
 """
 
@@ -30,13 +31,13 @@ __all__ = [
     "url_of",
 ]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 
 def localhost() -> str:
-    """Give the address of this host that can be bound: `127.0.0.1`, or `::1` where there is no IPv4.
+    """Return the loopback address that can be bound: `127.0.0.1`, or `::1` without IPv4.
 
-    Raises `OSError` where neither can be bound.
+    Raises `OSError` if neither can be bound.
     """
     failures: list[OSError] = []
     for address in ("127.0.0.1", "::1"):
@@ -50,7 +51,7 @@ def localhost() -> str:
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Put a base URL together; an IPv6 address gets its brackets.
+    """Return a base URL; an IPv6 address gets its brackets.
 
     >>> url_of("http", "::1", 8080)
     'http://[::1]:8080'
@@ -59,7 +60,7 @@ def url_of(scheme: str, host: str, port: int) -> str:
 
 
 class _Closable(Protocol):
-    """What has a `close` is closed by leaving its `with` block."""
+    """A context manager that closes itself at the end of its `with` block."""
 
     __slots__ = ()
 
@@ -76,7 +77,7 @@ class _Closable(Protocol):
 
 @final
 class HeldPort(_Closable):
-    """A port nobody else is given by chance for as long as this is open.
+    """A port that no one else gets by chance for as long as this is open.
 
     >>> with hold_port() as held:
     ...     held.port > 0
@@ -107,14 +108,14 @@ class HeldPort(_Closable):
 def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> HeldPort:
     """Take a port on `host` (by default `localhost()`) and hold it until it is closed.
 
-    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server cannot bind beside the holder: let the
-    port go just before it does. Raises `OSError` where the host cannot be bound.
+    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server can't bind beside the holder: let the port go
+    just before it does. Raises `OSError` if the host can't be bound.
     """
     return HeldPort(_bound(host or localhost(), kind))
 
 
 def listening_socket(host: str | None = None) -> socket.socket:
-    """Give a bound TCP socket, to be handed to a server of our own in place of a host and a port.
+    """Return a bound TCP socket, to pass to a server in place of a host and a port.
 
     Its port is known, and ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
     """
@@ -124,9 +125,9 @@ def listening_socket(host: str | None = None) -> socket.socket:
 
 
 async def accepts_connections(host: str, port: int) -> bool:
-    """Try once to connect, and say whether somebody listened. Closes the connection at once.
+    """Try once to connect, and return whether a server listens. The connection is closed at once.
 
-    An open port says that a server listens, not that it is ready to serve: ask the server itself where it can say.
+    An open port means that a server listens, not that it is ready to serve: ask the server itself if it can tell.
     """
     try:
         _, writer = await asyncio.open_connection(host, port)
@@ -140,7 +141,7 @@ async def accepts_connections(host: str, port: int) -> bool:
 
 @final
 class PortFactory(_Closable):
-    """Gives a new held port at each call, and holds all of them until it is closed.
+    """A factory that returns a new held port on each call, and holds all of them until it is closed.
 
     >>> with PortFactory() as unused_port:
     ...     unused_port() != unused_port()
@@ -153,13 +154,13 @@ class PortFactory(_Closable):
         self._held: dict[int, HeldPort] = {}
 
     def __call__(self) -> int:
-        """Hold one more port, and tell its number."""
+        """Hold one more port, and return its number."""
         held = hold_port(self._host, kind=self._kind)
         self._held[held.port] = held
         return held.port
 
     def release(self, port: int) -> None:
-        """Let one port go just before a server takes it that binds without `SO_REUSEADDR`.
+        """Let a port go, just before a server binds it without `SO_REUSEADDR`.
 
         Raises `ValueError` for a port that is not held here.
         """
@@ -178,10 +179,10 @@ class PortFactory(_Closable):
 
 @final
 class WildcardPortFactory(_Closable):
-    """What aiomisc's `aiomisc_unused_port_factory` gives: ports that are free on every address of the host.
+    """A factory like aiomisc's `aiomisc_unused_port_factory`: its ports are free on every address of the host.
 
-    A call takes what `socket.socket` takes (family, kind, protocol), binds the wildcard address, and sets
-    `SO_REUSEADDR` and `SO_REUSEPORT` only after that: it is never given a port that someone else reuses. The
+    A call takes the arguments of `socket.socket` (family, kind, protocol), binds the wildcard address, and sets
+    `SO_REUSEADDR` and `SO_REUSEPORT` only after that, so that it never gets a port that someone else reuses. The
     sockets stay bound until `close`.
     """
 
@@ -190,7 +191,7 @@ class WildcardPortFactory(_Closable):
         self._held: list[socket.socket] = []
 
     def __call__(self, *socket_args: int) -> int:
-        """Hold one more port, and tell its number."""
+        """Hold one more port, and return its number."""
         if not socket_args and ":" in self._wildcard:
             socket_args = (socket.AF_INET6,)
         holder = socket.socket(*socket_args)

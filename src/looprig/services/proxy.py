@@ -1,6 +1,6 @@
-"""A proxy in front of a declared service: what `Proxy[Rest]` gives.
+"""A TCP proxy in front of a declared service, as `Proxy[Rest]` asks for it.
 
-Does not carry bytes (`looprig.net.proxy` does). Invariant: it starts after its service and ends before it.
+Does not carry bytes (`net.tcp` does). Invariant: it starts after its service and ends before it.
 """
 
 import os
@@ -8,26 +8,28 @@ import ssl
 import types
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from looprig.declare.lifecycle import lifecycle_of
+from looprig.declare.proxy import TCP, ProxyKind
 from looprig.declare.service import START_TIMEOUT, ServiceSpec, snake_case
 from looprig.exceptions import LooprigError
 from looprig.location import Location
 from looprig.net.ports import url_of
-from looprig.net.proxy.controls import ProxyControls
-from looprig.net.proxy.link import SocketAddress
+from looprig.net.tcp.controls import TcpControls
+from looprig.net.tcp.link import SocketAddress
 from looprig.scopes import Scope
 from looprig.services.routed import address_of, routed
 
 __all__ = ["HasAddress", "Proxy", "proxy_for", "url_at"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 
 class HasAddress(Protocol):
-    """What a service needs for a proxy to stand in front of it: where it listens, known once it has started."""
+    """A service that a proxy can be put in front of: it has an address once it has started."""
 
     @property
     def address(self) -> tuple[str, int] | str | os.PathLike[str]:
@@ -39,7 +41,7 @@ S = TypeVar("S", bound=HasAddress)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Proxy(ProxyControls, Generic[S]):
+class Proxy(TcpControls, Generic[S]):
     """A TCP proxy in front of a service, to break the network between it and its clients.
 
         async def test_survives_a_reset(proxy: Proxy[Rest]) -> None:
@@ -47,14 +49,16 @@ class Proxy(ProxyControls, Generic[S]):
                 ...
 
     A test that asks for `Proxy[Rest]` gets the one that is declared with `proxy_fixture`, or else one of its own.
-    `service` is the service, reached directly; `routed` is the same, reached through the proxy.
+    `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
+
+    proxy_kind = TCP
 
     service: S
 
     @property
     def routed(self) -> S:
-        """The service as clients are to see it: with the address of the proxy, and all else its own."""
+        """The service as its clients should see it: with the proxy's address."""
         address = self._running().listener.address
         instead: dict[str, object] = {"address": address, "client_tls": self.client_tls}
         if isinstance(address, tuple):
@@ -67,23 +71,23 @@ class Proxy(ProxyControls, Generic[S]):
 
     @property
     def url(self) -> str:
-        """The service's base URL, with the address of the proxy.
+        """The service's base URL, with the proxy's address.
 
-        Raises `LooprigError` where the service has none.
+        Raises `LooprigError` if the service has none.
         """
         url: object = getattr(self.service, "url", None)
         if not isinstance(url, str):
             name = type(self.service).__qualname__
-            raise LooprigError(f"{name} has no url, so its proxy has none: ask `address`.")
+            raise LooprigError(f"{name} has no url, so its proxy has none: use `address`.")
         return url_at(url, *self.address)
 
     @property
     def client_tls(self) -> ssl.SSLContext | None:
-        """The context with which a client trusts what it meets at `address`: the proxy, or the service behind it."""
+        """The context with which a client trusts what answers at `address`: the proxy, or the service behind it."""
         return super().client_tls or self._client_tls_of_service()
 
     async def run(self) -> AsyncIterator[None]:
-        """Carries until this generator is closed or resumed; it yields once, when clients are accepted."""
+        """Run until this generator is closed or resumed; it yields once, when clients are accepted."""
         await self._open()
         try:
             yield
@@ -102,26 +106,27 @@ class Proxy(ProxyControls, Generic[S]):
 
 
 def url_at(url: str, host: str, port: int) -> str:
-    """A URL with another host and port."""
+    """Return a URL with another host and port."""
     parts = urlsplit(url)
     user, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}{at}{url_of('', host, port).removeprefix('://')}"))
 
 
-def proxy_for(service: ServiceSpec, kind: Any) -> ServiceSpec:
-    """A proxy in front of a service for which none of its kind is declared: one for each test."""
-    name = f"{kind.__name__}[{service.cls.__qualname__}]"
+def proxy_for(service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
+    """Return a proxy in front of a service for which none of this kind is declared: a new one for each test."""
+    name = f"{kind}[{service.cls.__qualname__}]"
+    generic: Any = getattr(import_module(kind.module), kind.name)
 
     def declared_at(_: object) -> Location:
         return service.location
 
     body: dict[str, Any] = {"_declared_at": declared_at}
-    cls = types.new_class(name, (kind[service.cls],), exec_body=lambda namespace: namespace.update(body))
+    cls = types.new_class(name, (generic[service.cls],), exec_body=lambda namespace: namespace.update(body))
     cls.__module__ = service.cls.__module__
     cls.__doc__ = f"A proxy in front of {service.cls.__qualname__}, for one test."
     return ServiceSpec(
         cls=cls,
-        name=f"{service.name}_{snake_case(kind.__name__)}",
+        name=f"{service.name}_{snake_case(kind.name)}",
         scope=Scope.FUNCTION,
         provides=(),
         autouse=False,

@@ -1,26 +1,26 @@
-"""A UDP proxy in front of a declared service: what `UdpProxy[Dns]` gives.
+"""A UDP proxy in front of a declared service, as `UdpProxy[Dns]` asks for it.
 
-Does not carry datagrams (`looprig.net.datagrams.proxy` does). Invariant: it starts after its service and ends before
-it.
+Does not carry datagrams (`net.udp` does). Invariant: it starts after its service and ends before it.
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+from looprig.declare.proxy import UDP
 from looprig.exceptions import LooprigError
 from looprig.location import location_of
-from looprig.net.datagrams.proxy.controls import DatagramControls
+from looprig.net.udp.controls import UdpControls
 from looprig.services.proxy import url_at
 from looprig.services.routed import address_of, routed
 
 __all__ = ["HasUdpAddress", "UdpProxy"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 
 class HasUdpAddress(Protocol):
-    """What a service needs for a UDP proxy to stand in front of it: where it listens, known once it has started."""
+    """A service that a UDP proxy can be put in front of: it has an address once it has started."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=HasUdpAddress)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class UdpProxy(DatagramControls, Generic[S]):
+class UdpProxy(UdpControls, Generic[S]):
     """A UDP proxy in front of a service, to break the network between it and its clients.
 
         async def test_asks_again(proxy: UdpProxy[Dns]) -> None:
@@ -40,14 +40,16 @@ class UdpProxy(DatagramControls, Generic[S]):
                 ...
 
     A test that asks for `UdpProxy[Dns]` gets the one that is declared with `proxy_fixture`, or else one of its own.
-    `service` is the service, reached directly; `routed` is the same, reached through the proxy.
+    `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
+
+    proxy_kind = UDP
 
     service: S
 
     @property
     def routed(self) -> S:
-        """The service as clients are to see it: with the address of the proxy, and all else its own."""
+        """The service as its clients should see it: with the proxy's address."""
         address = self.address
         instead: dict[str, object] = {"address": address, "host": address.host, "port": address.port}
         url: object = getattr(self.service, "url", None)
@@ -56,7 +58,7 @@ class UdpProxy(DatagramControls, Generic[S]):
         return routed(self.service, instead)
 
     async def run(self) -> AsyncIterator[None]:
-        """Carries until this generator is closed or resumed; it yields once, when datagrams are taken."""
+        """Run until this generator is closed or resumed; it yields once, when datagrams are accepted."""
         await self._open()
         try:
             yield
@@ -69,7 +71,7 @@ class UdpProxy(DatagramControls, Generic[S]):
             return address
         name = type(self.service).__qualname__
         raise LooprigError(
-            f"{name} has the address {address!r}, and no UDP proxy can stand in front of a path.",
+            f"{name} has the address {address!r}, and a UDP proxy can't be in front of a path.",
             [(name, location_of(type(self.service)))],
             "Give it a property `address` that is (host, port).",
         )

@@ -1,21 +1,35 @@
-"""Whether what a toxic says can be said, whatever its types say: for streams and for datagrams.
+"""Checks at run time of what a suite's own toxics return and yield, which a type checker may not have seen.
 
 Does not carry anything out. Invariant: what passes here raises nowhere later.
 """
 
 import math
+from collections.abc import Coroutine, Iterable, Iterator
 from typing import cast
 
 from looprig.toxics.effects import Effect
 
-__all__ = ["as_bytes", "check_seconds"]
+__all__ = ["as_bytes", "check_seconds", "effects_of"]
+
+
+def effects_of(returned: object, toxic: str) -> Iterator[Effect]:
+    """Return an iterator over what a toxic's method returned.
+
+    Raises:
+        TypeError: the method is another kind of function than a generator.
+    """
+    if isinstance(returned, Coroutine):
+        returned.close()  # else it would be reported a second time, as one that was never awaited
+    if not isinstance(returned, Iterable):
+        raise TypeError(f"{toxic} gave {returned!r}: write its methods as generators, `yield Send(...)`")
+    return iter(cast("Iterable[Effect]", returned))
 
 
 def as_bytes(data: object, toxic: str) -> bytes:
-    """The bytes of something that is like bytes.
+    """Return `data` as bytes.
 
     Raises:
-        TypeError: it is not.
+        TypeError: it isn't like bytes.
     """
     if isinstance(data, bytes):
         return data
@@ -25,10 +39,10 @@ def as_bytes(data: object, toxic: str) -> bytes:
 
 
 def check_seconds(seconds: object, effect: Effect, toxic: str) -> None:
-    """Makes sure that a delay is one.
+    """Make sure that a delay is a number of seconds.
 
     Raises:
-        ValueError: it is no number, or below 0, or has no end.
+        ValueError: it is no number, or below 0, or infinite.
     """
     if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
         raise ValueError(f"{toxic} gave {effect!r}: give a number of seconds, 0 or more")

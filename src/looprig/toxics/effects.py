@@ -1,10 +1,10 @@
-"""What a toxic can say of a chunk or of the end of a stream.
+"""What a toxic can yield for a chunk, a datagram, or the end of a stream.
 
-Does nothing: the proxy carries effects out, in the order in which they are given.
+Does nothing: the proxy carries effects out, in the order in which they are yielded.
 
-Invariants:
-1. Whatever is sent keeps its order. A delay moves what comes after it too.
-2. After `End`, `Abort()` or `Close` nothing more goes in that direction.
+Invariants, for TCP:
+1. What is sent keeps its order. A delay also delays what comes after it.
+2. After `End`, `Abort()` or `Close` nothing more goes on in that direction.
 """
 
 import math
@@ -18,7 +18,7 @@ __all__ = ["Abort", "Await", "Close", "Drop", "Effect", "End", "Note", "Pause", 
 @final
 @dataclass(frozen=True, slots=True)
 class Send:
-    """These bytes go on, `after` seconds from now. If the toxic is taken off before, they go on at once."""
+    """Send these bytes on, `after` seconds from now, or at once when the toxic is taken off."""
 
     data: bytes
     after: float = 0.0
@@ -27,7 +27,7 @@ class Send:
 @final
 @dataclass(frozen=True, slots=True)
 class End:
-    """This direction ends in good order (FIN), `after` seconds from now; the other goes on."""
+    """End this direction in good order (FIN), `after` seconds from now; the other goes on."""
 
     after: float = 0.0
 
@@ -35,9 +35,9 @@ class End:
 @final
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """The connection is reset (RST) on both sides.
+    """Reset the connection (RST) on both sides.
 
-    Without `after`: once what was sent before has gone. With it: that many seconds from now, whatever is still held;
+    Without `after`: once what was sent before is written. With it: that many seconds from now, whatever is still held,
     unless the toxic is taken off before.
     """
 
@@ -47,13 +47,13 @@ class Abort:
 @final
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Both directions end in good order (FIN), once what was sent before has gone."""
+    """End both directions in good order (FIN), once what was sent before is written."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing is read in this direction for so many seconds, or until the toxic is taken off. No byte is lost."""
+    """Read nothing in this direction for so many seconds, or until the toxic is taken off. No byte is lost."""
 
     seconds: float = math.inf
 
@@ -61,15 +61,15 @@ class Pause:
 @final
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The chunk is lost. When the toxic is taken off the connection is reset: a stream with a gap is no stream."""
+    """Lose the chunk. When the toxic is taken off the connection is reset: a stream with a gap is no stream."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Await:
-    """What comes of this goes on. What follows it in this direction waits for it, also when the toxic is taken off.
+    """Send on what this returns. What follows in this direction waits for it, also when the toxic is taken off.
 
-    If it raises, or is cancelled, the connection is reset and the test is told.
+    If it raises, or is cancelled, the connection is reset and the test fails.
     """
 
     result: Awaitable[bytes]
@@ -78,7 +78,7 @@ class Await:
 @final
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the proxy's log of events; the same for the same seed and the same bytes."""
+    """Write a line to the proxy's log of events: the same for the same seed and the same bytes."""
 
     text: str
 

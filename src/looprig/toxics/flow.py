@@ -1,4 +1,4 @@
-"""What a toxic is told of the one direction of one connection that it works on.
+"""What a toxic knows of the direction of a connection that it works on.
 
 Does not hold any bytes. Invariant: two flows share nothing; each has random numbers of its own.
 """
@@ -19,11 +19,11 @@ class Rng(Protocol):
     """Random numbers from a seed; `random.Random` is one."""
 
     def random(self) -> float:
-        """A number of at least 0.0 and below 1.0."""
+        """Return a number of at least 0.0 and below 1.0."""
         ...
 
     def uniform(self, a: float, b: float, /) -> float:
-        """A number between two others."""
+        """Return a number between two others."""
         ...
 
 
@@ -31,8 +31,8 @@ class Rng(Protocol):
 class Flow:
     """One direction of one connection, as one toxic sees it.
 
-    `now` is in seconds and never goes back: when the chunk in hand leaves the toxics before this one. `seen` is how
-    many bytes this toxic had met before that chunk.
+    `now` is in seconds and never goes back: it is when the current chunk leaves the toxics before this one. `seen` is
+    how many bytes this toxic had seen before that chunk. For UDP see `looprig.toxics.udp.Toxic`.
     """
 
     __slots__ = ("_state", "connection", "direction", "now", "rng", "seen")
@@ -46,7 +46,7 @@ class Flow:
         self._state: object = None
 
     def state(self, kind: type[_T]) -> _T:
-        """What the toxic remembers from one chunk to the next: made by `kind()` when it is first asked for."""
+        """Return what the toxic remembers from one chunk to the next: made by `kind()` on the first call."""
         if not isinstance(self._state, kind):
             self._state = kind()
         return self._state

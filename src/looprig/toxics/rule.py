@@ -1,8 +1,8 @@
-"""Which connections a fault is for: what toxics of TCP and of UDP have in common.
+"""Which connections a toxic is for: what toxics for TCP and for UDP have in common.
 
-Does not roll or count (the proxy does, for each time that it is applied).
+Does not draw or count (the proxy does, each time that a toxic is applied).
 
-Invariant: a rule that can be made is valid: what is wrong with its values is told where it was made.
+Invariant: a rule that exists is valid: an invalid value is an error where the rule is made.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from looprig.location import caller_location, location_of
 
 __all__ = ["ConnectionInfo", "Direction", "Rule"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 Direction = Literal["upstream", "downstream", "both"]
 """`upstream`: from the client to the service; `downstream`: from the service to the client."""
@@ -39,12 +39,12 @@ class ConnectionInfo:
 class Rule:
     """The options of every toxic, by keyword.
 
-    - `direction`: `upstream` (from the client to the service), `downstream` (back), or `both`: then each direction
-      has the fault by itself.
-    - `probability`: how likely it is that a connection has the fault; rolled once for each connection.
-    - `when`: says of a connection whether it may have the fault.
-    - `first`: only so many connections have it, the first of those that `when` and `probability` leave.
-    - `name`: what it is called in the log, and what its random numbers depend on; by default the class's name.
+    - `direction`: `upstream` (from the client to the service), `downstream` (back), or `both`: each direction on its
+      own.
+    - `probability`: how likely a connection is to have the fault; drawn once for each connection.
+    - `when`: a function that returns whether a connection may have the fault.
+    - `first`: how many connections have it: the first of those that `when` and `probability` leave.
+    - `name`: its name in the log, on which its random numbers depend; by default the class's name.
     """
 
     direction: Direction = field(default="both", kw_only=True, repr=False)
@@ -54,12 +54,12 @@ class Rule:
     name: str = field(default="", kw_only=True, repr=False)
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Makes one, if a class with fields of its own is a dataclass: else its constructor would not know them."""
+        """Refuse a class with fields of its own that is no dataclass: its constructor would not know them."""
         if "__dataclass_fields__" not in vars(cls) and annotations_of(cls):
             name = cls.__name__
             party = (name, location_of(cls))
             fix = "Put @dataclass(frozen=True, slots=True) on it."
-            raise DeclarationError(f"{name} is no dataclass.", [party], fix)
+            raise DeclarationError(f"{name} isn't a dataclass.", [party], fix)
         return object.__new__(cls)
 
     def __post_init__(self) -> None:
@@ -78,18 +78,23 @@ class Rule:
             yield f"first is {self.first!r}, which is below 0"
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with the values of this kind of rule."""
+        """Yield what is wrong with the values of its own fields, for a `DeclarationError`."""
         yield from ()
 
+    @property
+    def source(self) -> object:
+        """The code that an error of this toxic points to: its class, unless it was given a function."""
+        return type(self)
+
     def below_zero(self, *names: str) -> Iterator[str]:
-        """Complaints about those of the fields that are less than 0, or without an end."""
+        """Yield complaints about those of the fields that are below 0, or infinite."""
         for name in names:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
                 yield f"{name} is {value!r}: give a number, 0 or more, and not inf"
 
     def __str__(self) -> str:
-        """What differs from the defaults, as one would write it."""
+        """Return what differs from the defaults, as one would write it."""
         shown: list[str] = []
         for each in sorted(dataclasses.fields(self), key=lambda each: each.kw_only is True):
             value = getattr(self, each.name)

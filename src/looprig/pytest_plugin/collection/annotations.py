@@ -12,8 +12,8 @@ from types import FunctionType
 from typing import Any, Final, Protocol, final
 
 from looprig.declare.annotations import annotations_of
-from looprig.declare.fields import Through, service_of
-from looprig.declare.proxy import ProxyKind, kind_of_proxy, misplaced, proxied_service
+from looprig.declare.fields import service_of
+from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, proxied_service
 from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.location import Location
 

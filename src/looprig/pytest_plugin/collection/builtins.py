@@ -14,8 +14,8 @@ from looprig.exceptions import AskError
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from looprig.aiomisc.proxy import AiomiscProxy
     from looprig.net.ports import PortFactory
-    from looprig.net.proxy.aiomisc import AiomiscProxy
     from looprig.services.entrypoint import Entrypoint
 
 __all__: list[str] = []
@@ -139,6 +139,6 @@ async def entrypoint(
 @pytest.fixture(scope="session")
 def tcp_proxy() -> "type[AiomiscProxy]":
     """The class of proxies that aiomisc's fixture of this name gives, to be used as `tcp_proxy(host, port)`."""
-    from looprig.net.proxy.aiomisc import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
+    from looprig.aiomisc.proxy import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
 
     return AiomiscProxy

@@ -5,7 +5,7 @@ Makes no fixtures (`registry` does), and does not decide which of several proxie
 
 from typing import Any, final
 
-from looprig.declare.proxy import ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
+from looprig.declare.proxy import TCP, ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceSpec
 from looprig.location import Location, location_of
 from looprig.pytest_plugin import _compat
@@ -40,7 +40,7 @@ class VisibleProxies:
             DeclarationError: no such proxy stands in front of it, or it doesn't say which of several is meant.
         """
         if proxy is None or is_proxy_class(proxy):
-            return self.before(service, kind_of_proxy(proxy) or "Proxy")
+            return self.before(service, kind_of_proxy(proxy) or TCP)
         return proxy_named(proxy, service, (), self._party())
 
     def _sees(self, spec: ServiceSpec) -> bool:

@@ -180,10 +180,9 @@ class Registry:
         spec = self._implicit_proxies.get((service.key, kind))
         if spec is None:
             # Not before a proxy is asked for, since that loads asyncio.
-            from looprig.services.proxy import Proxy, proxy_for  # noqa: PLC0415
-            from looprig.services.udp_proxy import UdpProxy  # noqa: PLC0415
+            from looprig.services.proxy import proxy_for  # noqa: PLC0415
 
-            spec = proxy_for(service, UdpProxy if kind == "UdpProxy" else Proxy)
+            spec = proxy_for(service, kind)
             self._implicit_proxies[service.key, kind] = spec
         return spec
 

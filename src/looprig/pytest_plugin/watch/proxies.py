@@ -3,31 +3,28 @@
 Its hooks are registered when the first proxy starts: a run without one pays nothing. Does not start or stop proxies.
 
 Invariants:
-1. An error of a proxy that nobody took fails the test that is running, once; if that fails anyhow, it is shown beside.
-2. The report of a failed test has the events of its own time, of each proxy that it uses.
+1. An unhandled error of a proxy fails the test that is running, once; if that fails anyway, the error is a note on it.
+2. The report of a failed test has the events from its own time, of each proxy that it uses.
 """
 
 from collections.abc import Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Final, final
 
 import pytest
 
-from looprig.net.proxy.watch import current_watch
-
-if TYPE_CHECKING:
-    from looprig.exceptions import ProxyError
-    from looprig.net.proxy.fault_controls import FaultControls
+from looprig.exceptions import ProxyError
+from looprig.net.faults.watch import Watched, current_watch
 
 __all__ = ["ProxyWatch"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 _SEEDS: Final = 1 << 32
 
 
 def _seed_of(config: pytest.Config) -> int:
-    """The seed of a run: the same in all workers of pytest-xdist."""
+    """Return the seed of a run: the same in all workers of pytest-xdist."""
     given: int | None = config.getoption("proxy_seed")
     if given is not None:
         return given
@@ -47,57 +44,57 @@ class ProxyWatch:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        # Those that are open, with how many events each had told when the test in hand began; then those that ended
-        # during it.
-        self._open: dict[int, tuple[FaultControls[Any, Any], int]] = {}
-        self._ended: list[tuple[FaultControls[Any, Any], int]] = []
+        # Those that are open, each with the number of its events when the current test began; then those that ended
+        # during that test.
+        self._open: dict[int, tuple[Watched, int]] = {}
+        self._ended: list[tuple[Watched, int]] = []
         self._seed: int | None = None
         self._token = current_watch.set(self)
 
     def close(self) -> None:
-        """The run is over."""
+        """End watching, as the run is over."""
         with suppress(ValueError):  # ended in another context than it began in
             current_watch.reset(self._token)
 
-    # What proxies tell
+    # What proxies call (`Watch`)
 
     @property
     def seed(self) -> int:
-        """What random faults come from, where a proxy does not declare it."""
+        """The seed of proxies that declare none."""
         if self._seed is None:
             self._seed = _seed_of(self._config)
         return self._seed
 
-    def begin(self, proxy: "FaultControls[Any, Any]") -> None:
-        """A proxy is open."""
+    def begin(self, proxy: Watched) -> None:
+        """Take note that a proxy is open."""
         manager = self._config.pluginmanager
         if not manager.is_registered(self):
             manager.register(self, "looprig.proxy_watch")
         self._open[id(proxy)] = (proxy, 0)
 
-    def end(self, proxy: "FaultControls[Any, Any]") -> None:
-        """A proxy is about to close, and raises by itself what nobody takes until then."""
+    def end(self, proxy: Watched) -> None:
+        """Take note that a proxy is about to close. It raises its unhandled errors itself."""
         found = self._open.pop(id(proxy), None)
         if found is not None:
             self._ended.append(found)
 
-    # The test in hand
+    # The current test
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Begins anew with each test."""
+        """Start over with each test."""
         self._ended.clear()
-        self._open = {key: (proxy, proxy.told) for key, (proxy, _) in self._open.items()}
+        self._open = {key: (proxy, proxy.event_count) for key, (proxy, _) in self._open.items()}
         return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Fails a test for what its proxies met and nobody took."""
+        """Fail a test for the unhandled errors of its proxies."""
         return (yield from self._failing())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """The same for what came before the call that never was, or after it."""
+        """Do the same for errors in set-up, if there was no call, or after the call."""
         return (yield from self._failing())
 
     def _failing(self) -> Generator[None, object, object]:
@@ -118,22 +115,22 @@ class ProxyWatch:
         if len(errors) == 1:
             raise errors[0]
         if errors:
-            raise ExceptionGroup("errors of proxies that nobody took", errors)
+            raise ExceptionGroup("unhandled errors of proxies", errors)
 
-    def _take(self) -> "list[ProxyError]":
+    def _take(self) -> list[ProxyError]:
         return [error for proxy, _ in self._all() for error in proxy.take_errors()]
 
-    def _all(self) -> "list[tuple[FaultControls[Any, Any], int]]":
+    def _all(self) -> list[tuple[Watched, int]]:
         return [*self._open.values(), *self._ended]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Adds the log of events to a failure."""
+        """Add the log of events to a failure."""
         report = yield
-        active = [(proxy, told) for proxy, told in self._all() if proxy.told > told]
+        active = [(proxy, before) for proxy, before in self._all() if proxy.event_count > before]
         if report.failed and active:
-            shown = [proxy.render(since=told) for proxy, told in active]
-            random = [told for proxy, told in active if proxy.seed == self._seed and _has_toxics(proxy, told)]
+            shown = [proxy.render(since=before) for proxy, before in active]
+            random = [before for proxy, before in active if proxy.seed == self._seed and _has_toxics(proxy, before)]
             if any(random):
                 # The numbers come from the index of a connection, which counts from when its proxy began.
                 run = f"--proxy-seed={self._seed}, with the tests that use that proxy before"
@@ -144,6 +141,6 @@ class ProxyWatch:
         return report
 
 
-def _has_toxics(proxy: "FaultControls[Any, Any]", told: int) -> bool:
-    recent = proxy.events[max(0, len(proxy.events) - (proxy.told - told)) :]
+def _has_toxics(proxy: Watched, before: int) -> bool:
+    recent = proxy.events[max(0, len(proxy.events) - (proxy.event_count - before)) :]
     return any(event.kind == "toxic" for event in recent)

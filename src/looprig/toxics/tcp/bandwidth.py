@@ -1,4 +1,4 @@
-"""A narrow link: so many bytes a second, and the sender is held back accordingly."""
+"""A narrow link: it carries so many bytes a second, and the sender has to wait accordingly."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _SLICE: Final = 0.01
 """Seconds of traffic that go in one piece."""
 
 _BACKLOG: Final = 0.5
-"""Seconds of traffic that are taken in ahead: then the sender is to wait, as before any narrow link."""
+"""Seconds of traffic that are read ahead; then the sender has to wait, as with any narrow link."""
 
 
 @dataclass(slots=True)
@@ -31,12 +31,12 @@ class Bandwidth(Toxic):
     rate: float
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         if not 0 < self.rate < math.inf:
-            yield f"rate is {self.rate!r} bytes a second: give a number above 0 (if nothing is to pass, Stall)"
+            yield f"rate is {self.rate!r} bytes a second: give a number above 0 (to let nothing pass, use Stall)"
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """One piece after the other, each once there was time for it."""
+        """Send one piece after the other, each at its time."""
         line = flow.state(_Line)
         size = max(1, int(self.rate * _SLICE))
         for at in range(0, len(data), size):
@@ -48,5 +48,5 @@ class Bandwidth(Toxic):
             yield Pause(backlog - _BACKLOG)
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """After the last byte."""
+        """End after the last byte."""
         yield End(max(0.0, flow.state(_Line).free_at - flow.now))

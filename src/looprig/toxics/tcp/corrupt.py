@@ -12,7 +12,7 @@ from looprig.toxics.tcp.toxic import Toxic
 __all__ = ["Corrupt"]
 
 _NOTED: Final = 20
-"""Flips of one direction that the log of events has; all of one megabyte would drown it."""
+"""Flips in one direction that are logged; all those of a megabyte would drown the log."""
 
 
 @dataclass(slots=True)
@@ -26,19 +26,19 @@ class _Aim:
 class Corrupt(Toxic):
     """Flips each bit with the probability `bit_rate`.
 
-    Which bits these are depends on the seed and on their positions in the stream, not on how it is cut into chunks.
-    No network does that to TCP, whose checksums see it: this stands for a broken peer or middlebox.
+    Which bits depends on the seed and on their positions in the stream, not on how it is cut into chunks. No network
+    does that to TCP, whose checksums detect it: this stands for a broken peer or middlebox.
     """
 
     bit_rate: float
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         if not 0.0 <= self.bit_rate <= 1.0:
             yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Flips what is due."""
+        """Flip the bits whose turn it is."""
         if not self.bit_rate:
             yield Send(data)
             return
@@ -52,7 +52,7 @@ class Corrupt(Toxic):
             aim.flips += 1
             aim.bit += 1 + self._gap(flow)
             if aim.flips <= _NOTED:
-                # What comes before goes first: if it ends the connection, this flip never was.
+                # What comes before is sent first: if that ends the connection, this flip never happened.
                 yield Send(bytes(left[:byte]))
                 at += byte
                 del left[:byte]
@@ -63,7 +63,7 @@ class Corrupt(Toxic):
         yield Send(bytes(left))
 
     def _gap(self, flow: Flow) -> int:
-        """How many bits are spared before the next one is flipped: the geometric distribution."""
+        """Return how many bits to skip before the next flip: the geometric distribution."""
         if self.bit_rate >= 1.0:
             return 0
         return int(math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate))

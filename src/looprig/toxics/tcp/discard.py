@@ -1,4 +1,4 @@
-"""A black hole: what is sent arrives nowhere, and the sender is not told."""
+"""A black hole: what is sent arrives nowhere, and the sender does not notice."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ __all__ = ["Discard"]
 @final
 @dataclass(frozen=True, slots=True)
 class Discard(Toxic):
-    """Takes everything in and lets nothing out, the end of the stream included.
+    """Reads everything and sends nothing on, not even the end of the stream.
 
-    When it is taken off, connections that lost bytes by it are reset: what comes after a gap is not the stream that
-    was sent. For a link that only stands still, use `Stall`.
+    When it is taken off, connections that lost bytes are reset: what comes after a gap is not the stream that was sent.
+    For a link that only stands still, use `Stall`.
     """
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Gone."""
+        """Lose the bytes."""
         yield Drop()
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """Gone, too."""
+        """Lose the end."""
         yield Drop()

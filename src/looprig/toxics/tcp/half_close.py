@@ -17,24 +17,24 @@ __all__ = ["HalfClose"]
 class HalfClose(Toxic):
     """Ends a direction in good order (FIN) after `after_bytes` bytes, counted from when the toxic is put on.
 
-    What the sender sends after that goes nowhere. The other direction stays open. By default it is the service that
-    ends early.
+    What the sender sends after that is lost. The other direction stays open. By default it is the service that ends
+    early.
     """
 
     after_bytes: int = 0
     direction: Direction = field(default="downstream", kw_only=True, repr=False)
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("after_bytes")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """With nothing to wait for, at once."""
+        """End at once if there are no bytes to wait for."""
         if not self.after_bytes:
             yield End()
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Lets pass what still may."""
+        """Let the bytes before the end pass."""
         left = self.after_bytes - flow.seen
         if left > 0:
             yield Send(data[:left])

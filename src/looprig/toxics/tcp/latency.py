@@ -14,7 +14,7 @@ __all__ = ["Latency"]
 @final
 @dataclass(frozen=True, slots=True)
 class Latency(Toxic):
-    """Delays each chunk, and the end, by `delay` seconds; give or take up to `jitter` seconds, evenly spread.
+    """Delays each chunk, and the end, by `delay` seconds, plus or minus up to `jitter` seconds, evenly distributed.
 
     In both directions, which is the default, a round trip takes twice that. The throughput stays what the proxy's
     window allows: `window` bytes in each `delay`.
@@ -24,15 +24,15 @@ class Latency(Toxic):
     jitter: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("delay", "jitter")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Later."""
+        """Send it later."""
         yield Send(data, self._delay(flow))
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """Later, too."""
+        """End later, too."""
         yield End(self._delay(flow))
 
     def _delay(self, flow: Flow) -> float:

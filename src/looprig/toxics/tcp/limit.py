@@ -16,25 +16,25 @@ bytes_ = bytes  # within the class, `bytes` is a field
 @final
 @dataclass(frozen=True, slots=True)
 class Limit(Toxic):
-    """Closes the connection in good order (FIN both ways) after `bytes` bytes, in each direction by itself.
+    """Closes the connection in good order (FIN both ways) after `bytes` bytes, each direction on its own.
 
-    Counted from when the toxic is put on. To the receiver it looks like a sender that thinks it is done: a truncated
-    answer, which a client that does not check lengths takes for a whole one.
+    Bytes are counted from when the toxic is put on. To the receiver it looks like a sender that is done: a truncated
+    answer, which a client that does not check lengths takes for a complete one.
     """
 
     bytes: int
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("bytes")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """With nothing to wait for, at once."""
+        """Close at once if there are no bytes to wait for."""
         if not self.bytes:
             yield Close()
 
     def on_data(self, data: bytes_, flow: Flow) -> Iterable[Effect]:
-        """Lets pass what still may."""
+        """Let the bytes below the limit pass."""
         left = self.bytes - flow.seen
         if left > 0:
             yield Send(data[:left])

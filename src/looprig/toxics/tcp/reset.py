@@ -14,28 +14,28 @@ __all__ = ["Reset"]
 @final
 @dataclass(frozen=True, slots=True)
 class Reset(Toxic):
-    """Resets the connection after `after_bytes` bytes, or `after` seconds, whichever is first; with neither, at once.
+    """Resets the connection after `after_bytes` bytes or `after` seconds, whichever is first; with neither, at once.
 
-    Both count from when the toxic is put on the connection; bytes count in each direction by itself. Just as many
-    bytes are sent on before the reset; a peer may still see fewer, since a reset overtakes what it has not read.
+    Both count from when the toxic is put on the connection, bytes in each direction on its own. Exactly that many bytes
+    are sent on before the reset; a peer may still see fewer, since a reset overtakes what it has not read.
     """
 
     after_bytes: int | None = None
     after: float | None = None
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("after_bytes", "after")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """Resets an idle connection too."""
+        """Reset at once or after a time: an idle connection too."""
         if self.after_bytes == 0 or (self.after_bytes is None and self.after is None):
             yield Abort(0.0)
         elif self.after is not None:
             yield Abort(self.after)
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Lets pass what still may."""
+        """Let the bytes before the reset pass."""
         if self.after_bytes is None:
             yield Send(data)
             return

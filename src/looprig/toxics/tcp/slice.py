@@ -20,10 +20,10 @@ class _Knife:
 @final
 @dataclass(frozen=True, slots=True)
 class Slice(Toxic):
-    """Sends pieces of `size` bytes, give or take up to `variation`, with `delay` seconds from one to the next.
+    """Sends pieces of `size` bytes, plus or minus up to `variation`, with `delay` seconds from one to the next.
 
-    Finds code that takes one read for one message. Where the stream is cut depends on the seed and the position
-    alone; a piece may still be cut by where a chunk ends.
+    Finds code that takes one read for one message. Where the stream is cut depends only on the seed and the position; a
+    piece may also be cut where a chunk ends.
     """
 
     size: int
@@ -31,13 +31,13 @@ class Slice(Toxic):
     delay: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         if self.size < 1:
             yield f"size is {self.size!r} bytes, which is below 1"
         yield from self.below_zero("variation", "delay")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Cuts."""
+        """Send it in pieces."""
         knife = flow.state(_Knife)
         at = 0
         while at < len(data):
@@ -51,7 +51,7 @@ class Slice(Toxic):
             yield Send(piece, time - flow.now)
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """After the last piece."""
+        """End after the last piece."""
         yield End(max(0.0, flow.state(_Knife).free_at - self.delay - flow.now))
 
     def _size(self, flow: Flow) -> int:

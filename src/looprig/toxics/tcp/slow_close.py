@@ -1,4 +1,4 @@
-"""A peer that takes its time to hang up."""
+"""A peer that takes its time to close its connection."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class SlowClose(Toxic):
     delay: float
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("delay")
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """Later."""
+        """End later."""
         yield End(self.delay)

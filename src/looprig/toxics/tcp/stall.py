@@ -14,12 +14,12 @@ __all__ = ["Stall"]
 @final
 @dataclass(frozen=True, slots=True)
 class Stall(Toxic):
-    """Stops reading until it is taken off: the sender's window fills, and then it has to wait.
+    """Stops reading until it is taken off: the sender's window fills, and then the sender has to wait.
 
-    What had been read before still goes on; all else goes on once the toxic is taken off. While it reads nothing,
-    the proxy does not see that the sender has gone.
+    What was read before still goes on; all else goes on once the toxic is taken off. While the proxy reads nothing, it
+    does not notice that the sender has gone.
     """
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """From here on."""
+        """Stop reading from here on."""
         yield Pause()

@@ -1,6 +1,6 @@
-"""The base of toxics. As it stands, everything goes on as it came.
+"""The base of toxics for TCP. By itself it sends everything on as it came.
 
-Does not carry out what it says (the proxy does), and keeps nothing in itself: what is remembered is in the flow.
+Does not carry out what it yields (the proxy does), and keeps no state: that is in the flow.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ __all__ = ["Toxic"]
 
 @dataclass(frozen=True, slots=True)
 class Toxic(Rule):
-    """A fault of TCP connections: a frozen dataclass that says what becomes of each chunk.
+    """A fault of TCP connections: a frozen dataclass that decides what happens to each chunk.
 
     Write at least one of the three methods, as generators of effects:
 
@@ -24,18 +24,18 @@ class Toxic(Rule):
             def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
                 yield Send(data.upper())
 
-    How a stream is cut into chunks is up to the network. What is to be the same in each run has to depend on the
-    bytes and on `flow.seen`, not on chunks.
+    How a stream is cut into chunks is up to the network. A fault that should be the same in each run must depend on
+    the bytes and on `flow.seen`, not on chunks.
     """
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """The toxic is put on a connection: a new one, or one that lives already."""
+        """Handle being put on a connection: a new one, or an existing one."""
         return ()
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Some bytes came; never none."""
+        """Handle bytes that came; there is at least one."""
         yield Send(data)
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """The sender has ended its stream in good order."""
+        """Handle the end of the sender's stream, in good order."""
         yield End()

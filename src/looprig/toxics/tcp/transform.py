@@ -1,4 +1,4 @@
-"""A peer that says something else: each chunk goes through a function."""
+"""A peer that sends something else: each chunk goes through a function."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,15 +15,20 @@ __all__ = ["Transform"]
 @final
 @dataclass(frozen=True, slots=True)
 class Transform(Toxic):
-    """Sends what `fn(chunk)` gives in the place of the chunk; a coroutine function is awaited, in order.
+    """Sends what `fn(chunk)` returns in place of the chunk; a coroutine function is awaited, in order.
 
     How a stream is cut into chunks is up to the network. If `fn` raises, the connection is reset and the test fails.
     """
 
     fn: Callable[[bytes], bytes | Awaitable[bytes]]
 
+    @property
+    def source(self) -> object:
+        """The function."""
+        return self.fn
+
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Asks the function."""
+        """Send what the function returns."""
         made = self.fn(data)
         if inspect.isawaitable(made):
             yield Await(made)

@@ -7,7 +7,7 @@ from typing import Final, final
 
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
-from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.notes import noted
 from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Corrupt"]
@@ -21,19 +21,19 @@ _FAR: Final = 1 << 20
 class Corrupt(Toxic):
     """Flips each bit with the probability `bit_rate`.
 
-    Which bits these are depends on the seed and the number of the datagram. The checksum of UDP is made anew, so the
-    receiver does not see that anything is wrong: a network does that where a device in it puts packets together anew.
+    Which bits depends on the seed and the number of the datagram. The UDP checksum is computed again, so the receiver
+    does not notice: in a network this happens where a device rebuilds packets.
     """
 
     bit_rate: float
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         if not 0.0 <= self.bit_rate <= 1.0:
             yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Flips what is due."""
+        """Flip the bits whose turn it is."""
         flipped = bytearray(data)
         at = self._gap(flow)
         while at < len(data) * 8:
@@ -44,7 +44,7 @@ class Corrupt(Toxic):
         yield Send(bytes(flipped))
 
     def _gap(self, flow: Flow) -> int:
-        """How many bits are spared before the next one is flipped: the geometric distribution."""
+        """Return how many bits to skip before the next flip: the geometric distribution."""
         if not 0.0 < self.bit_rate < 1.0:
             return 0 if self.bit_rate else _FAR
         return int(min(_FAR, math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate)))

@@ -6,7 +6,7 @@ from typing import final
 
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
-from looprig.toxics.udp.tally import noted
+from looprig.toxics.udp.notes import noted
 from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["Duplication"]
@@ -17,18 +17,18 @@ __all__ = ["Duplication"]
 class Duplication(Toxic):
     """Sends each datagram twice with the probability `rate`, at the same time.
 
-    A toxic behind it meets both, each by itself: with `Latency(0.0, jitter=0.1)` they arrive apart.
+    A toxic behind it handles each copy on its own: with `Latency(0.0, jitter=0.1)` they arrive apart.
     """
 
     rate: float
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         if not 0.0 <= self.rate <= 1.0:
             yield f"rate is {self.rate!r}, which is not between 0 and 1"
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Once, and once more perhaps."""
+        """Send it once, or twice."""
         yield Send(data)
         if flow.rng.random() < self.rate:
             yield from noted(flow, f"doubled datagram {flow.seen}")

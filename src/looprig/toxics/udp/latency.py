@@ -1,4 +1,4 @@
-"""A slow network: each datagram arrives later, by itself."""
+"""A slow network: each datagram arrives later, on its own."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ __all__ = ["Latency"]
 @final
 @dataclass(frozen=True, slots=True)
 class Latency(Toxic):
-    """Delays each datagram by `delay` seconds; give or take up to `jitter` seconds, evenly spread.
+    """Delays each datagram by `delay` seconds, plus or minus up to `jitter` seconds, evenly distributed.
 
-    With jitter datagrams overtake one another, as they do in a network; without it they keep their order. In both
-    directions, which is the default, a round trip takes twice that.
+    With jitter, datagrams overtake one another as in a network; without it they keep their order. In both directions,
+    which is the default, a round trip takes twice that.
     """
 
     delay: float
     jitter: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with its values."""
+        """Yield what is wrong with its values."""
         yield from self.below_zero("delay", "jitter")
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Later."""
+        """Send it later."""
         spread = flow.rng.uniform(-self.jitter, self.jitter) if self.jitter else 0.0
         yield Send(data, max(0.0, self.delay + spread))

@@ -1,6 +1,6 @@
-"""The base of toxics of datagrams. As it stands, every datagram goes on as it came.
+"""The base of toxics for UDP. By itself it sends every datagram on as it came.
 
-Does not carry out what it says (the proxy does), and keeps nothing in itself: what is remembered is in the flow.
+Does not carry out what it yields (the proxy does), and keeps no state: that is in the flow.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ __all__ = ["Toxic"]
 
 @dataclass(frozen=True, slots=True)
 class Toxic(Rule):
-    """A fault of UDP: a frozen dataclass that says what becomes of each datagram.
+    """A fault of UDP: a frozen dataclass that decides what happens to each datagram.
 
     Write the one method, as a generator of `Send` and `Note`:
 
@@ -27,10 +27,10 @@ class Toxic(Rule):
                 yield Send(data[: self.size])
 
     A datagram for which nothing is sent is lost. `flow.seen` is its number: how many came before it in its direction.
-    `flow.rng` begins anew with each datagram, so what becomes of one depends on the seed and its number alone. Where a
-    toxic before this one delays, datagrams are asked about as they came, and `flow.now` may go back.
+    `flow.rng` starts over with each datagram, so its fate depends only on the seed and its number. Datagrams pass in
+    the order in which they came, even if a toxic before this one delays them; so `flow.now` may go back.
     """
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """A datagram came; it may be empty."""
+        """Handle a datagram; it may be empty."""
         yield Send(data)

@@ -1,1 +1,0 @@
-"""The UDP proxy (`proxy`)."""

@@ -1,0 +1,93 @@
+"""Toxics that are applied together: whether they are toxics, and which connections they strike.
+
+Does not touch connections (`link` does). Invariant: `when`, `probability` and `first` are evaluated once for each
+connection.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Generic, TypeVar, final
+
+from looprig.exceptions import DeclarationError
+from looprig.net.faults.log import Party
+from looprig.net.faults.seeds import rng_for
+from looprig.toxics.rule import ConnectionInfo, Rule
+
+__all__ = ["Application", "checked"]
+
+R = TypeVar("R", bound=Rule)
+
+
+def checked(kind: type[R], given: Iterable[object], protocol: str, at: Party) -> Sequence[R]:
+    """Return the toxics that were given to a proxy of a protocol, whose toxics are of a kind.
+
+    Raises:
+        DeclarationError: something else was given.
+    """
+    if isinstance(given, Rule):
+        raise DeclarationError(f"{at[0]} has toxics={given}, which is a single toxic.", [at], f"Write ({given},).")
+    toxics: list[R] = []
+    for each in given:
+        if not isinstance(each, kind):
+            raise _not_a_toxic(each, kind, protocol, at)
+        methods = [name for name in vars(kind) if name.startswith("on_")]
+        own = type(each)
+        if own is not kind and all(getattr(own, name) is getattr(kind, name) for name in methods):
+            what = f"{own.__qualname__} has none of {', '.join(methods)}, so it does nothing."
+            raise DeclarationError(what, [at], "Write one of them.")
+        toxics.append(each)
+    return toxics
+
+
+def _not_a_toxic(given: object, kind: type[Rule], protocol: str, at: Party) -> DeclarationError:
+    shown = given.__qualname__ if isinstance(given, type) else str(given) if isinstance(given, Rule) else repr(given)
+    what, fix = f"isn't a toxic for {protocol}", ""
+    if isinstance(given, type):
+        what = "is a class, not a toxic made from it"
+        fix = f"Write {shown}(...)." if issubclass(given, kind) else ""
+    elif isinstance(given, Rule):
+        fix = "Toxics for TCP are in looprig.toxics, those for UDP in looprig.toxics.udp."
+    elif isinstance(given, list | tuple):
+        fix = "Pass them one by one: *[...]."
+    return DeclarationError(f"{shown} was passed to a proxy, but {what}.", [at], fix)
+
+
+@final
+class Application(Generic[R]):
+    """The toxics of one `apply`, or of the proxy itself."""
+
+    __slots__ = ("_counts", "_seed", "struck", "toxics")
+
+    def __init__(self, toxics: Sequence[R], seed: int, taken: Iterable[str]) -> None:
+        self._seed = seed
+        self.struck: Final[set[int]] = set()
+        self._counts = [0] * len(toxics)
+        names = list(taken)
+        named: list[tuple[R, str]] = []
+        for toxic in toxics:
+            name = own = toxic.name or type(toxic).__name__
+            number = 1
+            while name in names:
+                number += 1
+                name = f"{own} {number}"
+            names.append(name)
+            named.append((toxic, name))
+        self.toxics: Final = named
+        """Each with its name, which no other toxic that is on has."""
+
+    def strikes(self, number: int, connection: ConnectionInfo) -> bool:
+        """Return whether a connection gets the toxic of this number in `toxics`. Call it once for each connection.
+
+        Raises what the toxic's `when` raises.
+        """
+        toxic, name = self.toxics[number]
+        if toxic.first is not None and self._counts[number] >= toxic.first:
+            return False
+        if toxic.when is not None and not toxic.when(connection):
+            return False
+        if toxic.probability < 1.0:
+            roll = rng_for(self._seed, connection.index, toxic.direction, f"{name}/probability").random()
+            if roll >= toxic.probability:
+                return False
+        self._counts[number] += 1
+        self.struck.add(connection.index)
+        return True

@@ -1,0 +1,231 @@
+"""What users do with a proxy of either protocol: apply toxics, look at what happened.
+
+Carries nothing (a `FaultLink` does). Invariants:
+1. A fault is a `with` block: leaving it undoes it.
+2. An error of the proxy itself that no one takes (`take_errors`) is raised when the proxy ends, or by the test before.
+3. A proxy takes only toxics for its own protocol; type checkers check that, and so does `apply`.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
+
+from looprig.declare.fields_meta import config_field
+from looprig.exceptions import LooprigError, ProxyError
+from looprig.location import Location, caller_location, location_of
+from looprig.net.address import Address
+from looprig.net.faults.application import Application, checked
+from looprig.net.faults.block import Block
+from looprig.net.faults.events import ProxyEvent
+from looprig.net.faults.link import FaultLink
+from looprig.net.faults.log import Party
+from looprig.net.faults.watch import Watch, current_watch
+from looprig.net.ports import localhost
+from looprig.toxics.rule import Rule
+
+__all__ = ["AnyLink", "Applied", "FaultControls"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+_SHOWN: Final = 200
+"""Events that a rendered log has at most."""
+
+AnyLink: TypeAlias = FaultLink[Any, Any, Any]
+
+T = TypeVar("T", bound=Rule)
+L = TypeVar("L", bound=AnyLink)
+B = TypeVar("B")
+
+
+@final
+class Applied:
+    """What `apply` returns: which connections got its toxics."""
+
+    __slots__ = ("_application",)
+
+    def __init__(self, application: Application[Any]) -> None:
+        self._application = application
+
+    @property
+    def struck(self) -> tuple[int, ...]:
+        """The indexes of the connections that got at least one of the toxics, in ascending order."""
+        return tuple(sorted(self._application.struck))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FaultControls(ABC, Generic[T, L]):
+    """The base of proxies that take toxics `T` and have a link `L` while they run."""
+
+    _protocol: ClassVar[str]
+
+    host: str = config_field(factory=localhost)
+    seed: int | None = config_field(None)
+    toxics: Sequence[T] = config_field(())
+    _last: L | None = field(default=None, init=False)
+    _link: L | None = field(default=None, init=False)
+    _watch: Watch | None = field(default=None, init=False)
+
+    # What a protocol decides
+
+    @abstractmethod
+    def _toxic_type(self) -> type[T]:
+        """Return the base of the toxics that it takes."""
+
+    @abstractmethod
+    async def _begin(self, toxics: Sequence[T], seed: int, owner: Party) -> L:
+        """Open a link."""
+
+    @abstractmethod
+    async def _end(self, link: L) -> None:
+        """Close a link."""
+
+    @abstractmethod
+    def _where(self, link: L) -> tuple[str, int] | str:
+        """Return the address on which a link listens."""
+
+    @property
+    @abstractmethod
+    def address(self) -> Address:
+        """Host and port, for clients."""
+
+    # Life
+
+    async def _open(self) -> None:
+        owner = self._party()
+        if self._link is not None:
+            raise LooprigError(f"{owner[0]} is already running.", [owner])
+        toxics = checked(self._toxic_type(), self.toxics, self._protocol, owner)
+        watch = current_watch.get(None)
+        if self.seed is None:
+            self.seed = secrets.randbits(32) if watch is None else watch.seed
+        self._link = self._last = await self._begin(toxics, self.seed, owner)
+        if watch is not None:
+            self._watch = watch
+            watch.begin(self)
+
+    async def _close(self, failure: BaseException | None = None) -> None:
+        """End it; `failure` is the error because of which it ends, if there is one."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end(self)
+        link, self._link = self._link, None
+        if link is not None:
+            await self._end(link)
+        if failure is not None and not isinstance(failure, Exception):
+            # A cancellation has to stay one. The errors are left for the test, or without a test are noted.
+            for error in self.take_errors() if watch is None else ():
+                failure.add_note(f"Besides, in a proxy: {error}")
+            return
+        errors = self.take_errors()
+        if errors:
+            raise ExceptionGroup(f"{self._label()} had unhandled errors", errors)
+
+    def _label(self) -> str:
+        return type(self).__qualname__
+
+    def _declared_at(self) -> Location:
+        return location_of(type(self))
+
+    def _party(self) -> Party:
+        return self._label(), self._declared_at()
+
+    def _running(self) -> L:
+        if self._link is None:
+            fix = "Use it inside `async with`, or take it from its fixture."
+            raise LooprigError(f"{self._label()} isn't running, so it can't be used.", [self._party()], fix)
+        return self._link
+
+    @property
+    def port(self) -> int:
+        """The port for clients."""
+        return self.address.port
+
+    # Faults
+
+    def apply(self, *toxics: T) -> AbstractContextManager[Applied]:
+        """Put toxics on all connections, those to come too, for the length of a block.
+
+            with proxy.apply(Latency(0.2), Reset(after_bytes=1000, first=1)) as applied:
+                ...
+            assert applied.struck == (0,)
+
+        Data passes through the toxics in this order, after those that are on already. Blocks nest. What a toxic holds
+        back goes on when it is taken off: it is neither lost nor duplicated.
+
+        Raises `DeclarationError` for what isn't a toxic for this protocol.
+        """
+        self._running()
+        at = caller_location()
+        chosen = checked(self._toxic_type(), toxics, self._protocol, (f"{self._label()}.apply", at))
+        return self._block(self._applied(chosen), f"apply({', '.join(map(str, chosen))})", at)
+
+    @contextmanager
+    def _applied(self, toxics: Sequence[T]) -> Generator[Applied, None, None]:
+        with self._running().applied(toxics) as application:
+            yield Applied(application)
+
+    def _block(self, inner: AbstractContextManager[B], call: str, at: Location) -> AbstractContextManager[B]:
+        """Return a block that is an error if it is never entered."""
+        log = self._running().log
+        party = (f"{self._label()}.{call}", at)
+
+        def forgotten() -> None:
+            log.errors.append(
+                ProxyError(f"{party[0]} was never entered, so it did nothing.", [party], f"Write `with ...{call}:`.")
+            )
+
+        return Block(inner, forgotten)
+
+    # What happened
+
+    async def wait_connections(self, count: int) -> None:
+        """Wait until at least `count` connections are open, or with 0 until none is left. There is no limit.
+
+        Raises `LooprigError` if the proxy ends before.
+        """
+        await self._running().wait_connections(count)
+
+    @property
+    def events(self) -> tuple[ProxyEvent, ...]:
+        """What happened so far, the newest 100,000 events of it; also after the proxy has ended."""
+        return () if self._last is None else tuple(self._last.log.events)
+
+    @property
+    def event_count(self) -> int:
+        """How many events there have been so far."""
+        return 0 if self._last is None else self._last.log.events.count
+
+    def faults(self, connection: int) -> tuple[str, ...]:
+        """Return what toxics did to the connection of this index: the same for the same seed and the same bytes."""
+        return () if self._last is None else self._last.log.events.faults(connection)
+
+    def take_errors(self) -> list[ProxyError]:
+        """Return the errors of the proxy itself so far, which count as handled from now on.
+
+        Those that no one takes fail the test that is running, or are raised when the proxy ends.
+        """
+        if self._last is None:
+            return []
+        errors = self._last.log.errors
+        taken = list(errors)
+        errors.clear()
+        return taken
+
+    def render(self, *, since: int = 0) -> str:
+        """Return the log of events as text, without the first `since` of them; 200 lines at most."""
+        if self._last is None:
+            return f"{self._label()} was not started."
+        events = self._last.log.events.since(since)
+        cut = [f"  ... ({len(events) - _SHOWN} before)"] if len(events) > _SHOWN else []
+        lines = [f"{self._label()}, seed {self.seed}:", *cut, *(f"  {each}" for each in events[-_SHOWN:])]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        if self._link is None:
+            return f"<{self._label()}: not running>"
+        where = self._where(self._link)
+        shown = f"{where[0]}:{where[1]}" if isinstance(where, tuple) else where
+        return f"<{self._label()}: {shown}>"

@@ -1,0 +1,95 @@
+"""What happened to which connection, when, and by which toxic.
+
+Does not decide anything. Invariants:
+1. What toxics did to one connection (`faults`) has no times and no chunks in it: the same seed and the same bytes give
+   the same lines.
+2. A log keeps the newest `KEPT` events, and counts all.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, final
+
+from looprig.toxics.flow import FlowDirection
+
+__all__ = ["KEPT", "EventKind", "EventLog", "ProxyEvent"]
+
+KEPT: Final = 100_000
+
+EventKind = Literal[
+    "accepted",  # a client came
+    "connected",  # the service took the connection too
+    "refused",  # the service did not; a TCP client is reset
+    "toxic",  # a toxic was put on the connection
+    "fault",  # something that a toxic did
+    "toxic off",  # a toxic was taken off
+    "ended",  # one direction ended in good order
+    "disconnected",  # a toxic or the test ended both directions in good order
+    "reset",  # both sides were reset
+    "closed",  # nothing is left of the connection
+    "error",  # a toxic raised
+    "link",  # something about all connections: down, unreachable ...
+]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProxyEvent:
+    """One thing that happened. `at` is in seconds since the proxy started; `connection` is its index."""
+
+    at: float
+    kind: EventKind
+    connection: int | None = None
+    direction: FlowDirection | None = None
+    toxic: str = ""
+    detail: str = ""
+
+    @property
+    def fault(self) -> str:
+        """What happened, without the time and the connection."""
+        if self.kind == "link":
+            return self.detail
+        return " ".join(filter(None, (self.direction or "", self.kind, self.toxic, self.detail)))
+
+    def __str__(self) -> str:
+        who = "link" if self.connection is None else f"#{self.connection}"
+        return f"{self.at:9.4f} s  {who:>6}  {self.fault}"
+
+
+@final
+class EventLog:
+    """The newest events of one proxy."""
+
+    __slots__ = ("_events", "count")
+
+    def __init__(self) -> None:
+        self._events: deque[ProxyEvent] = deque(maxlen=KEPT)
+        self.count: int = 0
+        """How many there have been, those that are no longer kept included."""
+
+    def add(self, event: ProxyEvent) -> None:
+        """Add an event."""
+        self._events.append(event)
+        self.count += 1
+
+    def __iter__(self) -> Iterator[ProxyEvent]:
+        return iter(self._events)
+
+    def since(self, count: int) -> list[ProxyEvent]:
+        """Return those that came after the first `count` ones."""
+        wanted = min(self.count - count, len(self._events))
+        return list(self._events)[len(self._events) - wanted :]
+
+    def faults(self, connection: int) -> tuple[str, ...]:
+        """Return what toxics did to one connection: which it had, then what they did to each direction, in order.
+
+        If a toxic ended the connection, what happened in the other direction is left out: how far that had come by then
+        depends on time.
+        """
+        own = [event for event in self._events if event.connection == connection and event.toxic]
+        end = next((event for event in own if event.kind in {"reset", "disconnected"}), None)
+        if end is not None:
+            own = [event for event in own if event.kind == "toxic" or event.direction == end.direction]
+        own.sort(key=lambda event: (event.kind != "toxic", ("upstream", "downstream", None).index(event.direction)))
+        return tuple(event.fault for event in own)

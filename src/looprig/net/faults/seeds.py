@@ -1,0 +1,14 @@
+"""The random numbers of toxics.
+
+Invariant: the numbers of a toxic on one direction of a connection come from the seed, the index of the connection, the
+direction and the toxic's name alone. So another toxic beside it changes nothing for it.
+"""
+
+from random import Random
+
+__all__ = ["rng_for"]
+
+
+def rng_for(seed: int, connection: int, direction: str, name: str) -> Random:
+    """Return the random numbers of one toxic on one direction of one connection."""
+    return Random(f"{seed}/{connection}/{direction}/{name}")  # noqa: S311 - reproducible, not secret

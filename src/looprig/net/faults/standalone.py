@@ -1,0 +1,41 @@
+"""A proxy that is made by hand: it remembers where it was made, and runs for the length of its `async with` block.
+
+Does not know what it carries, nor what is behind it.
+"""
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from looprig.location import UNKNOWN, Location, caller_location
+from looprig.net.faults.controls import AnyLink, FaultControls
+from looprig.toxics.rule import Rule
+
+__all__ = ["StandaloneProxy"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+T = TypeVar("T", bound=Rule)
+L = TypeVar("L", bound=AnyLink)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StandaloneProxy(FaultControls[T, L]):
+    """A proxy that is its own context manager."""
+
+    _at: Location = field(default=UNKNOWN, init=False)
+
+    def __post_init__(self) -> None:
+        self._at = caller_location(2)  # __init__ is between
+
+    def _declared_at(self) -> Location:
+        return self._at
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close(error)

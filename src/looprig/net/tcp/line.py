@@ -1,0 +1,182 @@
+"""The delay line of one direction: what is held, in order, until it is due.
+
+Does not know the time, and writes nothing. Pure.
+
+Invariants:
+1. First in, first out. What is due early still waits for what is before it.
+2. A delay belongs to the toxic that asked for it, and ends with it. So arrival times are kept apart from delays.
+"""
+
+import enum
+from collections import deque
+from typing import Final, Protocol, TypeAlias, final
+
+from looprig.toxics.flow import Flow
+from looprig.toxics.tcp.toxic import Toxic
+
+__all__ = ["DelayLine", "Delays", "Mark", "Stage", "time_of"]
+
+
+class Alarm(Protocol):
+    """Something planned for later."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+        ...
+
+
+Delays: TypeAlias = "tuple[tuple[Stage, float], ...]"
+"""Who delays something by how many seconds."""
+
+
+@final
+class Stage:
+    """One toxic, at work on one direction of one connection.
+
+    Its time (`flow.now`) never goes back. When a toxic before it is taken off, later chunks arrive sooner than they
+    would have, so its clock is put forward by as much.
+    """
+
+    __slots__ = ("_ahead", "_latest", "alarms", "flow", "has_dropped", "is_off", "name", "paused_until", "toxic")
+
+    def __init__(self, toxic: Toxic, flow: Flow, name: str) -> None:
+        self._ahead = 0.0
+        self._latest: Delays = ()
+        self.alarms: Final[list[Alarm]] = []
+        self.flow: Final = flow
+        self.has_dropped: bool = False
+        """Whether it lost bytes."""
+        self.is_off: bool = False
+        self.name: Final = name
+        self.paused_until: float = 0.0
+        """Until when it keeps its direction from being read."""
+        self.toxic: Final = toxic
+
+    def receive(self, came: float, delays: Delays) -> Delays:
+        """Take something that reached this toxic, and return its delays, its wait for what is before it included.
+
+        Such a wait belongs to the toxics that delayed the earlier data more than the later: it ends with them.
+        """
+        delays = living(delays)
+        now = time_of(came, delays) + self._ahead
+        wait = self.flow.now - now
+        if wait > 0:
+            delays += self._blame(wait, delays)
+        else:
+            self.flow.now = now
+        self._latest = delays
+        return delays
+
+    def _blame(self, wait: float, delays: Delays) -> Delays:
+        blamed: list[tuple[Stage, float]] = []
+        for stage in dict.fromkeys(stage for stage, _ in self._latest):
+            part = min(wait, _of(stage, self._latest) - _of(stage, delays))
+            if part > 0:
+                blamed.append((stage, part))
+                wait -= part
+        return tuple(blamed)
+
+    def go_on_without(self, stage: "Stage") -> None:
+        """Go on as if a toxic before this one had never been."""
+        self._ahead += _of(stage, self._latest)
+        self._latest = tuple(delay for delay in self._latest if delay[0] is not stage)
+
+    def take_off(self) -> None:
+        """End it."""
+        self.is_off = True
+        self.silence()
+
+    def silence(self) -> None:
+        """Call off what it has planned."""
+        while self.alarms:
+            self.alarms.pop().cancel()
+
+
+def time_of(came: float, delays: Delays) -> float:
+    """Return when something that came at a time is due."""
+    return came + sum(seconds for _, seconds in delays)
+
+
+def living(delays: Delays) -> Delays:
+    """Return the delays of the toxics that are still on."""
+    return tuple(delay for delay in delays if not delay[0].is_off) if delays else delays
+
+
+def _of(stage: Stage, delays: Delays) -> float:
+    return sum(seconds for by, seconds in delays if by is stage)
+
+
+class Mark(enum.Enum):
+    """What can be in the line besides bytes."""
+
+    END = "this direction ends"
+    CLOSE = "both directions end"
+    ABORT = "reset"
+
+
+@final
+class _Held:
+    __slots__ = ("by", "came", "delays", "due", "item")
+
+    def __init__(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
+        self.by = by
+        self.came = came
+        self.delays = delays
+        self.due = time_of(came, delays)
+        self.item = item
+
+
+@final
+class DelayLine:
+    """Bytes and marks with the times at which they are due."""
+
+    __slots__ = ("_held", "abort_by", "abort_due", "size")
+
+    def __init__(self) -> None:
+        self._held: deque[_Held] = deque()
+        self.size: int = 0
+        """Bytes that are held."""
+        self.abort_by: str = ""
+        self.abort_due: float | None = None
+        """When a reset in the line is due, whether or not what is before it could be written."""
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    @property
+    def due(self) -> float:
+        """When the head of the line is due; the line must not be empty."""
+        return self._held[0].due
+
+    def push(self, came: float, item: bytes | Mark, delays: Delays = (), by: str = "") -> None:
+        """Append something that came at a time; `by` is the toxic that made a mark."""
+        self._held.append(_Held(came, item, living(delays), by))
+        if isinstance(item, bytes):
+            self.size += len(item)
+        elif item is Mark.ABORT:
+            self.abort_by = by
+            self._find_abort()
+
+    def pop(self) -> tuple[bytes | Mark, str]:
+        """Remove the head, and return it with the toxic that made it."""
+        held = self._held.popleft()
+        if isinstance(held.item, bytes):
+            self.size -= len(held.item)
+        return held.item, held.by
+
+    def refresh(self) -> None:
+        """Drop the delays of toxics that are off."""
+        for held in self._held:
+            held.delays = living(held.delays)
+            held.due = time_of(held.came, held.delays)
+        if self.abort_due is not None:
+            self._find_abort()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._held.clear()
+        self.size = 0
+        self.abort_due = None
+
+    def _find_abort(self) -> None:
+        self.abort_due = max(held.due for held in self._held)  # nothing comes after a reset

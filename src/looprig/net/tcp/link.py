@@ -1,0 +1,282 @@
+"""The link between TCP clients and one service: the port, the connections, and the way to the service.
+
+Does not know what is behind the address that it connects to. What users call is in `controls`.
+
+Invariants:
+1. A client is not read before the service has taken its connection.
+2. When `close` has ended, no socket, task or timer of the link is left.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+
+from looprig.net.faults.link import FaultLink
+from looprig.net.faults.log import Party
+from looprig.net.faults.seeds import rng_for
+from looprig.net.tcp.connection import Connection
+from looprig.net.tcp.dial import connect, hand_over
+from looprig.net.tcp.line import Stage
+from looprig.net.tcp.listener import Listener, State
+from looprig.toxics.flow import Flow, FlowDirection
+from looprig.toxics.rule import ConnectionInfo
+from looprig.toxics.tcp.toxic import Toxic
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Settings", "SocketAddress", "TcpLink"]
+
+_AT_THE_END: Final = "by the end of the proxy"
+
+SocketAddress: TypeAlias = tuple[str, int] | str | os.PathLike[str]
+"""Host and port, or the path of a Unix socket."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to make a link. `window` is in bytes, `connect_timeout` in seconds."""
+
+    upstream: SocketAddress
+    host: str | None
+    path: str | None
+    seed: int
+    window: int
+    connect_timeout: float
+    owner: Party
+    client_tls: "ssl.SSLContext | None" = None
+    """The context for serving TLS to clients, so that toxics see what is inside."""
+    service_tls: "ssl.SSLContext | None" = None
+    service_name: str | None = None
+
+
+@final
+class TcpLink(FaultLink[Connection, Toxic, Stage]):
+    """One TCP proxy that runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.owner, settings.seed)
+        self._connections: dict[int, Connection] = {}
+        self._dials: dict[int, asyncio.Task[None]] = {}
+        self._targets: Sequence[tuple[int, Any]] = ()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.settings: Final = settings
+
+    async def open(self, toxics: Sequence[Toxic]) -> None:
+        """Resolve the service's address and begin to accept clients; `toxics` are on for all of them."""
+        upstream = self.settings.upstream
+        if isinstance(upstream, tuple):
+            host, port = upstream
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            self._targets = [(family, address) for family, _, _, _, address in found]
+        else:
+            self._targets = [(socket.AF_UNIX, os.fspath(upstream))]
+        if toxics:
+            self._apply(toxics)
+        self.listener: Listener = Listener(self.settings.host, self.settings.path, self._accepted)
+
+    async def close(self, grace: float) -> None:
+        """End every connection in good order, and reset those that take longer than `grace` seconds."""
+        self._is_closed = True
+        self.listener.close()
+        self._waiters.changed()
+        try:
+            for connection in self.connections:
+                if connection.state == "connecting":
+                    connection.reset("", why=_AT_THE_END)
+            await self.disconnect_all(grace, _AT_THE_END)
+            self._hang_up()
+            await self._waiters.until(lambda: not self._connections and not self._dials)
+            try:
+                async with asyncio.timeout(grace):
+                    await self._waiters.until(lambda: not self._tasks)
+            except TimeoutError as error:
+                self.log.report(f"{len(self._tasks)} of its toxics await something that does not end", error)
+        finally:
+            # Nothing is left to do unless this was cancelled: then all goes at once.
+            self._hang_up()
+            for task in (*self._tasks, *self._dials.values()):
+                task.cancel()
+            self._on.clear()
+
+    def _hang_up(self) -> None:
+        for connection in self.connections:
+            connection.hang_up()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are not closed, in the order in which they came."""
+        return [connection for _, connection in sorted(self._connections.items())]
+
+    @property
+    def live(self) -> int:
+        """How many clients are connected through to the service."""
+        return sum(connection.state == "open" for connection in self._connections.values())
+
+    # Clients
+
+    def _accepted(self, client: socket.socket, address: str) -> None:
+        info = ConnectionInfo(self.accepted, address)
+        self.accepted += 1
+        connection = Connection(self, info, client, self.settings.window, self._loop)
+        self._connections[info.index] = connection
+        self.log.note("accepted", info.index, detail=f"from {address}" if address else "")
+        self._strike_all(connection)
+        if connection.state == "connecting":
+            dial = self._create_task(self._dial(connection), f"proxy connection {info.index}")
+            self._dials[info.index] = dial
+            dial.add_done_callback(lambda _: self._dialed(info.index))
+
+    def _dialed(self, index: int) -> None:
+        del self._dials[index]
+        self._waiters.changed()
+
+    async def _dial(self, connection: Connection) -> None:
+        index = connection.info.index
+        try:
+            try:
+                async with asyncio.timeout(self.settings.connect_timeout):
+                    sock = await connect(self._loop, self._targets)
+            except OSError as error:  # a TimeoutError is one
+                self._refused(connection, error)
+                return
+            await self._make(connection, sock)
+        except Exception as error:  # noqa: BLE001 - TLS has many; the test sees them
+            if connection.state != "closed":  # else this is how it was made to end
+                told = f"{type(error).__name__}: {error}"
+                self.log.note("error", index, detail=told)
+                self.log.report(f"Connection #{index} could not be made: {told}", error)
+                connection.reset("", why="since it could not be made")
+        except asyncio.CancelledError:
+            connection.reset("", why="while it was being made")
+            raise
+        finally:
+            connection.finish_if_lost()
+
+    async def _make(self, connection: Connection, sock: socket.socket) -> None:
+        """Make transports of both sockets: the service's first, since the client must not be read before.
+
+        Nothing cancels that, and nothing aborts a transport before the loop has handed it out (see `dial`). A transport
+        that is no longer wanted is aborted once it is there.
+        """
+        settings = self.settings
+        service, client = connection.reached(sock), connection.client
+        service.is_tls, client.is_tls = settings.service_tls is not None, settings.client_tls is not None
+        await hand_over(
+            service,
+            self._loop.create_connection(
+                lambda: service,
+                sock=sock,
+                ssl=settings.service_tls,
+                server_hostname=settings.service_name,
+                ssl_handshake_timeout=settings.connect_timeout if service.is_tls else None,
+            ),
+        )
+        if client.is_tls:  # a client that takes its time to shake hands must not make us hold the service's bytes
+            await asyncio.sleep(0)  # uvloop sends the last of its own handshake in the next round, if it may read
+            service.hold_back()
+        if not client.is_lost:
+            await hand_over(
+                client, self._loop.connect_accepted_socket(lambda: client, client.sock, ssl=settings.client_tls)
+            )
+        connection.begin()
+
+    def _refused(self, connection: Connection, error: OSError) -> None:
+        index, upstream = connection.info.index, self.settings.upstream
+        why = str(error) or f"no answer within {self.settings.connect_timeout:g} s"
+        where = f"{upstream[0]}:{upstream[1]}" if isinstance(upstream, tuple) else os.fspath(upstream)
+        self.log.note("refused", index, detail=why)
+        connection.reset("", why="since the service could not be reached")
+        self.log.report(f"Connection #{index} could not be made to {where}: {why}", error)
+
+    # What connections report (`connection.Owner`)
+
+    def finished(self, connection: Connection) -> None:
+        """Let go of a connection whose sockets are closed."""
+        if self._connections.pop(connection.info.index, None) is not None:
+            self.log.note("closed", connection.info.index)
+            self._forget(connection)
+
+    def given_up(self, connection: Connection) -> None:
+        """Stop making a connection."""
+        dial = self._dials.get(connection.info.index)
+        if dial is not None and connection.service is None:
+            dial.cancel()
+
+    def progressed(self) -> None:
+        """Wake those who wait for a connection to get so far."""
+        self._waiters.changed()
+
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
+        """Start a task for what a toxic awaits; `close` waits for it."""
+
+        def done(task: "asyncio.Task[object]") -> None:
+            self._tasks.discard(task)
+            self._waiters.changed()
+
+        task = self._create_task(work, name)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+        return task
+
+    # Toxics
+
+    def _start(self, connection: Connection, toxic: Toxic, name: str, direction: FlowDirection) -> Stage:
+        rng = rng_for(self._seed, connection.info.index, direction, name)
+        stage = Stage(toxic, Flow(connection.info, direction, rng), name)
+        connection.put_on(stage)
+        return stage
+
+    def _stop(self, stages: Mapping[int, Sequence[Stage]]) -> None:
+        for index, own in stages.items():
+            if (connection := self._connections.get(index)) is not None:
+                connection.take_off(own)
+
+    def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
+        self.log.toxic_failed(connection.info.index, None, name, toxic.when, error)
+        connection.reset(name)
+
+    # The whole link
+
+    @contextmanager
+    def put(self, state: State) -> Generator[None, None, None]:
+        """Make the port refuse, drop or keep waiting whoever connects, for the length of a block."""
+        with self.listener.put(state):
+            self.log.note("link", detail=state)
+            try:
+                yield
+            finally:
+                self.log.note("link", detail=f"{state} no more")
+
+    def reset_now(self, why: str) -> list[Connection]:
+        """Reset all connections, those that wait to be accepted too, and return them."""
+        self.listener.take_waiting()
+        connections = self.connections
+        for connection in connections:
+            connection.reset("", why=why)
+        return connections
+
+    async def reset_all(self, why: str) -> None:
+        """Reset all connections, and wait until their sockets are closed."""
+        gone = {connection.info.index for connection in self.reset_now(why)}
+        await self._waiters.until(lambda: gone.isdisjoint(self._connections))
+
+    async def disconnect_all(self, grace: float, why: str) -> None:
+        """End all connections in good order, and reset those whose peers have not read all within `grace` seconds."""
+        if not self._is_closed:
+            self.listener.take_waiting()
+        connections = self.connections
+        for connection in connections:
+            connection.close_orderly("", why=why)
+        try:
+            async with asyncio.timeout(grace):
+                await self._waiters.until(lambda: all(connection.is_flushed for connection in connections))
+        except TimeoutError:
+            for connection in connections:
+                if not connection.is_flushed:
+                    connection.reset("", why="since a peer did not read, or a toxic still waited")

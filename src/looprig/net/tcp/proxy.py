@@ -1,0 +1,29 @@
+"""A TCP proxy in front of an address. For one in front of a declared service see `services.proxy`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from looprig.net.faults.standalone import StandaloneProxy
+from looprig.net.tcp.controls import TcpControls
+from looprig.net.tcp.link import SocketAddress, TcpLink
+from looprig.toxics.tcp.toxic import Toxic
+
+__all__ = ["TcpProxy"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+
+@dataclass(eq=False, repr=False)
+class TcpProxy(StandaloneProxy[Toxic, TcpLink], TcpControls):
+    """A TCP proxy in front of `upstream`: host and port, or the path of a Unix socket.
+
+        async with TcpProxy(("127.0.0.1", 5432), toxics=[Latency(0.1)]) as proxy:
+            reader, writer = await asyncio.open_connection(*proxy.address)
+
+    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
+    """
+
+    upstream: SocketAddress
+
+    def _upstream(self) -> SocketAddress:
+        return self.upstream

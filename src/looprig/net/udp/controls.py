@@ -1,0 +1,127 @@
+"""What users do with a UDP proxy beyond `faults.controls`: make the service unreachable, look at connections.
+
+Carries nothing (`link` does), and does not say what is behind the proxy (`proxy` and `services.udp_proxy` do). There is
+no `down` and no reset, as UDP has neither: while the port is ours, a datagram to it can't be refused.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, final
+
+from looprig.declare.fields_meta import config_field
+from looprig.exceptions import DeclarationError
+from looprig.location import caller_location
+from looprig.net.address import Address
+from looprig.net.faults.controls import FaultControls
+from looprig.net.faults.log import Party
+from looprig.net.udp.connection import Connection
+from looprig.net.udp.link import Settings, UdpLink
+from looprig.toxics.udp.toxic import Toxic
+
+__all__ = ["ProxyConnection", "UdpControls"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+
+@final
+class ProxyConnection:
+    """What one client's address and the service send each other through a UDP proxy."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def index(self) -> int:
+        """Its number, from 0, in the order in which clients came."""
+        return self._connection.info.index
+
+    @property
+    def client(self) -> str:
+        """The client's address: `host:port`."""
+        return self._connection.info.client
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the proxy still knows it: see `idle_timeout`."""
+        return self._connection.is_open
+
+    @property
+    def sent_upstream(self) -> int:
+        """Datagrams that went on to the service so far."""
+        return self._connection.upstream.sent
+
+    @property
+    def sent_downstream(self) -> int:
+        """Datagrams that went on to the client so far."""
+        return self._connection.downstream.sent
+
+    @property
+    def held(self) -> int:
+        """Datagrams that are held back for now, both directions together."""
+        return self._connection.held
+
+    def __repr__(self) -> str:
+        return f"<ProxyConnection #{self.index} from {self.client}>"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class UdpControls(FaultControls[Toxic, UdpLink]):
+    """The base of UDP proxies.
+
+    A "connection" is what one client's address and the service send each other. The service sees each as a client of
+    its own; it has to answer from the address that it was asked at.
+
+    Configuration:
+
+    - `host`: the address to listen on.
+    - `seed`: the seed of random faults; by default a new one in each run, which a failed test shows.
+    - `toxics`: the toxics that are on all the time.
+    - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does.
+    """
+
+    _protocol = "UDP"
+
+    idle_timeout: float = config_field(60.0)
+
+    @abstractmethod
+    def _upstream(self) -> tuple[str, int]:
+        """Return the service's address."""
+
+    def _toxic_type(self) -> type[Toxic]:
+        return Toxic
+
+    async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: Party) -> UdpLink:
+        if not self.idle_timeout > 0:
+            raise DeclarationError(f"{owner[0]} has idle_timeout={self.idle_timeout!r}, which is not above 0.", [owner])
+        link = UdpLink(
+            Settings(upstream=self._upstream(), host=self.host, seed=seed, idle_timeout=self.idle_timeout, owner=owner)
+        )
+        await link.open(toxics)
+        return link
+
+    async def _end(self, link: UdpLink) -> None:
+        await link.close()
+
+    def _where(self, link: UdpLink) -> Address:
+        return link.address
+
+    @property
+    def address(self) -> Address:
+        """Host and port, for clients to send to."""
+        return self._running().address
+
+    def unreachable(self) -> AbstractContextManager[None]:
+        """Lose all datagrams, of both directions, for the length of a block. No one is notified.
+
+        What is held back already is on its way, and arrives.
+        """
+        return self._block(self._running().unreachable(), "unreachable()", caller_location())
+
+    @property
+    def connections(self) -> tuple[ProxyConnection, ...]:
+        """Those that are not forgotten yet, in the order in which they came."""
+        return tuple(ProxyConnection(connection) for connection in self._running().connections)

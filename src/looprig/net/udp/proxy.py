@@ -1,0 +1,30 @@
+"""A UDP proxy in front of an address. For one in front of a declared service see `services.udp_proxy`."""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+from looprig.net.faults.standalone import StandaloneProxy
+from looprig.net.udp.controls import UdpControls
+from looprig.net.udp.link import UdpLink
+from looprig.toxics.udp.toxic import Toxic
+
+__all__ = ["DatagramProxy"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+
+@final
+@dataclass(eq=False, repr=False)
+class DatagramProxy(StandaloneProxy[Toxic, UdpLink], UdpControls):
+    """A UDP proxy in front of `upstream`, a host and a port.
+
+        async with DatagramProxy(("127.0.0.1", 5353), toxics=[Loss(0.1)]) as proxy:
+            ...  # send to proxy.address
+
+    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
+    """
+
+    upstream: tuple[str, int]
+
+    def _upstream(self) -> tuple[str, int]:
+        return self.upstream

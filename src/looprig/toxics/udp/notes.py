@@ -1,0 +1,28 @@
+"""What toxics log about datagrams: only the first lines, since all those of a long run would drown the log.
+
+Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last says so.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from looprig.toxics.effects import Note
+from looprig.toxics.flow import Flow
+
+__all__ = ["NOTED", "noted"]
+
+NOTED: Final = 100
+
+
+@dataclass(slots=True)
+class _Tally:
+    count: int = 0
+
+
+def noted(flow: Flow, text: str) -> Iterator[Note]:
+    """Yield a note, unless there were too many already. This occupies the flow's state."""
+    tally = flow.state(_Tally)
+    tally.count += 1
+    if tally.count <= NOTED:
+        yield Note(text + ("; further ones are not listed" if tally.count == NOTED else ""))
