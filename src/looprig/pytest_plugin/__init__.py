@@ -18,8 +18,7 @@ from looprig.pytest_plugin.collection.hooks import Collecting
 from looprig.pytest_plugin.loops.planning import Planning
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.peers import policy_fixture
-from looprig.pytest_plugin.peers.owners import has_policy_fixture, header
+from looprig.pytest_plugin.peers import has_policy_fixture, header, policy_fixture
 from looprig.pytest_plugin.run.waking import Waking
 from looprig.pytest_plugin.state import RunState, state_of
 from looprig.pytest_plugin.watch.proxies import ProxyWatch
@@ -64,9 +63,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(collecting, "looprig.collecting")
     session.config.pluginmanager.register(Refused(), "looprig.refused")
     if collecting.owners.stands_back:
-        from looprig.pytest_plugin.peers.standing_back import StandingBack  # noqa: PLC0415 - only then
+        from looprig.pytest_plugin.peers.shield import Shield  # noqa: PLC0415 - only then
 
-        session.config.pluginmanager.register(StandingBack(collecting.owners), "looprig.standing_back")
+        session.config.pluginmanager.register(Shield(collecting.owners), "looprig.standing_back")
     if (wanted := looks_only(session.config)) is not None:
         _look(wanted, session)
     session.config.add_cleanup(ProxyWatch(session.config).close)

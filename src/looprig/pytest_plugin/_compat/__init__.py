@@ -1,131 +1,169 @@
-"""Every private name of pytest that looprig touches, each with its reason and the versions it was checked with.
+"""Everything private of pytest that looprig touches."""
 
-Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object. Checked with pytest
-9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
-"""
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from looprig.pytest_plugin._compat.closures import (
-    ambient_definitions,
-    argument_names,
-    closure,
-    complete,
-    definitions_in_item,
-    dependencies,
-    drop_autouse,
-    fixture_info,
-    gives_parameter,
-    has_fixtures,
-    insert_fixture_name,
-    is_no_value,
-    is_parametrized,
-    is_unittest,
-    own_parameters,
-    parameter_index,
-    parameter_values,
-    parametrized_indices,
-    parametrized_scope,
-    place_of_item,
-    plain_parameter,
-    requests,
-)
-from looprig.pytest_plugin._compat.definitions import (
-    Definition,
-    all_definitions,
-    cached_value,
-    call_before_set_up,
-    fixture_functions,
-    fixture_names,
-    forget,
-    function_ahead,
-    give_way,
-    guard,
-    is_cached,
-    is_installed,
-    make_dynamic,
-    plain_function,
-    poison,
-    scope_of,
-    scope_place,
-    visible_definitions,
-    visible_names,
-)
-from looprig.pytest_plugin._compat.running import (
-    active_definition,
-    bound_function,
-    call_fixture,
-    has_other_runners,
-    is_node_active,
-    item_of,
-    item_request,
-    noting_requests,
-    requester,
-    requester_scope,
-    requesting_node,
-    resolved_definitions,
-    tracing_debugger,
-)
-from looprig.pytest_plugin._compat.terminal import (
-    print_document,
-    write_lines,
-    write_to_standard_error,
-)
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat.calls import (
+        bound_function as bound_function,
+    )
+    from looprig.pytest_plugin._compat.calls import (
+        call_fixture as call_fixture,
+    )
+    from looprig.pytest_plugin._compat.calls import (
+        tracing_debugger as tracing_debugger,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        Closure as Closure,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        closure_key as closure_key,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        closure_of as closure_of,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        complete as complete,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        definitions_in_item as definitions_in_item,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        drop_autouse as drop_autouse,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        function_ahead as function_ahead,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        insert_fixture_name as insert_fixture_name,
+    )
+    from looprig.pytest_plugin._compat.closures import (
+        plain_function as plain_function,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        Definition as Definition,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        all_definitions as all_definitions,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        fixture_functions as fixture_functions,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        fixture_names as fixture_names,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        give_way as give_way,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        has_fixtures as has_fixtures,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        is_installed as is_installed,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        is_unittest as is_unittest,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        visible_definitions as visible_definitions,
+    )
+    from looprig.pytest_plugin._compat.definitions import (
+        visible_names as visible_names,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        cached_value as cached_value,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        call_before_set_up as call_before_set_up,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        forget as forget,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        guard as guard,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        is_cached as is_cached,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        make_dynamic as make_dynamic,
+    )
+    from looprig.pytest_plugin._compat.instances import (
+        poison as poison,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        gives_parameter as gives_parameter,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        is_no_value as is_no_value,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        is_parametrized as is_parametrized,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        parameter_index as parameter_index,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        parameter_values as parameter_values,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        parametrized_indices as parametrized_indices,
+    )
+    from looprig.pytest_plugin._compat.parameters import (
+        plain_parameter as plain_parameter,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        active_definition as active_definition,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        item_of as item_of,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        item_request as item_request,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        noting_requests as noting_requests,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        requester as requester,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        requesting_node as requesting_node,
+    )
+    from looprig.pytest_plugin._compat.requests import (
+        resolved_definitions as resolved_definitions,
+    )
+    from looprig.pytest_plugin._compat.scopes import (
+        parametrized_scope as parametrized_scope,
+    )
+    from looprig.pytest_plugin._compat.scopes import (
+        place_of_item as place_of_item,
+    )
+    from looprig.pytest_plugin._compat.scopes import (
+        scope_of as scope_of,
+    )
+    from looprig.pytest_plugin._compat.scopes import (
+        scope_place as scope_place,
+    )
+    from looprig.pytest_plugin._compat.terminal import (
+        print_document as print_document,
+    )
+    from looprig.pytest_plugin._compat.terminal import (
+        write_lines as write_lines,
+    )
+    from looprig.pytest_plugin._compat.terminal import (
+        write_to_standard_error as write_to_standard_error,
+    )
 
-__all__ = [
-    "Definition",
-    "active_definition",
-    "all_definitions",
-    "ambient_definitions",
-    "argument_names",
-    "bound_function",
-    "cached_value",
-    "call_before_set_up",
-    "call_fixture",
-    "closure",
-    "complete",
-    "definitions_in_item",
-    "dependencies",
-    "drop_autouse",
-    "fixture_functions",
-    "fixture_info",
-    "fixture_names",
-    "forget",
-    "function_ahead",
-    "give_way",
-    "gives_parameter",
-    "guard",
-    "has_fixtures",
-    "has_other_runners",
-    "insert_fixture_name",
-    "is_cached",
-    "is_installed",
-    "is_no_value",
-    "is_node_active",
-    "is_parametrized",
-    "is_unittest",
-    "item_of",
-    "item_request",
-    "make_dynamic",
-    "noting_requests",
-    "own_parameters",
-    "parameter_index",
-    "parameter_values",
-    "parametrized_indices",
-    "parametrized_scope",
-    "place_of_item",
-    "plain_function",
-    "plain_parameter",
-    "poison",
-    "print_document",
-    "requester",
-    "requester_scope",
-    "requesting_node",
-    "requests",
-    "resolved_definitions",
-    "scope_of",
-    "scope_place",
-    "tracing_debugger",
-    "visible_definitions",
-    "visible_names",
-    "write_lines",
-    "write_to_standard_error",
-]
+
+_MODULES = ("calls", "closures", "definitions", "instances", "parameters", "requests", "scopes", "terminal")
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("__"):
+        for each in _MODULES:
+            module = importlib.import_module(f"{__name__}.{each}")
+            if name in module.__all__:
+                found = globals()[name] = getattr(module, name)
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,9 +71,8 @@ class Existence:
         ]
 
     def _errors(self, item: pytest.Function) -> Iterator[DeclarationError]:
-        info = _compat.fixture_info(item)
-        names = info.names_closure
-        by_name = info.name2fixturedefs
+        closure = _compat.closure_of(item)
+        names, by_name = closure.names, closure.definitions
         implied = self._registry.implied
         is_whole = all(name in by_name or name == _REQUEST for name in names)
         if is_whole and implied:
@@ -95,7 +94,7 @@ class Existence:
     ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
         """Yield who asks for what, what pytest would answer it with, and what is wrong with that."""
         implied = self._registry.implied
-        for user, name, answer in _compat.requests(_compat.fixture_info(item)):
+        for user, name, answer in _compat.closure_of(item).requests():
             is_meant = answer not in implied or self._is_asked(name, user, item)
             found = answer if is_meant else None
             error = None
@@ -108,8 +107,8 @@ class Existence:
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
         """Whether somebody in the closure of a test asks for what an annotation made of a name."""
-        info = _compat.fixture_info(item)
-        functions = [item.obj, *(each.func for found in info.name2fixturedefs.values() for each in found)]
+        by_name = _compat.closure_of(item).definitions
+        functions = [item.obj, *(each.func for found in by_name.values() for each in found)]
         return user is not None or any(name in self._registry.asked_by(function) for function in functions)
 
     def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
@@ -120,7 +119,7 @@ class Existence:
         if annotation is not None and (error := undeclared(annotation, function, name)) is not None:
             return error
         label = (item.originalname or item.name) if user is None else user.argname
-        is_parameter = user is not None or name in _compat.argument_names(item)
+        is_parameter = user is not None or name in _compat.closure_of(item).arguments
         what = f"{label} {'asks for' if is_parameter else 'uses'} {name!r}, but there is no such fixture"
         fix = self._fix(annotation, name, item, function)
         if user is not None and user.argname == name:

@@ -15,7 +15,8 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.checks.remedies import Party, Remedies
 from looprig.pytest_plugin.loops.is_async import is_async_definition
-from looprig.pytest_plugin.peers.owners import Owner, Owners
+from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Mixing"]
 
@@ -26,23 +27,21 @@ _Dependencies = tuple[tuple[Definition, tuple[Definition, ...]], ...]
 class Mixing:
     """What does not fit, for each test that it concerns; one error for each pair."""
 
-    def __init__(self, owners: Owners, remedies: Remedies) -> None:
+    def __init__(self, owners: Peers, remedies: Remedies) -> None:
         self._remedies = remedies
         self._owners = owners
         # By closure: the async fixtures in it with their owners, and what does not fit among them.
-        self._under: dict[object, dict[Definition, Owner | None]] = {}
+        self._under: dict[object, dict[Definition, Peer | None]] = {}
         self._clashes: dict[object, list[LoopPlanError]] = {}
         self._errors: dict[tuple[object, object], LoopPlanError] = {}
         # Who runs a shared instance for which tests.
-        self._users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
-        self.is_mixed: bool = False
-        """Whether another plugin runs any fixture."""
+        self._users: dict[tuple[Definition, object], dict[Peer | None, list[pytest.Function]]] = {}
 
     def check_fixtures(self, closure: object, item: pytest.Function, shape: _Dependencies) -> None:
         """Compare the fixtures in the closure of an item; a sync one hands on what it stands on."""
         if not self._owners:
             return
-        owners: dict[Definition, Owner | None] = {}
+        owners: dict[Definition, Peer | None] = {}
         reached: dict[Definition, frozenset[Definition]] = {}
         clashes: list[LoopPlanError] = []
         for definition, asked in shape:
@@ -58,7 +57,6 @@ class Mixing:
                 for other in below
                 if owners[other] is not owner
             ]
-        self.is_mixed = self.is_mixed or any(owners.values())
         self._under[closure] = owners
         self._clashes[closure] = clashes
 

@@ -15,7 +15,7 @@ from looprig.location import location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.loops.is_async import is_async_function, is_coroutine_function, may_need_loop
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["async_set_ups_of_test_case", "async_test_of_test_case", "loops_of_test_case"]
 
@@ -64,7 +64,7 @@ def async_test_of_test_case(item: pytest.Function) -> Iterator[DeclarationError]
         )
 
 
-def loops_of_test_case(item: pytest.Function, shape: Iterable[Definition], owners: Owners) -> Iterator[LoopPlanError]:
+def loops_of_test_case(item: pytest.Function, shape: Iterable[Definition], owners: Peers) -> Iterator[LoopPlanError]:
     """An async fixture, of all that stand on a loop, which a test of an `IsolatedAsyncioTestCase` uses."""
     cls: Any = getattr(item, "cls", None)  # a doctest has none
     if not _compat.is_unittest(item) or not _is_isolated(cls):

@@ -16,13 +16,12 @@ from typing import final
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.checks.existence import Existence
 from looprig.pytest_plugin.collection.dialect import Dialect
 from looprig.pytest_plugin.collection.parameters import Answering
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.settings import Settings
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["Collecting"]
 
@@ -34,7 +33,7 @@ class Collecting:
     def __init__(self, session: pytest.Session) -> None:
         dialect = Dialect(session.config)
         self.registry: Registry = Registry(session)
-        self.owners: Owners = Owners(session.config, self.registry.is_used_by)
+        self.owners: Peers = Peers(session.config, self.registry.is_used_by)
         self.settings: Settings = Settings(session, self.owners, dialect)
         self._answering = Answering(self.registry, dialect)
         self._answering.wakes_entrypoint = not self.owners.stands_back
@@ -104,5 +103,4 @@ class Collecting:
         for item in items:
             if isinstance(item, pytest.Function):
                 yield from ((item, each.error) for each in wrong if each.concerns(item))
-                names = _compat.fixture_info(item).names_closure
-                yield from ((item, error) for name in names for error in late.get(name, ()))
+                yield from ((item, error) for name in item.fixturenames for error in late.get(name, ()))

@@ -55,7 +55,7 @@ class Wrong:
             name == self.name
             and (found is None or found in visible)
             and self._is_of(item.obj if user is None else user.func)
-            for user, name, found in _compat.requests(_compat.fixture_info(item))
+            for user, name, found in _compat.closure_of(item).requests()
         )
 
     def _is_of(self, function: Any) -> bool:

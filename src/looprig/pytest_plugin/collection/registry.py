@@ -263,7 +263,7 @@ class Registry:
 
     def is_used_by(self, item: pytest.Function) -> bool:
         """Whether a test uses a service, be it by way of a client, a proxy or a fixture of the suite."""
-        return not self._specs.keys().isdisjoint(_compat.fixture_info(item).names_closure)
+        return not self._specs.keys().isdisjoint(item.fixturenames)
 
     def is_service(self, definition: Definition) -> bool:
         """Whether a definition is the one fixture of a service."""

@@ -62,7 +62,7 @@ class Annotating(Looking):
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
-            for user, name, found in _compat.requests(_compat.fixture_info(item)):
+            for user, name, found in _compat.closure_of(item).requests():
                 function = item.obj if user is None else user.func
                 if (code_of(function), name) in seen or (user is not None and self.registry.spec(user) is not None):
                     continue

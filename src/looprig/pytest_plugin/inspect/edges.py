@@ -76,7 +76,7 @@ class FixtureEdges:
 
     def _collect(self, item: pytest.Function) -> None:
         values = _compat.parameter_values(item)
-        for user, name, found in _compat.requests(_compat.fixture_info(item)):
+        for user, name, found in _compat.closure_of(item).requests():
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)
@@ -175,7 +175,7 @@ class FixtureEdges:
     # Overrides
 
     def _override(self, item: pytest.Function, name: str) -> None:
-        for base, override in pairwise(_compat.fixture_info(item).name2fixturedefs.get(name, ())):
+        for base, override in pairwise(_compat.closure_of(item).definitions.get(name, ())):
             if _compat.gives_parameter(override) or not self._is_new("override", base, override):
                 continue
             found, before = self._types.function(override.func), self._types.gives(base)

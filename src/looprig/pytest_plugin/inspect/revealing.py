@@ -35,7 +35,7 @@ class Revealing(Looking):
         names: dict[object, set[str]] = {}
         for item in self.items:
             if isinstance(item, pytest.Function):
-                for user, _, found in _compat.requests(_compat.fixture_info(item)):
+                for user, _, found in _compat.closure_of(item).requests():
                     if found is None or _compat.gives_parameter(found):
                         continue
                     subject = self._subject(found)

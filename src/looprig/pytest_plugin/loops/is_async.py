@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, dependencies, fixture_info, is_unittest
+from looprig.pytest_plugin._compat import Definition, closure_of, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
@@ -122,7 +122,7 @@ def may_need_loop(definition: Definition) -> bool:
 
 def on_a_loop(item: pytest.Function) -> Iterator[Definition]:
     """Yield the definitions in the closure of an item that are async, or ask for looprig's own loop themselves."""
-    for definition, asked in dependencies(fixture_info(item)):
+    for definition, asked in closure_of(item).dependencies():
         if may_be_async(definition) or any(is_own_loop(other) for other in asked):
             yield definition
 

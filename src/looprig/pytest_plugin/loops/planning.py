@@ -41,7 +41,7 @@ from looprig.pytest_plugin.loops.is_async import (
 )
 from looprig.pytest_plugin.loops.meaning import SETTINGS
 from looprig.pytest_plugin.loops.settings import Flavour, Settings
-from looprig.pytest_plugin.peers.owners import Owner
+from looprig.pytest_plugin.peers.peer import Peer
 from looprig.scopes import Scope
 
 __all__ = ["Planning"]
@@ -57,7 +57,6 @@ class Planning:
     def __init__(self, session: pytest.Session, items: Sequence[pytest.Item], collecting: Collecting) -> None:
         self.session: pytest.Session = session
         self._owners = collecting.owners
-        self._has_owners = bool(collecting.owners)
         self._registry = collecting.registry
         self._settings = collecting.settings
         self.errors: ItemErrors = ItemErrors()
@@ -80,11 +79,12 @@ class Planning:
         functions = [item for item in items if _compat.has_fixtures(item)]
         if all(self._owners.leaves(item) for item in functions):
             functions = []
+        self._owners.settle(functions, _compat.all_definitions(session))
         # By test: another plugin that runs it, and whether it is async, which may decide who runs its fixtures.
         self._owner = (
             {item: (self._owners.owner_of_test(item), is_async_test(item)) for item in functions}
-            if self._has_owners
-            else dict[pytest.Function, tuple[Owner | None, bool]]()
+            if self._owners
+            else dict[pytest.Function, tuple[Peer | None, bool]]()
         )
         # A suite without any pays for one look at its definitions, and for one at each test.
         if any(may_need_loop(d) and not is_builtin(d) for d in _compat.all_definitions(session)) or any(
@@ -92,8 +92,6 @@ class Planning:
         ):
             for item in functions:
                 self._see(item)
-        # A plugin that is merely installed owns nothing here.
-        self._has_owners = self._mixing.is_mixed or any(owner is not None for owner, _ in self._owner.values())
         self.has_async = any(self._needs_loop(item) for item in functions if not self._is_of_another(item))
         for item in functions:
             self._add(item)
@@ -141,7 +139,7 @@ class Planning:
         key = self._closure(item)
         if key in self._shapes:
             return
-        shape = tuple(_compat.dependencies(_compat.fixture_info(item)))
+        shape = tuple(_compat.closure_of(item).dependencies())
         self._shapes[key] = tuple(definition for definition, _ in shape)
         for definition, asked in shape:
             if (
@@ -155,16 +153,8 @@ class Planning:
         self._mixing.check_fixtures(key, item, shape)
 
     def _closure(self, item: pytest.Function) -> object:
-        """Equal for items that use the same definitions.
-
-        So are those of one class or module with the same names; where a test is parametrized, its parameters stand in
-        place of fixtures. Another plugin that runs the test may run its fixtures too.
-        """
-        info = _compat.fixture_info(item)
-        owner = self._owner.get(item)
-        if hasattr(item, "callspec"):
-            return id(info), owner
-        return item.parent, owner, *info.names_closure
+        """Return what is equal for items that use the same definitions, run by the same plugin."""
+        return _compat.closure_key(item), self._owner.get(item)
 
     def _add(self, item: pytest.Function) -> None:
         shape = self._shape(item)
@@ -176,7 +166,7 @@ class Planning:
         if not (is_async or shape or self._asks_for_loop(item) or is_hidden_async_test(item)):
             return
         self.errors.add(item, loops_of_test_case(item, shape, self._owners))
-        if self._has_owners:
+        if self._owners:
             self.errors.add(item, self._mixing.check_test(self._closure(item), item, is_async=is_async))
             if self._is_of_another(item):
                 return
@@ -193,7 +183,7 @@ class Planning:
             self.own.append(item)
 
     def _is_of_another(self, item: pytest.Function) -> bool:
-        return self._has_owners and self._owner[item][0] is not None
+        return bool(self._owners) and self._owner[item][0] is not None
 
     def _refusals(self, item: pytest.Function, *, is_async: bool) -> Iterable[DeclarationError]:
         """Return what cannot work about a test, and about what stands around it, which is looked at once."""
@@ -232,7 +222,7 @@ class Planning:
     @staticmethod
     def _named_like_loops(item: pytest.Function) -> Iterator[Definition]:
         """Yield what answers `loop` and `event_loop` in an item that uses these names."""
-        names = _compat.fixture_info(item).names_closure
+        names = _compat.closure_of(item).names
         for name in LOOP_NAMES:
             if name in names:
                 yield from _compat.definitions_in_item(item, name)[-1:]
@@ -343,16 +333,16 @@ class Planning:
         assert isinstance(test, pytest.Item)
         assert _compat.has_fixtures(test)
         wanted = self._definitions[number]
-        info = _compat.fixture_info(test)
+        closure = _compat.closure_of(test)
         asked_by: dict[Any, list[Any]] = {}
-        for definition, asked in _compat.dependencies(info):
+        for definition, asked in closure.dependencies():
             for other in asked:
                 asked_by.setdefault(other, []).append(definition)
         ways: list[list[Any]] = [[wanted]]
         seen = {wanted}
         while ways:
             way = ways.pop(0)
-            if way[0] is None or way[0].argname in info.initialnames or way[0] not in asked_by:
+            if way[0] is None or way[0].argname in closure.initial or way[0] not in asked_by:
                 return [self._registry.label(definition) for definition in way[:-1]]
             for user in asked_by[way[0]]:
                 if user not in seen:

@@ -8,7 +8,7 @@ Invariant: what holds for a module or class is looked up once, however many test
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, final
+from typing import Any, final
 
 import pytest
 
@@ -21,7 +21,8 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.dialect import Dialect
 from looprig.pytest_plugin.loops.is_async import LOOP_NAMES, is_async_definition, is_async_test, is_builtin, on_a_loop
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers import is_from_peer
+from looprig.pytest_plugin.peers.active import Peers
 from looprig.scopes import Scope
 
 __all__ = ["Flavour", "Settings"]
@@ -29,30 +30,19 @@ __all__ = ["Flavour", "Settings"]
 Flavour = tuple[tuple[str, int], ...]
 """Which parameters of the loop's settings a test was made for."""
 
-# Their fixtures of these names are about loops of their own.
-_PEERS: Final = (
-    "looprig.",
-    "pytest_asyncio",
-    "aiomisc",
-    "anyio",
-    "aiohttp",
-    "pytest_aiohttp",
-    "alt_pytest_asyncio",
-)
-
 
 def _is_ours_or_peers(definition: Definition) -> bool:
-    return (getattr(definition.func, "__module__", None) or "").startswith(_PEERS)
+    return (getattr(definition.func, "__module__", None) or "").startswith("looprig.") or is_from_peer(definition)
 
 
 @final
 class Settings:
     """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session, owners: Owners, dialect: Dialect) -> None:
+    def __init__(self, session: pytest.Session, owners: Peers, dialect: Dialect) -> None:
         self._session = session
         self._dialect = dialect
-        self.owners: Owners = owners
+        self.owners: Peers = owners
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._configs: dict[object, tuple[LoopConfig, ...]] = {}
         self._silent: dict[object, bool] = {}

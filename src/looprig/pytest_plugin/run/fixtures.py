@@ -24,7 +24,7 @@ from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.is_async import hides_async, is_async_function
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.finalizers import ending_tasks_of, finalizers_in, finishing
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.made_sync import closing_unstarted
@@ -84,11 +84,10 @@ class _Facts:
 class SettingUp:
     """The fixtures that are set up in a run, and the hook that does it."""
 
-    def __init__(self, hosts: Hosts, owners: Owners, registry: Registry) -> None:
+    def __init__(self, hosts: Hosts, owners: Peers, registry: Registry) -> None:
         self._ends = hosts.ends
         self._hosts = hosts
         self._owners = owners
-        self._is_alone = not owners
         self._registry = registry
         # What contexts were like outside of all fixtures of this run: where a fixture asks for another, that one starts
         # from here.
@@ -155,7 +154,7 @@ class SettingUp:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         facts = self._facts_of(fixturedef)
         item = _compat.item_of(request)
-        if not self._is_alone and self._is_of_another(fixturedef, item):
+        if self._owners and self._is_of_another(fixturedef, item):
             return (yield)
         self._ends.begin(item)
         function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
@@ -190,7 +189,7 @@ class SettingUp:
         records = self._records
         item = _compat.item_of(request)
         if item is not self._ambient[0]:
-            self._ambient = item, _compat.ambient_definitions(item)
+            self._ambient = item, _compat.closure_of(item).ambient()
         needed = [
             ambient
             for ambient in self._ambient[1]
@@ -271,7 +270,7 @@ class SettingUp:
 
         They get ready while pytest waits for `definition`; pytest then finds them begun.
         """
-        for other in _compat.closure(_compat.fixture_info(item)):
+        for other in _compat.closure_of(item).used():
             if other is definition or not self._registry.is_service(other) or _compat.is_cached(other):
                 continue
             node = _compat.scope_place(item, _compat.scope_of(other), other)

@@ -22,7 +22,7 @@ from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin import _compat
 from looprig.pytest_plugin.loops.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]
 
@@ -37,7 +37,7 @@ RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
 class MadeSync:
     """The hook that has the coroutines of such tests run, by `run_test`."""
 
-    def __init__(self, owners: Owners, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
+    def __init__(self, owners: Peers, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
         self._owners = owners
         self._run_test = run_test
         self._has_missed = has_missed

@@ -25,6 +25,7 @@ from looprig.pytest_plugin.loops.is_async import hides_async, inner_test, is_asy
 from looprig.pytest_plugin.loops.settings import Settings
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.peers import has_other_runners
 from looprig.pytest_plugin.run.fixtures import SettingUp
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.made_sync import dropped_coroutines, not_run
@@ -52,7 +53,6 @@ class Running:
         self._hosts = hosts
         self._setting_up = setting_up
         self._owners = settings.owners
-        self._has_owners = bool(settings.owners)
         self._settings = settings
         self._options = options
         self._ends = hosts.ends
@@ -91,12 +91,12 @@ class Running:
         self._begin(item, "call")
         if not _compat.has_fixtures(item) or _compat.is_unittest(item):
             return
-        if self._has_owners and self._owners.owner_of_test(item) is not None:
+        if self._owners.owner_of_test(item) is not None:
             return
         if is_async_test(item):
             self._async_item, self._has_run = item, False
             if self._has_other_runners is None:
-                self._has_other_runners = _compat.has_other_runners(item.config)
+                self._has_other_runners = has_other_runners(item.config)
             if self._has_other_runners:
                 item.runtest = partial(self._run_async, item, item.runtest)  # type: ignore[method-assign]
             return
@@ -199,9 +199,9 @@ class Running:
             return None
         if not is_async_test(pyfuncitem):
             return None
-        if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
+        if self._owners.owner_of_test(pyfuncitem) is not None:
             return None
-        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
+        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.closure_of(pyfuncitem).arguments}
         result = self.run_test(pyfuncitem, function, arguments)
         if result is not None:
             pyfuncitem.warn(
