@@ -1,7 +1,4 @@
-"""How pytest calls the functions of fixtures and tests.
-
-Private here: `resolve_fixture_function`, `call_fixture_func`, and the names inside of the wrapper of `--trace`.
-"""
+"""How pytest calls the functions of fixtures and tests."""
 
 # pytest leaves types out here.
 # pyright: reportUnknownVariableType=false

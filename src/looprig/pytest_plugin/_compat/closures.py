@@ -1,7 +1,5 @@
 """The fixtures that one item uses: which names, which definitions answer them, and which of those use which.
 
-Private here: `_fixtureinfo` of items and `_autouse` of definitions.
-
 Invariant: a definition that another overrides is in a closure where its override asks for it, as at run time.
 """
 
@@ -18,6 +16,7 @@ from looprig.pytest_plugin._compat.scopes import scope_of
 
 __all__ = [
     "Closure",
+    "argument_names",
     "closure_key",
     "closure_of",
     "complete",
@@ -79,7 +78,7 @@ class Closure:
             for name in self.initial
             if (definitions := self.definitions.get(name))
             # A test may also name an autouse fixture; that one is no less around the others.
-            and (name not in self.arguments or any(definition._autouse for definition in definitions))
+            and (name not in self.arguments or any(definition._autouse for definition in reversed(definitions)))
         ]
 
     def _walk(
@@ -122,6 +121,11 @@ def closure_of(item: pytest.Function) -> Closure:
         return known
     info = item._fixtureinfo
     return Closure(info.argnames, info.initialnames, info.names_closure, info.name2fixturedefs)
+
+
+def argument_names(item: pytest.Function) -> tuple[str, ...]:
+    """Return the parameters of a test that are fixtures; every async plugin reads this to call the test."""
+    return item._fixtureinfo.argnames
 
 
 def closure_key(item: pytest.Function) -> object:

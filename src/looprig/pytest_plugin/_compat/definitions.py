@@ -1,7 +1,6 @@
 """The fixtures that a run knows, and the items that can use them.
 
-Imports nothing of looprig, since every run loads it, one with nothing async too. Private here: `_fixturemanager`,
-`_get_all_fixture_defs`, `_arg2node2fixturedefs`, and `_fixtureinfo` and `_request` of items that are no functions.
+Imports nothing of looprig, since every run loads it, one with nothing async too.
 """
 
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false

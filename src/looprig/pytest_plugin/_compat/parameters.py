@@ -1,7 +1,4 @@
-"""Parametrizations: the values that an item was made for, and what stands for them.
-
-Private here: `NOTSET` and `get_direct_param_fixture_func`; pytest documents nothing of an item's `callspec`.
-"""
+"""Parametrizations: the values that an item was made for, and what stands for them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

@@ -1,8 +1,4 @@
-"""Requests: who asks for a fixture, for which item, and what was set up for that item so far.
-
-Private here: `_pyfuncitem`, `_parent_request`, `_fixturedef`, `_fixture_defs` and `_get_active_fixturedef` of requests,
-and `_request` of items.
-"""
+"""Requests: who asks for a fixture, for which item, and what was set up for that item so far."""
 
 # pytest leaves types out here and there.
 # pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -20,7 +16,7 @@ __all__ = [
     "item_of",
     "item_request",
     "noting_requests",
-    "requester",
+    "requesting_definition",
     "requesting_node",
     "resolved_definitions",
 ]
@@ -42,7 +38,7 @@ def requesting_node(request: pytest.FixtureRequest) -> Any:
     return request.node if parent is None else parent.node
 
 
-def requester(request: pytest.FixtureRequest) -> Definition | None:
+def requesting_definition(request: pytest.FixtureRequest) -> Definition | None:
     """Return the definition of whoever asked for the fixture of `request`, or `None` if the test itself did."""
     parent = getattr(request, "_parent_request", None)
     return getattr(parent, "_fixturedef", None)

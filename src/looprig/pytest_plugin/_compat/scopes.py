@@ -1,7 +1,4 @@
-"""Scopes of fixtures, the nodes that instances live on, and places of items.
-
-Private here: `_arg2scope` of a parametrized item's `callspec`.
-"""
+"""Scopes of fixtures, the nodes that instances live on, and places of items."""
 
 # pyright: reportPrivateUsage=false
 

@@ -1,7 +1,4 @@
-"""What pytest writes, and where.
-
-Private here: `_file` of the terminal writer.
-"""
+"""What pytest writes, and where."""
 
 # pyright: reportPrivateUsage=false
 

@@ -137,7 +137,7 @@ class Hosts:
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""
         item = _compat.item_of(request)
-        requester = _compat.requester(request)
+        requester = _compat.requesting_definition(request)
         if requester is None:
             return self.of_item(item)
         node = _compat.requesting_node(request)

@@ -201,7 +201,7 @@ class Running:
             return None
         if self._owners.owner_of_test(pyfuncitem) is not None:
             return None
-        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.closure_of(pyfuncitem).arguments}
+        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
         result = self.run_test(pyfuncitem, function, arguments)
         if result is not None:
             pyfuncitem.warn(
