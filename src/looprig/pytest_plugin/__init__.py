@@ -5,8 +5,7 @@ Loading it imports no asyncio, aiohttp, uvloop or type checker. Reading order of
 `activation`, `hosts`, `setting_up`, `running`, `watching` (the run). Everything private of pytest is in `_compat`.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence
 
 import pytest
 
@@ -20,11 +19,8 @@ from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
 from looprig.pytest_plugin.peers import has_policy_fixture, header, policy_fixture
 from looprig.pytest_plugin.run.waking import Waking
-from looprig.pytest_plugin.state import RunState, state_of
+from looprig.pytest_plugin.state import state_of
 from looprig.pytest_plugin.watch.proxies import ProxyWatch
-
-if TYPE_CHECKING:
-    from looprig.pytest_plugin.inspect.looking import Looking
 
 __all__: list[str] = []
 
@@ -72,18 +68,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _look(wanted: str, session: pytest.Session) -> None:
-    """Has fixtures looked at in the place of running tests. What that takes is loaded now."""
-    from looprig.pytest_plugin.inspect.annotating import Annotating  # noqa: PLC0415 - only when asked
-    from looprig.pytest_plugin.inspect.checking import Checking  # noqa: PLC0415 - as above
-    from looprig.pytest_plugin.inspect.revealing import Revealing  # noqa: PLC0415 - as above
+    """Inspect fixtures instead of running tests."""
+    from looprig.pytest_plugin.inspect import INSPECTIONS  # noqa: PLC0415 - only when asked
 
-    kinds: dict[str, Callable[[pytest.Session, RunState], Looking]] = {
-        "check_fixtures": Checking,
-        "reveal_fixtures": Revealing,
-        "annotate_fixtures": Annotating,
-    }
     state = state_of(session.config)
-    state.looking = kinds[wanted](session, state)
+    assert state.collecting is not None
+    state.looking = INSPECTIONS[wanted](session, state.collecting.registry)
     session.config.pluginmanager.register(state.looking, "looprig.looking")
 
 
@@ -106,14 +96,16 @@ def _plan(session: pytest.Session, config: pytest.Config, collected: list[pytest
     assert collecting is not None
     planning = state.planning = Planning(session, collected, collecting)
     if state.looking is not None:
-        state.looking.note([*planning.errors.all(), *collecting.existence.errors(collected), *collecting.errors()])
+        state.looking.note(
+            [*planning.errors.all(), *collecting.existence.errors(collected), *collecting.errors()], planning
+        )
         return
-    errors = planning.errors
     for item, error in (*collecting.errors_of(collected), *collecting.existence.misunderstood(collected)):
-        errors.add(item, [error])
-    if config.getoption("collectonly") or (collecting.owners.stands_back and not planning.has_async and not errors):
+        planning.errors.add(item, [error])
+    is_for_others = collecting.owners.stands_back and not (planning.has_async or planning.errors)
+    if is_for_others or config.getoption("collectonly"):
         return
-    config.pluginmanager.register(Refusing(session, errors, collecting.existence), "looprig.refusing")
+    config.pluginmanager.register(Refusing(session, planning.errors, collecting.existence), "looprig.refusing")
     state.waking = Waking(config, planning, collecting)
     state.waking.arrange(collected)
 

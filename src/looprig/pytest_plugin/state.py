@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.hooks import Collecting
-    from looprig.pytest_plugin.inspect.looking import Looking
+    from looprig.pytest_plugin.inspect.inspection import Inspection
     from looprig.pytest_plugin.loops.planning import Planning
     from looprig.pytest_plugin.run.hosts import Hosts
     from looprig.pytest_plugin.run.tests import Running
@@ -26,7 +26,7 @@ class RunState:
     collecting: "Collecting | None" = None
     planning: "Planning | None" = None
     hosts: "Hosts | None" = None
-    looking: "Looking | None" = None
+    looking: "Inspection | None" = None
     running: "Running | None" = None
     waking: "Waking | None" = None
 
