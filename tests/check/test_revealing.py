@@ -93,7 +93,7 @@ def test_a_name_that_is_none_is_an_error(pytester: pytest.Pytester) -> None:
 def test_what_is_wrong_in_the_suite_does_not_keep_it_from_looking(pytester: pytest.Pytester) -> None:
     put(pytester.path, SUITE | {"test_wrong.py": "def test_wrong(nothing): ...\n"})
     result = pytester.runpytest_subprocess(*OPTIONS, "--reveal-fixtures=rest")
-    result.stdout.fnmatch_lines(["rest: Rest", "1 declaration is wrong: pytest --check-fixtures tells where."])
+    result.stdout.fnmatch_lines(["rest: Rest", "1 declaration is wrong: pytest --check-fixtures shows where."])
 
 
 def test_a_service_is_known_by_each_of_its_names(pytester: pytest.Pytester) -> None:

@@ -33,20 +33,20 @@ def test_closures_of_one_shape_are_shared_beside_a_plugin_that_is_merely_install
     pytest.importorskip("anyio")
     files = {
         "conftest.py": """
-            from looprig.pytest_plugin import _compat
+            from looprig.pytest_plugin._compat.closures import Closure
 
             looked = []
 
             def pytest_collection_finish(session):
                 print(f"looked at {len(looked)} closures of {len(session.items)} tests")
 
-            dependencies = _compat.dependencies
+            dependencies = Closure.dependencies
 
-            def counted(info):
-                looked.append(info)
-                return dependencies(info)
+            def counted(closure):
+                looked.append(closure)
+                return dependencies(closure)
 
-            _compat.dependencies = counted
+            Closure.dependencies = counted
             """,
         "test_it.py": "import pytest\n@pytest.fixture\nasync def one(): ...\n"
         + "".join(f"async def test_{number}(one): ...\n" for number in range(20)),

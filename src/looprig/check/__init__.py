@@ -1,1 +1,1 @@
-"""Whether what a fixture gives is what its users say they take, asked of the suite's own type checker."""
+"""Fixture types: what fixtures provide against what their users declare, judged by the suite's own type checker."""

@@ -1,10 +1,10 @@
-"""Annotations that parameters lack, and what has to be imported for them.
+"""Annotations that parameters lack, and the imports that they need.
 
 Does not write files (`rewrite` does).
 
 Invariants:
-1. What a parameter gets is what its fixture says that it gives, in the words of a reader: `Path`, not `pathlib.Path`.
-2. Where that would mean something else in the file, or cannot be imported there, the parameter is left, with a reason.
+1. A parameter gets the type that its fixture declares, as a person would write it: `Path`, not `pathlib.Path`.
+2. If that would mean something else in the file, or can't be imported there, the parameter is left, with a reason.
 """
 
 import importlib
@@ -23,7 +23,7 @@ __all__ = ["Annotation", "Left", "Wanted", "annotations"]
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parameter without an annotation, and what its fixture gives."""
+    """A parameter without an annotation, and what its fixture provides."""
 
     source: Source
     spot: Spot
@@ -35,7 +35,7 @@ class Wanted:
 @final
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What is to be written at a place; `imports` has (module, name), or (module, "") for the module itself."""
+    """Text to write at a place; `imports` has (module, name), or (module, "") for the module itself."""
 
     spot: Spot
     text: str
@@ -55,7 +55,7 @@ class Left:
 def annotations(
     wanted: Iterable[Wanted], sources: Iterable[Source], is_importable: Callable[[str], bool]
 ) -> tuple[list[Annotation], list[Left]]:
-    """What is to be written, and what is left; `is_importable` says of a file whether others may import it."""
+    """Return what to write, and what is left; `is_importable` says whether others may import a file."""
     made: list[Annotation] = []
     left: list[Left] = []
     sources = list(sources)
@@ -81,7 +81,7 @@ def _given(wanted: Wanted) -> TypeText:
 
 @final
 class _ReadersNames(Names):
-    """The names that one file has, or can import, for things."""
+    """The names that one file has for things, or can import."""
 
     def __init__(self, source: Source, is_importable: Callable[[str], bool]) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class _ReadersNames(Names):
         self.needed: list[tuple[str, str]] = []
 
     def name(self, origin: Origin) -> str:
-        """As the file calls it, or will."""
+        """Return the name that the file has for a thing, or will have."""
         if origin.path == self._source.path:
             return origin.name
         origin = _public(origin)
@@ -125,7 +125,7 @@ class _ReadersNames(Names):
 
 
 def _public(origin: Origin) -> Origin:
-    """What of pytest's is private by its place has a public name too."""
+    """Return the public name of what pytest defines in a private module."""
     if not origin.module.startswith("_pytest."):
         return origin
     pytest = importlib.import_module("pytest")
@@ -137,4 +137,4 @@ def _public(origin: Origin) -> Origin:
 
 
 REQUEST: Final = Known("_pytest.fixtures", "FixtureRequest")
-"""What the fixture `request` gives, for readers."""
+"""What the fixture `request` provides, as a person would write it."""

@@ -1,4 +1,4 @@
-"""The vocabulary: an edge leads from a parameter to what answers it; a finding is what is wrong there.
+"""The vocabulary: an edge leads from a parameter to what answers it, and a finding says what is wrong there.
 
 Invariant: a finding reads the same whichever checker found it.
 """
@@ -35,7 +35,7 @@ CODES: Final[dict[Code, str]] = {
     "declaration": "A declaration is wrong in another way.",
     "unused-ignore": "A comment suppresses nothing.",
 }
-"""What each code of a finding stands for."""
+"""The meaning of each code of a finding."""
 
 Unwrap = Literal["value", "yield", "async yield"]
 
@@ -43,11 +43,11 @@ Unwrap = Literal["value", "yield", "async yield"]
 @final
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What `declared` says is taken, `provided` is given: by a generator, if `unwrap` says so.
+    """One end declares a type, and the other provides one.
 
-    What a fixture overrides is what it has to give: that may be a generator too, hence `declared_unwrap`.
-
-    `user` and `provider` are how findings call the two ends; `name` is the parameter.
+    `unwrap` says whether a generator provides it. An override has to provide what the overridden fixture does, which
+    may be a generator too: hence `declared_unwrap`. Findings call the two ends `user` and `provider`; `name` is the
+    parameter.
     """
 
     code: Code
@@ -61,7 +61,7 @@ class Edge:
     declared_unwrap: Unwrap = "value"
 
     def mismatch(self) -> str:
-        """What to tell if the types do not fit."""
+        """Return the message for types that do not fit."""
         declared, provided = self.declared.shown(), self.provided.shown()
         match self.code:
             case "override-type":
@@ -76,7 +76,7 @@ class Edge:
                 return f'{self.user} declares "{self.name}: {declared}" but {self.provider} provides "{provided}"'
 
     def unchecked(self, name: str) -> str:
-        """What to tell if a name stands for nothing that the checker can see."""
+        """Return the message for a name that the checker can't resolve."""
         return (
             f'{self.user} declares "{self.name}: {self.declared.shown()}", which is not checked against '
             f'{self.provider}: "{name}" cannot be resolved'

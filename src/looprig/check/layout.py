@@ -1,8 +1,8 @@
-"""Where the checker finds the suite's files, and which of them it has to be given under another name.
+"""Where the checker finds the suite's files, and which of them it must be given under another name.
 
-Several files may be called `conftest`, each in a folder that is no package. pytest copes with that, and checkers do
-not: mypy stops at "Duplicate module named conftest". So where a name means several files, each is copied for the
-checker under a name of its own.
+Several files may be called `conftest`, each in a folder that isn't a package. pytest copes with that, but checkers do
+not: mypy stops at "Duplicate module named conftest". So files that share a name are copied for the checker, each under
+a name of its own.
 
 Does not write anything.
 """
@@ -20,7 +20,7 @@ __all__ = ["ModuleNames", "base_of", "copies_of", "file_of", "is_importable", "s
 
 
 def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
-    """Where the modules of a suite are looked for, given (path, name) of every file of it that is known."""
+    """Return where the modules of a suite are searched, given the (path, name) of each of its known files."""
     # Checkers look in the project's own folder first, whatever they are told.
     bases = dict.fromkeys([root, *_run_time_path(root)])
     for path, name in modules:
@@ -30,13 +30,13 @@ def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path
 
 
 def file_of(module: str, search_path: Iterable[Path]) -> str | None:
-    """The file that a module is, at run time or else on the search path."""
+    """Return the file of a module, at run time or else on the search path."""
     path: str | None = getattr(sys.modules.get(module), "__file__", None)
     return path or (None if (found := _found(module, search_path)) is None else str(found))
 
 
 def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str, str]:
-    """Other names for those of `files` (path to name) that a checker would not find under their own."""
+    """Return other names for those of `files` (path to name) that a checker would not find under their own."""
     search_path = tuple(search_path)
     copies: dict[str, str] = {}
     for path, name in files.items():
@@ -47,14 +47,14 @@ def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str
 
 @final
 class ModuleNames:
-    """The one name of each file of a suite: a checker takes a file that has two for two files, or refuses it.
+    """The one name of each file of a suite: to a checker, a file with two names is two files, or an error.
 
-    pytest gives a file the name that it has below the folder that pytest put on `sys.path`; the suite may import it, or
-    one beside it, by a longer one.
+    pytest names a file by its path below the folder that pytest put on `sys.path`. The suite may import it, or a file
+    beside it, by a longer name.
     """
 
     def __init__(self, imported: Iterable[tuple[str, str]]) -> None:
-        """`imported` has (path, name) of what the suite imports by whole names."""
+        """`imported` has the (path, name) of what the suite imports by whole names."""
         self._names: dict[str, list[str]] = {}
         self._bases: list[tuple[Path, Path]] = []
         for path, name in imported:
@@ -64,7 +64,7 @@ class ModuleNames:
                     self._bases.append((Path(path), base))
 
     def of(self, path: str, name: str) -> str:
-        """The name of a file that has, for pytest, this name."""
+        """Return the name of a file that pytest knows by this name."""
         names = self._names.get(path, [])
         if names:
             return name if name in names else names[0]
@@ -86,7 +86,7 @@ def is_importable(name: str) -> bool:
 
 
 def base_of(path: str, name: str) -> Path | None:
-    """The folder from which a file is imported by a name; `None` where the two do not agree."""
+    """Return the folder from which a file is imported by a name; `None` if the two do not agree."""
     file = Path(path)
     parts = name.split(".")
     if file.stem == "__init__":
@@ -97,7 +97,7 @@ def base_of(path: str, name: str) -> Path | None:
 
 
 def _run_time_path(root: Path) -> Iterator[Path]:
-    """What of `sys.path` belongs to the project: installed packages are for the checker to find."""
+    """Return the entries of `sys.path` in the project: the checker finds installed packages itself."""
     for entry in sys.path:
         folder = Path(entry or os.curdir).resolve()
         if folder.is_relative_to(root) and not is_foreign(str(folder)):

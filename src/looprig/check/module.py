@@ -1,12 +1,12 @@
-"""The generated module: each edge is one line of it, which a type checker finds wrong where the edge is.
+"""The generated module: each edge is a line of it, in which a type checker finds an error if the edge is wrong.
 
 Does not run a checker (`run` does).
 
 Invariants:
 1. Edges of the same types share one line.
-2. Each name that an edge rests on has two lines too, probes, which must be wrong. What gives everything, since it or a
-   base of it is `Any`, cannot be judged as what is given; what takes everything, as what is taken.
-3. Whatever cannot be written is kept, with the reason.
+2. Each name in an edge has two lines too, its probes, in which a checker must find an error. If it finds none, the name
+   or a base of it is `Any`, which fits everything, so that the edge can't be judged.
+3. Edges that can't be written are kept, with the reason.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ def _takes(value: _T) -> _Callable[[_T], None]: raise NotImplementedError
 def _instance(cls: type[_T]) -> _T: raise NotImplementedError
 '''
 SANE: Final = next(number for number, line in enumerate(_HEAD.splitlines(), 1) if "_sane" in line)
-"""The line that is wrong in each suite: a checker that does not say so has not judged the others either."""
+"""A line that is wrong in each suite: a checker that does not say so has not judged the others either."""
 
 _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_async_yielded({})"}
 
@@ -48,7 +48,7 @@ _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_a
 @final
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An edge that was not put to the checker. `name` is what no file binds; without one, the reason is harmless."""
+    """An edge that was not checked. `name` is one that no file binds; without one, the reason is harmless."""
 
     edge: Edge
     reason: str
@@ -58,14 +58,14 @@ class Unread:
 @final
 @dataclass(slots=True)
 class Generated:
-    """The module, and what its lines stand for; lines count from 1."""
+    """The module, and the meaning of its lines, which count from 1."""
 
     text: str = ""
     edges: dict[int, list[Edge]] = field(default_factory=dict[int, list[Edge]])
     declared: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    """The lines of the two probes of a name: as what is given, and as what is taken."""
+    """The lines of the two probes of a name: as a provided type, and as a declared one."""
     unread: list[Unread] = field(default_factory=list[Unread])
 
 
@@ -78,7 +78,7 @@ class _Line:
 
 
 def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
-    """Writes the lines of all edges."""
+    """Write the lines of all edges."""
     unread: list[Unread] = []
     lines: dict[_Line, list[Edge]] = {}
     for edge in edges:
@@ -94,14 +94,14 @@ def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
 @final
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The module without its imports: which names they import is known only now."""
+    """The module without its imports, which depend on all of its lines."""
 
     lines: Mapping[_Line, list[Edge]]
     unread: list[Unread]
     writer: Writer
 
     def finish(self, copies: Mapping[str, str]) -> Generated:
-        """The module. `copies` has other names for the modules of some files."""
+        """Return the module. `copies` has other names for the modules of some files."""
         found = Generated(unread=self.unread)
         text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
         atoms = (atom for line in self.lines for atom in (*line.declared, *line.provided))

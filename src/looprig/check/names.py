@@ -1,12 +1,12 @@
-"""Where the names in an annotation come from, and what the generated module calls them.
+"""The origins of names in annotations, and the names that the generated module gives them.
 
 Does not write the module (`module` does).
 
 Invariants:
-1. A name is imported as its own file imports it. So a checker need not read that file, and finds what only checkers
-   import.
+1. A name is imported as its own file imports it: a checker need not read that file, and finds what is imported for
+   checkers alone.
 2. A name that a file defines, or binds in several ways, is imported from that file.
-3. What no file binds is an error, never an `Any`.
+3. A name that no file binds is an error, never an `Any`.
 """
 
 import builtins
@@ -41,7 +41,7 @@ class Origin:
 
 
 def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) -> tuple[Origin | None, tuple[str, ...]]:
-    """Where a dotted name comes from, and what of it is looked up there; no origin for a builtin.
+    """Return the origin of a dotted name, and what to look up there; a builtin has no origin.
 
     Raises:
         UnresolvedError: nothing binds it.
@@ -90,17 +90,17 @@ def _is_at_run_time(binding: Binding, value: Any) -> bool:
 
 
 class Names:
-    """What the generated module calls things: each has one name in it, whoever uses it."""
+    """The names in the generated module: each thing has one, whichever file uses it."""
 
     def __init__(self) -> None:
         self._names: dict[Origin, str] = {}
 
     def name(self, origin: Origin) -> str:
-        """Its name."""
+        """Return its name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
 
     def imports(self, copies: Mapping[str, str]) -> Iterator[str]:
-        """The import statements; `copies` has other names for the modules of some files."""
+        """Return the import statements; `copies` has other names for the modules of some files."""
         for origin, name in self._names.items():
             module = copies.get(origin.path, origin.module)
             if origin.name:
@@ -109,12 +109,12 @@ class Names:
                 yield f"import {module} as {name}"
 
     def paths(self) -> dict[str, str]:
-        """The files that it imports from by their own names, with these."""
+        """Return the files that it imports from by their own names, with these names."""
         return {origin.path: origin.module for origin in self._names if origin.path}
 
 
 def nearest(candidates: Sequence[Source], source: Source) -> Source:
-    """Of several files of one module name, the one that stands nearest around another file."""
+    """Return the file, of several of one module name, that is nearest around another file."""
     here = PurePath(source.path).parent
 
     def distance(other: Source) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""Findings as text, as JSON, as annotations of GitHub's, or as SARIF.
+"""Findings as text, JSON, GitHub annotations, or SARIF.
 
 Does not print anything.
 
@@ -79,7 +79,7 @@ def _result(finding: Finding, root: Path) -> dict[str, Any]:
 
 
 def shown_path(path: str, root: Path) -> str:
-    """A path below the project's folder, with slashes, or as it is."""
+    """Return a path relative to the project's folder if it is below it, with slashes."""
     try:
         return Path(path).relative_to(root).as_posix()
     except ValueError:
@@ -87,7 +87,7 @@ def shown_path(path: str, root: Path) -> str:
 
 
 def shown_place(path: str, root: Path) -> str:
-    """A path below the project, or below where packages are: it is the same on each machine."""
+    """Return a path relative to the project, or to where packages are: it is the same on each machine."""
     if Path(path).is_relative_to(root):
         return shown_path(path, root)
     for folder in map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path]):

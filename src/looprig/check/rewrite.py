@@ -1,4 +1,4 @@
-"""Puts annotations and imports into source text, and leaves all else as it was, to the last space.
+"""The change of source text that adds annotations and imports, and leaves all else as it is, to the last space.
 
 Needs libcst (`looprig[check]`). Does not write files.
 """
@@ -17,7 +17,7 @@ __all__ = ["rewritten"]
 
 
 def rewritten(text: bytes, annotations: Sequence[Annotation]) -> bytes:
-    """The text, in its own encoding, with these annotations where there is none yet, and the imports they need."""
+    """Return the text, in its own encoding, with annotations where there is none yet, and their imports."""
     wrapper = MetadataWrapper(cst.parse_module(text))
     wanted = {(each.spot.line, each.spot.column - 1): each.text for each in annotations}
     module = wrapper.visit(_Annotating(wanted))

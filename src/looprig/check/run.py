@@ -1,9 +1,9 @@
-"""Puts edges to a type checker and makes findings of what it says.
+"""The run of a type checker over all edges, and the findings in its answers.
 
 Invariants:
-1. Nothing is written in the project but the checker's cache, in the folder that pytest keeps for such things; where
-   that cannot be written, in none that stays.
-2. A checker that did not come to an end is an error, never "nothing found".
+1. Nothing is written in the project but the checker's cache, which is in pytest's cache folder, or in a temporary one
+   if that can't be written.
+2. A checker that did not finish is an error, never "nothing found".
 """
 
 import os
@@ -30,7 +30,7 @@ __all__ = ["Judged", "choose", "judge"]
 @final
 @dataclass(slots=True)
 class Judged:
-    """What came of a check. `unread` are the edges of which nothing could be asked, `complaints` the checker's own."""
+    """The result of a check. `unread` are the edges that could not be checked, `complaints` the checker's own."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     unread: list[Unread] = field(default_factory=list[Unread])
@@ -39,7 +39,7 @@ class Judged:
 
 
 def choose(name: str | None, root: Path) -> Checker:
-    """The checker of this name, or else the one that the project configures, or else one that is installed.
+    """Return the checker of this name, or else the one that the project configures, or else one that is installed.
 
     Raises:
         ExtraMissingError: there is none.
@@ -61,10 +61,10 @@ def _is_installed(checker: Checker, probe: Job) -> bool:
 
 
 def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path, cache: Path) -> Judged:
-    """Asks `checker`, whose cache is the folder `cache`, about all edges.
+    """Ask `checker`, whose cache is the folder `cache`, about all edges.
 
     Raises:
-        CheckerError: it is not installed, or did not come to an end.
+        CheckerError: it is not installed, or did not finish.
     """
     search_path = search_path_of(root, [(source.path, source.module) for source in sources])
     writer = Writer(sources, file_of=lambda module: file_of(module, search_path))
@@ -114,7 +114,7 @@ def _read(checker: Checker, ran: "subprocess.CompletedProcess[str]", job: Job) -
 
 
 def _run(command: Command, root: Path) -> "subprocess.CompletedProcess[str]":
-    # What has to be read must not depend on how a terminal likes it.
+    # The output to parse must not depend on the terminal.
     environment = {key: value for key, value in os.environ.items() if key not in {"FORCE_COLOR", "PY_COLORS"}}
     return subprocess.run(
         command.arguments,
@@ -130,7 +130,7 @@ def _run(command: Command, root: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
-    """Of many wrong values of one parameter, tells the first and how many there are."""
+    """Keep the first of many wrong values of one parameter, and say how many there are."""
     by_place: dict[object, list[Finding]] = {}
     for finding in findings:
         place = finding.spot, finding.message.partition(" gives ")[0]
@@ -143,7 +143,7 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
 
 def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
     wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
-    # A class with an unknown base is known as what is taken; what it gives fits everything.
+    # A class with an unknown base can be judged as a declared type, but provided it fits everything.
     taking = {code for code, lines in made.probes.items() if not wrong.isdisjoint(lines)}
     giving = {code for code, (line, _) in made.probes.items() if line in wrong}
     judged = Judged()

@@ -1,10 +1,9 @@
 """A source file as it is written: its functions and classes, and where each name in it comes from.
 
-Does not run anything and does not judge: what is read here is text. It is read because annotations may name what
-exists for type checkers only.
+Runs nothing and judges nothing: this reads text, because annotations may name what exists for type checkers alone.
 
 Invariants:
-1. A file is read once for a run. What is in its functions is forgotten: that is most of it, and seldom asked for.
+1. A file is read once for a run. The bodies of its functions are not kept: they are most of it, and seldom needed.
 2. Lines and columns count from 1, columns in characters.
 """
 
@@ -34,7 +33,7 @@ class Spot:
 @final
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What binds a name: `from module import name`, `import module` (no `name`), or else a definition of the file."""
+    """The binding of a name: `from module import name`, `import module` (no `name`), or a definition in the file."""
 
     module: str | None = None
     name: str = ""
@@ -45,13 +44,13 @@ class Binding:
 @final
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as it is written, without its body. `scope` has the classes around it; `None`: within a function."""
+    """A function as it is written, without its body. `scope` has the classes around it, `None` within a function."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef
     scope: tuple[str, ...] | None
 
     def parameter(self, name: str) -> ast.arg | None:
-        """A parameter that a fixture can answer."""
+        """Return a parameter that a fixture can answer."""
         arguments = self.node.args
         every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         return next((each for each in every if each.arg == name), None)
@@ -60,7 +59,7 @@ class Function:
 @final
 @dataclass(slots=True)
 class Source:
-    """One file. `module` is the name by which it is imported, `namespace` what it has at run time."""
+    """One file. `module` is the name by which it is imported, `namespace` its globals at run time."""
 
     path: str
     module: str
@@ -78,7 +77,7 @@ class Source:
 
     def __post_init__(self) -> None:
         tree = ast.parse(self.text)
-        # As the parser counts them: `splitlines` of a text would also end one at a form feed.
+        # As the parser counts them: `splitlines` on text would also split at a form feed.
         self.lines += self.text.split("\n")
         for name, binding in _bindings(tree.body, self.package):
             if name == "*":
@@ -93,20 +92,20 @@ class Source:
                 self.classes.setdefault(".".join((*scope, node.name)), node)
 
     def tree(self) -> ast.Module:
-        """All of it, parsed anew when it is first asked for."""
+        """The whole file, parsed anew when it is first needed."""
         if self._tree is None:
             self._tree = ast.parse(self.text)
         return self._tree
 
     def whole(self, function: Function) -> ast.AST:
-        """A function with its body."""
+        """Return a function with its body."""
         line = _first_line(function.node)
         found = (node for node, _ in _definitions(self.tree().body, ()) if _first_line(node) == line)
         return next(found, function.node)
 
     @property
     def package(self) -> str:
-        """What relative imports in it begin at."""
+        """The package that relative imports in it begin at."""
         found = self.namespace.get("__package__")
         return found if isinstance(found, str) else self.module.rpartition(".")[0]
 
@@ -117,7 +116,7 @@ class Source:
                 yield binding.module
 
     def names_of_class(self, scope: tuple[str, ...]) -> dict[str, list[Binding]]:
-        """What is bound in the body of a class."""
+        """Return what the body of a class binds."""
         if scope not in self._scopes:
             node = self.classes.get(".".join(scope))
             found: dict[str, list[Binding]] = {}
@@ -127,7 +126,7 @@ class Source:
         return self._scopes[scope]
 
     def spot(self, node: ast.AST) -> Spot:
-        """Where a node stands."""
+        """Return the place of a node."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         if not text.isascii():  # the parser counts bytes
@@ -135,9 +134,10 @@ class Source:
         return Spot(self.path, line, column + 1)
 
     def spot_of_parameter(self, line: int, name: str) -> Spot | None:
-        """Where what begins on a line, decorators included, takes a parameter, or has a field, of this name.
+        """Return the place of a parameter or field of this name, in the definition that begins on a line.
 
-        Something else that it says it uses stands in a string: in a decorator, or in a mark of its module.
+        The line may be a decorator's. Other fixtures that it uses are named in strings: in a decorator, or in a mark of
+        its module.
         """
         function = self.functions.get(line)
         if function is not None:
@@ -152,7 +152,7 @@ class Source:
         return None
 
     def spot_of_text(self, node: ast.AST, text: str) -> Spot | None:
-        """Where a string of exactly this text stands within a node."""
+        """Return the place of a string of exactly this text within a node."""
         for each in ast.walk(node):
             if isinstance(each, ast.Constant) and each.value == text:
                 return self.spot(each)
@@ -167,7 +167,7 @@ class Sources:
         self._files: dict[str, Source | None] = {}
 
     def read(self, path: str, module: str, namespace: Mapping[str, Any] | None = None) -> Source | None:
-        """A file; `None` where it cannot be read or is no Python."""
+        """Return a file; `None` if it can't be read or isn't Python."""
         if path not in self._files:
             self._files[path] = _read(path, module, namespace or {})
         return self._files[path]
@@ -201,12 +201,12 @@ def _definitions(
 
 
 def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False) -> Iterator[tuple[str, Binding]]:
-    """What statements bind, those within `if`, `try` and the like too."""
+    """Return what statements bind, those within `if`, `try` and the like too."""
     for node in body:
         match node:
             case ast.Import():
                 for alias in node.names:
-                    # `import a.b` binds a, through which a.b is reached: that is for whoever resolves a.b.
+                    # `import a.b` binds `a`. Whoever resolves `a.b` goes on from there.
                     yield alias.asname or alias.name, Binding(alias.name, "", for_checkers)
             case ast.ImportFrom():
                 module = _absolute(node, package)
@@ -223,7 +223,7 @@ def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False)
 
 
 def _inner(node: ast.stmt) -> Iterator[tuple[list[ast.stmt], bool]]:
-    """The blocks of a compound statement, and whether they are for checkers only."""
+    """Yield the blocks of a compound statement, and whether they are for checkers alone."""
     is_for_checkers = isinstance(node, ast.If) and _is_for_checkers(node.test)
     yield getattr(node, "body", []), is_for_checkers
     yield from ((getattr(node, part, []), False) for part in ("orelse", "finalbody"))

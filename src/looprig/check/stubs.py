@@ -1,8 +1,8 @@
-"""Fixture stubs: what fixtures of plugins give, where the plugins do not say it.
+"""Fixture stubs: the types of plugins' fixtures, where the plugins do not declare them.
 
 `stubs/pytest_benchmark/plugin.pyi` has the fixtures of the module `pytest_benchmark.plugin`, each as a function with
-the fixture's name and, as the return type, what it gives. looprig's own come with it; a suite can name folders of its
-own, which go first.
+the fixture's name that returns what the fixture provides. looprig brings some; a suite can name folders of its own,
+which go first.
 
 Does not know whether a plugin is installed.
 """
@@ -19,7 +19,7 @@ __all__ = ["Stubs", "own_stubs"]
 
 
 def own_stubs() -> Path:
-    """The folder of the stubs that come with looprig: in the package, or beside the sources."""
+    """Return the folder of looprig's own stubs: in the package, or beside the sources."""
     package = Path(looprig.__file__).parent
     inside = package / "stubs"
     return inside if inside.is_dir() else package.parent.parent / "stubs"
@@ -34,7 +34,7 @@ class Stubs:
         self._sources = Sources()
 
     def find(self, module: str, fixture: str) -> Written | None:
-        """What a fixture of a module gives; `None` where no stub says it."""
+        """Return what a fixture of a module provides; `None` if there is no stub for it."""
         for folder in self._folders:
             at = folder.joinpath(*module.split("."))
             for path in (at.with_name(f"{at.name}.pyi"), at / "__init__.pyi"):

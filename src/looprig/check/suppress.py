@@ -1,9 +1,9 @@
-"""`# looprig: ignore[fixture-type]`: a comment that takes one finding on its line away.
+"""Comments that suppress one finding on their line: `# looprig: ignore[fixture-type]`.
 
 Invariants:
-1. Each code in a comment takes away one finding: two mistakes on a line need two codes.
-2. A code that takes nothing away is a finding itself, `unused-ignore`, which nothing takes away: where all was looked
-   at that its file has to do with.
+1. Each code in a comment suppresses one finding: two mistakes on a line need two codes.
+2. A code that suppresses nothing is a finding itself, `unused-ignore`, which can't be suppressed. It is reported only
+   if all that uses the file was inspected.
 """
 
 import io
@@ -23,9 +23,9 @@ _COMMENT: Final = re.compile(r"#\s*looprig:\s*ignore(?:\[(?P<codes>[^\]]*)\])?")
 def suppressed(
     findings: Iterable[Finding], sources: Iterable[Source], whole: Container[str] | None = None
 ) -> list[Finding]:
-    """The findings that are left, and those about comments, in order.
+    """Return the findings that are left, and those about comments, in order.
 
-    `whole` are the files of which every use was looked at; all, by default.
+    `whole` are the files of which every use was inspected; all, by default.
     """
     left: dict[tuple[str, int], list[Finding]] = {}
     for finding in sorted(set(findings)):

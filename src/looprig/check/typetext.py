@@ -1,12 +1,12 @@
-"""What is declared and what is provided, as text that a type checker reads.
+"""Declared and provided types, as text that a type checker reads.
 
 Does not know fixtures. `Written` is an annotation in a file, `Known` a class that exists at run time, `Value` a value
 that does.
 
 Invariants:
-1. Text that cannot stand at the top level of a module of its own raises `InexpressibleError`, with the reason: it is
+1. Text that has no meaning at the top level of another module raises `InexpressibleError`, with the reason: it is
    counted, and not guessed at.
-2. `Annotated` and `InitVar` are taken off: what they wrap is the type.
+2. `Annotated` and `InitVar` are stripped: what they wrap is the type.
 """
 
 import ast
@@ -32,7 +32,7 @@ _YIELDING: Final = frozenset({
 
 
 class InexpressibleError(Exception):
-    """It has no meaning outside of the function or class where it stands."""
+    """A type that has no meaning outside of the function or class where it is written."""
 
 
 @final
@@ -48,7 +48,7 @@ class TypeText(Protocol):
     """A type that can be written down."""
 
     def render(self, writer: "Writer") -> Text:
-        """It, for the generated module.
+        """Return the type for the generated module.
 
         Raises:
             InexpressibleError: it has no meaning there.
@@ -57,11 +57,11 @@ class TypeText(Protocol):
         ...
 
     def shown(self) -> str:
-        """It, for people."""
+        """Return the type for people."""
         ...
 
     def key(self) -> object:
-        """Equal for types that are rendered alike; `None` where that is not known."""
+        """Return what is equal for types that are rendered alike; `None` if that is not known."""
         ...
 
 
@@ -75,7 +75,7 @@ class Known:
     path: str = ""
 
     def render(self, writer: "Writer") -> Text:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         if not is_importable(self.qualname):  # of a function, or made at run time
             raise InexpressibleError(f"{self.qualname} is no name that can be imported")
         first, *rest = self.qualname.split(".")
@@ -84,21 +84,21 @@ class Known:
         return Text(code, ((code, self.shown()),))
 
     def shown(self) -> str:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         return self.qualname.rpartition("<locals>.")[2]
 
     def key(self) -> object:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         return self
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An annotation. `scope` has the classes around it; `variables`, the names of type parameters around it.
+    """An annotation. `scope` has the classes around it, `variables` the names of type parameters around it.
 
-    `yields` says that a generator is annotated with it, so that the type is what that yields; `is_local`, that it
-    stands in a function within a function, which may have names of its own.
+    With `yields` it annotates a generator, and the type is what that yields. With `is_local` it is in a function within
+    a function, which may have names of its own.
     """
 
     source: Source
@@ -109,7 +109,7 @@ class Written:
     is_local: bool = False
 
     def render(self, writer: "Writer") -> Text:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         found = _Rendering(self, writer)
         try:
             code = ast.unparse(found.type(self.node))
@@ -120,18 +120,18 @@ class Written:
         return Text(code, tuple(dict.fromkeys(found.atoms)))
 
     def shown(self) -> str:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         inner = (yielded(self) or self) if self.yields else self
         return ast.unparse(_Unquoting().visit(_unquoted(inner.node)))
 
     def key(self) -> object:
-        """As `TypeText` says."""
+        """See `TypeText`."""
         named = self.node.id if isinstance(self.node, ast.Name) else id(self.node)
         return self.source.path, self.scope, named, self.variables, self.is_local
 
 
 def yielded(written: Written) -> Written | None:
-    """What a generator yields that is annotated as one of those of typing; `None` where that is said in other words."""
+    """Return what a generator yields, if its annotation is one of typing's; `None` otherwise."""
     node = _unquoted(written.node)
     if not isinstance(node, ast.Subscript) or _last(node.value) not in _YIELDING:
         return None
@@ -141,7 +141,7 @@ def yielded(written: Written) -> Written | None:
 
 @final
 class Writer:
-    """What rendering needs: the names of the generated module, and the files of the suite."""
+    """The context of rendering: the names of the generated module, and the files of the suite."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class Writer:
         names: Names | None = None,
         file_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`file_of` finds the file of a module."""
+        """`file_of` returns the file of a module."""
         self.names: Final = names or Names()
         self._file_of = file_of
         self._rendered: dict[object, Text] = {}
@@ -161,7 +161,7 @@ class Writer:
             self._by_path[source.path] = source
 
     def render(self, type_text: TypeText) -> Text:
-        """As the type itself does it, once for each: most parameters of a file are of a few types."""
+        """Render a type, once for each: most parameters of a file are of a few types."""
         key = type_text.key()
         found = None if key is None else self._rendered.get(key)
         if found is None:
@@ -171,7 +171,7 @@ class Writer:
         return found
 
     def settled(self, origin: Origin, name: str, user: Source | None) -> Origin:
-        """An origin with the file that it means, and the one name that this has, by whichever it was imported.
+        """Return an origin with its file, and the one name of that file, by whichever name it was imported.
 
         Of several files of one module name it is the one that the user sees.
         """
@@ -277,7 +277,7 @@ class _Rendering:
 
 
 def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: tuple[str, ...]) -> Any:
-    """What a name stands for, if it is there at run time."""
+    """Return the value of a name, if it exists at run time."""
     found: Any = source.namespace.get(parts[0])
     for part in parts[1:]:
         found = getattr(found, part, None)
@@ -289,7 +289,7 @@ def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: t
 
 
 def _is_any_by_design(value: Any) -> bool:
-    """Whether checkers take it for `Any` though they know it: `Any` itself, and mocks, which may be anything."""
+    """Whether checkers treat it as `Any` though they know it: `Any` itself, and mocks, which may be anything."""
     if isinstance(value, str):  # an alias in quotes
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()

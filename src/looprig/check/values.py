@@ -1,11 +1,10 @@
-"""The values of a parametrization, as expressions of which a type checker sees the types.
+"""The values of a parametrization, as expressions whose types a checker sees.
 
-Does not run user code, not even `repr`: what is not a plain value is known by its class.
+Does not run user code, not even `repr`: all but plain values are known by their classes.
 
 Invariants:
-1. What a value is built of is written as a display, `[1, 2]`, so that a checker judges it as it would judge the
-   suite's own text.
-2. A value of which the class cannot be named is inexpressible, and not guessed at.
+1. A container is written as a display, `[1, 2]`, so that a checker judges it as it would judge the suite's own text.
+2. A value whose class can't be named is inexpressible, and not guessed at.
 """
 
 import enum
@@ -25,7 +24,7 @@ _TYPE_EXPRESSIONS: Final = (types.GenericAlias, types.UnionType, type(list[int])
 _NAMED_IN_TYPES: Final[dict[type, str]] = {
     value: name for name, value in vars(types).items() if isinstance(value, type) and value.__module__ == "builtins"
 }
-"""Classes that say that they are builtins, and are not to be found there."""
+"""Classes that claim to be builtins, but can't be found there."""
 _LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
 _INSTANCE: Final = "_instance"
 _WIDEST: Final = 40  # characters of a value in a message
@@ -48,11 +47,11 @@ class Value:
         return Text(_expression(self.value, writer, 0))
 
     def key(self) -> object:
-        """Nothing: values that are equal need not be of one type."""
+        """Return `None`: equal values need not be of one type."""
         return None
 
     def shown(self) -> str:
-        """What people call it."""
+        """Return the value as people write it."""
         text = _shown(self.value, 0)
         return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
@@ -145,7 +144,7 @@ def _class(cls: type, writer: Writer) -> str:
 
 
 def _home(value: Any) -> str | None:
-    """The module that has a thing under its own name, or a package around it."""
+    """Return the module that has a thing under its own name, or a package around it."""
     module: str = getattr(value, "__module__", None) or ""
     while module:
         found: Any = sys.modules.get(module)
@@ -166,7 +165,7 @@ def _global(value: Any, writer: Writer) -> str:
 
 
 def holds_new_types(annotation: Any, depth: int = 0) -> bool:
-    """Whether an annotation is about a NewType, of which a value at run time keeps no trace."""
+    """Whether an annotation names a NewType, of which no trace is left in a value at run time."""
     if hasattr(annotation, "__supertype__"):
         return True
     arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())

@@ -8,32 +8,31 @@ Loading this imports no asyncio, aiohttp, uvloop or type checker. What one hook 
 pytest, under a name that starts with `looprig.`: there is no state but that.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin.checks.all_checks import check, inspect
+from looprig.pytest_plugin._compat.definitions import give_way
+from looprig.pytest_plugin.checks.all_checks import check
+from looprig.pytest_plugin.checks.all_checks import inspect as check_all
 from looprig.pytest_plugin.checks.existence import Existence
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
 from looprig.pytest_plugin.checks.report import Refusal, Summary
 from looprig.pytest_plugin.collection import builtins
 from looprig.pytest_plugin.collection.collected import Collected, collect
 from looprig.pytest_plugin.collection.hooks import Collection
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan, plan_loops
 from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
 from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.peers import policy_fixture
-from looprig.pytest_plugin.peers.owners import has_policy_fixture, header
+from looprig.pytest_plugin.peers import has_policy_fixture, header, policy_fixture
 from looprig.pytest_plugin.run.waking import Waking
 from looprig.pytest_plugin.watch.proxies import ProxyWatch
 
 if TYPE_CHECKING:
-    from looprig.pytest_plugin.inspect.looking import Looking
+    from looprig.pytest_plugin.inspect.inspection import Inspection
 
 __all__: list[str] = []
 
@@ -64,7 +63,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin to look for services, for `--fixtures` as well as for a run."""
-    _compat.give_way(session, {builtins.__name__, policy_fixture.__name__})
+    give_way(session, {builtins.__name__, policy_fixture.__name__})
     try:
         collection = Collection(session)
     except LooprigError as error:
@@ -74,9 +73,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     manager.register(LoopSettings(session, collection.owners, collection.dialect), "looprig.loop_settings")
     manager.register(Summary(), "looprig.summary")
     if collection.owners.stands_back:
-        from looprig.pytest_plugin.peers.standing_back import StandingBack  # noqa: PLC0415 - only then
+        from looprig.pytest_plugin.peers.shield import Shield  # noqa: PLC0415 - only then
 
-        manager.register(StandingBack(collection.owners), "looprig.standing_back")
+        manager.register(Shield(collection.owners), "looprig.standing_back")
     if (option := looks_only(session.config)) is not None:
         _begin_inspection(option, session, collection)
     session.config.add_cleanup(ProxyWatch(session.config).close)
@@ -84,16 +83,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _begin_inspection(option: str, session: pytest.Session, collection: Collection) -> None:
     """Inspect fixtures instead of running tests."""
-    from looprig.pytest_plugin.inspect.annotating import Annotating  # noqa: PLC0415 - only when asked
-    from looprig.pytest_plugin.inspect.checking import Checking  # noqa: PLC0415 - as above
-    from looprig.pytest_plugin.inspect.revealing import Revealing  # noqa: PLC0415 - as above
+    from looprig.pytest_plugin.inspect import INSPECTIONS  # noqa: PLC0415 - only when asked
 
-    kinds: dict[str, Callable[[pytest.Session, Registry], Looking]] = {
-        "check_fixtures": Checking,
-        "reveal_fixtures": Revealing,
-        "annotate_fixtures": Annotating,
-    }
-    session.config.pluginmanager.register(kinds[option](session, collection.registry), "looprig.inspection")
+    session.config.pluginmanager.register(INSPECTIONS[option](session, collection.registry), "looprig.inspection")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -109,10 +101,10 @@ def _check_plan_run(session: pytest.Session, items: Sequence[pytest.Item]) -> No
     manager = session.config.pluginmanager
     collection: Any = manager.get_plugin("looprig.collection")
     settings: Any = manager.get_plugin("looprig.loop_settings")
-    inspection: Looking | None = manager.get_plugin("looprig.inspection")
+    inspection: Inspection | None = manager.get_plugin("looprig.inspection")
 
     collected = collect(items, collection)
-    found = check(collected) if inspection is None else inspect(collected)
+    found = check(collected) if inspection is None else check_all(collected)
     loops = plan_loops(collected, settings)
     errors = ItemErrors([*found, *loops.errors])
     if inspection is not None:

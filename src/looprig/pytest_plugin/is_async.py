@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, dependencies, fixture_info, is_unittest
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
@@ -125,7 +126,7 @@ def may_need_loop(definition: Definition) -> bool:
 
 def on_a_loop(item: pytest.Function) -> Iterator[Definition]:
     """Yield the fixtures of an item that are async, or request looprig's own loop themselves."""
-    for definition, requested in dependencies(fixture_info(item)):
+    for definition, requested in closure_of(item).dependencies():
         if may_be_async(definition) or any(is_own_loop(other) for other in requested):
             yield definition
 

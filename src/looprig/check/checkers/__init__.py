@@ -1,4 +1,4 @@
-"""The type checkers that can be asked, one file each."""
+"""The supported type checkers, one file each."""
 
 from typing import Final
 

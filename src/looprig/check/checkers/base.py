@@ -1,10 +1,10 @@
-"""What a type checker is to looprig: a command, and what it says about single lines of one file.
+"""The base of type checkers: to looprig, each is a command that reports errors in single lines of one file.
 
 Does not run anything (`run` does).
 
 Invariants:
 1. A checker uses the suite's own configuration, except where that would hide what is asked.
-2. It writes nothing beside the folders it is given.
+2. It writes only in the folders that it is given.
 """
 
 import configparser
@@ -25,7 +25,7 @@ Kind = Literal["mismatch", "invalid"]
 @final
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be checked: one file, in a folder of its own, for the project at `root`."""
+    """The file to check, in a folder of its own, for the project at `root`."""
 
     root: Path
     folder: Path
@@ -42,7 +42,7 @@ class Job:
 @final
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, run in the project's folder. `environment` is what it needs beside the process's own."""
+    """A command, run in the project's folder. `environment` is added to the process's own."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -51,7 +51,7 @@ class Command:
 @final
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What a checker said of a line: two types do not fit (`mismatch`), or something is no type (`invalid`)."""
+    """An error of a checker in a line: two types do not fit (`mismatch`), or something isn't a type (`invalid`)."""
 
     line: int
     kind: Kind
@@ -62,7 +62,7 @@ class Checker(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called on the command line."""
+        """Its name on the command line."""
         ...
 
     def is_configured(self, root: Path) -> bool:
@@ -70,24 +70,24 @@ class Checker(Protocol):
         ...
 
     def command(self, job: Job) -> Command | None:
-        """What runs it; `None` where it is not installed. May write configuration into the job's folder."""
+        """Return the command; `None` if it is not installed. May write configuration into the job's folder."""
         ...
 
     def complaints(self, errors: str) -> str:
-        """What of its standard error a user should read though it has run."""
+        """Return the part of its standard error that a user should read though it ran."""
         ...
 
     def read(self, output: str, job: Job) -> Iterable[Diagnostic]:
-        """What it said of the job's file.
+        """Return what it said about the job's file.
 
         Raises:
-            ValueError: this is not what it says when it has run.
+            ValueError: the output is not that of a checker that ran.
         """
         ...
 
 
 def program(name: str) -> tuple[str, ...] | None:
-    """What runs a program of the environment that pytest runs in, or else one on PATH."""
+    """Return how to run a program of the environment that pytest runs in, or else one on PATH."""
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     if beside is not None:
         return (beside,)
@@ -98,7 +98,7 @@ def program(name: str) -> tuple[str, ...] | None:
 
 
 def toml_table(root: Path, *names: str) -> Iterator[dict[str, Any]]:
-    """The tables of these names under `tool` in pyproject.toml, where there are any."""
+    """Return the tables of these names under `tool` in pyproject.toml, if there are any."""
     try:
         tools = tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("tool", {})
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""mypy. Its cache is looprig's own, so that the user's is what their own runs left.
+"""mypy. Its cache is looprig's own, so that the user's stays as it is.
 
 Flags and codes as of mypy 1.18 to 2.4 (`mypy --help`, and its documentation's list of error codes).
 """
@@ -28,7 +28,7 @@ _REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
 
 
 def _reports(job: Job) -> Iterator[str]:
-    """Has the reports that the project's configuration asks for written elsewhere: they are not about the project."""
+    """Write the reports that the project's configuration asks for elsewhere: they are not about the project."""
     for name in _CONFIGURATIONS:
         with suppress(OSError):
             for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):
@@ -41,11 +41,11 @@ class Mypy:
 
     @property
     def name(self) -> str:
-        """As `Checker` says."""
+        """See `Checker`."""
         return "mypy"
 
     def is_configured(self, root: Path) -> bool:
-        """As `Checker` says."""
+        """See `Checker`."""
         return (
             any((root / name).is_file() for name in _CONFIGURATIONS[:2])
             or setup_cfg(root, "mypy")
@@ -53,7 +53,7 @@ class Mypy:
         )
 
     def command(self, job: Job) -> Command | None:
-        """As `Checker` says."""
+        """See `Checker`."""
         found = program("mypy")
         if found is None:
             return None
@@ -75,14 +75,14 @@ class Mypy:
         )
 
     def complaints(self, errors: str) -> str:
-        """What it does not understand of its configuration."""
+        """Return what it does not understand in its configuration."""
         return errors.strip()
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
-        """As `Checker` says."""
+        """See `Checker`."""
         for line in output.splitlines():
             said: dict[str, Any] = json.loads(line)
-            # By its name: from its cache mypy tells errors with the path of the run that found them.
+            # By its name: from its cache mypy reports errors with the path of the run that found them.
             if Path(said["file"]).name == job.file.name and said["severity"] == "error":
                 if said["code"] in _MISMATCHES:
                     yield Diagnostic(said["line"], "mismatch")

@@ -1,4 +1,4 @@
-"""pyrefly. Without a configuration its preset would hide mismatches, so then it is told which to take.
+"""pyrefly. Without a configuration its preset would hide mismatches, so then looprig chooses one.
 
 Error kinds as of pyrefly 1.4 (its documentation's list of error kinds).
 """
@@ -23,15 +23,15 @@ class Pyrefly:
 
     @property
     def name(self) -> str:
-        """As `Checker` says."""
+        """See `Checker`."""
         return "pyrefly"
 
     def is_configured(self, root: Path) -> bool:
-        """As `Checker` says."""
+        """See `Checker`."""
         return self._configuration(root) is not None
 
     def command(self, job: Job) -> Command | None:
-        """As `Checker` says."""
+        """See `Checker`."""
         found = program("pyrefly")
         if found is None:
             return None
@@ -52,11 +52,11 @@ class Pyrefly:
         )
 
     def complaints(self, errors: str) -> str:
-        """Nothing: what it has to say there is not about the project."""
+        """Return nothing: what it writes there is not about the project."""
         return ""
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
-        """As `Checker` says."""
+        """See `Checker`."""
         found: dict[str, Any] = json.loads(output[output.find("{") :])
         for said in found["errors"]:
             if (job.root / said["path"]).resolve() == job.file and said["severity"] == "error":

@@ -1,4 +1,4 @@
-"""pyright. It is given a configuration that extends the project's own, since it takes either that or files.
+"""pyright. It takes a configuration or files, so it is given a configuration that extends the project's own.
 
 Rules as of pyright 1.1.400 to 1.1.414 (its configuration documentation).
 """
@@ -29,15 +29,15 @@ class Pyright:
 
     @property
     def name(self) -> str:
-        """As `Checker` says."""
+        """See `Checker`."""
         return "pyright"
 
     def is_configured(self, root: Path) -> bool:
-        """As `Checker` says."""
+        """See `Checker`."""
         return self._configuration(root) is not None
 
     def command(self, job: Job) -> Command | None:
-        """As `Checker` says."""
+        """See `Checker`."""
         found = program("pyright")
         if found is None:
             return None
@@ -60,11 +60,11 @@ class Pyright:
         )
 
     def complaints(self, errors: str) -> str:
-        """Nothing: what it has to say there is not about the project."""
+        """Return nothing: what it writes there is not about the project."""
         return ""
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
-        """As `Checker` says."""
+        """See `Checker`."""
         found: dict[str, Any] = json.loads(output[output.find("{") :])
         for said in found["generalDiagnostics"]:
             if said["severity"] == "error" and Path(said["file"]).resolve() == job.file:

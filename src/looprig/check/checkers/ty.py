@@ -27,15 +27,15 @@ class Ty:
 
     @property
     def name(self) -> str:
-        """As `Checker` says."""
+        """See `Checker`."""
         return "ty"
 
     def is_configured(self, root: Path) -> bool:
-        """As `Checker` says."""
+        """See `Checker`."""
         return (root / "ty.toml").is_file() or any(True for _ in toml_table(root, "ty"))
 
     def command(self, job: Job) -> Command | None:
-        """As `Checker` says."""
+        """See `Checker`."""
         found = program("ty")
         if found is None:
             return None
@@ -45,11 +45,11 @@ class Ty:
         return Command((*found, "check", *options, *rules, *path, str(job.file)))
 
     def complaints(self, errors: str) -> str:
-        """Nothing: what it has to say there is not about the project."""
+        """Return nothing: what it writes there is not about the project."""
         return ""
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
-        """As `Checker` says."""
+        """See `Checker`."""
         if not re.search(r"^(Found \d+ diagnostics?|All checks passed!)", output, re.MULTILINE):
             raise ValueError(output)
         for said in _LINE.finditer(output):

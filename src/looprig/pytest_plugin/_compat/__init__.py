@@ -1,131 +1,30 @@
-"""Every private name of pytest that looprig touches, each with its reason and the versions it was checked with.
+"""All that looprig touches and pytest keeps private, checked with pytest 9.2.
 
-Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object. Checked with pytest
-9.2. A test walks through all of it, so that a new pytest that moves a name is found by the suite at once.
+Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object, and no type that pytest
+keeps private leaves this package. Import from its modules, as this file loads none of them: a run with nothing async
+loads `definitions` alone. `tests/house` holds the code against this list:
+
+| private | in | why there is no public way |
+| --- | --- | --- |
+| `NOTSET` | parameters | stands for a value where a parametrization has none |
+| `get_direct_param_fixture_func` | parameters | the function of a definition that stands for a parametrized value |
+| `call_fixture_func` | calls | sets a generator up and registers its teardown, with pytest's errors |
+| `resolve_fixture_function` | calls | binds a fixture that is a method to the test's instance |
+| `_pdb` | calls | the debugger that `--trace` put around a test, which would drop its coroutine |
+| `_fixturemanager` | definitions | knows which fixtures there are, before any is requested |
+| `_get_all_fixture_defs` | definitions | lists them; public is only what `--fixtures` prints |
+| `_arg2node2fixturedefs` | definitions | has their order on one node: looprig's stand behind all others |
+| `_fixtureinfo` | closures, definitions | the definitions that an item uses; `fixturenames` are just names |
+| `_autouse` | closures | whether a fixture is around those that a test names |
+| `_arg2scope` | scopes | the scope that a parametrization gives a fixture |
+| `_request` | requests, definitions | the request of an item, which may ask for every scope |
+| `_pyfuncitem` | requests | the item of a request; `node` is that of the fixture's scope |
+| `_parent_request` | requests | who asked for a fixture, since `loop` answers each asker anew |
+| `_fixturedef` | requests | as above |
+| `_fixture_defs` | requests | what an item has set up or found set up so far |
+| `_get_active_fixturedef` | requests | is called for each request, where no hook is if the fixture is alive |
+| `_file` | terminal | where the terminal writer writes to |
+
+Without an underscore, but undocumented: `callspec` of items; `cached_result`, `cache_key`, `execute`, `finish` and
+`node` of definitions; `getfixturedefs` of the fixture manager.
 """
-
-from looprig.pytest_plugin._compat.closures import (
-    ambient_definitions,
-    argument_names,
-    closure,
-    complete,
-    definitions_in_item,
-    dependencies,
-    drop_autouse,
-    fixture_info,
-    gives_parameter,
-    has_fixtures,
-    insert_fixture_name,
-    is_no_value,
-    is_parametrized,
-    is_unittest,
-    own_parameters,
-    parameter_index,
-    parameter_values,
-    parametrized_indices,
-    parametrized_scope,
-    place_of_item,
-    plain_parameter,
-    requests,
-)
-from looprig.pytest_plugin._compat.definitions import (
-    Definition,
-    all_definitions,
-    cached_value,
-    call_before_set_up,
-    fixture_functions,
-    fixture_names,
-    forget,
-    function_ahead,
-    give_way,
-    guard,
-    is_cached,
-    is_installed,
-    make_dynamic,
-    plain_function,
-    poison,
-    scope_of,
-    scope_place,
-    visible_definitions,
-    visible_names,
-)
-from looprig.pytest_plugin._compat.running import (
-    active_definition,
-    bound_function,
-    call_fixture,
-    has_other_runners,
-    is_node_active,
-    item_of,
-    item_request,
-    noting_requests,
-    requester,
-    requester_scope,
-    requesting_node,
-    resolved_definitions,
-    tracing_debugger,
-)
-from looprig.pytest_plugin._compat.terminal import (
-    print_document,
-    write_lines,
-    write_to_standard_error,
-)
-
-__all__ = [
-    "Definition",
-    "active_definition",
-    "all_definitions",
-    "ambient_definitions",
-    "argument_names",
-    "bound_function",
-    "cached_value",
-    "call_before_set_up",
-    "call_fixture",
-    "closure",
-    "complete",
-    "definitions_in_item",
-    "dependencies",
-    "drop_autouse",
-    "fixture_functions",
-    "fixture_info",
-    "fixture_names",
-    "forget",
-    "function_ahead",
-    "give_way",
-    "gives_parameter",
-    "guard",
-    "has_fixtures",
-    "has_other_runners",
-    "insert_fixture_name",
-    "is_cached",
-    "is_installed",
-    "is_no_value",
-    "is_node_active",
-    "is_parametrized",
-    "is_unittest",
-    "item_of",
-    "item_request",
-    "make_dynamic",
-    "noting_requests",
-    "own_parameters",
-    "parameter_index",
-    "parameter_values",
-    "parametrized_indices",
-    "parametrized_scope",
-    "place_of_item",
-    "plain_function",
-    "plain_parameter",
-    "poison",
-    "print_document",
-    "requester",
-    "requester_scope",
-    "requesting_node",
-    "requests",
-    "resolved_definitions",
-    "scope_of",
-    "scope_place",
-    "tracing_debugger",
-    "visible_definitions",
-    "visible_names",
-    "write_lines",
-    "write_to_standard_error",
-]

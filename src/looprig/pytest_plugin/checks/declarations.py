@@ -11,7 +11,8 @@ import pytest
 from looprig.declare.fields import Source, resolve_fields
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import visible_definitions
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
@@ -33,12 +34,12 @@ def _concerns(broken: BrokenDeclaration, item: pytest.Function) -> bool:
     if broken.everywhere:
         return True
     # A fixture of a node below overrides it.
-    visible = _compat.visible_definitions(broken.name, broken.node)
+    visible = visible_definitions(broken.name, broken.node)
     return any(
         name == broken.name
         and (found is None or found in visible)
         and _is_by(broken.asker, item.obj if user is None else user.func)
-        for user, name, found in _compat.requests(_compat.fixture_info(item))
+        for user, name, found in closure_of(item).requests()
     )
 
 
@@ -54,7 +55,7 @@ def late_providers(collected: Collected) -> Found:
             [
                 item
                 for item in collected.items
-                if isinstance(item, pytest.Function) and fixture in _compat.fixture_info(item).names_closure
+                if isinstance(item, pytest.Function) and fixture in closure_of(item).names
             ],
         )
 

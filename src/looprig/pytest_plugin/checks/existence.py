@@ -19,8 +19,10 @@ from typing_extensions import is_protocol
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import argument_names, closure_of, definitions_in_item
+from looprig.pytest_plugin._compat.definitions import Definition, visible_names
+from looprig.pytest_plugin._compat.parameters import gives_parameter
+from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
@@ -82,8 +84,8 @@ class Existence:
 
     def _may_lack(self, item: pytest.Function, seen: set[object]) -> bool:
         """Return whether a test may lack a fixture; `seen` are the closures that were looked at before."""
-        info = _compat.fixture_info(item)
-        names, by_name = info.names_closure, info.name2fixturedefs
+        info = closure_of(item)
+        names, by_name = info.names, info.definitions
         implied = self._registry.implied
         is_whole = all(name in by_name or name == _REQUEST for name in names)
         if is_whole and implied:
@@ -100,7 +102,7 @@ class Existence:
     ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
         """Yield who requests what, what pytest would answer it with, and what is wrong with that."""
         implied = self._registry.implied
-        for user, name, answer in _compat.requests(_compat.fixture_info(item)):
+        for user, name, answer in closure_of(item).requests():
             is_meant = answer not in implied or self._is_asked(name, user, item)
             found = answer if is_meant else None
             error = None
@@ -113,8 +115,8 @@ class Existence:
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
         """Return whether any function in the closure of a test asks for what an annotation made of a name."""
-        info = _compat.fixture_info(item)
-        functions = [item.obj, *(each.func for found in info.name2fixturedefs.values() for each in found)]
+        info = closure_of(item)
+        functions = [item.obj, *(each.func for found in info.definitions.values() for each in found)]
         return user is not None or any(name in self._registry.asked_by(function) for function in functions)
 
     def _missing(self, user: Definition | None, name: str, item: pytest.Function) -> DeclarationError | None:
@@ -125,13 +127,13 @@ class Existence:
         if annotation is not None and (error := undeclared(annotation, function, name)) is not None:
             return error
         label = (item.originalname or item.name) if user is None else user.argname
-        is_parameter = user is not None or name in _compat.argument_names(item)
+        is_parameter = user is not None or name in argument_names(item)
         what = f"{label} {'asks for' if is_parameter else 'uses'} {name!r}, but there is no such fixture"
         fix = self._fix(annotation, name, item, function)
         if user is not None and user.argname == name:
             what += " that it could override"
             fix = f"Add the fixture {name!r} that it overrides, or take the parameter out."
-        elif user is not None and (found := _compat.definitions_in_item(item, name)):
+        elif user is not None and (found := definitions_in_item(item, name)):
             what = f"{label} asks for {name!r}, which needs {label} itself: neither can be set up first"
             return DeclarationError(
                 f"{what}.",
@@ -161,13 +163,13 @@ class Existence:
         if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
             cls = spec.cls.__qualname__
             return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
-        close = difflib.get_close_matches(name, (each for each in _compat.visible_names(item) if each != name), n=3)
+        close = difflib.get_close_matches(name, (each for each in visible_names(item) if each != name), n=3)
         return f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
         registry = self._registry
-        own, narrow = _compat.parametrized_scope(item, user), _compat.parametrized_scope(item, found)
-        if narrow >= own or _compat.gives_parameter(found):
+        own, narrow = parametrized_scope(item, user), parametrized_scope(item, found)
+        if narrow >= own or gives_parameter(found):
             return None
         if registry.is_of_service(user) or registry.is_of_service(found):
             return None  # `services` reports those in its own words

@@ -10,17 +10,18 @@ import pytest
 
 from looprig.exceptions import LoopPlanError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.remedies import Party, Remedies
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.is_async import is_async_definition
-from looprig.pytest_plugin.peers.owners import Owner, Owners
+from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["mixed_owners"]
 
-_Fixtures = dict[Definition, Owner | None]
+_Fixtures = dict[Definition, Peer | None]
 """Async fixtures with their owners."""
 
 
@@ -31,12 +32,12 @@ def mixed_owners(collected: Collected) -> Found:
         return
     clashes = _Clashes(Remedies(collected.session.config, collected.registry))
     # Who runs a shared instance, for which tests.
-    users: dict[tuple[Definition, object], dict[Owner | None, list[pytest.Function]]] = {}
+    users: dict[tuple[Definition, object], dict[Peer | None, list[pytest.Function]]] = {}
     for group in collected.groups:
         fixtures, pairs = _fixtures_of(group, owners)
         for test in group.tests:
             for definition, owner in fixtures.items():
-                place = _compat.scope_place(test, _compat.parametrized_scope(test, definition), definition)
+                place = scope_place(test, parametrized_scope(test, definition), definition)
                 users.setdefault((definition, place), {}).setdefault(owner, []).append(test)
         if not group.is_left:
             yield from _errors_of(group, fixtures, pairs, clashes)
@@ -58,7 +59,7 @@ def _errors_of(group: Group, fixtures: _Fixtures, pairs: list[tuple[Party, Party
                 yield clashes.between(user, Party(definition, definition.argname, owner), test), (test,)
 
 
-def _fixtures_of(group: Group, owners: Owners) -> tuple[_Fixtures, list[tuple[Party, Party]]]:
+def _fixtures_of(group: Group, owners: Peers) -> tuple[_Fixtures, list[tuple[Party, Party]]]:
     """Return the async fixtures of a group, and the pairs with different owners; a sync one hands on what it uses."""
     found: _Fixtures = {}
     reached: dict[Definition, frozenset[Definition]] = {}

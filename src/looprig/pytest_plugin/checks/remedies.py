@@ -12,10 +12,9 @@ from typing import Any, final
 import pytest
 
 from looprig.location import Location, location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition, has_fixtures
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.peers.owners import Owner, is_declared
+from looprig.pytest_plugin.peers.peer import Peer, is_declared
 
 __all__ = ["Party", "Remedies"]
 
@@ -27,7 +26,7 @@ class Party:
 
     what: pytest.Item | Definition
     name: str
-    owner: Owner | None
+    owner: Peer | None
 
     @property
     def function(self) -> Any:
@@ -70,7 +69,7 @@ class Remedies:
             return "Let one plugin run both tests, or let them share no fixture."
         item = ours.what
         assert isinstance(item, pytest.Item)
-        assert _compat.has_fixtures(item)
+        assert has_fixtures(item)
         ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]
         return f"Let one plugin run both tests: {', or '.join(ways)}." if ways else "Let them share no fixture."
 
@@ -85,17 +84,17 @@ class Remedies:
             elif owner.mark.rpartition(".")[2] in names:
                 yield f"take {owner.mark} off {theirs.name}"
             else:
-                yield f"take the fixture anyio_backend out of {theirs.name}"
+                yield f"take the fixture {owner.fixture} out of {theirs.name}"
         elif owner.decorator and self._is_own(theirs):
             yield f"make {theirs.name} with @pytest.fixture"
         elif claim is not None and not owner.decorator:
             yield f"have looprig run all tests ({claim})"
 
     @staticmethod
-    def _is_marked(owner: Owner, item: pytest.Item) -> bool:
+    def _is_marked(owner: Peer, item: pytest.Item) -> bool:
         return bool(owner.mark) and is_declared(owner.mark.rpartition(".")[2], item)
 
-    def _to_other(self, ours: Party, owner: Owner, item: pytest.Function) -> Iterator[str]:
+    def _to_other(self, ours: Party, owner: Peer, item: pytest.Function) -> Iterator[str]:
         if isinstance(ours.what, pytest.Item):
             if owner.mark and not self._registry.is_used_by(item):
                 yield f"mark {ours.name} with {owner.mark}"

@@ -14,7 +14,7 @@ from typing import Final, final
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.definitions import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
 
 __all__ = ["Refusal", "Summary"]
@@ -45,14 +45,14 @@ class Refusal:
 
         pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
         for item in errors.items:
-            if _compat.has_fixtures(item):
+            if has_fixtures(item):
                 # A list of its own: the tests of one parametrized function share theirs.
                 item.fixturenames = [_FIXTURE, *item.fixturenames]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Add to pytest's report of a fixture that it did not find, or that ends too soon."""
-        if call.excinfo is None or call.when != "setup" or not _compat.has_fixtures(item):
+        if call.excinfo is None or call.when != "setup" or not has_fixtures(item):
             return
         if _is_lookup_error(call.excinfo.value):
             _note(item, self._hints(item))

@@ -13,8 +13,9 @@ from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import definitions_in_item
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.scopes import scope_of
 from looprig.pytest_plugin.checks.annotations import fits, undeclared
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
@@ -67,7 +68,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
     """Yield the parameters of a test that no fixture answers, though they look as if they meant a service."""
     for name, annotation in annotations:
-        if not _compat.definitions_in_item(item, name):
+        if not definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
             if error is not None:
                 yield error
@@ -89,7 +90,7 @@ def _of_annotations(
     for name, annotation in annotations:
         if name in asked or name == own:
             continue
-        found = _compat.definitions_in_item(item, name)
+        found = definitions_in_item(item, name)
         # If it isn't a service, it is the suite's own fixture: what that returns is for a type checker to say.
         known = registry.target(found[-1]) if found and found[-1] not in registry.implied else None
         if known is not None and not fits(known, annotation):
@@ -106,7 +107,7 @@ def _wanted(registry: Registry, annotation: Any, function: Any, item: pytest.Fun
 def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
     """Yield the names that an annotation gave one meaning, and that have another in this test."""
     for name, target in registry.asked_by(function).items():
-        found = _compat.definitions_in_item(item, name)
+        found = definitions_in_item(item, name)
         known = registry.target(found[-1]) if found else None
         if known is not None and known.key != target.key:
             yield DeclarationError(
@@ -118,11 +119,11 @@ def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Functio
 
 def _too_narrow(registry: Registry, definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
     """Yield the services, or clients, that a fixture of the suite asks for and that end before it."""
-    own = _compat.scope_of(definition)
+    own = scope_of(definition)
     for name in definition.argnames:
-        found = _compat.definitions_in_item(item, name)
+        found = definitions_in_item(item, name)
         target = registry.target(found[-1]) if found else None
-        if target is None or (narrow := _compat.scope_of(found[-1])) >= own:
+        if target is None or (narrow := scope_of(found[-1])) >= own:
             continue
         service = target.spec.cls.__qualname__
         fix = f'Widen {service} to scope="{own}", or narrow {definition.argname} to scope="{narrow}".'
@@ -149,7 +150,7 @@ def _too_narrow(registry: Registry, definition: Definition, item: pytest.Functio
 def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pytest.Function) -> Iterator[LooprigError]:
     """Yield the errors of a field that a fixture answers: it must exist, live long enough, and be of the right type."""
     owner = spec.cls.__qualname__
-    visible = _compat.definitions_in_item(item, source.fixture)
+    visible = definitions_in_item(item, source.fixture)
     if not visible:
         if not _came_late(registry, spec, source.field):  # which is reported by itself
             yield _missing(spec, source, item)
@@ -159,7 +160,7 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
     known = registry.target(found)
     if known is not None:
         party = known.party
-    if (narrow := _compat.scope_of(found)) < spec.scope:
+    if (narrow := scope_of(found)) < spec.scope:
         fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
         if not source.required:
             fix += f"\nField {source.field} has a default, but a fixture of its name goes before it."

@@ -12,8 +12,7 @@ import pytest
 
 from looprig.exceptions import DeclarationError, LoopPlanError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition, is_unittest
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.is_async import is_async_function, is_coroutine_function, is_own_loop, may_be_async
@@ -70,7 +69,7 @@ def loops_of_test_cases(collected: Collected) -> Found:
     for group in collected.groups:
         for test in () if group.is_left else group.tests:
             cls: Any = getattr(test, "cls", None)  # a doctest has none
-            if not _compat.is_unittest(test) or not _is_isolated(cls):
+            if not is_unittest(test) or not _is_isolated(cls):
                 continue
             for definition, requested in group.fixtures:
                 needs_loop = may_be_async(definition) or any(is_own_loop(other) for other in requested)

@@ -11,7 +11,7 @@ import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.definitions import is_unittest
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case, async_test_of_test_case
 from looprig.pytest_plugin.collection.collected import Collected
@@ -52,7 +52,7 @@ def unawaited_functions(collected: Collected) -> Found:
 
 
 def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]:
-    if _compat.is_unittest(item):
+    if is_unittest(item):
         yield from async_test_of_test_case(item)
     if inspect.isasyncgenfunction(function):
         yield DeclarationError(
@@ -64,7 +64,7 @@ def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]
 
 def _set_ups_around(item: pytest.Function) -> Iterator[DeclarationError]:
     for node in item.iter_parents():
-        if node is item.parent and isinstance(node, pytest.Module | pytest.Class) and _compat.is_unittest(item):
+        if node is item.parent and isinstance(node, pytest.Module | pytest.Class) and is_unittest(item):
             yield from async_set_ups_of_test_case(node)
         elif isinstance(node, pytest.Class):
             yield from _async_set_ups(node.obj, _OF_CLASSES, f"{node.name}.")

@@ -14,13 +14,14 @@ from typing import Any, final
 
 import pytest
 
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import closure_of, complete
+from looprig.pytest_plugin._compat.definitions import Definition, all_definitions, has_fixtures
 from looprig.pytest_plugin.collection.hooks import Collection
 from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import ENTRYPOINT, is_async_test, is_builtin, may_need_loop
-from looprig.pytest_plugin.peers.owners import Owner, Owners
+from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Collected", "Group", "collect"]
 
@@ -38,7 +39,7 @@ class Group:
     tests: Sequence[pytest.Function]
     names: Sequence[str]
     fixtures: Sequence[tuple[Definition, tuple[Definition, ...]]]
-    owner: Owner | None
+    owner: Peer | None
     is_async: bool
     is_left: bool
 
@@ -57,7 +58,7 @@ class Collected:
     tests: Mapping[pytest.Function, Group]
     groups: Sequence[Group]
     registry: Registry
-    owners: Owners
+    owners: Peers
     broken: Sequence[BrokenDeclaration]
 
     @property
@@ -68,23 +69,24 @@ class Collected:
 
 def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
     """Sum up a collection."""
-    tests = [item for item in items if _compat.has_fixtures(item)]
+    tests = [item for item in items if has_fixtures(item)]
     if all(collection.owners.leaves(test) for test in tests):
         tests = []
-    definitions = _compat.all_definitions(collection.session)
+    definitions = [*all_definitions(collection.session)]
+    collection.owners.settle(tests, definitions)
     has_async = any(may_need_loop(each) and not is_builtin(each) for each in definitions) or any(
         ENTRYPOINT in test.fixturenames for test in tests
     )
     alike: dict[tuple[Any, ...], list[pytest.Function]] = {}
     for test in tests:
         if has_async:
-            _compat.complete(test)
+            complete(test)
         alike.setdefault(_key(test, collection.owners), []).append(test)
     groups = [
         Group(
             tests=found,
-            names=_compat.fixture_info(found[0]).names_closure,
-            fixtures=tuple(_compat.dependencies(_compat.fixture_info(found[0]))) if has_async else (),
+            names=closure_of(found[0]).names,
+            fixtures=tuple(closure_of(found[0]).dependencies()) if has_async else (),
             owner=owner,
             is_async=is_async,
             is_left=collection.owners.leaves(found[0]),
@@ -103,12 +105,12 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
     )
 
 
-def _key(test: pytest.Function, owners: Owners) -> tuple[Any, ...]:
+def _key(test: pytest.Function, owners: Peers) -> tuple[Any, ...]:
     """Return a key that is equal for tests with the same definitions.
 
     Tests of one class or module have the same definitions if they have the same names; but where a test is
     parametrized, its parameters take the place of fixtures. Another plugin that runs the test may run its fixtures too.
     """
-    info = _compat.fixture_info(test)
+    info = closure_of(test)
     common = owners.owner_of_test(test), is_async_test(test)
-    return (*common, id(info)) if hasattr(test, "callspec") else (*common, test.parent, *info.names_closure)
+    return (*common, id(info)) if hasattr(test, "callspec") else (*common, test.parent, *info.names)

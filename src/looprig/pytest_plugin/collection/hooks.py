@@ -16,10 +16,10 @@ from typing import Final, final
 import pytest
 
 from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.definitions import fixture_functions
 from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["Collection"]
 
@@ -31,7 +31,7 @@ class Collection:
     def __init__(self, session: pytest.Session) -> None:
         self.session: Final = session
         self.registry: Final = Registry(session)
-        self.owners: Final = Owners(session.config, self.registry.is_used_by)
+        self.owners: Final = Peers(session.config, self.registry.is_used_by)
         self.dialect: Final = _dialect_of(session.config)
         self.parameters: Final = Parameters(self.registry, self.dialect, starts_services=not self.owners.stands_back)
         self._conftests: dict[Path, ModuleType] = {}
@@ -79,7 +79,7 @@ def _dialect_of(config: pytest.Config) -> Dialect:
     asked = [*(config.option.plugins or ()), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
     return Dialect(
         config.rootpath,
-        _compat.fixture_functions,
+        fixture_functions,
         everywhere=PLUGIN in asked,
         off=any(manager.has_plugin(name) for name in PREDECESSORS),
     )

@@ -19,8 +19,7 @@ from looprig.aiomisc.dialect import Dialect
 from looprig.declare.annotations import parameters_of
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition, fixture_functions, fixture_names, visible_definitions
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry, plain
@@ -67,7 +66,7 @@ class Parameters:
             return
         self._seen.add((module, node))
         names: dict[str, ServiceSpec] = {}
-        self._registry.note_fixtures(_compat.fixture_names(module), node)
+        self._registry.note_fixtures(fixture_names(module), node)
         for spec in self._registry.services_in(module):
             other = names.setdefault(spec.name, spec)
             if other is spec:
@@ -80,15 +79,15 @@ class Parameters:
     def add_class(self, cls: type, node: Any) -> None:
         """See the fixtures of a test class, inherited ones too."""
         for base in cls.__mro__[:-1]:
-            self._registry.note_fixtures(_compat.fixture_names(base), node)
+            self._registry.note_fixtures(fixture_names(base), node)
             self._add_fixtures(base, node)
 
     def _add_service(self, spec: ServiceSpec, module: ModuleType, node: Any) -> None:
-        visible = _compat.visible_definitions(spec.name, node)
+        visible = visible_definitions(spec.name, node)
         nearest = next((t for d in reversed(visible) if (t := self._explicit(d)) is not None), None)
         if nearest is not None and nearest.spec.key == spec.key:
             return  # seen above already, where a fixture in between may override it
-        own = set(_compat.fixture_functions(module))
+        own = set(fixture_functions(module))
         overriding = [definition for definition in visible if definition.func in own]
         try:
             self._registry.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
@@ -101,10 +100,10 @@ class Parameters:
         return None if definition in self._registry.implied else self._registry.target(definition)
 
     def _add_fixtures(self, holder: Any, node: Any) -> None:
-        for function in _compat.fixture_functions(holder):
+        for function in fixture_functions(holder):
             self._answer(function, node)
         # As with aiomisc, a suite that overrides `services` wants them started without asking in each test.
-        if self._starts_services and self._dialect.begins(holder, node, _compat.fixture_names(holder)):
+        if self._starts_services and self._dialect.begins(holder, node, fixture_names(holder)):
             pytest.register_fixture(name=_ENTRYPOINT, func=_use_entrypoint, node=node, autouse=True)
 
     # Answering
@@ -121,7 +120,7 @@ class Parameters:
 
     def _answer(self, function: Any, node: Any) -> None:
         for name, annotation in self._registry.annotations.of(function):
-            visible = _compat.visible_definitions(name, node)
+            visible = visible_definitions(name, node)
             if visible and visible[-1] not in self._registry.implied:
                 continue
             try:
@@ -135,7 +134,7 @@ class Parameters:
 
     def _mean(self, name: str, target: Target, node: Any) -> None:
         """Make `name` stand for `target` in whatever is collected next below `node`."""
-        visible = _compat.visible_definitions(name, node)
+        visible = visible_definitions(name, node)
         if visible:
             known = self._registry.target(visible[-1])
             if known is not None and known.key == target.key:
@@ -146,7 +145,7 @@ class Parameters:
         except LooprigError as error:
             self.broken.append(BrokenDeclaration(error, name, node))
         else:
-            self._registry.implied.add(_compat.visible_definitions(name, node)[-1])
+            self._registry.implied.add(visible_definitions(name, node)[-1])
 
     def _settle(self, function: Any, node: Any) -> None:
         """Give ambiguous names the meaning that the fixtures of a test give them."""
@@ -160,7 +159,7 @@ class Parameters:
         seen: set[str] = set()
         while names:
             name = names.pop()
-            visible = _compat.visible_definitions(name, node) if name not in seen else ()
+            visible = visible_definitions(name, node) if name not in seen else ()
             seen.add(name)
             if not visible:
                 continue

@@ -8,7 +8,7 @@ from typing import Any, final
 from looprig.declare.proxy import TCP, ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceSpec
 from looprig.location import Location, location_of
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.definitions import visible_definitions
 from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["VisibleProxies"]
@@ -44,7 +44,7 @@ class VisibleProxies:
         return proxy_named(proxy, service, (), self._party())
 
     def _sees(self, spec: ServiceSpec) -> bool:
-        found = (self._registry.target(each) for each in _compat.visible_definitions(spec.name, self._node))
+        found = (self._registry.target(each) for each in visible_definitions(spec.name, self._node))
         return any(target is not None and target.spec.key == spec.key for target in found)
 
     def _party(self) -> tuple[str, Location]:

@@ -24,8 +24,8 @@ from looprig.declare.proxy import ProxyKind
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import AskError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition, visible_definitions
 from looprig.pytest_plugin.collection.annotations import Annotations, Target
 from looprig.pytest_plugin.collection.functions import (
     RunningServices,
@@ -205,7 +205,7 @@ class Registry:
 
     def is_used_by(self, item: pytest.Function) -> bool:
         """Return whether a test uses a service, perhaps through a client, a proxy or a fixture of the suite."""
-        return not self.services.keys().isdisjoint(_compat.fixture_info(item).names_closure)
+        return not self.services.keys().isdisjoint(closure_of(item).names)
 
     def is_service(self, definition: Definition) -> bool:
         """Return whether a definition is the one fixture of a service."""
@@ -266,7 +266,7 @@ def _is_answered(name: str, node: Any) -> bool:
     """Return whether a suite or a plugin has such a fixture; pytest's own never answer a field that has a default."""
     return any(
         not (getattr(definition.func, "__module__", None) or "").startswith(("_pytest.", "looprig."))
-        for definition in _compat.visible_definitions(name, node)
+        for definition in visible_definitions(name, node)
     )
 
 

@@ -1,11 +1,11 @@
 """The edges of a collected suite: from each parameter, and each field of a service, to what answers it.
 
-Does not judge them (`looprig.check` does) and tells nothing (`checking` does).
+Does not judge them (`looprig.check` does) and reports nothing (`type_check` does).
 
 Invariants:
-1. An edge is taken from what pytest resolved for a test, so overrides and parametrizations are as they will be.
-2. A parameter that was answered by its annotation has no edge: it is what it says by construction.
-3. An edge is taken once, however many tests share it.
+1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run.
+2. A parameter that is answered by its annotation has no edge: its type is right by construction.
+3. An edge is collected once, however many tests share it.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,8 +24,9 @@ from looprig.check.typetext import Known, TypeText
 from looprig.check.values import Value, holds_new_types
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known, plain
 
@@ -39,7 +40,7 @@ _REQUEST: Final = "request"
 @final
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What somebody says they take, and where."""
+    """What a parameter or field declares, and where."""
 
     user: str
     name: str
@@ -49,12 +50,12 @@ class _Asked:
 
 @final
 class FixtureEdges:
-    """Collects edges, and those of which nothing can be asked."""
+    """The edges, and those that no checker can be asked about."""
 
     def __init__(
         self, root: Path, registry: Registry, types: FixtureTypes, is_own: Callable[[str], bool], *, overrides: bool
     ) -> None:
-        """`is_own` says of a file whether it is the suite's: what plugins ask of each other is theirs to check."""
+        """`is_own` says whether a file is the suite's: what plugins request from each other is not checked."""
         self.edges: list[Edge] = []
         self.unread: list[Unread] = []
         self._is_own = is_own
@@ -66,22 +67,22 @@ class FixtureEdges:
         self._seen: set[object] = set()
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
-        """Collects the edges of all tests, and of the fixtures and services that they use."""
+        """Collect the edges of all tests, and of the fixtures and services that they use."""
         for item in items:
             if isinstance(item, pytest.Function):
-                self._types.function(item.obj)  # so that its file is known
+                self._types.function(item.obj)  # its file is one to search for suppressions
                 self._collect(item)
         for spec in self._registry.living_services():
             self._provides(spec)
 
     def _collect(self, item: pytest.Function) -> None:
-        values = _compat.parameter_values(item)
-        for user, name, found in _compat.requests(_compat.fixture_info(item)):
+        values = parameter_values(item)
+        for user, name, found in closure_of(item).requests():
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)
-            elif _compat.gives_parameter(found):
-                if not _compat.is_no_value(values[name]):
+            elif gives_parameter(found):
+                if not is_no_value(values[name]):
                     self._value(item, user, name, values[name])
             else:
                 if name in values:
@@ -120,7 +121,7 @@ class FixtureEdges:
             self._add("fixture-type", asked, Given(given), f'fixture "{_REQUEST}"')
 
     def _value(self, item: pytest.Function, user: Definition | None, name: str, value: object) -> None:
-        """A value of a direct parametrization."""
+        """Collect the edge of a value of a direct parametrization."""
         function = item.obj if user is None else user.func
         if not self._is_new(code_of(function), name, *_identity(value)):
             return
@@ -133,7 +134,7 @@ class FixtureEdges:
             self._add("parametrize-type", asked, Given(Value(value)), provider)
 
     def _indirect_value(self, item: pytest.Function, found: Definition, value: object) -> None:
-        """A value that a fixture gets as `request.param`, where it says what type it takes that for."""
+        """Collect the edges of a value of `request.param`, if the fixture declares a type for that."""
         is_own = found.params is not None
         user = f'fixture "{found.argname}"'
         provider = "its parametrization" if is_own else f"the parametrization of {self._label(item, None)}"
@@ -147,7 +148,7 @@ class FixtureEdges:
             self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
 
     def _place(self, item: pytest.Function, name: str) -> Spot | None:
-        """Where a test takes a parameter, or else where it is."""
+        """Return where a test names a parameter, or else where the test is."""
         found = self._types.function(item.obj)
         if found is None:
             return None
@@ -175,8 +176,8 @@ class FixtureEdges:
     # Overrides
 
     def _override(self, item: pytest.Function, name: str) -> None:
-        for base, override in pairwise(_compat.fixture_info(item).name2fixturedefs.get(name, ())):
-            if _compat.gives_parameter(override) or not self._is_new("override", base, override):
+        for base, override in pairwise(closure_of(item).definitions.get(name, ())):
+            if gives_parameter(override) or not self._is_new("override", base, override):
                 continue
             found, before = self._types.function(override.func), self._types.gives(base)
             if found is not None and before.type is not None and self._is_own(found[0].path):

@@ -1,11 +1,11 @@
-"""What a function, fixture or service says of its types, as it is written.
+"""The types that functions, fixtures and services declare, as they are written.
 
-Does not walk the suite (`fixture_edges` does).
+Does not walk the suite (`edges` does).
 
 Invariants:
-1. What a fixture gives is what a stub says, or else what it is annotated with. Nothing is inferred, so that all
-   checkers start from the same.
-2. Where that is not known, it is said why.
+1. The type of a fixture comes from a stub, or else from its annotation. Nothing is inferred, so that all checkers start
+   from the same.
+2. Where a type is not known, there is a reason.
 """
 
 import ast
@@ -23,7 +23,7 @@ from looprig.declare.annotations import annotations_of
 from looprig.declare.hints import namespace_of
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["FixtureTypes", "Given", "code_of", "known", "plain"]
@@ -34,7 +34,7 @@ UNTYPED: Final = "no return annotation"
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """What a fixture gives; `why` says why that is not known."""
+    """What a fixture provides; `why` is the reason if that is not known."""
 
     type: TypeText | None
     unwrap: Unwrap = "value"
@@ -48,7 +48,7 @@ class FixtureTypes:
     def __init__(self, registry: Registry, stubs: Stubs) -> None:
         self.sources: Final = Sources()
         self.untyped: dict[Definition, Spot] = {}
-        """The fixtures that do not say what they give, and where they are."""
+        """The fixtures that do not declare what they provide, and where they are."""
         self._registry = registry
         self._stubs = stubs
         self._given: dict[Definition, Given] = {}
@@ -56,7 +56,7 @@ class FixtureTypes:
     # Functions
 
     def function(self, function: Any) -> tuple[Source, Function] | None:
-        """A function as it is written; `None` where its source cannot be had."""
+        """Return the source of a function; `None` if there is none to read."""
         function = plain(function)
         code = getattr(function, "__code__", None)
         if not isinstance(code, CodeType):
@@ -67,7 +67,7 @@ class FixtureTypes:
         return None if source is None or found is None else (source, found)
 
     def parameter(self, function: Any, name: str) -> tuple[Written, Spot] | None:
-        """What a parameter is annotated with, and where it is."""
+        """Return the annotation of a parameter, and where it is."""
         found = self.function(function)
         argument = None if found is None else found[1].parameter(name)
         if found is None or argument is None or argument.annotation is None:
@@ -75,9 +75,9 @@ class FixtureTypes:
         return _annotation(*found, argument.annotation), found[0].spot(argument)
 
     def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
-        """Where a fixture says what `request.param` is.
+        """Yield each type that a fixture declares for `request.param`, and where.
 
-        As `name: T = request.param`, as `cast(T, request.param)`, or by giving it on as it is.
+        It can write `name: T = request.param` or `cast(T, request.param)`, or return or yield it as it is.
         """
         found = self.function(function)
         if found is None:
@@ -100,7 +100,7 @@ class FixtureTypes:
     # Fixtures
 
     def gives(self, definition: Definition) -> Given:
-        """What a fixture gives."""
+        """Return what a fixture provides."""
         found = self._given.get(definition)
         if found is None:
             found = self._given[definition] = self._service(definition) or self._stub(definition)
@@ -113,7 +113,7 @@ class FixtureTypes:
             return None
         if target is not None and (target.client or target.through is not None):
             return Given(None, why="an annotation answers it")
-        self.class_of(spec.cls)  # so that its file is known
+        self.class_of(spec.cls)  # its file is one to search for suppressions
         return Given(known(spec))
 
     def _stub(self, definition: Definition) -> Given:
@@ -137,14 +137,14 @@ class FixtureTypes:
     # Services
 
     def class_of(self, cls: type) -> tuple[Source, ast.ClassDef] | None:
-        """A class as it is written."""
+        """Return the source of a class."""
         path = location_of(cls).path
         source = self.sources.read(path, cls.__module__, namespace_of(cls))
         node = None if source is None else source.classes.get(cls.__qualname__)
         return None if source is None or node is None else (source, node)
 
     def field(self, spec: ServiceSpec, name: str) -> tuple[Written, Spot] | None:
-        """What a field of a service, or of a base class, is annotated with, and where it is."""
+        """Return the annotation of a service's field, which may be a base class's, and where it is."""
         owner = next((base for base in spec.cls.__mro__ if name in annotations_of(base)), spec.cls)
         found = self.class_of(owner)
         if found is None:
@@ -160,7 +160,7 @@ class FixtureTypes:
         return None
 
     def provides(self, spec: ServiceSpec) -> Iterator[tuple[Written, Spot]]:
-        """The Protocols that a service says it provides, and where it says so."""
+        """Yield the Protocols that a service declares to provide, and where."""
         found = self.class_of(spec.cls) if spec.provides else None
         if found is None:
             return
@@ -174,18 +174,18 @@ class FixtureTypes:
 
 
 def plain(function: Any) -> Any:
-    """A function without what decorators and classes put around it."""
+    """Return a function without the wrappers of decorators and classes."""
     return inspect.unwrap(getattr(function, "__func__", function))
 
 
 def code_of(function: Any) -> object:
-    """Equal for all functions that one `def` makes."""
+    """Return what is equal for all functions that one `def` makes."""
     function = plain(function)
     return getattr(function, "__code__", function)
 
 
 def known(spec: ServiceSpec) -> Known:
-    """The class of a service."""
+    """Return the class of a service, as a type."""
     return Known(spec.cls.__module__, spec.cls.__qualname__, spec.location.path)
 
 

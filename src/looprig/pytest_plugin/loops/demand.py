@@ -13,8 +13,8 @@ from typing import final
 
 import pytest
 
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import definitions_in_item
+from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, is_own_loop, may_be_async
 from looprig.pytest_plugin.loops.settings import LoopSettings
@@ -88,4 +88,4 @@ def _named_like_loops(group: Group) -> Iterator[Definition]:
     """Yield what answers `loop` and `event_loop`, where tests use these names."""
     for name in LOOP_NAMES:
         if name in group.names:
-            yield from _compat.definitions_in_item(group.tests[0], name)[-1:]
+            yield from definitions_in_item(group.tests[0], name)[-1:]

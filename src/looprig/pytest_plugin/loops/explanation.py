@@ -10,8 +10,8 @@ import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.plan.explain import explain
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition, has_fixtures
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 
 __all__ = ["Explanation"]
@@ -36,20 +36,20 @@ class Explanation:
     def _way(self, test: object, number: int) -> list[str]:
         """Return the names of the fixtures between a test and an instance that it reaches, along the shortest way."""
         assert isinstance(test, pytest.Item)
-        assert _compat.has_fixtures(test)
+        assert has_fixtures(test)
         wanted = self._loops.instances.definitions.get(number)
         if wanted is None:
             return []
-        info = _compat.fixture_info(test)
+        info = closure_of(test)
         requested_by: dict[Definition, list[Definition]] = {}
-        for definition, requested in _compat.dependencies(info):
+        for definition, requested in info.dependencies():
             for other in requested:
                 requested_by.setdefault(other, []).append(definition)
         ways = [[wanted]]
         seen = {wanted}
         while ways:
             way = ways.pop(0)
-            if way[0].argname in info.initialnames or way[0] not in requested_by:
+            if way[0].argname in info.initial or way[0] not in requested_by:
                 return [self._loops.registry.label(definition) for definition in way[:-1]]
             for user in requested_by[way[0]]:
                 if user not in seen:

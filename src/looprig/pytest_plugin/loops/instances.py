@@ -14,8 +14,8 @@ import pytest
 from looprig.declare.loop_config import LoopConfig
 from looprig.location import location_of
 from looprig.plan import Instance, Place, Planner
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.settings import Flavour
 from looprig.scopes import Scope
@@ -40,8 +40,8 @@ class Instances:
         """Yield the instances that an item reaches and that are wider than itself."""
         for definition in shape:
             # A parametrization may give an instance another scope than its definition has.
-            scope = _compat.parametrized_scope(item, definition)
-            if scope is Scope.FUNCTION or (node := _compat.scope_place(item, scope, definition)) is item:
+            scope = parametrized_scope(item, definition)
+            if scope is Scope.FUNCTION or (node := scope_place(item, scope, definition)) is item:
                 continue
             number = self._numbers.get((definition, node, flavour))
             if number is None:
@@ -55,7 +55,7 @@ class Instances:
     def of_configs(self, item: pytest.Function, configs: Iterable[LoopConfig], flavour: Flavour) -> Iterator[int]:
         """Yield an instance for each `loop_config` that gives the loop of an item a wider scope than the item's."""
         for config in configs:
-            node = _compat.scope_place(item, config.scope, None)
+            node = scope_place(item, config.scope, None)
             if config.scope is Scope.FUNCTION or node is item:
                 continue
             number = self._numbers.get((config.location, node, flavour))

@@ -16,8 +16,9 @@ from looprig.exceptions import LooprigError
 from looprig.location import Location
 from looprig.plan import Component, Place, Plan, Planner
 from looprig.plan.check import contradictions
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.parameters import is_parametrized
+from looprig.pytest_plugin._compat.scopes import parametrized_scope, place_of_item, scope_of
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.demand import Demand, demand_of
@@ -92,7 +93,7 @@ def _items(component: Component) -> Sequence[pytest.Item]:
 
 def _party(test: object) -> tuple[str, Location]:
     assert isinstance(test, pytest.Item)
-    return test.name, _compat.place_of_item(test)
+    return test.name, place_of_item(test)
 
 
 def _add_tests(
@@ -108,7 +109,7 @@ def _add_tests(
         if declared.declarations:
             settings.insert_names(test)
         fixtures = (*shape, *declared.loops)
-        is_alike = not (declared.configs or declared.loops or any(_compat.is_parametrized(test, d) for d in shape))
+        is_alike = not (declared.configs or declared.loops or any(is_parametrized(test, d) for d in shape))
         key = (collected.tests[test], declared.flavour)
         reached = by_group.get(key) if is_alike else None
         if reached is None:
@@ -137,5 +138,5 @@ def _add_tests(
 
 def _is_narrowed(item: pytest.Function, definition: Definition) -> bool:
     """Return whether a parametrization gives an item an instance of its own of a wider fixture."""
-    is_own = _compat.parametrized_scope(item, definition) is Scope.FUNCTION
-    return is_own and _compat.scope_of(definition) is not Scope.FUNCTION
+    is_own = parametrized_scope(item, definition) is Scope.FUNCTION
+    return is_own and scope_of(definition) is not Scope.FUNCTION

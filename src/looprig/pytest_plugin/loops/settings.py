@@ -17,28 +17,25 @@ from looprig.declare.loop_config import LoopConfig, configs_in
 from looprig.location import location_of
 from looprig.plan import Place
 from looprig.plan.model import Declaration
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import definitions_in_item, insert_fixture_name
+from looprig.pytest_plugin._compat.definitions import Definition, is_installed, visible_definitions
+from looprig.pytest_plugin._compat.parameters import (
+    gives_parameter,
+    parameter_index,
+    parameter_values,
+    parametrized_indices,
+)
+from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of, scope_place
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_definition, is_async_test, is_builtin, on_a_loop
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers import is_from_peer
+from looprig.pytest_plugin.peers.active import Peers
 from looprig.scopes import Scope
 
 __all__ = ["Declared", "Flavour", "LoopSettings"]
 
 Flavour = tuple[tuple[str, int], ...]
 """Which parameters of the fixtures that settle a loop a test was made for."""
-
-# Their fixtures of these names are about loops of their own.
-_PEERS: Final = (
-    "looprig.",
-    "pytest_asyncio",
-    "aiomisc",
-    "anyio",
-    "aiohttp",
-    "pytest_aiohttp",
-    "alt_pytest_asyncio",
-)
 
 
 class Declared(NamedTuple):
@@ -57,7 +54,7 @@ _NOTHING: Final = Declared()
 class LoopSettings:
     """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session, owners: Owners, dialect: Dialect) -> None:
+    def __init__(self, session: pytest.Session, owners: Peers, dialect: Dialect) -> None:
         self._session = session
         self._dialect = dialect
         self.owners: Final = owners
@@ -76,22 +73,21 @@ class LoopSettings:
         known = self._providers.get(definition)
         if known is None:
             wraps = definition.argname in LOOP_NAMES and not LOOP_NAMES.isdisjoint(definition.argnames)
-            module: str = getattr(definition.func, "__module__", None) or ""
-            is_other = module.startswith(_PEERS) or _compat.gives_parameter(definition)
+            is_other = is_builtin(definition) or is_from_peer(definition) or gives_parameter(definition)
             known = not (wraps or is_other or is_async_definition(definition)) and may_mean(definition)
             self._providers[definition] = known
         return known
 
     def _nearest(self, item: pytest.Function) -> tuple[Definition, ...]:
-        nearest = (_compat.visible_definitions(name, item)[-1:] for name in SETTINGS)
+        nearest = (visible_definitions(name, item)[-1:] for name in SETTINGS)
         return tuple(d for definitions in nearest for d in definitions if self.is_provider(d))
 
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
         """Return whether a fixture holds for this test: if it might mean anything, only for tests that request it."""
-        if definition.argname in LOOP_NAMES and _compat.is_installed(definition):
+        if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":
-            is_plain = definition.params is None and _compat.scope_of(definition) is not Scope.FUNCTION
+            is_plain = definition.params is None and scope_of(definition) is not Scope.FUNCTION
             return is_plain or self._dialect.is_spoken(item)
         return True
 
@@ -108,16 +104,16 @@ class LoopSettings:
         if found is None:
             found = self._fixtures[item.parent] = self._nearest(item)
         found = tuple(definition for definition in found if self._holds(definition, item))
-        if not SETTINGS.keys().isdisjoint(values := _compat.parameter_values(item)):
+        if not SETTINGS.keys().isdisjoint(values := parameter_values(item)):
             names = [name for name in SETTINGS if name in values]
-            nearest = (_compat.definitions_in_item(item, name)[-1:] for name in names)
+            nearest = (definitions_in_item(item, name)[-1:] for name in names)
             made_for = [d for definitions in nearest for d in definitions if self._settles(d, values[d.argname], item)]
             found = (*(d for d in found if d.argname not in names), *made_for)
         return found
 
     def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
         """Return whether a parametrized fixture settles the loop of the test that was made for `value`."""
-        if _compat.gives_parameter(definition):
+        if gives_parameter(definition):
             return is_meant(definition.argname, value) and self._holds(definition, item)
         return is_builtin(definition) or (self.is_provider(definition) and self._holds(definition, item))
 
@@ -140,9 +136,9 @@ class LoopSettings:
 
     def flavour(self, item: pytest.Function) -> Flavour:
         """Return which of several loop factories and executors an item was made for: each has loops of its own."""
-        if SETTINGS.keys().isdisjoint(_compat.parameter_values(item)):
+        if SETTINGS.keys().isdisjoint(parameter_values(item)):
             return ()
-        return _compat.parametrized_indices(item, [definition.argname for definition in self.fixtures(item)])
+        return parametrized_indices(item, [definition.argname for definition in self.fixtures(item)])
 
     # For the plan
 
@@ -162,18 +158,18 @@ class LoopSettings:
         self, item: pytest.Function, fixtures: Sequence[Definition], place: Callable[[Any], Place]
     ) -> Iterator[Declaration]:
         for definition in fixtures:
-            node = _compat.scope_place(item, _compat.parametrized_scope(item, definition), definition)
+            node = scope_place(item, parametrized_scope(item, definition), definition)
             name, location = definition.argname, location_of(definition.func)
             if is_builtin(definition) and (named := self._named_factories(item)) is not None:
                 # looprig's own fixture, parametrized with what a `loop_config` names.
-                name = f"loop_config, {list(named.factories)[_compat.parameter_index(item, name)]}"
+                name = f"loop_config, {list(named.factories)[parameter_index(item, name)]}"
                 location = named.location
             yield Declaration(SETTINGS[definition.argname], name, place(node), location)
 
     def insert_names(self, item: pytest.Function) -> None:
         """Make the item set up the fixtures that settle its loop, first those that decide what is cached."""
         for definition in reversed(self.fixtures(item)):
-            _compat.insert_fixture_name(item, definition.argname, definition)
+            insert_fixture_name(item, definition.argname, definition)
 
     # Parametrization
 
@@ -197,7 +193,7 @@ class LoopSettings:
             metafunc.fixturenames.append(found.argname)
             metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
         if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
-            scopes = [_compat.scope_of(d) for d in on_a_loop(definition)]
+            scopes = [scope_of(d) for d in on_a_loop(definition)]
             scope: Any = str(max([named.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:
                 metafunc.fixturenames.append("loop_factory")

@@ -1,1 +1,95 @@
-"""Other async plugins: who runs what."""
+"""The other async plugins that looprig knows, and which of them are active in a run.
+
+To add one, write a file with a `PEER` (`peer` has all that it can tell) and give it a row here. Every run loads this
+file, and those of the plugins that are active in it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final, final
+
+import pytest
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.peers.peer import Peer
+
+__all__ = ["active_peers", "claims_everything", "has_other_runners", "has_policy_fixture", "header", "is_from_peer"]
+
+
+@final
+class Row:
+    """How to tell that a plugin is active, and which of the files beside this one describes it."""
+
+    def __init__(self, file: str, *plugins: str, made_by_conftest: str = "") -> None:
+        """`plugins` are its names: that of its entry point, and that of its module where it is loaded with `-p`.
+
+        A conftest may also make a plugin itself, from the class `made_by_conftest`.
+        """
+        self._file = file
+        self._plugins = plugins
+        self._class = made_by_conftest
+
+    def is_active(self, manager: pytest.PytestPluginManager) -> bool:
+        """Whether the plugin takes part in a run."""
+        if any(manager.has_plugin(name) for name in self._plugins):
+            return True
+        return bool(self._class) and any(type(plugin).__name__ == self._class for plugin in manager.get_plugins())
+
+    def load(self) -> "Peer":
+        """Import the file that describes it."""
+        peer: Peer = importlib.import_module(f"looprig.pytest_plugin.peers.{self._file}").PEER
+        return peer
+
+
+_ROWS: Final = (
+    Row("pytest_asyncio", "asyncio", "pytest_asyncio.plugin"),
+    Row("anyio", "anyio", "anyio.pytest_plugin"),
+    Row("pytest_trio", "trio", "pytest_trio.plugin"),
+    Row("aiomisc", "aiomisc", "aiomisc_pytest", "aiomisc.pytest"),
+    Row("alt_pytest_asyncio", "alt_pytest_asyncio.enable", made_by_conftest="AltPytestAsyncioPlugin"),
+    Row("aiohttp", "aiohttp.pytest_plugin"),
+)
+_MODULES: Final = ("aiohttp.", "aiomisc", "anyio", "pytest_aiohttp", "pytest_asyncio", "pytest_trio")
+"""What the names of their modules begin with."""
+
+
+def active_peers(config: pytest.Config) -> "list[Peer]":
+    """Return the other async plugins that take part in a run."""
+    return [row.load() for row in _ROWS if row.is_active(config.pluginmanager)]
+
+
+def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
+    """Return the other plugins that claim every async test, each with what to do so that it no longer does."""
+    return [(peer, remedy) for peer in active_peers(config) if (remedy := peer.claims_everything(config)) is not None]
+
+
+def header(config: pytest.Config) -> str | None:
+    """Return the line that says why looprig stands back, if it does."""
+    if not (claiming := claims_everything(config)):
+        return None
+    names = " and ".join(peer.name for peer, _ in claiming)
+    claims = "claims" if len(claiming) == 1 else "claim"
+    remedies = " and ".join(remedy for _, remedy in claiming)
+    return (
+        f"looprig: {names} {claims} every async test, so looprig runs only those that use its services; to have it run "
+        f"all, {remedies}"
+    )
+
+
+def has_policy_fixture(config: pytest.Config) -> bool:
+    """Whether another plugin gives `event_loop_policy`."""
+    return any(peer.gives_policy for peer in active_peers(config))
+
+
+def is_from_peer(definition: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture comes from another async plugin, active or not: it is about loops of that plugin's own."""
+    return (getattr(definition.func, "__module__", None) or "").startswith((*_MODULES, "alt_pytest_asyncio"))
+
+
+def has_other_runners(config: pytest.Config) -> bool:
+    """Whether a conftest or an unknown plugin has a hook that may call tests itself."""
+    for each in config.hook.pytest_pyfunc_call.get_hookimpls():
+        plugin: Any = each.plugin
+        module = getattr(plugin, "__name__", None) or type(plugin).__module__
+        if not (each.wrapper or each.hookwrapper or module.startswith(("_pytest.", "looprig.", *_MODULES))):
+            return True
+    return False

@@ -1,6 +1,6 @@
-"""The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of its own, and that one stays there.
+"""The fixture `event_loop_policy`, registered only where no other plugin gives one.
 
-It would warn in each of its tests that its fixture is overridden, and take looprig's policy for its own loops.
+pytest-asyncio would warn in each of its tests that its fixture is overridden, and use looprig's policy for its loops.
 """
 
 import warnings
@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 @pytest.fixture(scope="session")
 def event_loop_policy() -> "AbstractEventLoopPolicy":
-    """The policy whose loops are used, for suites that come from aiomisc.
+    """The policy that makes loops, for suites that come from aiomisc.
 
     Policies are deprecated since Python 3.14: prefer `loop_factory`.
     """

@@ -9,10 +9,12 @@ import signal
 import pytest
 
 from looprig.exceptions import ExtraMissingError
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.definitions import all_definitions
+from looprig.pytest_plugin._compat.instances import make_dynamic
 from looprig.pytest_plugin.is_async import is_own_loop
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.peers import has_other_runners
 from looprig.pytest_plugin.run.fixtures import SettingUp
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.tests import Running
@@ -48,15 +50,15 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Running:
     hosts = Hosts(loops, options)
     owners = loops.settings.owners
     setting_up = SettingUp(hosts, owners, loops.registry)
-    for definition in _compat.all_definitions(session):
+    for definition in all_definitions(session):
         if is_own_loop(definition):
-            _compat.make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
+            make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
     manager = config.pluginmanager
     manager.register(setting_up, "looprig.setting_up")
     # Only where other hooks may call tests has ours to come before them; it costs every test.
-    has_other_runners = _compat.has_other_runners(config)
-    running = Running(hosts, setting_up, loops.settings, options, interrupts, has_other_runners=has_other_runners)
+    may_be_called = has_other_runners(config)
+    running = Running(hosts, setting_up, loops.settings, options, interrupts, has_other_runners=may_be_called)
     manager.register(running, "looprig.running")
-    if has_other_runners:
+    if may_be_called:
         manager.register(running.made_sync, "looprig.made_sync")
     return running

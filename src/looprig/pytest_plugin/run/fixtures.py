@@ -20,11 +20,15 @@ import pytest
 
 from looprig.exceptions import FixtureCrashedError
 from looprig.location import Location, location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.calls import bound_function, call_fixture
+from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cached, poison
+from looprig.pytest_plugin._compat.requests import active_definition, item_of, noting_requests, resolved_definitions
+from looprig.pytest_plugin._compat.scopes import scope_of, scope_place
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import hides_async, is_async_function
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.finalizers import ending_tasks_of, finalizers_in, finishing
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.made_sync import closing_unstarted
@@ -77,18 +81,17 @@ class _Facts:
         self.module: str = getattr(function, "__module__", None) or ""
         self.needs: tuple[str, ...] = tuple(name for name in definition.argnames if name != "request")
         self.may_ask: bool = "request" in definition.argnames
-        self.scope: Scope = _compat.scope_of(definition)
+        self.scope: Scope = scope_of(definition)
 
 
 @final
 class SettingUp:
     """The fixtures that are set up in a run, and the hook that does it."""
 
-    def __init__(self, hosts: Hosts, owners: Owners, registry: Registry) -> None:
+    def __init__(self, hosts: Hosts, owners: Peers, registry: Registry) -> None:
         self._ends = hosts.ends
         self._hosts = hosts
         self._owners = owners
-        self._is_alone = not owners
         self._registry = registry
         # What contexts were like outside of all fixtures of this run: where a fixture asks for another, that one starts
         # from here.
@@ -107,7 +110,7 @@ class SettingUp:
 
     def ground_of_test(self, item: pytest.Function, owner: object) -> tuple[Context, frozenset[object]]:
         """A context in which all is set that the item's fixtures set, and the live async ones that it stands on."""
-        definitions = _compat.resolved_definitions(item)
+        definitions = resolved_definitions(item)
         clean = self._clean_context()
         context = context_with(clean, self._carried(definitions), owner)
         context.run(self._clean.set, clean)  # what it asks for while it runs sees nothing of it
@@ -128,7 +131,7 @@ class SettingUp:
             known.append(found)
             apply_changes(new_in(self.record_of(found).carried, before))
 
-        with _compat.noting_requests(request, note):
+        with noting_requests(request, note):
             yield
 
     def _live_of(self, definitions: Iterable[Definition]) -> frozenset[object]:
@@ -154,11 +157,11 @@ class SettingUp:
     ) -> Generator[None, object, object]:
         """Puts a plain function in the place of the fixture's own while pytest sets it up."""
         facts = self._facts_of(fixturedef)
-        item = _compat.item_of(request)
-        if not self._is_alone and self._is_of_another(fixturedef, item):
+        item = item_of(request)
+        if self._owners and self._is_of_another(fixturedef, item):
             return (yield)
         self._ends.begin(item)
-        function = facts.function if facts.is_plain else _compat.bound_function(fixturedef, request)
+        function = facts.function if facts.is_plain else bound_function(fixturedef, request)
         substitute: Any = (self._async if facts.is_async else self._function)(fixturedef, facts, function, request)
         # Errors of pytest show the source of what stands here, and other plugins look at where it comes from.
         substitute.__wrapped__ = function
@@ -188,16 +191,16 @@ class SettingUp:
     def _needed(self, definition: Definition, facts: _Facts, request: pytest.FixtureRequest) -> list[Definition]:
         """What a fixture depends on: what it names, and the autouse fixtures it finds set up around it."""
         records = self._records
-        item = _compat.item_of(request)
+        item = item_of(request)
         if item is not self._ambient[0]:
-            self._ambient = item, _compat.ambient_definitions(item)
+            self._ambient = item, closure_of(item).ambient()
         needed = [
             ambient
             for ambient in self._ambient[1]
             if ambient in records and ambient is not definition and self._facts[ambient].scope >= facts.scope
         ]
         for name in facts.needs:
-            if (found := _compat.active_definition(request, name)) not in needed:
+            if (found := active_definition(request, name)) not in needed:
                 needed.append(found)
         return needed
 
@@ -205,12 +208,12 @@ class SettingUp:
         self, definition: Definition, facts: _Facts, function: Callable[..., Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
         def set_up_async_fixture(**kwargs: Any) -> Any:
-            item, node = _compat.item_of(request), request.node
+            item, node = item_of(request), request.node
             if node is item:
                 host = self._hosts.of_fixture(definition, request)
             else:
                 host = self._host_of_wide(definition, request, item)
-                _compat.guard(definition, partial(self._hosts.admit, definition))
+                guard(definition, partial(self._hosts.admit, definition))
             begun = self._begun.pop((definition, node), None) if self._begun else None
             if begun is None:
                 if facts.is_service:
@@ -271,14 +274,14 @@ class SettingUp:
 
         They get ready while pytest waits for `definition`; pytest then finds them begun.
         """
-        for other in _compat.closure(_compat.fixture_info(item)):
-            if other is definition or not self._registry.is_service(other) or _compat.is_cached(other):
+        for other in closure_of(item).used():
+            if other is definition or not self._registry.is_service(other) or is_cached(other):
                 continue
-            node = _compat.scope_place(item, _compat.scope_of(other), other)
-            needed = [_compat.definitions_in_item(item, name)[-1:] for name in other.argnames]
-            if (other, node) in self._begun or not all(d and _compat.is_cached(d[0]) for d in needed):
+            node = scope_place(item, scope_of(other), other)
+            needed = [definitions_in_item(item, name)[-1:] for name in other.argnames]
+            if (other, node) in self._begun or not all(d and is_cached(d[0]) for d in needed):
                 continue
-            kwargs = {d[0].argname: _compat.cached_value(d[0]) for d in needed}
+            kwargs = {d[0].argname: cached_value(d[0]) for d in needed}
             facts = self._facts_of(other)
             self._begun[other, node] = self._begin(other, facts, other.func, kwargs, [d[0] for d in needed], host=host)
             node.addfinalizer(self._dropping(other, node))
@@ -299,8 +302,8 @@ class SettingUp:
         # All that stands on it too: pytest knows of what a fixture names, but not of what it asked for.
         for standing, record in self._records.items():
             if live in record.live:
-                _compat.poison(standing, crash)
-        _compat.poison(definition, crash)
+                poison(standing, crash)
+        poison(definition, crash)
         self._crashes[crash] = live
 
     def met(self, error: BaseException) -> None:
@@ -333,12 +336,12 @@ class SettingUp:
             context = context_with(clean, carried, owner)
             context.run(self._clean.set, clean)
             before = context.copy()
-            host = self._hosts.of_sync_fixture(_compat.item_of(request), request.node)
+            host = self._hosts.of_sync_fixture(item_of(request), request.node)
             if host is not None:
                 definition.addfinalizer(ending_tasks_of(owner, host))
             if not facts.may_ask:
                 with finalizers_in(context, definition, host), CurrentLoop(host):
-                    value = context.run(_compat.call_fixture, function, request, kwargs)
+                    value = context.run(call_fixture, function, request, kwargs)
             else:
                 known = len(needed)
                 with (
@@ -346,12 +349,12 @@ class SettingUp:
                     self.carrying_requests(request, needed),
                     CurrentLoop(host),
                 ):
-                    value = context.run(_compat.call_fixture, function, request, kwargs)
+                    value = context.run(call_fixture, function, request, kwargs)
                 if len(needed) > known:  # it stands also on what it asked for while it ran
                     before.run(apply_changes, new_in(self._carried(needed), carried))
                     carried = self._carried(needed)
-                    if request.node is not _compat.item_of(request):
-                        _compat.guard(definition, partial(self._admit_standing, definition))
+                    if request.node is not item_of(request):
+                        guard(definition, partial(self._admit_standing, definition))
             if facts.hides_async and isinstance(value, Coroutine | AsyncGenerator):
                 with closing_unstarted(cast("Any", value)) as made:
                     return self._async(definition, facts, partial(_handed_on, made), request)(**kwargs)
@@ -382,10 +385,10 @@ class SettingUp:
         A fixture that asks stands on what it asked for: it falls with it, and ends before it.
         """
         name = self._registry.name_of(wanted)
-        known = _compat.resolved_definitions(_compat.item_of(request))
+        known = resolved_definitions(item_of(request))
         before = self._carried(known) if asker is None else asker[2]
         value = request.getfixturevalue(name)
-        found = _compat.active_definition(request, name)
+        found = active_definition(request, name)
         record = self.record_of(found)
         if asker is not None:
             definition, live, _ = asker

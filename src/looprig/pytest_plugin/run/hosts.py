@@ -18,8 +18,10 @@ import pytest
 from looprig.exceptions import AskError, DeclarationError, FixtureError
 from looprig.location import location_of
 from looprig.plan import Component
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.instances import is_cached
+from looprig.pytest_plugin._compat.requests import item_of, item_request, requesting_definition, requesting_node
+from looprig.pytest_plugin._compat.scopes import place_of_item
 from looprig.pytest_plugin.is_async import is_async_test
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant
@@ -90,7 +92,7 @@ class Hosts:
         if host is None and (component is not None or is_async_test(item)):
             settings = self._loops.settings
             # What the loop is made from comes first, and is set up without a loop.
-            if settings.is_silent(item) or all(_compat.is_cached(d) for d in settings.fixtures(item)):
+            if settings.is_silent(item) or all(is_cached(d) for d in settings.fixtures(item)):
                 return self.of_item(item)
         return host
 
@@ -117,7 +119,7 @@ class Hosts:
         Raises:
             AskError: the fixture was asked for at run time and cannot have the loop of the test.
         """
-        item = _compat.item_of(request)
+        item = item_of(request)
         if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules: raising is dear
             raise _inside_loop(self._loops.registry.public_name(definition), item)
         if request.node is not item:  # a loop lives at least as long as the test itself
@@ -130,7 +132,7 @@ class Hosts:
         Raises:
             AskError: they do not.
         """
-        item = _compat.item_of(request)
+        item = item_of(request)
         component = self._component(item)
         # Of a parametrized factory each value has loops of its own, and so has what is on them.
         known = None if component is None or hasattr(item, "callspec") else (definition, request.node, component)
@@ -149,11 +151,11 @@ class Hosts:
 
     def of_loop_request(self, request: pytest.FixtureRequest) -> Host:
         """The host whose loop the `loop` fixture gives to whoever asks."""
-        item = _compat.item_of(request)
-        requester = _compat.requester(request)
+        item = item_of(request)
+        requester = requesting_definition(request)
         if requester is None:
             return self.of_item(item)
-        node = _compat.requesting_node(request)
+        node = requesting_node(request)
         component = self._component(item)
         if not self._outlives(item, component, node):
             planned = self._loops.component_of_instance(requester, node, item)
@@ -161,7 +163,7 @@ class Hosts:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
                     f"loop of {item.name} ends before it.",
-                    [(requester.argname, location_of(requester.func)), (item.name, _compat.place_of_item(item))],
+                    [(requester.argname, location_of(requester.func)), (item.name, place_of_item(item))],
                     f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
                 )
             self._join(item, planned, requester, request)
@@ -186,7 +188,7 @@ class Hosts:
         raise AskError(
             f"{item.name} asks for fixture {label} (scope {request.scope!r}) at run time, but that lives on another "
             f"loop than the test: on {component.place.label}.",
-            [(item.name, _compat.place_of_item(item)), (label, location_of(definition.func))],
+            [(item.name, place_of_item(item)), (label, location_of(definition.func))],
             _HOW_TO_DECLARE.format(name=registry.public_name(definition)),
         )
 
@@ -200,7 +202,7 @@ class Hosts:
         values: dict[str, Any] = {}
         found: tuple[Definition, ...] = ()
         for definition in self._loops.settings.fixtures(item):
-            value = _compat.item_request(item).getfixturevalue(definition.argname)
+            value = item_request(item).getfixturevalue(definition.argname)
             if is_meant(definition.argname, value):  # else it is a fixture of that name, and no more
                 values[definition.argname] = value
                 found += (definition,)
@@ -268,7 +270,7 @@ class Hosts:
     def settling(self, item: pytest.Function) -> tuple[Definition, ...]:
         """The fixtures, alive now, that an item's loop was to be made from, where that failed."""
         settings = self._loops.settings
-        return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if _compat.is_cached(d))
+        return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if is_cached(d))
 
     def admit_standing(self, definition: Definition, live: Iterable[object], request: pytest.FixtureRequest) -> None:
         """Makes sure that a test is on the loop of what a sync fixture, alive before it, asked for at run time.
@@ -276,7 +278,7 @@ class Hosts:
         Raises:
             AskError: it is not.
         """
-        item = _compat.item_of(request)
+        item = item_of(request)
         host = self.open_host(item)
         if host is None and not is_async_test(item):
             return
@@ -286,7 +288,7 @@ class Hosts:
                     f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
                     f"fixture {fixture.name} at run time: that lives on another loop than the test.",
                     [
-                        (item.name, _compat.place_of_item(item)),
+                        (item.name, place_of_item(item)),
                         (definition.argname, location_of(definition.func)),
                         (fixture.name, fixture.location),
                     ],
@@ -337,7 +339,7 @@ def _inside_loop(name: str, item: pytest.Function) -> AskError:
     return AskError(
         f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
         "fixture needs that loop, and nothing can wait for it in a plain call.",
-        [(item.name, _compat.place_of_item(item))],
+        [(item.name, place_of_item(item))],
         f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
     )
 

@@ -20,9 +20,9 @@ import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.calls import tracing_debugger
 from looprig.pytest_plugin.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
-from looprig.pytest_plugin.peers.owners import Owners
+from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]
 
@@ -37,7 +37,7 @@ RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
 class MadeSync:
     """The hook that has the coroutines of such tests run, by `run_test`."""
 
-    def __init__(self, owners: Owners, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
+    def __init__(self, owners: Peers, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
         self._owners = owners
         self._run_test = run_test
         self._has_missed = has_missed
@@ -73,7 +73,7 @@ class MadeSync:
     def _call(
         self, item: pytest.Function, function: Callable[..., Any], arguments: tuple[Any, ...], by_name: dict[str, Any]
     ) -> Any:
-        debugger, function = _compat.tracing_debugger(function)
+        debugger, function = tracing_debugger(function)
         with dropped_coroutines(item, function) as dropped:
             made = function(*arguments, **by_name)
         if isinstance(made, Coroutine):

@@ -9,8 +9,8 @@ fixture of any scope, `ask` or `getfixturevalue`.
 import pytest
 
 from looprig.exceptions import AskError
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.instances import forget
 
 __all__ = ["forget_refusal"]
 
@@ -20,7 +20,7 @@ def forget_refusal(error: BaseException, definition: Definition, request: pytest
     if not _is_refusal(error):
         return
     try:
-        _compat.forget(definition, request, error)
+        forget(definition, request, error)
     except BaseException as other:  # noqa: BLE001 - raised beside the refusal
         message = f"fixture {definition.argname} was refused what it asked for, and its teardown failed"
         raise BaseExceptionGroup(message, [error, other]) from None

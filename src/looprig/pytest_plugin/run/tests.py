@@ -21,7 +21,10 @@ import pytest
 
 from looprig.exceptions import StuckTaskError, TimeoutExpiredError
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.closures import argument_names
+from looprig.pytest_plugin._compat.definitions import has_fixtures, is_unittest
+from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
+from looprig.pytest_plugin._compat.terminal import write_lines
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_async_test
 from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.markers import timeout_of
@@ -60,7 +63,6 @@ class Running:
         self.hosts: Final = hosts
         self._setting_up = setting_up
         self._owners = settings.owners
-        self._has_owners = bool(settings.owners)
         self._settings = settings
         self._options = options
         self._ends = hosts.ends
@@ -82,7 +84,7 @@ class Running:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Starts the clock of the set-up."""
         self.is_new = False
-        if (_compat.has_fixtures(item) and self._is_async(item)) or self.hosts.is_planned(item):
+        if (has_fixtures(item) and self._is_async(item)) or self.hosts.is_planned(item):
             self._interrupts.install()
         else:  # it may be about signals itself; what is alive under it is still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
@@ -99,9 +101,9 @@ class Running:
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Have a sync test run in a context of its own."""
         self._begin(item, "call")
-        if not _compat.has_fixtures(item) or _compat.is_unittest(item):
+        if not has_fixtures(item) or is_unittest(item):
             return
-        if self._has_owners and self._owners.owner_of_test(item) is not None:
+        if self._owners.owner_of_test(item) is not None:
             return
         if self._is_async(item):
             self._async_item, self._has_run = item, False
@@ -126,9 +128,9 @@ class Running:
         del item.runtest
         running = self._ends.begin(item)
         context, _ = self._setting_up.ground_of_test(item, running)
-        known = list(_compat.resolved_definitions(item))
+        known = list(resolved_definitions(item))
         with (
-            self._setting_up.carrying_requests(_compat.item_request(item), known),
+            self._setting_up.carrying_requests(item_request(item), known),
             CurrentLoop(self.hosts.open_host(item)),
         ):
             try:
@@ -155,7 +157,7 @@ class Running:
             # pytest itself reports no teardown once the run is broken off: it would end in a traceback of its own.
             if not self._is_interrupted or isinstance(error, pytest.exit.Exception):
                 raise
-            _compat.write_lines(session.config, ["", *traceback.format_exception(error)])
+            write_lines(session.config, ["", *traceback.format_exception(error)])
             return None
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -221,9 +223,9 @@ class Running:
             if not self._has_other_runners:
                 self.made_sync.stand_in(pyfuncitem)
             return None
-        if self._has_owners and self._owners.owner_of_test(pyfuncitem) is not None:
+        if self._owners.owner_of_test(pyfuncitem) is not None:
             return None
-        arguments = {name: pyfuncitem.funcargs[name] for name in _compat.argument_names(pyfuncitem)}
+        arguments = {name: pyfuncitem.funcargs[name] for name in argument_names(pyfuncitem)}
         result = self.run_test(pyfuncitem, function, arguments)
         if result is not None:
             pyfuncitem.warn(
@@ -292,7 +294,7 @@ class Running:
             context=context,
             needs=needs,
             limit=self._ends.limit,
-            resolve=partial(setting_up.ask, _compat.item_request(item)),
+            resolve=partial(setting_up.ask, item_request(item)),
         )
 
 
@@ -310,6 +312,6 @@ def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
             if isinstance(others, BaseExceptionGroup):
                 others = cast("Any", others).split(_INTERRUPTS)[1]
             if others is not None and others is not found:  # of an interrupt pytest shows no more than its text
-                _compat.write_lines(config, ["", *traceback.format_exception(others)])
+                write_lines(config, ["", *traceback.format_exception(others)])
             raise found from None
         left += (found.__cause__, *getattr(found, "exceptions", ()))

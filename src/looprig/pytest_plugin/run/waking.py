@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.definitions import Definition, all_definitions, has_fixtures
+from looprig.pytest_plugin._compat.instances import call_before_set_up
+from looprig.pytest_plugin._compat.requests import item_of
 from looprig.pytest_plugin.is_async import (
     LOOP_NAMES,
     hides_async,
@@ -62,13 +63,13 @@ class Waking:
 
     def arrange(self, items: Iterable[pytest.Item]) -> None:
         """Wake it at once if need be, and otherwise see to it that it can be woken."""
-        functions = [item for item in items if _compat.has_fixtures(item)]
-        definitions = [d for d in _compat.all_definitions(self._session) if _may_need_loop(d)]
+        functions = [item for item in items if has_fixtures(item)]
+        definitions = [d for d in all_definitions(self._session) if _may_need_loop(d)]
         if self._loops.has_async or any(self._may_be_asked_for(d, functions) for d in definitions):
             self.wake()
             return
         for definition in definitions:
-            self._undo.append(_compat.call_before_set_up(definition, partial(self._asked, definition)))
+            self._undo.append(call_before_set_up(definition, partial(self._asked, definition)))
         if any(is_function(item) and not is_what_its_name_says(item.obj, item.originalname) for item in functions):
             from looprig.pytest_plugin.run.made_sync import MadeSync  # noqa: PLC0415 - most suites have no such test
 
@@ -88,7 +89,7 @@ class Waking:
         return any(self._owners.owner_of_fixture(definition, item) is None for item in items[:1])
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
-        item = _compat.item_of(request)
+        item = item_of(request)
         if is_builtin(definition) or self._owners.owner_of_fixture(definition, item) is None:
             self._wake_for(item)
 

@@ -1,11 +1,11 @@
-"""`--check-fixtures`: collects, has a type checker judge the edges, tells what it found, and runs no test.
+"""`--check-fixtures`: what fixtures provide, checked by a type checker against what tests and fixtures declare.
 
-Does not collect edges (`fixture_edges` does) and knows no checker (`looprig.check` does).
+Does not collect edges (`edges` does) and knows no checker (`looprig.check` does).
 
 Invariants:
-1. All that a collection would tell is told too, each at its place: a wrong scope does not hide a wrong type.
+1. Errors of collection are findings too, each at its place: a wrong scope does not hide a wrong type.
 2. The exit status is 1 if there is a finding.
-3. In a format for programs, nothing but the document is on standard output.
+3. In a format for programs, standard output holds the document and nothing else.
 """
 
 import tempfile
@@ -21,19 +21,19 @@ from looprig.check.run import Judged, choose, judge
 from looprig.check.source import Spot
 from looprig.check.suppress import suppressed
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.terminal import print_document, write_to_standard_error
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.edges import FixtureEdges
-from looprig.pytest_plugin.inspect.looking import Looking
+from looprig.pytest_plugin.inspect.inspection import Inspection
 
-__all__ = ["Checking"]
+__all__ = ["TypeCheck"]
 
 _CACHE: Final = "looprig-fixtures"
 
 
 @final
-class Checking(Looking):
-    """One check."""
+class TypeCheck(Inspection):
+    """The inspection of `--check-fixtures`."""
 
     title = "fixture types"
 
@@ -41,14 +41,14 @@ class Checking(Looking):
         super().__init__(session, registry)
         self._format = str(self.config.getoption("check_format"))
         if self._format != "text":
-            _compat.write_to_standard_error(self.config)
+            write_to_standard_error(self.config)
         try:
             self._checker = choose(self.config.getoption("check_fixtures") or None, self.root)
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
 
-    def look(self, session: pytest.Session) -> Iterator[str]:
-        """Checks, and tells."""
+    def report(self, session: pytest.Session) -> Iterator[str]:
+        """Yield the findings and a summary."""
         overrides = bool(self.config.getoption("check_overrides"))
         found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
         found.collect(self.items)
@@ -64,7 +64,7 @@ class Checking(Looking):
             session.testsfailed = len(findings)
         text = FORMATS[self._format](findings, self.root)
         if self._format != "text":
-            _compat.print_document(self.config, text)
+            print_document(self.config, text)
             return
         yield from text.splitlines()
         yield from self._summary(findings, judged)
@@ -76,7 +76,7 @@ class Checking(Looking):
                 yield Finding(spot, "fixture-untyped", message)
 
     def _cache(self, spare: Path) -> Path:
-        """A folder that stays, if there can be one."""
+        """Return a folder that stays between runs, or else a temporary one."""
         cache = getattr(self.config, "cache", None)
         try:
             folder = spare if cache is None else Path(cache.mkdir(_CACHE)) / self._checker.name
@@ -87,16 +87,16 @@ class Checking(Looking):
             return spare
 
     def _declarations(self) -> Iterator[Finding]:
-        """What collection found wrong; a name that is missing once for each place where it is written."""
-        told: set[tuple[Spot, str]] = set()
+        """Yield the errors of collection; a missing name once for each place where it is written."""
+        seen: set[tuple[Spot, str]] = set()
         for error in self.errors:
             code = error.code if isinstance(error, DeclarationError) else "declaration"
-            if code == "fixture-type":  # for the checker to say
+            if code == "fixture-type":  # the checker reports it
                 continue
             message = " ".join(f"{error.what} {error.fix}".split()).removesuffix(".")
             finding = Finding(self._spot(error), code if code in CODES else "declaration", message)
-            if code != "fixture-missing" or (finding.spot, code) not in told:
-                told.add((finding.spot, code))
+            if code != "fixture-missing" or (finding.spot, code) not in seen:
+                seen.add((finding.spot, code))
                 yield finding
 
     def _spot(self, error: LooprigError) -> Spot:

@@ -1,10 +1,10 @@
-"""`--annotate-fixtures`: shows, and with `=write` writes, the annotations that parameters of fixtures lack.
+"""`--annotate-fixtures`: the annotations that parameters of tests and fixtures lack, shown or written.
 
-Does not work out the annotations (`check.annotate` does) and runs no test.
+Does not work out the annotations (`check.annotate` does).
 
 Invariants:
 1. The difference is shown before anything is written.
-2. What is annotated is not touched, nor anything outside of the project.
+2. No existing annotation is changed, nor any file outside of the project.
 """
 
 import difflib
@@ -12,7 +12,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import pytest
 
@@ -21,17 +21,19 @@ from looprig.check.annotate import REQUEST, Annotation, Left, Wanted, annotation
 from looprig.check.layout import base_of
 from looprig.check.output import shown_path
 from looprig.check.source import Source
-from looprig.pytest_plugin import _compat
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.inspect.looking import Looking
+from looprig.pytest_plugin.inspect.inspection import Inspection
 from looprig.pytest_plugin.inspect.types import Given, code_of
 
-__all__ = ["Annotating"]
+__all__ = ["MissingAnnotations"]
 
 
 @final
-class Annotating(Looking):
-    """One run."""
+class MissingAnnotations(Inspection):
+    """The inspection of `--annotate-fixtures`."""
 
     title = "fixture annotations"
 
@@ -41,8 +43,8 @@ class Annotating(Looking):
         self._left: list[Left] = []
         self._pending: list[tuple[Path, bytes]] = []
 
-    def look(self, session: pytest.Session) -> Iterator[str]:
-        """Shows what is to be written, and then writes it if that was asked for."""
+    def report(self, session: pytest.Session) -> Iterator[str]:
+        """Yield the difference."""
         import_extra("libcst", extra="check", needed_for="--annotate-fixtures")
         made, left = annotations(list(self._wanted()), self.types.sources, self._is_importable)
         left = sorted([*left, *self._left], key=lambda each: each.spot)
@@ -51,7 +53,7 @@ class Annotating(Looking):
             by_file.setdefault(each.spot.path, []).append(each)
         for path, its in sorted(by_file.items()):
             yield from self._annotate(Path(path), its)
-        self._last = [*self._conclusion(len(made), len(by_file), left), *self.errors_in_short()]
+        self._last = [*self._conclusion(len(made), len(by_file), left), *self.error_count()]
 
     @property
     def _is_writing(self) -> bool:
@@ -62,7 +64,7 @@ class Annotating(Looking):
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
-            for user, name, found in _compat.requests(_compat.fixture_info(item)):
+            for user, name, found in closure_of(item).requests():
                 function = item.obj if user is None else user.func
                 if (code_of(function), name) in seen or (user is not None and self.registry.spec(user) is not None):
                     continue
@@ -80,13 +82,13 @@ class Annotating(Looking):
                 else:
                     yield Wanted(source, source.spot(argument), name, given.type, given.unwrap)
 
-    def _given(self, name: str, found: Any) -> Given | None:
+    def _given(self, name: str, found: Definition | None) -> Given | None:
         if found is None:
             return Given(REQUEST) if name == "request" else None
-        return None if _compat.gives_parameter(found) else self.types.gives(found)
+        return None if gives_parameter(found) else self.types.gives(found)
 
     def _is_importable(self, path: str) -> bool:
-        """Whether a file is a module that others can import: several conftests of one name are not."""
+        """Whether a file is a module that others can import, unlike several conftests of one name."""
         known: list[Source] = [source for source in self.types.sources if source.path == path]
         names = [source.module for source in self.types.sources]
         return all(
@@ -104,8 +106,8 @@ class Annotating(Looking):
         old, new = (text.decode(encoding).splitlines() for text in (before, after))
         yield from difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Shows what is to be written, and only then writes it."""
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the difference, and only then write it."""
         super().pytest_terminal_summary(terminalreporter)
         for path, text in self._pending if self._is_writing else ():
             path.write_bytes(text)

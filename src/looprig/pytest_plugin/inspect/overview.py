@@ -1,6 +1,6 @@
-"""`--reveal-fixtures`: of each fixture its type, scope, loop, where it is defined, and who uses it.
+"""`--reveal-fixtures`: the type, scope and loop of each fixture, where it is defined, and what uses it.
 
-Runs no test. Does not ask a type checker: types are told as they are written.
+Does not ask a type checker: types are shown as they are written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,32 +11,33 @@ import pytest
 from looprig.check.output import shown_place
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
-from looprig.pytest_plugin import _compat
-from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.inspect.looking import Looking
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.definitions import Definition, all_definitions
+from looprig.pytest_plugin._compat.parameters import gives_parameter
+from looprig.pytest_plugin.inspect.inspection import Inspection
 from looprig.pytest_plugin.inspect.types import plain
 
-__all__ = ["Revealing"]
+__all__ = ["Overview"]
 
 _SHOWN: Final = 5
-"""Users that are named; of more, the number is told."""
+"""How many users are named; the others are counted."""
 
 
 @final
-class Revealing(Looking):
-    """One run."""
+class Overview(Inspection):
+    """The inspection of `--reveal-fixtures`."""
 
     title = "fixtures"
 
-    def look(self, session: pytest.Session) -> Iterator[str]:
-        """Tells all that are used, or all of one name."""
+    def report(self, session: pytest.Session) -> Iterator[str]:
+        """Yield what there is to say about all fixtures that are used, or all of one name."""
         users: dict[object, dict[str, None]] = {}
         shown: dict[object, Definition] = {}
         names: dict[object, set[str]] = {}
         for item in self.items:
             if isinstance(item, pytest.Function):
-                for user, _, found in _compat.requests(_compat.fixture_info(item)):
-                    if found is None or _compat.gives_parameter(found):
+                for user, _, found in closure_of(item).requests():
+                    if found is None or gives_parameter(found):
                         continue
                     subject = self._subject(found)
                     shown.setdefault(subject, found)
@@ -46,7 +47,7 @@ class Revealing(Looking):
                         users.setdefault(subject, {})[name] = None
         wanted = self.config.getoption("reveal_fixtures")
         if wanted:
-            for each in _compat.all_definitions(session):
+            for each in all_definitions(session):
                 shown.setdefault(self._subject(each), each)
             shown = {key: each for key, each in shown.items() if wanted in {self._name(each), *names.get(key, ())}}
             if not shown:
@@ -54,10 +55,10 @@ class Revealing(Looking):
         in_order = sorted(shown, key=lambda key: (self._name(shown[key]), self._place(shown[key])))
         for subject in in_order:
             yield from self._lines_of(shown[subject], list(users.get(subject, {})))
-        yield from self.errors_in_short()
+        yield from self.error_count()
 
     def _subject(self, definition: Definition) -> object:
-        """The same for the fixture of a service and for its other names."""
+        """Return what is equal for the fixture of a service and for its other names."""
         spec = self._spec(definition)
         return definition if spec is None else spec.key
 

@@ -1,0 +1,102 @@
+"""Instances of fixtures that are alive: pytest keeps one for each definition, in its `cached_result`.
+
+Nothing underscored is touched, but pytest documents neither `cached_result` and `cache_key` nor that `execute` and
+`finish` may be replaced on one definition. No hook is called where pytest answers from its cache.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from looprig.pytest_plugin._compat.definitions import Definition
+
+__all__ = ["cached_value", "call_before_set_up", "forget", "guard", "is_cached", "make_dynamic", "poison"]
+
+
+def is_cached(definition: Definition) -> bool:
+    """Whether an instance of the fixture is alive now, and its set-up did not fail."""
+    return definition.cached_result is not None and definition.cached_result[2] is None
+
+
+def cached_value(definition: Definition) -> Any:
+    """Return the value of a fixture that is alive now."""
+    assert definition.cached_result is not None
+    return definition.cached_result[0]
+
+
+def poison(definition: Definition, error: BaseException) -> None:
+    """Have all further requests of a live fixture raise `error`, which is how pytest itself keeps a failed set-up."""
+    if definition.cached_result is not None:
+        definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
+
+
+def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseException) -> None:
+    """End a failed set-up at once, finalizers included, so that pytest sets the fixture up anew for the next request.
+
+    pytest keeps the error of a set-up until the end of its scope, and ends only what it keeps. It does not keep what a
+    hook raised around the set-up, but the finalizers that are left would confuse it.
+    """
+    if definition.cached_result is None:
+        definition.cached_result = (None, None, (error, error.__traceback__))
+    definition.finish(cast("Any", request))
+
+
+def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]) -> None:
+    """Call `admit` with each later request of a fixture that is alive.
+
+    Before pytest answers from its cache it compares cache keys, so that is where `admit` is called.
+    """
+    guarded = cast("Any", definition)
+    if "cache_key" in guarded.__dict__:
+        return
+    original = definition.cache_key
+
+    def cache_key(request: Any) -> object:
+        __tracebackhide__ = True
+        if definition.cached_result is not None:
+            admit(request)
+        return original(request)
+
+    guarded.cache_key = cache_key
+
+
+def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureRequest], object]) -> None:
+    """Make a session-scoped fixture answer each request anew, so that every scope may ask for it.
+
+    pytest makes its own `request` fixture in the same way: its `cached_result` is ready and it takes no finalizers.
+    """
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        value = resolve(request)
+        definition.cached_result = (value, None, None)
+        return value
+
+    def ignore(*_arguments: object, **_options: object) -> None:
+        """Do nothing: a dynamic fixture is never torn down."""
+
+    dynamic = cast("Any", definition)
+    dynamic.execute = execute
+    dynamic.addfinalizer = dynamic.finish = ignore
+
+
+def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
+    """Have `call` called before each request of a fixture is answered; return what undoes that, which `call` may do.
+
+    A hook would be called for every fixture of the run, and only after those that this one needs were set up.
+    """
+    patched = cast("Any", definition)
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        __tracebackhide__ = True
+        call(request)
+        if patched.__dict__.get("execute") is execute:
+            return cast("Any", pytest.FixtureDef).execute(definition, request)
+        return patched.execute(request)
+
+    def undo() -> None:
+        if patched.__dict__.get("execute") is execute:
+            del patched.execute
+
+    patched.execute = execute
+    return undo

@@ -1,0 +1,65 @@
+"""Parametrizations: the values that an item was made for, and what stands for them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pytest
+from _pytest.compat import NOTSET
+from _pytest.python import get_direct_param_fixture_func
+
+from looprig.pytest_plugin._compat.definitions import Definition
+
+__all__ = [
+    "gives_parameter",
+    "is_no_value",
+    "is_parametrized",
+    "parameter_index",
+    "parameter_values",
+    "parametrized_indices",
+    "plain_parameter",
+]
+
+# What `pytest.param` makes: pytest exports no name for it.
+_PARAMETER: Final = type(pytest.param())
+
+
+def gives_parameter(definition: Definition) -> bool:
+    """Whether a definition stands for the values of a direct parametrization: pytest makes one for each test."""
+    return definition.func is get_direct_param_fixture_func
+
+
+def is_no_value(value: object) -> bool:
+    """Whether pytest put this in place of a value since a parametrization has none: such a test is skipped."""
+    return value is NOTSET
+
+
+def plain_parameter(parameter: object) -> object:
+    """Return the value of one of a fixture's `params`, which may be written as `pytest.param(value)`."""
+    return parameter.values[0] if isinstance(parameter, _PARAMETER) and parameter.values else parameter
+
+
+def parameter_values(item: pytest.Function) -> Mapping[str, object]:
+    """Return the values that an item was made for, by the names that were parametrized."""
+    callspec = getattr(item, "callspec", None)
+    found: Mapping[str, object] = {} if callspec is None else callspec.params
+    return found
+
+
+def is_parametrized(item: pytest.Item, definition: Definition) -> bool:
+    """Whether an item was made for one of several parameters of a definition."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and definition.argname in callspec.params
+
+
+def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Return which parameter of each of `names` an item was made for, by name and index."""
+    callspec = getattr(item, "callspec", None)
+    return (
+        () if callspec is None else tuple((name, callspec.indices[name]) for name in names if name in callspec.params)
+    )
+
+
+def parameter_index(item: Any, name: str) -> int:
+    """Return which of the parameters of `name` an item was made for."""
+    indices: dict[str, int] = item.callspec.indices
+    return indices[name]

@@ -1,0 +1,59 @@
+"""Scopes of fixtures, the nodes that instances live on, and places of items."""
+
+# pyright: reportPrivateUsage=false
+
+from typing import Final
+
+import pytest
+
+from looprig.location import UNKNOWN, Location, location_of
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.scopes import Scope
+
+__all__ = ["parametrized_scope", "place_of_item", "scope_of", "scope_place"]
+
+_COLLECTORS: Final[dict[Scope, type[pytest.Collector]]] = {
+    Scope.CLASS: pytest.Class,
+    Scope.MODULE: pytest.Module,
+    Scope.PACKAGE: pytest.Package,
+}
+
+
+def scope_of(definition: Definition) -> Scope:
+    """Return the scope of a definition."""
+    return Scope[definition.scope.upper()]
+
+
+def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
+    """Return the scope under which an item uses a definition: a parametrization's overrides the definition's."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and definition.argname in callspec.params:
+        return Scope[callspec._arg2scope[definition.argname].name.upper()]
+    return scope_of(definition)
+
+
+def scope_place(item: pytest.Item, scope: Scope, definition: Definition | None) -> pytest.Item | pytest.Collector:
+    """Return the node that an instance lives on, as pytest computes it for a request, without making one."""
+    if scope is Scope.FUNCTION:
+        return item
+    if scope is Scope.PACKAGE and definition is not None:
+        # The one that the fixture is defined in, which need not be the nearest.
+        packages = (node for node in item.iter_parents() if isinstance(node, pytest.Package))
+        return next((package for package in packages if _defines(package, definition)), item.session)
+    found = item.getparent(_COLLECTORS[scope]) if scope in _COLLECTORS else None
+    if found is None:  # no class around the test, or no package
+        return item if scope is Scope.CLASS else item.session
+    return found
+
+
+def _defines(package: pytest.Package, definition: Definition) -> bool:
+    return package.nodeid == definition.baseid if definition.node is None else package is definition.node
+
+
+def place_of_item(item: pytest.Item) -> Location:
+    """Return where a test was written; for a doctest and the like, where pytest reports it."""
+    place = location_of(getattr(item, "obj", None))
+    if place is not UNKNOWN:
+        return place
+    path, line, _ = item.reportinfo()
+    return Location(str(path), 0 if line is None else line + 1)

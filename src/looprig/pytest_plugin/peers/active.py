@@ -1,0 +1,74 @@
+"""Who runs what, where other async plugins are active too: each test and fixture has exactly one owner.
+
+The other plugin owns what is explicitly its own, by its mark or its decorator; looprig owns the rest. Beside a plugin
+that claims every async test looprig stands back: it owns the tests that use its own declarations, with their fixtures,
+and nothing else (`shield` protects those from the other plugin).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import final
+
+import pytest
+
+from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin.peers import active_peers
+from looprig.pytest_plugin.peers.peer import Peer
+
+__all__ = ["Peers"]
+
+
+@final
+class Peers:
+    """The other async plugins that are active in a run; false if there are none."""
+
+    def __init__(self, config: pytest.Config, is_ours: Callable[[pytest.Function], bool]) -> None:
+        """`is_ours` says whether a test uses declarations of looprig's own."""
+        self._active = active_peers(config)
+        self._claiming: Peer | None = next((each for each in self._active if each.claims_everything(config)), None)
+        self._is_ours = is_ours
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._active)
+
+    def settle(self, items: Sequence[pytest.Function], definitions: Iterable[Definition]) -> None:
+        """Forget the plugins that own nothing of what was collected, so that the run pays nothing for them."""
+        if self._active and self._claiming is None:
+            made = [*definitions]
+            self._active = [
+                each
+                for each in self._active
+                if any(each.makes(definition) for definition in made) or any(each.claims_test(item) for item in items)
+            ]
+
+    @property
+    def stands_back(self) -> bool:
+        """Whether another plugin runs all that does not use looprig's own declarations."""
+        return self._claiming is not None
+
+    def owner_of_test(self, item: pytest.Function) -> Peer | None:
+        """Return the other plugin that owns a test, or `None` if looprig does.
+
+        One that claims every async test owns the sync tests too.
+        """
+        if not self._active:
+            return None
+        for each in self._active:
+            if each.claims_test(item):
+                return each
+        return self._claiming if self.leaves(item) else None
+
+    def owner_of_fixture(self, definition: Definition, item: pytest.Function) -> Peer | None:
+        """Return the other plugin that owns a fixture as used by a test, or `None` if looprig does."""
+        if not self._active:
+            return None
+        for each in self._active:
+            if each.claims_fixture(definition, item):
+                return each
+        return self._claiming if self.leaves(item) else None
+
+    def leaves(self, item: pytest.Function) -> bool:
+        """Whether looprig stands back from a test, and has nothing to do with it."""
+        return self._claiming is not None and not self._is_ours(item)

@@ -1,0 +1,9 @@
+"""alt-pytest-asyncio, without a mode: its entry point only adds options, and it runs tests where it is enabled."""
+
+from typing import Final
+
+from looprig.pytest_plugin.peers.peer import Everything
+
+__all__ = ["PEER"]
+
+PEER: Final = Everything("alt-pytest-asyncio", plugin="alt_pytest_asyncio.enable", module="alt_pytest_asyncio")
