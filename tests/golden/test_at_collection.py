@@ -243,7 +243,7 @@ from tests.golden.suites import told_at_collection
             async def test_sub(small: Small): ...
             """,
             """
-            test_client declares api: TestClient[Life], but there is no fixture 'api', and Life is no service.
+            test_client declares api: TestClient[Life], but there is no fixture 'api', and Life isn't a service.
               test_it.py:11: test_client
               test_it.py:5: Life
             Decorate Life with @service_fixture(...).
@@ -252,7 +252,7 @@ from tests.golden.suites import told_at_collection
               test_it.py:12: test_bare
             Name it: TestClient[Rest].
 
-            test_sub declares small: Small, but there is no fixture 'small', and Small is no service, though Db is.
+            test_sub declares small: Small, but there is no fixture 'small', and Small isn't a service, though Db is.
               test_it.py:13: test_sub
               test_it.py:10: Small
               test_it.py:8: Db

@@ -113,7 +113,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
                 await ask(Life)
             """,
             """\
-            looprig.exceptions.AskError: ask(Life): that is no service class.
+            looprig.exceptions.AskError: ask(Life): that isn't a service class.
               test_it.py:5: Life
             Ask for a class that is decorated with @service_fixture, or for a fixture by its name.
             """,

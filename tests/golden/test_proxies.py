@@ -130,7 +130,7 @@ class Lossy(Proxy[Db]): ...
             async def test_it(proxy: Proxy[Plain]): ...
             """,
             """
-            test_it declares proxy: Proxy[Plain], but there is no fixture 'proxy', and Plain is no service.
+            test_it declares proxy: Proxy[Plain], but there is no fixture 'proxy', and Plain isn't a service.
               test_it.py:16: test_it
               test_it.py:15: Plain
             Decorate Plain with @service_fixture(...).

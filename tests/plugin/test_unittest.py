@@ -193,3 +193,34 @@ class TestIt(unittest.TestCase):
         assert self.value == 1
 """,
     ).assert_outcomes(passed=1)
+
+
+def test_an_isolated_test_may_use_what_the_suites_own_loop_made(pytester: pytest.Pytester) -> None:
+    """Nothing of looprig's is used, so the suite behaves as without looprig."""
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import unittest
+        import pytest
+
+        @pytest.fixture
+        def loop():
+            made = asyncio.new_event_loop()
+            yield made
+            made.close()
+
+        @pytest.fixture
+        def answer(loop):
+            return loop.run_until_complete(asyncio.sleep(0, 42))
+
+        class TestIt(unittest.IsolatedAsyncioTestCase):
+            @pytest.fixture(autouse=True)
+            def keep(self, answer):
+                self.answer = answer
+
+            async def test_it(self):
+                assert self.answer == 42
+        """,
+    )
+    result.assert_outcomes(passed=1)

@@ -214,9 +214,9 @@ def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> No
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
-    assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain is no service." in text
+    assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain isn't a service." in text
     assert "test_2 declares api: TestClient, without saying of which service." in text
-    assert "and Tiny is no service, though Small is." in text
+    assert "and Tiny isn't a service, though Small is." in text
 
 
 @pytest.mark.parametrize("wrong", ["TestClient[Plain]", "TestClient[int]", "TestClient[Db]"])

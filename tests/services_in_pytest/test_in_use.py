@@ -143,7 +143,7 @@ def test_asked_for_by_a_test_and_by_a_fixture(pytester: pytest.Pytester) -> None
 
     async def test_2():
         assert told == ["+", "-"]
-        with pytest.raises(Exception, match=r"ask\\(int\\): that is no service class"):
+        with pytest.raises(Exception, match=r"ask\\(int\\): that isn't a service class"):
             await ask(int)
     """,
     )

@@ -16,7 +16,6 @@ import pytest
 from looprig.exceptions import LooprigError
 from looprig.pytest_plugin._compat.definitions import give_way
 from looprig.pytest_plugin.checks.all_checks import check
-from looprig.pytest_plugin.checks.all_checks import inspect as check_all
 from looprig.pytest_plugin.checks.existence import Existence
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
 from looprig.pytest_plugin.checks.report import Refusal, Summary
@@ -104,7 +103,7 @@ def _check_plan_run(session: pytest.Session, items: Sequence[pytest.Item]) -> No
     inspection: Inspection | None = manager.get_plugin("looprig.inspection")
 
     collected = collect(items, collection)
-    found = check(collected) if inspection is None else check_all(collected)
+    found = [*check(collected, is_run=inspection is None)]
     loops = plan_loops(collected, settings)
     errors = ItemErrors([*found, *loops.errors])
     if inspection is not None:

@@ -4,7 +4,7 @@ Each takes what was collected and yields errors, each with the tests that it con
 function in a file beside this one and add it to `CHECKS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from typing import Final
 
@@ -17,7 +17,7 @@ from looprig.pytest_plugin.checks.testcases import loops_of_test_cases
 from looprig.pytest_plugin.checks.unawaited import unawaited_functions
 from looprig.pytest_plugin.collection.collected import Collected
 
-__all__ = ["check", "inspect"]
+__all__ = ["check"]
 
 Check = Callable[[Collected], Found]
 
@@ -31,16 +31,10 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def check(collected: Collected) -> Found:
-    """Find what keeps tests from running as they are declared."""
-    return _all(collected, (*CHECKS, misunderstood_names))
+def check(collected: Collected, *, is_run: bool) -> Found:
+    """Find what keeps tests from running as they are declared.
 
-
-def inspect(collected: Collected) -> Found:
-    """Find the same where no test is run, and what pytest itself reports when it sets a test up."""
-    return _all(collected, (*CHECKS, missing_fixtures))
-
-
-def _all(collected: Collected, checks: Iterable[Check]) -> Found:
-    found: Iterator[Found] = (each(collected) for each in checks)
-    return chain.from_iterable(found)
+    With `is_run`, pytest itself reports missing fixtures when it sets a test up. Otherwise they are among the errors.
+    """
+    checks = (*CHECKS, misunderstood_names if is_run else missing_fixtures)
+    return chain.from_iterable(each(collected) for each in checks)

@@ -54,7 +54,7 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
         shown = f"{kind or 'TestClient'}[{shown}]"
     though = f", though {base.cls.__qualname__} is" if base is not None else ""
     return DeclarationError(
-        f"{qualname} declares {name}: {shown}, but there is no fixture {name!r}, and {cls.__qualname__} is no service"
+        f"{qualname} declares {name}: {shown}, but there is no fixture {name!r}, and {cls.__qualname__} isn't a service"
         f"{though}.",
         [*party, (cls.__qualname__, location_of(cls)), *([base.party] if base is not None else [])],
         f"Decorate {cls.__qualname__} with @service_fixture(...).",

@@ -32,7 +32,7 @@ def _no_loop() -> AskError:
 
 @pytest.fixture(scope="session")
 def loop() -> "AbstractEventLoop":
-    """The event loop that the test and its fixtures run on. Every scope may ask for it."""
+    """The event loop that the test and its fixtures run on. Fixtures of every scope may request it."""
     raise _no_loop()
 
 
@@ -44,7 +44,7 @@ def event_loop() -> "AbstractEventLoop":
 
 @pytest.fixture(scope="session")
 def loop_factory(request: pytest.FixtureRequest) -> "Callable[[], AbstractEventLoop]":
-    """Makes the loops. Override it, parametrized or not, to run tests on other loops."""
+    """A factory of loops. Override it, parametrized or not, to run tests on other loops."""
     import asyncio  # noqa: PLC0415 - not before a test asks
 
     factory: Callable[[], AbstractEventLoop] = getattr(request, "param", asyncio.new_event_loop)
@@ -74,7 +74,7 @@ def localhost() -> str:
 
 @pytest.fixture
 def unused_port_factory() -> Iterator["PortFactory"]:
-    """Gives ports that are held for the test: nobody else gets them, and a server of the test can bind them."""
+    """A factory of ports held for the test: no other process gets them, and a server of the test can bind them."""
     from looprig.net.ports import PortFactory  # noqa: PLC0415 - as above
 
     with PortFactory() as factory:
@@ -89,7 +89,7 @@ def unused_port(unused_port_factory: "PortFactory") -> int:
 
 @pytest.fixture
 def aiomisc_unused_port_factory(localhost: object) -> Iterator[Callable[..., int]]:
-    """Gives ports as aiomisc's fixture of this name does: bound on all addresses, and kept until the test ends."""
+    """A factory of ports like aiomisc's: bound on all addresses, and kept until the test ends."""
     from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - as above
     from looprig.net.ports import localhost as find  # noqa: PLC0415 - as above
 
@@ -106,19 +106,19 @@ def aiomisc_unused_port(aiomisc_unused_port_factory: Callable[..., int]) -> int:
 
 @pytest.fixture
 def services() -> Iterable[object]:
-    """The service objects that are started before the test and stopped after it. Override it; none by default."""
+    """Service objects that are started before the test and stopped after it. Override it; none by default."""
     return ()
 
 
 @pytest.fixture
 def default_context() -> Mapping[str, object]:
-    """What `looprig.current_context()` has when the test begins. Override it; nothing by default."""
+    """The values in `looprig.current_context()` when the test begins. Override it; empty by default."""
     return {}
 
 
 @pytest.fixture
 def entrypoint_kwargs() -> Mapping[str, object]:
-    """Options of the entrypoint: `start_timeout` in seconds, and those of aiomisc's where that is used."""
+    """Options of the entrypoint: `start_timeout` in seconds, and those of aiomisc's entrypoint if aiomisc is used."""
     return {}
 
 
@@ -126,7 +126,7 @@ def entrypoint_kwargs() -> Mapping[str, object]:
 async def entrypoint(
     services: object, default_context: Any, entrypoint_kwargs: Mapping[str, Any]
 ) -> AsyncIterator["Entrypoint"]:
-    """Runs `services` with `default_context`. Every test uses it for which one of these is overridden."""
+    """Runs `services` with `default_context`. Every test that sees one of these overridden uses it."""
     from looprig.services.entrypoint import Entrypoint, split_options, startable  # noqa: PLC0415 - asyncio
 
     own, options = split_options(entrypoint_kwargs)
@@ -138,7 +138,7 @@ async def entrypoint(
 
 @pytest.fixture(scope="session")
 def tcp_proxy() -> "type[AiomiscProxy]":
-    """The class of proxies that aiomisc's fixture of this name gives, to be used as `tcp_proxy(host, port)`."""
+    """The class of proxies that aiomisc's fixture of this name returns, used as `tcp_proxy(host, port)`."""
     from looprig.aiomisc.proxy import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
 
     return AiomiscProxy

@@ -242,7 +242,7 @@ class Registry:
         if spec is None:
             shown = getattr(wanted, "__qualname__", repr(wanted))
             raise AskError(
-                f"ask({shown}): that is no service class.",
+                f"ask({shown}): that isn't a service class.",
                 [(shown, location_of(wanted))],
                 "Ask for a class that is decorated with @service_fixture, or for a fixture by its name.",
             )
