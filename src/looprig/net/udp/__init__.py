@@ -6,27 +6,8 @@ together), `controls` (what users call), `proxy` (a proxy in front of an address
 `net.faults`.
 """
 
-from typing import TYPE_CHECKING, Any
+from looprig.net.udp.controls import ProxyConnection as ProxyConnection
 
-if TYPE_CHECKING:
-    from looprig.net.udp.controls import ProxyConnection as ProxyConnection
+__all__ = ["ProxyConnection"]
 
-__all__ = [
-    "ProxyConnection",
-]
-
-_HOMES = {
-    "ProxyConnection": "looprig.net.udp.controls",
-}
-
-
-if not TYPE_CHECKING:  # to type checkers it would mean that every name is there
-
-    def __getattr__(name: str) -> Any:
-        from looprig._lazy import load  # noqa: PLC0415 - only once a name is used
-
-        return load(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return __all__
+ProxyConnection.__module__ = __name__  # messages show the path that users import it from

@@ -255,7 +255,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
     # What goes wrong
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
-        """The connection gets none of the toxics that were applied with that one."""
+        """Report it. The connection gets none of the toxics that were applied with that one."""
         index, told = connection.info.index, f"{type(error).__name__}: {error}"
         party = (f"when of {name}", location_of(toxic.when))
         self.log.note("error", index, detail=f"when: {told}")
