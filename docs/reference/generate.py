@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from looprig.pytest_plugin.markers import MARKERS
+from looprig.pytest_plugin.options import MARKERS
 from looprig.pytest_plugin.options import add_options
 
 __all__ = ["main", "pages"]

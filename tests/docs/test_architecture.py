@@ -30,6 +30,7 @@ def test_the_page_names_no_folder_that_is_not_there() -> None:
 def test_contributing_lists_the_layers_in_their_order() -> None:
     """As import-linter checks them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    layers = [layer.strip("()") for contract in contracts for layer in contract.get("layers", ())]
+    whole = next(contract for contract in contracts if contract.get("containers") == ["looprig"])
+    layers = [layer.strip("()") for layer in whole["layers"]]
     listed = (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()
     assert [line for line in listed if line in layers] == layers

@@ -162,7 +162,7 @@ def test_async_fixtures_that_yield_twice_or_never(pytester: pytest.Pytester) -> 
         ["*FixtureError: Fixture never ended without a yield.", "*test_it.py:4: never", "*Yield a value on every way*"]
     )
     result.stdout.fnmatch_lines(
-        ["*FixtureError: Fixture twice yielded twice.", "*test_it.py:9: twice", "*A fixture yields once:*"]
+        ["*FixtureError: Fixture twice yielded twice.", "*test_it.py:9: twice", "*A fixture yields once;*"]
     )
 
 

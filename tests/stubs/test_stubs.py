@@ -14,7 +14,7 @@ STUBS = sorted(path.relative_to(own_stubs()).with_suffix("") for path in own_stu
 MODULES = [".".join(path.parts) for path in STUBS]
 DUMP = """
 import json
-from looprig.pytest_plugin._compat.definitions import all_definitions
+from looprig.pytest_plugin._compat import all_definitions
 
 def pytest_collection_finish(session):
     facts = [[each.func.__module__, each.argname, each.scope] for each in all_definitions(session)]

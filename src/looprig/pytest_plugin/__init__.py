@@ -4,36 +4,44 @@ A run reads from top to bottom, and so do the rooms: `collection` makes fixtures
 collected, `checks` finds what is wrong, `loops` makes the plan, and `run` runs the tests, watched by `watch`. `peers`
 has other async plugins, `inspect` the options that run no test, and `_compat` everything that is private to pytest.
 
-Loading this imports no asyncio, aiohttp, uvloop or type checker. What one hook leaves for another is registered with
-pytest, under a name that starts with `looprig.`: there is no state but that.
+What one hook leaves for another is registered with pytest, under a name that starts with `looprig.`: there is no state
+but that.
+
+Invariants:
+1. Loading this imports no asyncio, aiohttp, uvloop or type checker.
+2. A run that uses nothing of looprig's loads no room: what such a run needs is imported at the top, and no more.
 """
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
-from looprig.pytest_plugin._compat.definitions import give_way
-from looprig.pytest_plugin.checks.all_checks import check
-from looprig.pytest_plugin.checks.existence import Existence
-from looprig.pytest_plugin.checks.item_errors import ItemErrors
-from looprig.pytest_plugin.checks.report import Refusal, Summary
-from looprig.pytest_plugin.collection import builtins
-from looprig.pytest_plugin.collection.collected import Collected, collect
-from looprig.pytest_plugin.collection.hooks import Collection
-from looprig.pytest_plugin.loops.loop_plan import LoopPlan, plan_loops
-from looprig.pytest_plugin.loops.settings import LoopSettings
-from looprig.pytest_plugin.markers import MARKERS, has_watched_markers
-from looprig.pytest_plugin.options import Options, add_options, looks_only
-from looprig.pytest_plugin.peers import has_policy_fixture, header, policy_fixture
-from looprig.pytest_plugin.run.waking import Waking
-from looprig.pytest_plugin.watch.proxies import ProxyWatch
+from looprig.pytest_plugin import builtins
+from looprig.pytest_plugin._compat import Definition, call_before_set_up, give_way
+from looprig.pytest_plugin.is_async import async_on_request, needs_loops
+from looprig.pytest_plugin.options import (
+    MARKERS,
+    PROPERTY,
+    Options,
+    add_options,
+    has_watched_markers,
+    inspection_asked_for,
+)
 
 if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import ItemErrors
+    from looprig.pytest_plugin.collection.collected import Collected
+    from looprig.pytest_plugin.collection.hooks import Collection
     from looprig.pytest_plugin.inspect.inspection import Inspection
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+    from looprig.pytest_plugin.run.waking import Waking
 
 __all__: list[str] = []
+
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,75 +52,174 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Add markers and fixtures."""
     config.pluginmanager.register(builtins, "looprig.fixtures")
-    if not has_policy_fixture(config):
-        config.pluginmanager.register(policy_fixture, "looprig.policy_fixture")
+    if not builtins.PolicyFixture.is_of_another(config):
+        config.pluginmanager.register(builtins.PolicyFixture(), "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    if looks_only(config) is not None and hasattr(config.option, "dist"):
+    if inspection_asked_for(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # each worker of pytest-xdist would inspect all of the suite
-    Options.of(config)  # wrong values are reported before anything is collected
+    Options(config)  # wrong values are reported before anything is collected
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say that looprig stands back, if it does and tests are run."""
-    line = header(config) if looks_only(config) is None else None
+    from looprig.pytest_plugin.peers import header  # noqa: PLC0415 - workers of pytest-xdist have no header
+
+    line = header(config) if inspection_asked_for(config) is None else None
     return [] if line is None else [line]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin to look for services, for `--fixtures` as well as for a run."""
-    give_way(session, {builtins.__name__, policy_fixture.__name__})
-    try:
-        collection = Collection(session)
-    except LooprigError as error:
-        raise pytest.UsageError(str(error)) from error
-    manager = session.config.pluginmanager
-    manager.register(collection, "looprig.collection")
-    manager.register(LoopSettings(session, collection.owners, collection.dialect), "looprig.loop_settings")
-    manager.register(Summary(), "looprig.summary")
-    if collection.owners.stands_back:
-        from looprig.pytest_plugin.peers.shield import Shield  # noqa: PLC0415 - only then
-
-        manager.register(Shield(collection.owners), "looprig.standing_back")
-    if (option := looks_only(session.config)) is not None:
-        _begin_inspection(option, session, collection)
-    session.config.add_cleanup(ProxyWatch(session.config).close)
+    """Begin to look for what is looprig's, for `--fixtures` as well as for a run."""
+    give_way(session, {builtins.__name__})
+    session.config.pluginmanager.register(Entry(session), "looprig.entry")
 
 
-def _begin_inspection(option: str, session: pytest.Session, collection: Collection) -> None:
-    """Inspect fixtures instead of running tests."""
-    from looprig.pytest_plugin.inspect import INSPECTIONS  # noqa: PLC0415 - only when asked
-
-    session.config.pluginmanager.register(INSPECTIONS[option](session, collection.registry), "looprig.inspection")
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> Generator[None, object, object]:
-    """Go on when hooks have added fixtures to tests, with all tests that were there before hooks deselected any."""
-    before = list(items)
-    result = yield
-    _check_plan_run(session, list(dict.fromkeys((*before, *items))))
-    return result
+@pytest.hookimpl
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """Run an async test, unless a hook of the suite's does: those are registered later, and called before."""
+    running = pyfuncitem.config.pluginmanager.get_plugin("looprig.running")
+    return None if running is None else running.call(pyfuncitem)
 
 
-def _check_plan_run(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
-    manager = session.config.pluginmanager
-    collection: Any = manager.get_plugin("looprig.collection")
-    settings: Any = manager.get_plugin("looprig.loop_settings")
-    inspection: Inspection | None = manager.get_plugin("looprig.inspection")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the errors that tests were refused for, each once; with pytest-xdist, in the controller."""
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    refused = [report for report in reports if PROPERTY in dict(getattr(report, "user_properties", ()))]
+    if refused:
+        from looprig.pytest_plugin.checks.report import show_summary  # noqa: PLC0415 - only then
 
-    collected = collect(items, collection)
-    found = [*check(collected, is_run=inspection is None)]
-    loops = plan_loops(collected, settings)
-    errors = ItemErrors([*found, *loops.errors])
-    if inspection is not None:
+        show_summary(terminalreporter, refused)
+
+
+# What may ask for looprig without importing it: the dialect of aiomisc, and settings of loops.
+_OVERRIDES: Final = frozenset(
+    {"default_context", "entrypoint", "entrypoint_kwargs", "event_loop", "event_loop_policy", "loop", "loop_factory"}
+    | {"services", "thread_pool_executor", "thread_pool_size"}
+)
+_IMPORTS: Final = ("looprig.declare", "looprig.aiomisc", "aiomisc")
+"""Modules without which nothing is declared."""
+
+
+@final
+class Entry:
+    """Where a run enters the rooms: as soon as there is a declaration, or else when something async was collected.
+
+    Until then it looks once at each module and class, and once at each test.
+    """
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._session = session
+        self._manager = session.config.pluginmanager
+        self._collection: Collection | None = None
+        self._looked_at: pytest.Collector | None = None
+        self._items: Sequence[pytest.Item] = ()
+        self._undo: list[Callable[[], None]] = []
+        if _has_declarations() or inspection_asked_for(session.config) is not None:
+            self._begin()
+
+    def _begin(self) -> "Collection":
+        """Look for services and for what asks for them."""
+        from looprig.exceptions import LooprigError  # noqa: PLC0415 - the rooms are entered here
+        from looprig.pytest_plugin.collection.hooks import Collection  # noqa: PLC0415
+        from looprig.pytest_plugin.loops.settings import LoopSettings  # noqa: PLC0415
+
+        try:
+            collection = self._collection = Collection(self._session)
+        except LooprigError as error:
+            raise pytest.UsageError(str(error)) from error
+        self._manager.register(collection, "looprig.collection")
+        self._settings = LoopSettings(self._session, collection.owners, collection.dialect)
+        self._manager.register(self._settings, "looprig.loop_settings")
+        if collection.owners.stands_back:
+            from looprig.pytest_plugin.peers.shield import Shield  # noqa: PLC0415 - only then
+
+            self._manager.register(Shield(collection.owners), "looprig.standing_back")
+        if (option := inspection_asked_for(self._session.config)) is not None:
+            from looprig.pytest_plugin.inspect import INSPECTIONS  # noqa: PLC0415 - only when asked
+
+            self._manager.register(INSPECTIONS[option](self._session, collection.registry), "looprig.inspection")
+        return collection
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+        """Look at a module or class before its first test."""
+        if collector is self._looked_at or self._collection is not None:
+            return
+        self._looked_at = collector
+        if _has_declarations() or not _OVERRIDES.isdisjoint(vars(collector.obj)):
+            collection = self._begin()
+            collection.catch_up([collector])
+            collection.pytest_pycollect_makeitem(collector, name, obj)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
+        """Go on when hooks have added fixtures to tests, with all tests that were there before hooks deselected any."""
+        before = list(items)
+        result = yield
+        self._items = list(dict.fromkeys((*before, *items)))
+        if (
+            self._collection is not None
+            or self._session.config.getoption("explain_loops")
+            or needs_loops(self._session, self._items)
+        ):
+            self._check_plan_run()
+        else:
+            for definition in async_on_request(self._session):
+                self._undo.append(call_before_set_up(definition, partial(self._asked, definition)))
+        return result
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Watch tests that have a marker for it, whatever hook put it there."""
+        if "looprig.net" in sys.modules:
+            _watch_proxies(session.config)
+        if not has_watched_markers(session.items):
+            return
+        waking = self._manager.get_plugin("looprig.waking")
+        if waking is None and self._collection is None:
+            waking = self._check_plan_run()
+        if waking is not None and waking.may_watch:
+            from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
+
+            running = waking.wake()  # it watches all loops, and may as well see them opened
+            self._manager.register(Watching(running.hosts), "looprig.watching")
+
+    def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+        """Enter the rooms while tests run: a test asks for a fixture that nobody was seen to use."""
+        waking = self._check_plan_run()
+        if waking is not None:
+            waking.asked(definition, request)
+
+    def _check_plan_run(self) -> "Waking | None":
+        from looprig.pytest_plugin.checks.all_checks import check  # noqa: PLC0415 - a run with nothing async ends before
+        from looprig.pytest_plugin.checks.item_errors import ItemErrors  # noqa: PLC0415
+        from looprig.pytest_plugin.collection.collected import collect  # noqa: PLC0415
+        from looprig.pytest_plugin.loops.loop_plan import plan_loops  # noqa: PLC0415
+
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        if (collection := self._collection) is None:
+            collection = self._begin()
+            collection.catch_up(item.parent for item in self._items)
+        inspection: Inspection | None = self._manager.get_plugin("looprig.inspection")
+
+        collected = collect(self._items, collection)
+        found = [*check(collected, is_run=inspection is None)]
+        loops = plan_loops(collected, self._settings)
+        errors = ItemErrors([*found, *loops.errors])
+        if inspection is None:
+            return _run(collected, loops, errors)
         inspection.note(errors.all(), loops)
-    else:
-        _run(collected, loops, errors)
+        return None
 
 
-def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> None:
+def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "Waking | None":
+    from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - as above
+    from looprig.pytest_plugin.checks.report import Refusal  # noqa: PLC0415
+    from looprig.pytest_plugin.run.waking import Waking  # noqa: PLC0415
+
     session, existence = collected.session, Existence(collected.registry, collected.broken_names)
     manager = session.config.pluginmanager
     if session.config.getoption("explain_loops"):
@@ -123,25 +230,20 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> None:
         )
     is_for_others = collected.owners.stands_back and not (loops.has_async or errors.items)
     if is_for_others or session.config.getoption("collectonly"):
-        return
+        return None
     manager.register(Refusal(session, errors, existence.hints), "looprig.refusal")
     waking = Waking(session, loops)
     manager.register(waking, "looprig.waking")
+    _watch_proxies(session.config)
     waking.arrange(collected.items)
+    return waking
 
 
-@pytest.hookimpl
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """Run an async test, unless a hook of the suite's does: those are registered later, and called before."""
-    running = pyfuncitem.config.pluginmanager.get_plugin("looprig.running")
-    return None if running is None else running.call(pyfuncitem)
+def _has_declarations() -> bool:
+    return any(name in sys.modules for name in _IMPORTS)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Watch tests that have a marker for it, whatever hook put it there."""
-    waking = session.config.pluginmanager.get_plugin("looprig.waking")
-    if waking is not None and waking.may_watch and has_watched_markers(session.items):
-        from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
+def _watch_proxies(config: pytest.Config) -> None:
+    from looprig.pytest_plugin.watch.proxies import watch_proxies  # noqa: PLC0415 - most runs have no proxy
 
-        running = waking.wake()  # it watches all loops, and may as well see them opened
-        session.config.pluginmanager.register(Watching(running.hosts), "looprig.watching")
+    watch_proxies(config)

@@ -8,19 +8,19 @@ returns is run, since it may have run the coroutine itself.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition, is_unittest
+from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures, is_installed, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
     "LOOP_NAMES",
+    "async_on_request",
     "hides_async",
     "inner_test",
     "innermost",
@@ -35,7 +35,7 @@ __all__ = [
     "is_what_its_name_says",
     "may_be_async",
     "may_need_loop",
-    "on_a_loop",
+    "needs_loops",
 ]
 
 ENTRYPOINT: Final = "entrypoint"
@@ -124,13 +124,6 @@ def may_need_loop(definition: Definition) -> bool:
     return may_be_async(definition) or not LOOP_NAMES.isdisjoint(definition.argnames)
 
 
-def on_a_loop(item: pytest.Function) -> Iterator[Definition]:
-    """Yield the fixtures of an item that are async, or request looprig's own loop themselves."""
-    for definition, requested in closure_of(item).dependencies():
-        if may_be_async(definition) or any(is_own_loop(other) for other in requested):
-            yield definition
-
-
 def inner_test(function: Any) -> Any:
     """Return the function that Hypothesis calls for each example, or the function itself.
 
@@ -154,3 +147,57 @@ def is_async_test(item: pytest.Function) -> bool:
 def is_hidden_async_test(item: pytest.Function) -> bool:
     """Return whether a sync function wraps an `async def` test, and may return its coroutine."""
     return hides_async(inner_test(item.obj)) and is_function(item)
+
+
+# A whole run
+
+
+def async_on_request(session: pytest.Session) -> Sequence[Definition]:
+    """Return the fixtures of a run that need a loop once a test asks for them: looprig's own `loop` among them."""
+    return [each for each in all_definitions(session) if may_be_async(each) or is_own_loop(each)]
+
+
+def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
+    """Return whether a run may need loops: whether it has something async, or uses a fixture that needs a loop.
+
+    It looks once at each fixture, test, class and module, and is true rather than false where a look doesn't tell.
+    """
+    definitions = async_on_request(session)
+    # Any test may ask for a fixture of the suite's own, even if none declares it.
+    if any(not (is_builtin(each) or is_installed(each)) for each in definitions):
+        return True
+    names = {each.argname for each in definitions} | LOOP_NAMES
+    holders: set[object] = set()
+    for item in items:
+        if not has_fixtures(item):
+            continue
+        if not names.isdisjoint(item.fixturenames) or (is_function(item) and _is_unlike_sync(item)):
+            return True
+        if item.parent not in holders:
+            for node in item.iter_parents():
+                if isinstance(node, pytest.Module | pytest.Class) and node not in holders and _has_async(node.obj):
+                    return True
+                holders.add(node)
+    return False
+
+
+def _is_unlike_sync(item: pytest.Function) -> bool:
+    function = inner_test(item.obj)
+    return is_async_function(function) or not is_what_its_name_says(item.obj, item.originalname)
+
+
+def _has_async(holder: Any) -> bool:
+    """Return whether a module or class has an async function: a set-up method, for example."""
+    return any(
+        is_async_function(getattr(value, "__func__", value))
+        for each in _with_bases(holder)
+        for value in list(vars(each).values())
+        if isinstance(value, FunctionType | staticmethod | classmethod)
+    )
+
+
+def _with_bases(holder: Any) -> Iterator[Any]:
+    if isinstance(holder, type):
+        yield from (base for base in holder.__mro__ if base.__module__ not in {"builtins", "unittest.case"})
+    elif holder is not None:  # as that of doctests is
+        yield holder

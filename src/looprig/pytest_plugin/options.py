@@ -1,30 +1,52 @@
-"""The command line and ini options, read once.
+"""What looprig adds to pytest's configuration: options of the command line and the ini file, and markers.
 
-Does not import a loop factory before the first loop is opened.
+Every run loads this, so it imports nothing of looprig, and no loop factory before the first loop is opened.
 """
 
 import argparse
 import importlib
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig._extras import import_extra
-
 if TYPE_CHECKING:
     from looprig.runtime.host import LoopFactory
 
-__all__ = ["Options", "add_options", "looks_only"]
+__all__ = [
+    "CATCH",
+    "CHECKER_NAMES",
+    "FORBID",
+    "MARKERS",
+    "OUTPUT_FORMATS",
+    "PROPERTY",
+    "Options",
+    "add_options",
+    "has_watched_markers",
+    "inspection_asked_for",
+]
 
 _GROUP: Final = "looprig"
 CHECKER_NAMES: Final = ("mypy", "pyright", "ty", "pyrefly")
-_LOOKS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
+_INSPECTIONS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
 OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 
+PROPERTY: Final = "looprig"
+"""The name of the user property in which the error of a refused test travels with its report."""
+
+CATCH: Final = "catch_loop_exceptions"
+FORBID: Final = "forbid_get_event_loop"
+
+MARKERS: Final = (
+    "loop_timeout(seconds): limit for each of the test's set-up, call and teardown; @looprig.timeout is the typed form",
+    "catch_loop_exceptions: the test fails if an exception reaches its loop's exception handler",
+    "forbid_get_event_loop: the test fails if asyncio.get_event_loop is called during it",
+)
+
+
 def add_options(parser: pytest.Parser) -> None:
-    """Adds the options, each with an ini name."""
+    """Add the options, each with an ini name."""
     group = parser.getgroup(_GROUP, "looprig: async tests, fixtures and services")
     group.addoption(
         "--explain-loops",
@@ -51,20 +73,20 @@ def add_options(parser: pytest.Parser) -> None:
         "--loop-factory",
         default=None,
         metavar="FACTORY",
-        help="what makes loops: asyncio, uvloop, or module:callable (ini: loop_factory)",
+        help="the factory of loops: asyncio, uvloop, or module:callable (ini: loop_factory)",
     )
     group.addoption(
         "--proxy-seed",
         type=int,
         default=None,
         metavar="NUMBER",
-        help="what the random faults of proxies come from; by default another one in each run",
+        help="the seed of the random faults of proxies; by default a new one in each run",
     )
     _add_check_options(parser)
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")
-    parser.addini("loop_factory", "what makes loops: asyncio, uvloop, or module:callable", default="asyncio")
+    parser.addini("loop_factory", "the factory of loops: asyncio, uvloop, or module:callable", default="asyncio")
 
 
 def _add_check_options(parser: pytest.Parser) -> None:
@@ -76,8 +98,8 @@ def _add_check_options(parser: pytest.Parser) -> None:
         default=None,
         type=_checker,
         metavar="CHECKER",
-        help="run no test; have mypy, pyright, ty or pyrefly check what fixtures give against what tests and fixtures "
-        "say they take (default: the one that the project configures)",
+        help="run no test; have mypy, pyright, ty or pyrefly compare what fixtures return with the annotations of the "
+        "parameters that they answer (default: the one that the project configures)",
     )
     group.addoption(
         "--reveal-fixtures",
@@ -101,19 +123,19 @@ def _add_check_options(parser: pytest.Parser) -> None:
         "--check-overrides",
         action="store_true",
         default=False,
-        help="with --check-fixtures: tell overriding fixtures that give something else than what they override",
+        help="with --check-fixtures: report fixtures that return another type than the fixture that they override",
     )
     group.addoption(
         "--check-untyped",
         action="store_true",
         default=False,
-        help="with --check-fixtures: tell fixtures that do not say what they give",
+        help="with --check-fixtures: report fixtures without a return annotation",
     )
     group.addoption(
         "--check-format",
         choices=OUTPUT_FORMATS,
         default="text",
-        help="of what --check-fixtures finds: text (default), json, github or sarif",
+        help="the format of what --check-fixtures finds: text (default), json, github or sarif",
     )
     parser.addini("fixture_stubs", "folders with types of other plugins' fixtures", type="paths", default=[])
 
@@ -137,13 +159,13 @@ def _write(text: str) -> str:
 
 
 def _no(text: str, what: str) -> argparse.ArgumentTypeError:
-    # Whatever stands behind an option that may have a value is taken for it: that is argparse's rule.
-    return argparse.ArgumentTypeError(f"{text!r} is no {what}. Paths stand before the option, not behind it")
+    # argparse takes whatever follows an option with an optional value as that value.
+    return argparse.ArgumentTypeError(f"{text!r} isn't a {what}. Put paths before this option")
 
 
-def looks_only(config: pytest.Config) -> str | None:
-    """The option, if there is one, by which fixtures are looked at and no test is run."""
-    asked = [name for name in _LOOKS if config.getoption(name) is not None]
+def inspection_asked_for(config: pytest.Config) -> str | None:
+    """Return the option by which fixtures are inspected and no test is run, if there is one."""
+    asked = [name for name in _INSPECTIONS if config.getoption(name) is not None]
     if len(asked) > 1:
         shown = " and ".join(f"--{name.replace('_', '-')}" for name in asked)
         raise pytest.UsageError(f"{shown} were given: ask for one at a time.")
@@ -151,36 +173,28 @@ def looks_only(config: pytest.Config) -> str | None:
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for on the command line, or else in the ini file. `timeout` is in seconds."""
+    """What the command line asks for, or else the ini file. `timeout` is in seconds."""
 
-    debug: bool
-    timeout: float | None
-    pool_size: int | None
-    factory: str
-    explain: bool
-    debugging: bool
+    __slots__ = ("debug", "debugging", "factory", "pool_size", "timeout")
 
-    @classmethod
-    def of(cls, config: pytest.Config) -> "Options":
-        """Reads the options.
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the options.
 
         Raises:
-            pytest.UsageError: a number is none, or not positive.
+            pytest.UsageError: a value isn't a number, or isn't above 0.
         """
         debug = config.getoption("loop_debug")
-        return cls(
-            debug=config.getini("loop_debug") if debug is None else debug,
-            timeout=_positive(config, "loop_timeout", float),
-            pool_size=_positive(config, "loop_pool_size", int),
-            factory=config.getoption("loop_factory") or config.getini("loop_factory"),
-            explain=bool(config.getoption("explain_loops")),
-            debugging=bool(config.getoption("usepdb", default=False) or config.getoption("trace", default=False)),
+        self.debug: Final[bool] = config.getini("loop_debug") if debug is None else debug
+        self.timeout: Final[float | None] = _positive(config, "loop_timeout", float)
+        self.pool_size: Final[int | None] = _positive(config, "loop_pool_size", int)
+        self.factory: Final[str] = config.getoption("loop_factory") or config.getini("loop_factory")
+        self.debugging: Final = bool(
+            config.getoption("usepdb", default=False) or config.getoption("trace", default=False)
         )
 
     def loop_factory(self) -> "LoopFactory | None":
-        """The factory; `None` stands for asyncio's own.
+        """Return the factory; `None` means asyncio's own.
 
         Raises:
             ExtraMissingError: uvloop is not installed.
@@ -189,6 +203,8 @@ class Options:
         if self.factory == "asyncio":
             return None
         if self.factory == "uvloop":
+            from looprig._extras import import_extra  # noqa: PLC0415 - only once it is asked for
+
             uvloop = import_extra("uvloop", extra="uvloop", needed_for="--loop-factory=uvloop")
             return uvloop.new_event_loop  # type: ignore[no-any-return]
         module, _, name = self.factory.partition(":")
@@ -217,3 +233,20 @@ def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
     if value <= 0:
         raise pytest.UsageError(f"{name} = {value}: give a number above 0.")
     return value
+
+
+def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
+    """Whether any test has one of the markers. Looks once at each class and module."""
+    parents: dict[object, bool] = {}
+    for item in items:
+        for node in item.iter_parents():
+            known = parents.get(node)
+            if known is None:
+                known = any(mark.name in {CATCH, FORBID} for mark in node.own_markers)
+                if node is not item:
+                    parents[node] = known
+            elif not known:
+                break  # all above it has been looked at
+            if known:
+                return True
+    return False

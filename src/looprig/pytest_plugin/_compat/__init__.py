@@ -1,8 +1,8 @@
 """All that looprig touches and pytest keeps private, checked with pytest 9.2.
 
 Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object, and no type that pytest
-keeps private leaves this package. Import from its modules, as this file loads none of them: a run with nothing async
-loads `definitions` alone. `tests/house` holds the code against this list:
+keeps private leaves this package. This file itself has what every run needs, one with nothing async too; it loads no
+other module of looprig. `tests/house` compares the code with this list:
 
 | private | in | why there is no public way |
 | --- | --- | --- |
@@ -11,13 +11,13 @@ loads `definitions` alone. `tests/house` holds the code against this list:
 | `call_fixture_func` | calls | sets a generator up and registers its teardown, with pytest's errors |
 | `resolve_fixture_function` | calls | binds a fixture that is a method to the test's instance |
 | `_pdb` | calls | the debugger that `--trace` put around a test, which would drop its coroutine |
-| `_fixturemanager` | definitions | knows which fixtures there are, before any is requested |
-| `_get_all_fixture_defs` | definitions | lists them; public is only what `--fixtures` prints |
-| `_arg2node2fixturedefs` | definitions | has their order on one node: looprig's stand behind all others |
-| `_fixtureinfo` | closures, definitions | the definitions that an item uses; `fixturenames` are just names |
+| `_fixturemanager` | __init__ | knows which fixtures there are, before any is requested |
+| `_get_all_fixture_defs` | __init__ | lists them; public is only what `--fixtures` prints |
+| `_arg2node2fixturedefs` | __init__ | has their order on one node: looprig's stand behind all others |
+| `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
 | `_autouse` | closures | whether a fixture is around those that a test names |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |
-| `_request` | requests, definitions | the request of an item, which may ask for every scope |
+| `_request` | requests, __init__ | the request of an item, which may ask for every scope |
 | `_pyfuncitem` | requests | the item of a request; `node` is that of the fixture's scope |
 | `_parent_request` | requests | who asked for a fixture, since `loop` answers each asker anew |
 | `_fixturedef` | requests | as above |
@@ -28,3 +28,132 @@ loads `definitions` alone. `tests/house` holds the code against this list:
 Without an underscore, but undocumented: `callspec` of items; `cached_result`, `cache_key`, `execute`, `finish` and
 `node` of definitions; `getfixturedefs` of the fixture manager.
 """
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Final, TypeGuard, cast
+
+import pytest
+
+__all__ = [
+    "Definition",
+    "all_definitions",
+    "call_before_set_up",
+    "fixture_functions",
+    "fixture_names",
+    "give_way",
+    "has_fixtures",
+    "is_installed",
+    "is_unittest",
+    "visible_definitions",
+    "visible_names",
+]
+
+Definition = pytest.FixtureDef[Any]
+
+# What `@pytest.fixture` makes: pytest exports no name for it.
+_DECORATED: Final = type(pytest.fixture(lambda: None))
+
+
+def all_definitions(session: pytest.Session) -> Iterator[Definition]:
+    """Yield every fixture definition of the run. pytest itself only prints them, with `--fixtures`."""
+    return iter(session._fixturemanager._get_all_fixture_defs())
+
+
+def visible_definitions(name: str, node: pytest.Item | pytest.Collector) -> Sequence[Definition]:
+    """Return the definitions called `name` that a node sees, the nearest last; collectors have no public way to ask."""
+    return node.session._fixturemanager.getfixturedefs(name, node) or ()
+
+
+def visible_names(node: pytest.Item | pytest.Collector) -> Iterator[str]:
+    """Yield the names of all fixtures that a node sees."""
+    names = dict.fromkeys(definition.argname for definition in all_definitions(node.session))
+    return (name for name in names if visible_definitions(name, node))
+
+
+def give_way(session: pytest.Session, modules: Collection[str]) -> None:
+    """Put the fixtures of these modules behind all others of the same names.
+
+    On one node, pytest takes the fixture that was registered last, and other plugins may be registered before looprig.
+    Fixtures from the project's own plugins go before those of installed ones, and these before looprig's.
+    """
+    root = str(session.config.rootpath)
+
+    def rank(definition: Definition) -> int:
+        if definition.func.__module__ in modules:
+            return 2
+        return 0 if _file(definition).startswith(root) and not is_installed(definition) else 1
+
+    for by_node in session._fixturemanager._arg2node2fixturedefs.values():
+        definitions = by_node.get(session, [])
+        if len(definitions) > 1 and any(definition.func.__module__ in modules for definition in definitions):
+            definitions.sort(key=rank)
+
+
+def _file(definition: Definition) -> str:
+    path: str = getattr(getattr(definition.func, "__code__", None), "co_filename", "")
+    return path
+
+
+def is_installed(definition: Definition) -> bool:
+    """Whether a fixture comes from an installed plugin, not from the project."""
+    return "site-packages" in _file(definition)
+
+
+def fixture_functions(holder: Any) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of the fixtures that a module or class defines."""
+    return (value.__wrapped__ for value in _decorated(holder))
+
+
+def fixture_names(holder: Any) -> set[str]:
+    """Return the names of the fixtures that a module or class defines."""
+    return {value.name for value in _decorated(holder)}
+
+
+def _decorated(holder: Any) -> Iterator[Any]:
+    values: list[object] = [*vars(holder).values()]
+    return (value for value in values if isinstance(value, _DECORATED))
+
+
+def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether fixtures can be set up for an item: a function, a doctest, or the like from another plugin.
+
+    All of them are typed as functions, as pytest types them where it sets fixtures up for them. Each has an `obj`,
+    which need not be a function, and only functions can be parametrized.
+    """
+    return isinstance(item, pytest.Function) or all(
+        hasattr(item, name) for name in ("_fixtureinfo", "_request", "fixturenames", "obj")
+    )
+
+
+def is_unittest(item: pytest.Item) -> bool:
+    """Whether a test is a method of a `unittest.TestCase`, which runs itself, async or not."""
+    if type(item) is pytest.Function:  # pytest has a subclass for them
+        return False
+    unittest: Any = sys.modules.get("unittest")
+    cls = getattr(item.parent, "obj", None)
+    return unittest is not None and isinstance(cls, type) and issubclass(cls, unittest.TestCase)
+
+
+def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
+    """Have `call` called before each request of a fixture is answered; return what undoes that, which `call` may do.
+
+    A hook would be called for every fixture of the run, and only after those that this one needs were set up.
+    """
+    patched = cast("Any", definition)
+
+    def execute(request: pytest.FixtureRequest) -> object:
+        __tracebackhide__ = True
+        call(request)
+        if patched.__dict__.get("execute") is execute:
+            return cast("Any", pytest.FixtureDef).execute(definition, request)
+        return patched.execute(request)
+
+    def undo() -> None:
+        if patched.__dict__.get("execute") is execute:
+            del patched.execute
+
+    patched.execute = execute
+    return undo

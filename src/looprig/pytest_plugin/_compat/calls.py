@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _pytest.fixtures import call_fixture_func, resolve_fixture_function
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 
 __all__ = ["bound_function", "call_fixture", "tracing_debugger"]
 

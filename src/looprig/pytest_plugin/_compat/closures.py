@@ -11,7 +11,7 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition, visible_definitions
+from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin._compat.scopes import scope_of
 
 __all__ = [

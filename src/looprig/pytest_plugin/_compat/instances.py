@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["cached_value", "call_before_set_up", "forget", "guard", "is_cached", "make_dynamic", "poison"]
+__all__ = ["cached_value", "forget", "guard", "is_cached", "make_dynamic", "poison"]
 
 
 def is_cached(definition: Definition) -> bool:
@@ -78,25 +78,3 @@ def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureReques
     dynamic = cast("Any", definition)
     dynamic.execute = execute
     dynamic.addfinalizer = dynamic.finish = ignore
-
-
-def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
-    """Have `call` called before each request of a fixture is answered; return what undoes that, which `call` may do.
-
-    A hook would be called for every fixture of the run, and only after those that this one needs were set up.
-    """
-    patched = cast("Any", definition)
-
-    def execute(request: pytest.FixtureRequest) -> object:
-        __tracebackhide__ = True
-        call(request)
-        if patched.__dict__.get("execute") is execute:
-            return cast("Any", pytest.FixtureDef).execute(definition, request)
-        return patched.execute(request)
-
-    def undo() -> None:
-        if patched.__dict__.get("execute") is execute:
-            del patched.execute
-
-    patched.execute = execute
-    return undo

@@ -7,7 +7,7 @@ import pytest
 from _pytest.compat import NOTSET
 from _pytest.python import get_direct_param_fixture_func
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 
 __all__ = [
     "gives_parameter",

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 
 __all__ = [
     "active_definition",

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from looprig.location import UNKNOWN, Location, location_of
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.scopes import Scope
 
 __all__ = ["parametrized_scope", "place_of_item", "scope_of", "scope_place"]

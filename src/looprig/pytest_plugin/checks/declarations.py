@@ -11,8 +11,8 @@ import pytest
 from looprig.declare.fields import Source, resolve_fields
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
+from looprig.pytest_plugin._compat import visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import visible_definitions
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.collection.parameters import BrokenDeclaration

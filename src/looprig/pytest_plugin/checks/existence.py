@@ -19,8 +19,8 @@ from typing_extensions import is_protocol
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition, visible_names
 from looprig.pytest_plugin._compat.closures import argument_names, closure_of, definitions_in_item
-from looprig.pytest_plugin._compat.definitions import Definition, visible_names
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved

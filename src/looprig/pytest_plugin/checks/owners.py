@@ -10,7 +10,7 @@ import pytest
 
 from looprig.exceptions import LoopPlanError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.remedies import Party, Remedies

@@ -12,7 +12,7 @@ from typing import Any, final
 import pytest
 
 from looprig.location import Location, location_of
-from looprig.pytest_plugin._compat.definitions import Definition, has_fixtures
+from looprig.pytest_plugin._compat import Definition, has_fixtures
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.peers.peer import Peer, is_declared
 

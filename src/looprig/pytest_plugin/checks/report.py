@@ -14,13 +14,15 @@ from typing import Final, final
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin._compat.definitions import has_fixtures
+from looprig.pytest_plugin._compat import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
+from looprig.pytest_plugin.options import PROPERTY
 
-__all__ = ["Refusal", "Summary"]
+__all__ = ["Refusal", "show_summary"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 _FIXTURE: Final = "_looprig_refused"
-_PROPERTY: Final = "looprig"
 
 
 @final
@@ -52,41 +54,33 @@ class Refusal:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Add to pytest's report of a fixture that it did not find, or that ends too soon."""
-        if call.excinfo is None or call.when != "setup" or not has_fixtures(item):
-            return
-        if _is_lookup_error(call.excinfo.value):
-            _note(item, self._hints(item))
+        if call.excinfo is not None and call.when == "setup" and has_fixtures(item):
+            error = call.excinfo.value
+            is_about_scope = isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
+            if is_about_scope or isinstance(error, pytest.FixtureLookupError):
+                _note(item, self._hints(item))
 
 
-@final
-class Summary:
-    """The errors that tests were refused for, shown after the run; with pytest-xdist, by the controller."""
-
-    def __init__(self) -> None:
-        # By what happened and its first place: what follows may name the test.
-        self._reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the errors."""
+def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:
+    """Show each error that tests were refused for once, in full, with the number of these tests."""
+    # By what happened and its first place: what follows may name the test.
+    reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
+    for report in reports:
         if report.when == "setup" and report.failed:
             for name, text in report.user_properties:
-                if name == _PROPERTY and isinstance(text, str):
-                    self._reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show each error once, in full."""
-        reported = [*self._reported.values()]
-        if not reported:
-            return
-        count = len(set[str]().union(*(tests for _, tests in reported)))
-        terminalreporter.section(f"looprig: {_many(len(reported), 'error')} in {_many(count, 'test')}", red=True)
-        for number, (text, tests) in enumerate(reported):
-            if number:
-                terminalreporter.write_line("")
-            for line in text.splitlines():
-                terminalreporter.write_line(line)
-            if len(reported) > 1:
-                terminalreporter.write_line(f"({_many(len(tests), 'test')})")
+                if name == PROPERTY and isinstance(text, str):
+                    reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
+    if not reported:
+        return
+    count = len(set[str]().union(*(tests for _, tests in reported.values())))
+    terminal.section(f"looprig: {_many(len(reported), 'error')} in {_many(count, 'test')}", red=True)
+    for number, (text, tests) in enumerate(reported.values()):
+        if number:
+            terminal.write_line("")
+        for line in text.splitlines():
+            terminal.write_line(line)
+        if len(reported) > 1:
+            terminal.write_line(f"({_many(len(tests), 'test')})")
 
 
 def _raise(errors: ItemErrors, item: pytest.Function) -> None:
@@ -101,7 +95,7 @@ def _raise(errors: ItemErrors, item: pytest.Function) -> None:
 
 def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
     for error in errors:
-        noted = (_PROPERTY, str(error))
+        noted = (PROPERTY, str(error))
         if noted not in item.user_properties:  # a test may be run again
             item.user_properties.append(noted)
 
@@ -109,12 +103,6 @@ def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
 def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
     """Return whether a hook has given the test the argument that no fixture answers."""
     return isinstance(error, DeclarationError) and error.code == "fixture-missing" and error.parameter in item.funcargs
-
-
-def _is_lookup_error(error: BaseException) -> bool:
-    if isinstance(error, pytest.FixtureLookupError):
-        return True
-    return isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
 
 
 def _many(number: int, what: str) -> str:

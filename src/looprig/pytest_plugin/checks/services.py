@@ -13,8 +13,8 @@ from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin._compat.scopes import scope_of
 from looprig.pytest_plugin.checks.annotations import fits, undeclared
 from looprig.pytest_plugin.checks.item_errors import Found

@@ -12,7 +12,7 @@ import pytest
 
 from looprig.exceptions import DeclarationError, LoopPlanError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat.definitions import Definition, is_unittest
+from looprig.pytest_plugin._compat import Definition, is_unittest
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.is_async import is_async_function, is_coroutine_function, is_own_loop, may_be_async

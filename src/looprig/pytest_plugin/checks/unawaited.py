@@ -11,7 +11,7 @@ import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat.definitions import is_unittest
+from looprig.pytest_plugin._compat import is_unittest
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case, async_test_of_test_case
 from looprig.pytest_plugin.collection.collected import Collected

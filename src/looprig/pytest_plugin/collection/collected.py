@@ -14,8 +14,8 @@ from typing import Any, final
 
 import pytest
 
-from looprig.pytest_plugin._compat.closures import closure_of, complete
-from looprig.pytest_plugin._compat.definitions import Definition, all_definitions, has_fixtures
+from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures
+from looprig.pytest_plugin._compat.closures import closure_key, closure_of, complete
 from looprig.pytest_plugin.collection.hooks import Collection
 from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
 from looprig.pytest_plugin.collection.registry import Registry
@@ -91,7 +91,7 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
             is_async=is_async,
             is_left=collection.owners.leaves(found[0]),
         )
-        for (owner, is_async, *_), found in alike.items()
+        for (owner, is_async, _), found in alike.items()
     ]
     group_of = {test: group for group in groups for test in group.tests}
     return Collected(
@@ -106,11 +106,5 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
 
 
 def _key(test: pytest.Function, owners: Peers) -> tuple[Any, ...]:
-    """Return a key that is equal for tests with the same definitions.
-
-    Tests of one class or module have the same definitions if they have the same names; but where a test is
-    parametrized, its parameters take the place of fixtures. Another plugin that runs the test may run its fixtures too.
-    """
-    info = closure_of(test)
-    common = owners.owner_of_test(test), is_async_test(test)
-    return (*common, id(info)) if hasattr(test, "callspec") else (*common, test.parent, *info.names)
+    """Return a key that is equal for tests with the same definitions, which the same plugin runs."""
+    return owners.owner_of_test(test), is_async_test(test), closure_key(test)

@@ -8,7 +8,7 @@ Invariants:
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Final, final
@@ -16,7 +16,7 @@ from typing import Final, final
 import pytest
 
 from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
-from looprig.pytest_plugin._compat.definitions import fixture_functions
+from looprig.pytest_plugin._compat import fixture_functions
 from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.peers.active import Peers
@@ -51,25 +51,42 @@ class Collection:
         else:
             self.parameters.add_module(plugin, self.session)
 
+    def catch_up(self, collectors: Iterable[pytest.Collector | None]) -> None:
+        """See what was collected before this was there: the modules and classes around tests, and their conftests."""
+        for collector in collectors:
+            for node in () if collector is None else collector.listchain():
+                if isinstance(node, pytest.Directory):
+                    self._see_conftest(node)
+                elif isinstance(node, pytest.Module | pytest.Class) and node.obj is not None:  # doctests have none
+                    self._see(node)
+
+    def _see_conftest(self, folder: pytest.Directory) -> None:
+        if conftest := self._conftests.pop(folder.path, None):
+            self.parameters.add_module(conftest, folder)
+
+    def _see(self, collector: pytest.Module | pytest.Class) -> None:
+        if collector in self._seen:
+            return
+        self._seen.add(collector)
+        if isinstance(collector, pytest.Module):
+            self.parameters.add_module(collector.obj, collector)
+        else:
+            self.parameters.add_class(collector.obj, collector)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """See the conftest of a folder once pytest has read it."""
         report = yield
-        if isinstance(collector, pytest.Directory) and (conftest := self._conftests.pop(collector.path, None)):
-            self.parameters.add_module(conftest, collector)
+        if isinstance(collector, pytest.Directory):
+            self._see_conftest(collector)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
         """See a module or class before its first test, and answer the parameters of a test by annotation."""
-        if collector not in self._seen:
-            self._seen.add(collector)
-            if isinstance(collector, pytest.Module):
-                self.parameters.add_module(collector.obj, collector)
-            else:
-                self.parameters.add_class(collector.obj, collector)
+        self._see(collector)
         if self.parameters.may_answer(obj) and collector.istestfunction(obj, name):
             self.parameters.answer_test(obj, collector)
 

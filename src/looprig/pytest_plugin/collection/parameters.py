@@ -19,7 +19,7 @@ from looprig.aiomisc.dialect import Dialect
 from looprig.declare.annotations import parameters_of
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.pytest_plugin._compat.definitions import Definition, fixture_functions, fixture_names, visible_definitions
+from looprig.pytest_plugin._compat import Definition, fixture_functions, fixture_names, visible_definitions
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry, plain

@@ -8,7 +8,7 @@ from typing import Any, final
 from looprig.declare.proxy import TCP, ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
 from looprig.declare.service import ServiceSpec
 from looprig.location import Location, location_of
-from looprig.pytest_plugin._compat.definitions import visible_definitions
+from looprig.pytest_plugin._compat import visible_definitions
 from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["VisibleProxies"]

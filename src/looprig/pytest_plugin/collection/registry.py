@@ -24,8 +24,8 @@ from looprig.declare.proxy import ProxyKind
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import AskError
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition, visible_definitions
 from looprig.pytest_plugin.collection.annotations import Annotations, Target
 from looprig.pytest_plugin.collection.functions import (
     RunningServices,

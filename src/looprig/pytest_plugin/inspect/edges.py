@@ -24,8 +24,8 @@ from looprig.check.typetext import Known, TypeText
 from looprig.check.values import Value, holds_new_types
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known, plain

@@ -14,7 +14,7 @@ import pytest
 from looprig.check.stubs import Stubs
 from looprig.exceptions import LooprigError
 from looprig.location import is_foreign
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes
 

@@ -21,8 +21,8 @@ from looprig.check.annotate import REQUEST, Annotation, Left, Wanted, annotation
 from looprig.check.layout import base_of
 from looprig.check.output import shown_path
 from looprig.check.source import Source
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.inspection import Inspection

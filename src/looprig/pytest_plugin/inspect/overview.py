@@ -11,8 +11,8 @@ import pytest
 from looprig.check.output import shown_place
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition, all_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition, all_definitions
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin.inspect.inspection import Inspection
 from looprig.pytest_plugin.inspect.types import plain

@@ -23,7 +23,7 @@ from looprig.declare.annotations import annotations_of
 from looprig.declare.hints import namespace_of
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["FixtureTypes", "Given", "code_of", "known", "plain"]

@@ -13,8 +13,8 @@ from typing import final
 
 import pytest
 
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, is_own_loop, may_be_async
 from looprig.pytest_plugin.loops.settings import LoopSettings

@@ -10,8 +10,8 @@ import pytest
 
 from looprig.exceptions import LooprigError
 from looprig.plan.explain import explain
+from looprig.pytest_plugin._compat import Definition, has_fixtures
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.definitions import Definition, has_fixtures
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 
 __all__ = ["Explanation"]

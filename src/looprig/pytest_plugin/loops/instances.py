@@ -14,7 +14,7 @@ import pytest
 from looprig.declare.loop_config import LoopConfig
 from looprig.location import location_of
 from looprig.plan import Instance, Place, Planner
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.settings import Flavour

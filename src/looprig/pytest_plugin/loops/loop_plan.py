@@ -16,7 +16,7 @@ from looprig.exceptions import LooprigError
 from looprig.location import Location
 from looprig.plan import Component, Place, Plan, Planner
 from looprig.plan.check import contradictions
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.parameters import is_parametrized
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, place_of_item, scope_of
 from looprig.pytest_plugin.collection.collected import Collected, Group

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.parameters import plain_parameter
 
 __all__ = ["SETTINGS", "is_meant", "may_mean"]

@@ -17,8 +17,8 @@ from looprig.declare.loop_config import LoopConfig, configs_in
 from looprig.location import location_of
 from looprig.plan import Place
 from looprig.plan.model import Declaration
-from looprig.pytest_plugin._compat.closures import definitions_in_item, insert_fixture_name
-from looprig.pytest_plugin._compat.definitions import Definition, is_installed, visible_definitions
+from looprig.pytest_plugin._compat import Definition, is_installed, visible_definitions
+from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item, insert_fixture_name
 from looprig.pytest_plugin._compat.parameters import (
     gives_parameter,
     parameter_index,
@@ -26,7 +26,14 @@ from looprig.pytest_plugin._compat.parameters import (
     parametrized_indices,
 )
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of, scope_place
-from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_definition, is_async_test, is_builtin, on_a_loop
+from looprig.pytest_plugin.is_async import (
+    LOOP_NAMES,
+    is_async_definition,
+    is_async_test,
+    is_builtin,
+    is_own_loop,
+    may_be_async,
+)
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
 from looprig.pytest_plugin.peers import is_from_peer
 from looprig.pytest_plugin.peers.active import Peers
@@ -193,7 +200,7 @@ class LoopSettings:
             metafunc.fixturenames.append(found.argname)
             metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
         if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
-            scopes = [scope_of(d) for d in on_a_loop(definition)]
+            scopes = [scope_of(d) for d in _on_a_loop(definition)]
             scope: Any = str(max([named.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:
                 metafunc.fixturenames.append("loop_factory")
@@ -210,7 +217,7 @@ class LoopSettings:
     def _is_on_a_loop(self, definition: pytest.Function) -> bool:
         if self.owners.owner_of_test(definition) is not None:
             return False
-        return is_async_test(definition) or any(on_a_loop(definition))
+        return is_async_test(definition) or any(_on_a_loop(definition))
 
 
 def _by_configs(configs: Sequence[LoopConfig]) -> Iterator[Declaration]:
@@ -223,3 +230,10 @@ def _by_configs(configs: Sequence[LoopConfig]) -> Iterator[Declaration]:
     for about, config in nearest.items():
         value = config.factory if about == "loop factory" else config.executor
         yield Declaration(about, "loop_config", None, config.location, value)
+
+
+def _on_a_loop(item: pytest.Function) -> Iterator[Definition]:
+    """Yield the fixtures of an item that are async, or request looprig's own loop themselves."""
+    for definition, requested in closure_of(item).dependencies():
+        if may_be_async(definition) or any(is_own_loop(other) for other in requested):
+            yield definition

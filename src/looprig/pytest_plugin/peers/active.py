@@ -10,7 +10,7 @@ from typing import final
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.peers import active_peers
 from looprig.pytest_plugin.peers.peer import Peer
 

@@ -4,7 +4,7 @@ from typing import Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.peers.peer import Peer, setting
 
 __all__ = ["PEER"]

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import pytest
 from typing_extensions import override
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 
 __all__ = ["Everything", "Peer", "is_declared", "setting"]
 

@@ -4,7 +4,7 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.is_async import is_async_test
 from looprig.pytest_plugin.peers.peer import Peer, is_declared, setting
 

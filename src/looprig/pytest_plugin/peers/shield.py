@@ -10,8 +10,8 @@ from typing import Any, Final, TypeGuard, cast, final
 
 import pytest
 
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import drop_autouse, function_ahead, plain_function
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin.is_async import inner_test, is_async_function, is_async_test
 from looprig.pytest_plugin.peers.active import Peers
 

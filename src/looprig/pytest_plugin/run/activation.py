@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from looprig.exceptions import ExtraMissingError
-from looprig.pytest_plugin._compat.definitions import all_definitions
+from looprig.pytest_plugin._compat import all_definitions
 from looprig.pytest_plugin._compat.instances import make_dynamic
 from looprig.pytest_plugin.is_async import is_own_loop
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
@@ -35,7 +35,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Running:
             "Start pytest in a process of its own, or in a thread: await asyncio.to_thread(pytest.main)."
         )
     config = session.config
-    options = Options.of(config)
+    options = Options(config)
     try:
         options.loop_factory()  # what there is not is told before any test runs
     except ExtraMissingError as error:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from looprig.location import location_of
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.host import Host
 from looprig.runtime.tasks import RunningTest

@@ -20,9 +20,9 @@ import pytest
 
 from looprig.exceptions import FixtureCrashedError
 from looprig.location import Location, location_of
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.calls import bound_function, call_fixture
 from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item
-from looprig.pytest_plugin._compat.definitions import Definition
 from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cached, poison
 from looprig.pytest_plugin._compat.requests import active_definition, item_of, noting_requests, resolved_definitions
 from looprig.pytest_plugin._compat.scopes import scope_of, scope_place

@@ -18,7 +18,7 @@ import pytest
 from looprig.exceptions import AskError, DeclarationError, FixtureError
 from looprig.location import location_of
 from looprig.plan import Component
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import is_cached
 from looprig.pytest_plugin._compat.requests import item_of, item_request, requesting_definition, requesting_node
 from looprig.pytest_plugin._compat.scopes import place_of_item

@@ -9,7 +9,7 @@ fixture of any scope, `ask` or `getfixturevalue`.
 import pytest
 
 from looprig.exceptions import AskError
-from looprig.pytest_plugin._compat.definitions import Definition
+from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import forget
 
 __all__ = ["forget_refusal"]

@@ -21,8 +21,8 @@ import pytest
 
 from looprig.exceptions import StuckTaskError, TimeoutExpiredError
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import has_fixtures, is_unittest
 from looprig.pytest_plugin._compat.closures import argument_names
-from looprig.pytest_plugin._compat.definitions import has_fixtures, is_unittest
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
 from looprig.pytest_plugin._compat.terminal import write_lines
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_async_test

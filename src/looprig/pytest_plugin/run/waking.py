@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat.definitions import Definition, all_definitions, has_fixtures
-from looprig.pytest_plugin._compat.instances import call_before_set_up
+from looprig.pytest_plugin._compat import Definition, all_definitions, call_before_set_up, has_fixtures
 from looprig.pytest_plugin._compat.requests import item_of
 from looprig.pytest_plugin.is_async import (
     LOOP_NAMES,
@@ -69,7 +68,7 @@ class Waking:
             self.wake()
             return
         for definition in definitions:
-            self._undo.append(call_before_set_up(definition, partial(self._asked, definition)))
+            self._undo.append(call_before_set_up(definition, partial(self.asked, definition)))
         if any(is_function(item) and not is_what_its_name_says(item.obj, item.originalname) for item in functions):
             from looprig.pytest_plugin.run.made_sync import MadeSync  # noqa: PLC0415 - most suites have no such test
 
@@ -88,7 +87,8 @@ class Waking:
         # Which test will ask is not known: what another plugin claims of the first, it claims of most.
         return any(self._owners.owner_of_fixture(definition, item) is None for item in items[:1])
 
-    def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+    def asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
+        """Wake it because a test asks for a fixture, if that is looprig's to run."""
         item = item_of(request)
         if is_builtin(definition) or self._owners.owner_of_fixture(definition, item) is None:
             self._wake_for(item)

@@ -10,7 +10,7 @@ from typing import final
 import pytest
 
 from looprig.location import location_of
-from looprig.pytest_plugin.markers import CATCH, FORBID
+from looprig.pytest_plugin.options import CATCH, FORBID
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.watch.garbage import Garbage
 from looprig.watch.get_event_loop import forbidden

@@ -16,11 +16,19 @@ import pytest
 from looprig.exceptions import ProxyError
 from looprig.net.faults.watch import Watched, current_watch
 
-__all__ = ["ProxyWatch"]
+__all__ = ["ProxyWatch", "watch_proxies"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
 
 _SEEDS: Final = 1 << 32
+_WATCHED: Final = pytest.StashKey[bool]()
+
+
+def watch_proxies(config: pytest.Config) -> None:
+    """Watch the proxies that open in a run from now on. Call it as often as you like."""
+    if not config.stash.get(_WATCHED, False):
+        config.stash[_WATCHED] = True
+        config.add_cleanup(ProxyWatch(config).close)
 
 
 def _seed_of(config: pytest.Config) -> int:

@@ -4,25 +4,26 @@ Opens no loops: `run.hosts` answers `loop`, anew for each request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, final
 
 import pytest
 
-from looprig.exceptions import AskError
-
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, AbstractEventLoopPolicy
+    from concurrent.futures import ThreadPoolExecutor
 
     from looprig.aiomisc.proxy import AiomiscProxy
+    from looprig.exceptions import AskError
     from looprig.net.ports import PortFactory
     from looprig.services.entrypoint import Entrypoint
 
 __all__: list[str] = []
 
 
-def _no_loop() -> AskError:
+def _no_loop() -> "AskError":
     """Return the error for a run without tests of looprig's, where `run.hosts` does not answer."""
+    from looprig.exceptions import AskError  # noqa: PLC0415 - not before it fails
+
     return AskError(
         "looprig has no loop to give: it stands back beside another plugin that claims all async tests.",
         (),
@@ -52,8 +53,10 @@ def loop_factory(request: pytest.FixtureRequest) -> "Callable[[], AbstractEventL
 
 
 @pytest.fixture(scope="session")
-def thread_pool_executor() -> Callable[[int], ThreadPoolExecutor]:
+def thread_pool_executor() -> "Callable[[int], ThreadPoolExecutor]":
     """The class, or a factory, of the loops' executors: called with the number of threads."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not before a test asks
+
     return ThreadPoolExecutor
 
 
@@ -142,3 +145,29 @@ def tcp_proxy() -> "type[AiomiscProxy]":
     from looprig.aiomisc.proxy import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
 
     return AiomiscProxy
+
+
+@final
+class PolicyFixture:
+    """The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of its own, which stays there.
+
+    It would warn in each of its tests that its fixture is overridden, and use looprig's policy for its loops.
+    """
+
+    @staticmethod
+    def is_of_another(config: pytest.Config) -> bool:
+        """Return whether pytest-asyncio is active."""
+        return any(config.pluginmanager.has_plugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
+
+    @pytest.fixture(scope="session")
+    def event_loop_policy(self) -> "AbstractEventLoopPolicy":
+        """The policy that makes loops, for suites that come from aiomisc.
+
+        Policies are deprecated since Python 3.14: prefer `loop_factory`.
+        """
+        import asyncio  # noqa: PLC0415 - not before a test asks
+        import warnings  # noqa: PLC0415
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above
