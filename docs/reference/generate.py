@@ -85,7 +85,7 @@ class _Options:
         value = f"={metavar}" if metavar else ""
         self.options.append((f"{name}[{value}]" if nargs else f"{name}{value}", re.sub(r" \(ini: \w+\)", "", help)))
 
-    def addini(self, name: str, help: str, *, default: object = None, **_: Any) -> None:  # noqa: A002 - as above
+    def addini(self, name: str, help: str, *, default: object = None, **_: Any) -> None:  # noqa: A002 - pytest's name
         self.inis.append((name, help, "" if default in (None, "", []) else str(default).lower()))
 
 
@@ -135,16 +135,8 @@ def _names_page() -> Iterator[str]:
     errors = set(_classes("looprig.exceptions"))
     placed = {name for names in TOPICS.values() for name in names} | errors | {"__version__"}
     topics = {**TOPICS, "Other": tuple(sorted(set(modules) - placed))}
-    yield from (
-        "# Public names",
-        "",
-        "Most of these come from `looprig` itself: `from looprig import service_fixture`.",
-    )
-    yield from (
-        "Toxics and a few more come from packages of their own, at the end of this page. The",
-        "[errors](errors.md)",
-    )
-    yield from ("have a page of their own.",)
+    yield from ("# Public names", "", "Most of these come from `looprig`: `from looprig import service_fixture`.")
+    yield "Toxics and a few more come from packages of their own, at the end of this page. [Errors](errors.md) have their own."
     for topic, names in topics.items():
         if known := [name for name in names if name in modules]:
             yield from ("", f"## {topic}")
@@ -192,7 +184,8 @@ def _class_entry(node: ast.ClassDef) -> Iterator[str]:
             continue
         shown.add(member.name)
         same = [each for each in node.body if isinstance(each, Function) and each.name == member.name]
-        text = " ".join(_doc(same[-1]).split("\n\n")[0].split())
+        if not (text := " ".join(_doc(same[-1]).split("\n\n")[0].split())):
+            continue  # a method of the base, which documents it
         if any(ast.unparse(each) == "property" for each in member.decorator_list):
             kind = f": {ast.unparse(member.returns)}" if member.returns else ""
             yield from ("", f"- **`{member.name}{kind}`** (property): {text}")

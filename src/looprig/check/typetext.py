@@ -62,7 +62,6 @@ class TypeText(Protocol):
 
     def key(self) -> object:
         """Return what is equal for types that are rendered alike; `None` if that is not known."""
-        ...
 
 
 @final

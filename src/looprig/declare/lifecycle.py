@@ -45,7 +45,6 @@ class EntersItself(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> bool | None:
         """Stop the service, and return when it has ended."""
-        ...
 
 
 class Lifecycle(Enum):

@@ -40,20 +40,16 @@ class Connection(Protocol):
     @property
     def protocol(self) -> str | None:
         """The negotiated subprotocol."""
-        ...
 
     @property
     def close_code(self) -> int | None:
         """The code of the received close frame, if any."""
-        ...
 
     async def send_str(self, data: str) -> None:
         """Send a text message."""
-        ...
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
-        ...
 
     async def receive(self) -> "aiohttp.WSMessage":
         """Wait for the next message, which may be a close."""

@@ -11,13 +11,14 @@ import configparser
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol, final
+from typing import ClassVar, Literal, final
 
-__all__ = ["Checker", "Command", "Diagnostic", "Job", "program", "setup_cfg", "toml_table"]
+__all__ = ["Checker", "Command", "Diagnostic", "Job", "configuration", "has_section", "has_table", "program"]
 
 Kind = Literal["mismatch", "invalid"]
 
@@ -35,7 +36,7 @@ class Job:
 
     @property
     def file(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.folder / f"{self.module}.py"
 
 
@@ -57,33 +58,43 @@ class Diagnostic:
     kind: Kind
 
 
-class Checker(Protocol):
-    """A type checker."""
+class Checker(ABC):
+    """A type checker, by its name on the command line.
 
-    @property
-    def name(self) -> str:
-        """Its name on the command line."""
-        ...
+    `mismatches` and `invalid` are the codes of its errors that matter: those for types that do not fit, and those for
+    something that isn't a type.
+    """
 
+    name: ClassVar[str]
+    mismatches: ClassVar[Collection[str]]
+    invalid: ClassVar[Collection[str]]
+
+    @abstractmethod
     def is_configured(self, root: Path) -> bool:
         """Return whether a project has a configuration for it."""
-        ...
 
+    @abstractmethod
     def command(self, job: Job) -> Command | None:
         """Return the command; `None` if it is not installed. May write configuration into the job's folder."""
-        ...
 
     def complaints(self, errors: str) -> str:
         """Return the part of its standard error that a user should read though it ran."""
-        ...
+        return ""
 
+    @abstractmethod
     def read(self, output: str, job: Job) -> Iterable[Diagnostic]:
         """Return what it said about the job's file.
 
         Raises:
             ValueError: the output is not that of a checker that ran.
         """
-        ...
+
+    def diagnostics(self, line: int, code: str) -> Iterator[Diagnostic]:
+        """Yield the meaning of an error with a code in the job's file, if it matters."""
+        if code in self.mismatches:
+            yield Diagnostic(line, "mismatch")
+        elif code in self.invalid:
+            yield Diagnostic(line, "invalid")
 
 
 def program(name: str) -> tuple[str, ...] | None:
@@ -97,16 +108,22 @@ def program(name: str) -> tuple[str, ...] | None:
     return None if found is None else (found,)
 
 
-def toml_table(root: Path, *names: str) -> Iterator[dict[str, Any]]:
-    """Return the tables of these names under `tool` in pyproject.toml, if there are any."""
+def has_table(root: Path, name: str) -> bool:
+    """Return whether pyproject.toml has a table of this name under `tool`."""
     try:
-        tools = tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("tool", {})
+        return name in tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("tool", {})
     except (OSError, ValueError):
-        return
-    yield from (tools[name] for name in names if name in tools)
+        return False
 
 
-def setup_cfg(root: Path, section: str) -> bool:
+def configuration(root: Path, file: str, table: str) -> Path | None:
+    """Return the file that configures a checker: one of its own, or pyproject.toml if that has the table."""
+    if (own := root / file).is_file():
+        return own
+    return root / "pyproject.toml" if has_table(root, table) else None
+
+
+def has_section(root: Path, section: str) -> bool:
     """Return whether setup.cfg has a section."""
     parser = configparser.RawConfigParser(strict=False)
     try:

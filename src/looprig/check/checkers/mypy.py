@@ -12,16 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, final
 
-from looprig.check.checkers.base import Command, Diagnostic, Job, program, setup_cfg, toml_table
+from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, has_section, has_table, program
 
 __all__ = ["Mypy"]
 
 _CONFIGURATIONS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
-_MISMATCHES: Final = frozenset({
-    "arg-type", "assignment", "dict-item", "list-item", "return-value", "type-var", "typeddict-item",
-    "typeddict-unknown-key",
-})  # fmt: skip
-_INVALID: Final = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
 
 
 _REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
@@ -36,24 +31,22 @@ def _reports(job: Job) -> Iterator[str]:
 
 
 @final
-class Mypy:
-    """See `Checker`."""
-
-    @property
-    def name(self) -> str:
-        """See `Checker`."""
-        return "mypy"
+class Mypy(Checker):
+    name = "mypy"
+    mismatches = frozenset({
+        "arg-type", "assignment", "dict-item", "list-item", "return-value", "type-var", "typeddict-item",
+        "typeddict-unknown-key",
+    })  # fmt: skip
+    invalid = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
 
     def is_configured(self, root: Path) -> bool:
-        """See `Checker`."""
         return (
             any((root / name).is_file() for name in _CONFIGURATIONS[:2])
-            or setup_cfg(root, "mypy")
-            or any(True for _ in toml_table(root, "mypy"))
+            or has_section(root, "mypy")
+            or has_table(root, "mypy")
         )
 
     def command(self, job: Job) -> Command | None:
-        """See `Checker`."""
         found = program("mypy")
         if found is None:
             return None
@@ -79,12 +72,8 @@ class Mypy:
         return errors.strip()
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
-        """See `Checker`."""
         for line in output.splitlines():
             said: dict[str, Any] = json.loads(line)
             # By its name: from its cache mypy reports errors with the path of the run that found them.
             if Path(said["file"]).name == job.file.name and said["severity"] == "error":
-                if said["code"] in _MISMATCHES:
-                    yield Diagnostic(said["line"], "mismatch")
-                elif said["code"] in _INVALID:
-                    yield Diagnostic(said["line"], "invalid")
+                yield from self.diagnostics(said["line"], said["code"])

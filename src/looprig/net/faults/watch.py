@@ -51,11 +51,9 @@ class Watch(Protocol):
 
     def begin(self, proxy: Watched, /) -> None:
         """Note that a proxy is open."""
-        ...
 
     def end(self, proxy: Watched, /) -> None:
         """Note that a proxy is about to close. It will raise the errors that `take_errors` has not returned."""
-        ...
 
 
 current_watch: Final[ContextVar[Watch]] = ContextVar("looprig.proxy_watch")

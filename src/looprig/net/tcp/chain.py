@@ -31,27 +31,21 @@ class Outlet(Protocol):
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
         """Take what is through all toxics, and came at a time; `by` is the toxic that made a mark."""
-        ...
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
         """Reset the connection in so many seconds."""
-        ...
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
         """Call `resume` with what this returns, or `fail` with what it raises."""
-        ...
 
     def note(self, stage: Stage, text: str) -> None:
         """Log what a toxic did."""
-        ...
 
     def fail(self, stage: Stage, error: BaseException) -> None:
         """Report that a toxic raised."""
-        ...
 
     def lose(self, stage: Stage) -> None:
         """Deal with bytes that a toxic dropped after it was taken off."""
-        ...
 
 
 @final

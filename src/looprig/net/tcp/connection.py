@@ -46,15 +46,12 @@ class Owner(Protocol):
 
     def given_up(self, connection: "Connection") -> None:
         """Stop making a connection."""
-        ...
 
     def progressed(self) -> None:
         """Take note that a connection is made, or has written more of what it has to before it ends."""
-        ...
 
     def finished(self, connection: "Connection") -> None:
         """Let go of a connection whose sockets are closed."""
-        ...
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
         """Start a task that ends with the link at the latest."""

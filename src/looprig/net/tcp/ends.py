@@ -16,31 +16,24 @@ class Ends(Protocol):
 
     def direction_ended(self, direction: FlowDirection, by: str) -> None:
         """End one direction: its end is through; `by` is the toxic that made it, if one did."""
-        ...
 
     def close_orderly(self, by: str, direction: FlowDirection | None = None) -> None:
         """End both directions in good order, because of what came in one of them."""
-        ...
 
     def reset(self, by: str, direction: FlowDirection | None = None) -> None:
         """Reset both sides, because of what came in one direction if one is given."""
-        ...
 
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
         """Report that a toxic raised."""
-        ...
 
     def lost_bytes(self, stage: Stage) -> None:
         """Deal with a toxic that lost bytes and is off: the stream has a gap."""
-        ...
 
     def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
         """Log an event."""
-        ...
 
     def drained(self, direction: FlowDirection) -> None:
         """Go on with ending: a finishing direction has handed all that it held to its sink."""
-        ...
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
         """Start a task that ends with the proxy at the latest."""

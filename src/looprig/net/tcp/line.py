@@ -22,7 +22,6 @@ class Alarm(Protocol):
 
     def cancel(self) -> None:
         """Call it off."""
-        ...
 
 
 Delays: TypeAlias = "tuple[tuple[Stage, float], ...]"

@@ -31,7 +31,6 @@ class Bandwidth(Toxic):
     rate: float
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         if not 0 < self.rate < math.inf:
             yield f"rate is {self.rate!r} bytes a second: pass a number above 0 (to let nothing pass, use Stall)"
 

@@ -21,9 +21,7 @@ class Discard(Toxic):
     """
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Lose the bytes."""
         yield Drop()
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """Lose the end."""
         yield Drop()

@@ -25,7 +25,6 @@ class HalfClose(Toxic):
     direction: Direction = field(default="downstream", kw_only=True, repr=False)
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("after_bytes")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:

@@ -24,15 +24,12 @@ class Latency(Toxic):
     jitter: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("delay", "jitter")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send it later."""
         yield Send(data, self._delay(flow))
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """End later, too."""
         yield End(self._delay(flow))
 
     def _delay(self, flow: Flow) -> float:

@@ -25,7 +25,6 @@ class Limit(Toxic):
     bytes: int
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("bytes")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:

@@ -24,7 +24,6 @@ class Reset(Toxic):
     after: float | None = None
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("after_bytes", "after")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:

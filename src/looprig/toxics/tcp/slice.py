@@ -31,13 +31,11 @@ class Slice(Toxic):
     delay: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         if self.size < 1:
             yield f"size is {self.size!r} bytes, which is below 1"
         yield from self.below_zero("variation", "delay")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send it in pieces."""
         knife = flow.state(_Knife)
         at = 0
         while at < len(data):
@@ -51,7 +49,6 @@ class Slice(Toxic):
             yield Send(piece, time - flow.now)
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """End after the last piece."""
         yield End(max(0.0, flow.state(_Knife).free_at - self.delay - flow.now))
 
     def _size(self, flow: Flow) -> int:

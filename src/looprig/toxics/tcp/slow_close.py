@@ -19,9 +19,7 @@ class SlowClose(Toxic):
     delay: float
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("delay")
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """End later."""
         yield End(self.delay)

@@ -28,7 +28,6 @@ class Transform(Toxic):
         return self.fn
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send what the function returns."""
         made = self.fn(data)
         if inspect.isawaitable(made):
             yield Await(made)

@@ -28,12 +28,10 @@ class Corrupt(Toxic):
     bit_rate: float
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         if not 0.0 <= self.bit_rate <= 1.0:
             yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Flip the bits whose turn it is."""
         flipped = bytearray(data)
         at = self._gap(flow)
         while at < len(data) * 8:

@@ -24,10 +24,8 @@ class Latency(Toxic):
     jitter: float = 0.0
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         yield from self.below_zero("delay", "jitter")
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send it later."""
         spread = flow.rng.uniform(-self.jitter, self.jitter) if self.jitter else 0.0
         yield Send(data, max(0.0, self.delay + spread))

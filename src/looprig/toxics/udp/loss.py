@@ -20,12 +20,10 @@ class Loss(Toxic):
     rate: float
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         if not 0.0 <= self.rate <= 1.0:
             yield f"rate is {self.rate!r}, which is not between 0 and 1"
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Lose it, or send it."""
         if flow.rng.random() < self.rate:
             yield from noted(flow, f"lost datagram {flow.seen}")
         else:

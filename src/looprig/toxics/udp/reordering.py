@@ -24,13 +24,11 @@ class Reordering(Toxic):
     delay: float
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with its values."""
         if not 0.0 <= self.rate <= 1.0:
             yield f"rate is {self.rate!r}, which is not between 0 and 1"
         yield from self.below_zero("delay")
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send it later, or at once."""
         if flow.rng.random() < self.rate:
             yield from noted(flow, f"held back datagram {flow.seen}")
             yield Send(data, self.delay)
