@@ -197,7 +197,7 @@ def test_a_path_behind_the_option_is_told_to_stand_before_it(pytester: pytest.Py
     result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures", "test_it.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["*'test_it.py' is no type checker: give mypy, pyright, ty, pyrefly. Paths stand before*"]
+        ["*'test_it.py' isn't a type checker: give mypy, pyright, ty, pyrefly. Put paths before*"]
     )
 
 
