@@ -44,7 +44,7 @@ async def relay(name: str, service: Address, delay: float) -> AsyncIterator[Addr
         case "direct":
             yield service
         case "looprig":
-            # Each is imported where it is installed, and nowhere else.
+            # Imported here, since each contender has an environment of its own.
             from looprig import TcpProxy
             from looprig.toxics import Latency
 

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from looprig.pytest_plugin.options import MARKERS
-from looprig.pytest_plugin.options import add_options
+from looprig.pytest_plugin.options import MARKERS, add_options
 
 __all__ = ["main", "pages"]
 
@@ -104,7 +103,7 @@ def _pytest_page() -> Iterator[str]:
     yield from ("", "## Markers", "", "| marker | meaning |", "| --- | --- |")
     yield from (f"| `{marker}` | {meaning} |" for marker, _, meaning in (line.partition(": ") for line in MARKERS))
     yield from ("", "## Fixtures", "", "Each can be overridden in a conftest, module or class.", "")
-    yield from ("| fixture | scope | what it gives |", "| --- | --- | --- |")
+    yield from ("| fixture | scope | what it provides |", "| --- | --- | --- |")
     fixtures = [
         f"| `{node.name}` | {scope} | {' '.join(_doc(node).split())} |"
         for file in SOURCES.joinpath("looprig", "pytest_plugin").rglob("*.py")

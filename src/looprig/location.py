@@ -15,7 +15,7 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, final
 
-__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "is_foreign", "location_of"]
+__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "is_foreign", "is_of_looprig", "location_of"]
 
 
 @final
@@ -97,6 +97,11 @@ def is_foreign(path: str) -> bool:
     """Return whether a file belongs to an installed package or to the standard library."""
     real = os.path.realpath(path)
     return any(real.startswith(f"{folder}{os.sep}") or real == folder for folder in _foreign_folders())
+
+
+def is_of_looprig(thing: object) -> bool:
+    """Return whether looprig defines a class or function, by whichever of its modules it was imported."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] == "looprig"
 
 
 def _foreign_folders() -> frozenset[str]:

@@ -169,8 +169,8 @@ def test_many_wrong_values_of_one_parameter_are_one_finding(pytester: pytest.Pyt
     result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
     result.stdout.fnmatch_lines(
         [
-            'test_it.py:4:13: *declares "number: int" but its parametrization gives "\'a\'" (and 2 more)  *',
-            'test_it.py:10:13: *"number: str" but the parametrization of test "test_by_a_fixture" gives "1"  *',
+            'test_it.py:4:13: *declares "number: int" but its parametrization passes "\'a\'" (and 2 more)  *',
+            'test_it.py:10:13: *"number: str" but the parametrization of test "test_by_a_fixture" passes "1"  *',
             "2 findings in 1 file: *",
         ]
     )

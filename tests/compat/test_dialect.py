@@ -42,6 +42,10 @@ def _module(*parts: str) -> str:
         pytest.param({"test_it.py": _module(LIFE, RUNS, 'pytest_plugins = ["looprig.aiomisc"]')}, id="asked for"),
         pytest.param({"test_it.py": _module(LIFE, RUNS, 'pytest_plugins = "looprig.aiomisc"')}, id="in one word"),
         pytest.param(
+            {"test_it.py": _module("from looprig.services.context import current_context", LIFE, RUNS)},
+            id="by looprig's own word, from the module that defines it",
+        ),
+        pytest.param(
             {"conftest.py": 'pytest_plugins = ["looprig.aiomisc"]', "test_it.py": _module(LIFE, RUNS)},
             id="by a conftest",
         ),

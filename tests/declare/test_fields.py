@@ -195,7 +195,7 @@ def test_several_providers_are_told() -> None:
     second = spec(service_fixture(name="second", provides=[Reads[int]])(type("Second", (Life,), {})))
     with pytest.raises(DeclarationError) as caught:
         resolve_fields(spec(Asks), lambda: [*SERVICES, second])
-    assert "takes a Reads, which 2 services provide." in str(caught.value)
+    assert "requests a Reads, which 2 services provide." in str(caught.value)
     assert [name for name, _ in caught.value.parties][1:] == ["Reads", "Numbers", "Second"]
 
 

@@ -54,7 +54,7 @@ from tests.golden.suites import told_at_collection
             async def test_it(db): ...
             """,
             """
-            Db.dsn has no value: there is no fixture 'dsn', and its annotation names what does not exist at run time.
+            Db.dsn has no value: there is no fixture 'dsn', and its annotation cannot be resolved at run time.
               test_it.py:10: Db
               test_it.py:14: test_it
             Import the type of dsn outside of `if TYPE_CHECKING`, or add a fixture 'dsn'.
@@ -78,7 +78,7 @@ from tests.golden.suites import told_at_collection
             async def test_it(rest): ...
             """,
             """
-            Field store of Rest takes a Store, which 2 services provide.
+            Field store of Rest requests a Store, which 2 services provide.
               test_it.py:16: Rest
               test_it.py:8: Store
               test_it.py:10: Disk
@@ -248,7 +248,7 @@ from tests.golden.suites import told_at_collection
               test_it.py:5: Life
             Decorate Life with @service_fixture(...).
 
-            test_bare declares api: TestClient, without saying of which service.
+            test_bare declares api: TestClient, but not for which service.
               test_it.py:12: test_bare
             Name it: TestClient[Rest].
 
@@ -304,7 +304,7 @@ from tests.golden.suites import told_at_collection
                 """,
             },
             """
-            Rest.store takes what Disk provides, but Disk was imported after Rest had become a fixture.
+            Rest.store requests what Disk provides, but Disk was imported after Rest became a fixture.
               one.py:10: Rest
               test_it.py:9: Disk
             Import Disk where Rest is imported first, in a conftest.py say.
@@ -379,7 +379,7 @@ def test_what_is_wrong_in_several_files_is_reported_together(pytester: pytest.Py
           a/conftest.py:8: Narrow
         Widen Narrow to scope="session", or narrow Wide to scope="function".
 
-        test_b declares api: TestClient, without saying of which service.
+        test_b declares api: TestClient, but not for which service.
           test_b.py:8: test_b
         Name it: TestClient[Rest].
 

@@ -219,7 +219,7 @@ def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest
                   test_it.py:15: test_it
                   test_it.py:9: a task
                 Let asyncio.CancelledError pass, or end the task before its fixture or test ends.
-                a task stands at
+                a task waits at
                   test_it.py:12 in stubborn
             """)  # noqa: E501
     )

@@ -173,7 +173,7 @@ def test_what_an_annotation_makes_of_a_name_is_for_nobody_else(pytester: pytest.
           test_it.py:11: test_b
         Add a fixture 'thing'.
 
-        test_c declares thing: TestClient, without saying of which service.
+        test_c declares thing: TestClient, but not for which service.
           test_it.py:12: test_c
         Name it: TestClient[Rest].
         """

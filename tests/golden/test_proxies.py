@@ -107,7 +107,7 @@ class Lossy(Proxy[Db]): ...
         pytest.param(
             TWO + "async def test_it(proxy: Proxy[Db]): ...",
             """
-            test_it takes a Proxy[Db], but 2 proxies are in front of Db.
+            test_it requests a Proxy[Db], but 2 proxies are in front of Db.
               test_it.py:19: test_it
               test_it.py:15: Slow
               test_it.py:17: Lossy
@@ -118,7 +118,7 @@ class Lossy(Proxy[Db]): ...
         pytest.param(
             "async def test_it(proxy: Proxy): ...",
             """
-            test_it declares proxy: Proxy, without saying of which service.
+            test_it declares proxy: Proxy, but not for which service.
               test_it.py:15: test_it
             Name it: Proxy[Rest].
             """,
@@ -146,7 +146,7 @@ class Lossy(Proxy[Db]): ...
             async def test_it(rest): ...
             """,
             """
-            Rest.db takes a Proxy[Db], but none is declared.
+            Rest.db requests a Proxy[Db], but none is declared.
               test_it.py:15: Rest.db
               test_it.py:9: Db
             Declare one: @proxy_fixture(scope=...) on `class DbProxy(Proxy[Db])`.
@@ -163,7 +163,7 @@ class Lossy(Proxy[Db]): ...
             async def test_it(rest): ...
             """.replace("\n            ", "\n"),
             """
-            Rest.cache takes a Cache through Slow, which is in front of Db.
+            Rest.cache requests a Cache through Slow, which is in front of Db.
               test_it.py:20: Rest.cache
               test_it.py:15: Slow
               test_it.py:13: Cache

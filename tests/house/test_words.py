@@ -16,15 +16,15 @@ from tests.house.repository import ROOT, python_files
 SOURCES: Final = ROOT / "src" / "looprig"
 
 UNFINISHED: Final = (
-    "__init__.py",
-    "aiomisc",
-    "check",
-    "declare/proxy.py",
-    "net",
-    "pytest_plugin",
-    "services/proxy.py",
-    "services/udp_proxy.py",
-    "toxics",
+    "pytest_plugin/options.py",
+    "pytest_plugin/run/factories.py",
+    "pytest_plugin/run/fixtures.py",
+    "pytest_plugin/run/hosts.py",
+    "pytest_plugin/run/made_sync.py",
+    "pytest_plugin/run/tests.py",
+    "pytest_plugin/run/waking.py",
+    "pytest_plugin/watch/__init__.py",
+    "pytest_plugin/watch/marked.py",
 )
 """Files and folders whose docstrings are not in this form yet. Remove one when it is."""
 
@@ -43,25 +43,37 @@ def openings(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 
 def is_wrong(node: ast.AST, opening: str) -> bool:
-    is_property = isinstance(node, Function) and any("property" in ast.unparse(each) for each in node.decorator_list)
     if RIDDLE.match(opening):
         return True
-    return isinstance(node, Function) and not is_property and bool(NOT_IMPERATIVE.match(opening))
+    if not isinstance(node, Function):
+        return False
+    # A property is read like a noun, and `pytest --fixtures` shows the docstring of a fixture beside its name.
+    is_noun = any(word in ast.unparse(each) for each in node.decorator_list for word in ("property", "fixture"))
+    return not is_noun and bool(NOT_IMPERATIVE.match(opening))
 
 
 def is_finished(path: Path) -> bool:
     return not any(path.is_relative_to(SOURCES / entry) for entry in UNFINISHED)
 
 
-def test_functions_have_docstrings_in_the_imperative() -> None:
-    wrong = [
+def wrong_openings(path: Path) -> list[str]:
+    """Return the docstrings of a file that don't have the form, with their places."""
+    return [
         f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {opening}"
-        for path in python_files("src/looprig")
-        if is_finished(path)
         for node, opening in openings(ast.parse(path.read_text("utf-8")))
         if is_wrong(node, opening)
     ]
-    assert wrong == []
+
+
+def test_functions_have_docstrings_in_the_imperative() -> None:
+    finished = (path for path in python_files("src/looprig") if is_finished(path))
+    assert [wrong for path in finished for wrong in wrong_openings(path)] == []
+
+
+@pytest.mark.parametrize("entry", UNFINISHED)
+def test_an_unfinished_file_is_still_wrong(entry: str) -> None:
+    inside = [path for path in python_files("src/looprig") if path.is_relative_to(SOURCES / entry)]
+    assert any(wrong_openings(path) for path in inside), f"{entry} is finished: remove it from UNFINISHED"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +89,7 @@ def test_functions_have_docstrings_in_the_imperative() -> None:
         ('def f():\n    """Whether it runs."""', True),
         ('@property\ndef f(self):\n    """Whether it runs."""', False),
         ('@property\ndef f(self):\n    """What it runs."""', True),
+        ('@pytest.fixture\ndef f():\n    """The loop."""', False),
     ],
 )
 def test_the_form_is_recognized(source: str, expected: bool) -> None:

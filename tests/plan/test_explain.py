@@ -25,7 +25,7 @@ def test_a_test_that_reaches_the_top_itself_and_one_that_shares_it() -> None:
         "    t -> session loop: client -> db <- /suite.py:2",
         "    u -> session loop: rest <- /suite.py:1; shared with t, which uses client -> db <- /suite.py:2",
         "",
-        "loops of their own: 1 test, with no async fixture wider than them",
+        "loops of their own: 1 test with no wider async fixture",
         "    alone",
         "",
     ]
@@ -69,7 +69,7 @@ def test_what_is_declared_for_a_loop_is_told_with_its_place_and_tests_of_their_o
     forest.planner.declare("t", (Declaration("loop factory", "loop_config", None, Location("/conftest.py", 3), int),))
     lines = told(forest, "one", "two")
     assert lines[1] == "    loop factory: loop_config <- /conftest.py:3"
-    assert lines[-3:] == ["loops of their own: 2 tests, with no async fixture wider than them", "    one, two", ""]
+    assert lines[-3:] == ["loops of their own: 2 tests with no wider async fixture", "    one, two", ""]
 
 
 def test_the_way_to_the_top_is_the_shortest_over_as_many_tests_as_it_takes() -> None:

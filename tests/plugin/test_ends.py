@@ -248,7 +248,7 @@ class TestIt:
 """,
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*CancelledError: left over by test_starts_a_job (test_it.py:*), and cancelled *"])
+    result.stdout.fnmatch_lines(["*CancelledError: left over by test_starts_a_job (test_it.py:*), which has ended"])
 
 
 def test_tasks_have_the_names_of_tests_and_fixtures(pytester: pytest.Pytester) -> None:

@@ -282,11 +282,11 @@ def test_a_limit_shows_what_else_stood_on_the_loop(pytester: pytest.Pytester) ->
             ">*await queue.join()",
             "E*took longer than 0.1 s*",
             "E*Beside it, on the same loop:",
-            "E*consumer stands at",
+            "E*consumer waits at",
             "E*test_it.py:8 in consume",
         ]
     )
-    assert "stands at\n  src" not in output(result)
+    assert "waits at\n  src" not in output(result)
 
 
 def test_a_teardown_has_time_though_the_limit_has_passed(pytester: pytest.Pytester) -> None:

@@ -88,7 +88,7 @@ they would be on different loops.
   test_it.py:17: test_wide
   test_it.py:7: wide
 Let one of them run both. If TestIsolated is derived from nothing, looprig runs its tests; or set up in asyncSetUp \
-what wide gives.
+what wide provides.
 """,
     ):
         assert error in text

@@ -44,15 +44,15 @@ async def fail_later(chunk: bytes) -> bytes:
     [
         (Transform(fail, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read b'hello'"),
         (Transform(fail_later, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read"),
-        (Transform(lambda _: "text", direction="upstream"), "TypeError: Transform gave 'text', which is not bytes"),  # type: ignore[arg-type, return-value]
+        (Transform(lambda _: "text", direction="upstream"), "TypeError: Transform sent 'text', which isn't bytes"),  # type: ignore[arg-type, return-value]
         (Broken(direction="upstream"), "Broken raised on connection #0: ValueError: out of order"),
-        (Broken(Send(b"x", None), direction="upstream"), "ValueError: Broken gave Send(data=b'x', after=None): give a"),  # type: ignore[arg-type]
-        (Broken(Send(b"x", math.inf), direction="upstream"), "after=inf): give a number of seconds, 0 or more"),
-        (Broken(Abort("1"), direction="upstream"), "ValueError: Broken gave Abort(after='1'): give a number"),  # type: ignore[arg-type]
-        (Broken(Pause(-1.0), direction="upstream"), "ValueError: Broken gave Pause(seconds=-1.0): give a number"),
-        (Broken(b"bytes", direction="upstream"), "Broken gave b'bytes', which is no effect: to send bytes on, yield"),
-        (Broken(None, direction="upstream"), "Broken gave None, which is no effect"),
-        (Broken(Note(5), direction="upstream"), "Broken gave Note(text=5), which is no effect"),  # type: ignore[arg-type]
+        (Broken(Send(b"x", None), direction="upstream"), "Broken yielded Send(data=b'x', after=None): pass a"),  # type: ignore[arg-type]
+        (Broken(Send(b"x", math.inf), direction="upstream"), "after=inf): pass a number of seconds, 0 or more"),
+        (Broken(Abort("1"), direction="upstream"), "ValueError: Broken yielded Abort(after='1'): pass a"),  # type: ignore[arg-type]
+        (Broken(Pause(-1.0), direction="upstream"), "ValueError: Broken yielded Pause(seconds=-1.0): pass a number"),
+        (Broken(b"bytes", direction="upstream"), "Broken yielded b'bytes', which isn't an effect: to send bytes"),
+        (Broken(None, direction="upstream"), "Broken yielded None, which isn't an effect"),
+        (Broken(Note(5), direction="upstream"), "Broken yielded Note(text=5), which isn't an effect"),  # type: ignore[arg-type]
     ],
 )
 def test_a_toxic_that_raises_resets_the_connection_and_is_reported_once(run: Run, toxic: Toxic, told: str) -> None:

@@ -223,7 +223,7 @@ def test_a_limit_shows_the_other_tasks_with_the_suites_own_lines_first(host: Hos
         host.run(wait(), what="waiting", limit=Limit(0.05, TimeoutError))
     lines = caught.value.__notes__[0].splitlines()
     assert lines[0] == "Beside it, on the same loop:"
-    assert next(line for line in lines if line.startswith("ours")).endswith(" stands at")
+    assert next(line for line in lines if line.startswith("ours")).endswith(" waits at")
     assert "wait_for_event" in lines[2]
     assert lines[-1] == "and 3 more"
     assert not any("not ours" in line for line in lines)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import output, run
+from tests.plugin.suite import output, run, run_apart
 from tests.services_in_pytest.folders import put
 
 HEAD = """
@@ -215,7 +215,7 @@ def test_a_client_of_what_is_no_service_is_told(pytester: pytest.Pytester) -> No
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = output(result)
     assert "test_1 declares api: TestClient[Plain], but there is no fixture 'api', and Plain isn't a service." in text
-    assert "test_2 declares api: TestClient, without saying of which service." in text
+    assert "test_2 declares api: TestClient, but not for which service." in text
     assert "and Tiny isn't a service, though Small is." in text
 
 
@@ -244,3 +244,24 @@ def test_a_client_of_something_else_is_told_though_another_test_has_the_name(
     else:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert "test_wrong" in output(result)
+
+
+@pytest.mark.parametrize("home", ["looprig", "looprig.http", "looprig.http.client"])
+def test_a_client_is_recognized_from_wherever_it_is_imported(pytester: pytest.Pytester, home: str) -> None:
+    """Apart, since the face changes the class's `__module__` once it was asked for it."""
+    result = run_apart(
+        pytester,
+        f"""
+    from {home} import TestClient
+    from looprig import service_fixture
+
+    @service_fixture
+    class Rest:
+        url = "http://127.0.0.1:1"
+        async def start(self): ...
+        async def stop(self): ...
+
+    async def test_it(anything: TestClient[Rest]): assert type(anything.service) is Rest
+    """,
+    )
+    result.assert_outcomes(passed=1)

@@ -179,7 +179,7 @@ def test_a_field_that_nothing_answers_is_told(pytester: pytest.Pytester, head: s
     assert result.ret != 0
     told = " ".join(output(result).split())
     assert "Worker.dsn has no value" in told
-    assert "its annotation names what does not exist at run time" in told
+    assert "its annotation cannot be resolved at run time" in told
     assert "Import the type of dsn outside of `if TYPE_CHECKING`" in told
 
 

@@ -183,7 +183,7 @@ def test_implicit_proxies_of_both_kinds_stand_beside_each_other(pytester: pytest
     async def test_it(resolver: Resolver): ...
     """,
             [
-                "Resolver.proxy takes a UdpProxy[Dns], but none is declared.",
+                "Resolver.proxy requests a UdpProxy[Dns], but none is declared.",
                 "Declare one: @proxy_fixture(scope=...) on `class DnsProxy(UdpProxy[Dns])`.",
             ],
         ),
@@ -195,13 +195,13 @@ def test_implicit_proxies_of_both_kinds_stand_beside_each_other(pytester: pytest
 
     async def test_it(proxy: UdpProxy[Dns]): ...
     """,
-            ["test_it takes a UdpProxy[Dns], but 2 proxies are in front of Dns."],
+            ["test_it requests a UdpProxy[Dns], but 2 proxies are in front of Dns."],
         ),
         (
             """
     async def test_it(proxy: UdpProxy): ...
     """,
-            ["test_it declares proxy: UdpProxy, without saying of which service.", "Name it: UdpProxy[Rest]."],
+            ["test_it declares proxy: UdpProxy, but not for which service.", "Name it: UdpProxy[Rest]."],
         ),
         (
             DECLARED

@@ -191,8 +191,8 @@ def test_a_toxic_that_raises_loses_the_datagram_and_is_told(run: Run) -> None:
 @pytest.mark.parametrize(
     ("toxic", "told"),
     [
-        (OfTcp(), "OfTcp raised on connection #0: TypeError: OfTcp gave End(after=0.0): of a datagram only"),
-        (NoBytes(), "NoBytes raised on connection #0: TypeError: NoBytes gave 'text', which is not bytes"),
+        (OfTcp(), "OfTcp raised on connection #0: TypeError: OfTcp yielded End(after=0.0): a toxic for UDP can only"),
+        (NoBytes(), "NoBytes raised on connection #0: TypeError: NoBytes sent 'text', which isn't bytes"),
         (Grow(), "On connection #0 a datagram of 70000 bytes could not be sent to 127.0.0.1:"),
     ],
 )
@@ -328,7 +328,7 @@ class NoGenerator(Toxic):
     ("toxic", "told"),
     [
         (Failing(), "Failing raised on connection #0: Failed: not this one."),
-        (NoGenerator(), "NoGenerator raised on connection #0: TypeError: NoGenerator gave <coroutine object"),
+        (NoGenerator(), "NoGenerator raised on connection #0: TypeError: NoGenerator returned <coroutine object"),
     ],
 )
 def test_an_error_of_any_kind_in_a_toxic_is_reported(run: Run, toxic: Toxic, told: str) -> None:

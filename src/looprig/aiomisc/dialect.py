@@ -15,6 +15,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol, final
 
+from looprig.location import is_of_looprig
+
 __all__ = ["PLUGIN", "PREDECESSORS", "Dialect"]
 
 PLUGIN: Final = "looprig.aiomisc"
@@ -110,7 +112,7 @@ def _values(holder: Any) -> list[Any]:
 
 def _is_own_word(value: object) -> bool:
     name = getattr(value, "__name__", None) if issubclass(type(value), FunctionType | type) else None
-    return name in _OWN_WORDS and getattr(value, "__module__", None) == "looprig"
+    return name in _OWN_WORDS and is_of_looprig(value)
 
 
 def _reaches(module: ModuleType) -> bool:

@@ -63,7 +63,7 @@ class AiomiscProxy(TcpProxy):
         async with asyncio.timeout(timeout):
             await self._open()
 
-    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
         """Close the proxy, as leaving `async with` does, within so many seconds."""
         async with asyncio.timeout(timeout):
             await self._close()

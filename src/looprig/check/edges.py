@@ -67,11 +67,11 @@ class Edge:
             case "override-type":
                 return f'{self.user} provides "{provided}" but overrides {self.provider}, which provides "{declared}"'
             case "provides-type":
-                return f'{self.user} says that it provides "{declared}" but is none'
+                return f'{self.user} declares that it provides "{declared}" but does not implement it'
             case "parametrize-type" if self.name in {"returns", "yields"}:
-                return f'{self.user} {self.name} "{declared}" but {self.provider} gives "{provided}"'
+                return f'{self.user} {self.name} "{declared}" but {self.provider} passes "{provided}"'
             case "parametrize-type":
-                return f'{self.user} declares "{self.name}: {declared}" but {self.provider} gives "{provided}"'
+                return f'{self.user} declares "{self.name}: {declared}" but {self.provider} passes "{provided}"'
             case _:
                 return f'{self.user} declares "{self.name}: {declared}" but {self.provider} provides "{provided}"'
 
@@ -86,7 +86,7 @@ class Edge:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """What is wrong, and where."""
+    """A mistake, and where it is."""
 
     spot: Spot
     code: Code

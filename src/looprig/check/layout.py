@@ -81,7 +81,7 @@ class ModuleNames:
 
 
 def is_importable(name: str) -> bool:
-    """Whether a name can stand in an import."""
+    """Return whether a name can stand in an import."""
     return all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split("."))
 
 

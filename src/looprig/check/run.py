@@ -133,7 +133,7 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
     """Keep the first of many wrong values of one parameter, and say how many there are."""
     by_place: dict[object, list[Finding]] = {}
     for finding in findings:
-        place = finding.spot, finding.message.partition(" gives ")[0]
+        place = finding.spot, finding.message.partition(" passes ")[0]
         by_place.setdefault(place if finding.code == "parametrize-type" else finding, []).append(finding)
     return [
         first if not rest else replace(first, message=f"{first.message} (and {len(rest)} more)")

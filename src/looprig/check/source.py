@@ -92,7 +92,7 @@ class Source:
                 self.classes.setdefault(".".join((*scope, node.name)), node)
 
     def tree(self) -> ast.Module:
-        """The whole file, parsed anew when it is first needed."""
+        """Return the tree of the whole file, bodies included. It is parsed when it is first needed."""
         if self._tree is None:
             self._tree = ast.parse(self.text)
         return self._tree
@@ -110,7 +110,7 @@ class Source:
         return found if isinstance(found, str) else self.module.rpartition(".")[0]
 
     def imports(self) -> Iterator[str]:
-        """The modules that it imports by their whole names."""
+        """Yield the modules that it imports by their full names."""
         for binding in (each for bindings in self.bindings.values() for each in bindings):
             if binding.module and not binding.is_relative:
                 yield binding.module

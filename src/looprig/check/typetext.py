@@ -77,7 +77,7 @@ class Known:
     def render(self, writer: "Writer") -> Text:
         """See `TypeText`."""
         if not is_importable(self.qualname):  # of a function, or made at run time
-            raise InexpressibleError(f"{self.qualname} is no name that can be imported")
+            raise InexpressibleError(f"{self.qualname} cannot be imported")
         first, *rest = self.qualname.split(".")
         origin = writer.settled(Origin(self.module, first, self.path), first, None)
         code = ".".join([writer.names.name(origin), *rest])
@@ -181,7 +181,7 @@ class Writer:
             module = self._module_names().of(path, origin.module if source is None else source.module)
             return Origin(module, origin.name, path)
         if not is_importable(origin.module):
-            raise InexpressibleError(f"{origin.module} is no name that can be imported")
+            raise InexpressibleError(f"{origin.module} cannot be imported")
         return origin
 
     def _module_names(self) -> ModuleNames:
@@ -225,7 +225,7 @@ class _Rendering:
             case ast.Constant() if node.value is None or node.value is ...:
                 found = node
             case _:
-                raise InexpressibleError(f"{ast.unparse(node)} is no type")
+                raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         return found
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
@@ -260,7 +260,7 @@ class _Rendering:
     def _named(self, node: ast.expr) -> ast.expr:
         parts = _parts(node)
         if parts is None:
-            raise InexpressibleError(f"{ast.unparse(node)} is no type")
+            raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         written = self._written
         if parts[0] in written.variables or isinstance(written.source.namespace.get(parts[0]), _VARIABLES):
             raise InexpressibleError(f"{parts[0]} is a type variable")
@@ -289,7 +289,7 @@ def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: t
 
 
 def _is_any_by_design(value: Any) -> bool:
-    """Whether checkers treat it as `Any` though they know it: `Any` itself, and mocks, which may be anything."""
+    """Return whether checkers treat it as `Any` though they know it: `Any` itself, and mocks, which may be anything."""
     if isinstance(value, str):  # an alias in quotes
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()
@@ -311,7 +311,7 @@ def _unquoted(node: ast.expr) -> ast.expr:
     try:
         inner = ast.parse(node.value.strip(), mode="eval").body
     except SyntaxError:
-        raise InexpressibleError(f"{node.value!r} is no type") from None
+        raise InexpressibleError(f"{node.value!r} isn't a type") from None
     return _unquoted(inner)
 
 

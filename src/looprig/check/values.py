@@ -165,7 +165,7 @@ def _global(value: Any, writer: Writer) -> str:
 
 
 def holds_new_types(annotation: Any, depth: int = 0) -> bool:
-    """Whether an annotation names a NewType, of which no trace is left in a value at run time."""
+    """Return whether an annotation names a NewType, of which no trace is left in a value at run time."""
     if hasattr(annotation, "__supertype__"):
         return True
     arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())

@@ -137,7 +137,7 @@ def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[Ser
     if len(found) > 1:
         protocol = typing.get_origin(wanted) or wanted
         raise DeclarationError(
-            f"Field {field} of {spec.cls.__qualname__} takes a {protocol.__qualname__}, which "
+            f"Field {field} of {spec.cls.__qualname__} requests a {protocol.__qualname__}, which "
             f"{len(found)} services provide.",
             [spec.party, (protocol.__qualname__, location_of(protocol)), *(service.party for service in found)],
             f"Annotate the field with the service you mean, or with Annotated[{protocol.__qualname__}, "

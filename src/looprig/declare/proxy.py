@@ -174,7 +174,7 @@ def proxy_before(
     name = service.cls.__qualname__
     if len(found) > 1:
         raise DeclarationError(
-            f"{asker[0]} takes a {kind}[{name}], but {len(found)} proxies are in front of {name}.",
+            f"{asker[0]} requests a {kind}[{name}], but {len(found)} proxies are in front of {name}.",
             [asker, *(spec.party for spec in found)],
             f"Name the one you mean: {' or '.join(spec.cls.__qualname__ for spec in found)}.",
         )
@@ -194,7 +194,7 @@ def declared_before(
         return found
     name = service.cls.__qualname__
     raise DeclarationError(
-        f"{asker[0]} takes a {kind}[{name}], but none is declared.",
+        f"{asker[0]} requests a {kind}[{name}], but none is declared.",
         [asker, service.party],
         f"Declare one: @proxy_fixture(scope=...) on `class {name}Proxy({kind}[{name}])`.",
     )
@@ -222,7 +222,7 @@ def proxy_named(
     if not _is_before(spec, service):
         before = getattr(stands_before(spec.cls), "__qualname__", "another service")
         raise DeclarationError(
-            f"{asker[0]} takes a {name} through {shown}, which is in front of {before}.",
+            f"{asker[0]} requests a {name} through {shown}, which is in front of {before}.",
             [asker, spec.party, service.party],
             f"Name a proxy in front of {name}.",
         )

@@ -44,7 +44,7 @@ def explain(
         yield ""
     if own:
         count = f"{len(own)} test{'s' if len(own) != 1 else ''}"
-        yield f"loops of their own: {count}, with no async fixture wider than them"
+        yield f"loops of their own: {count} with no wider async fixture"
         yield from _wrapped(", ".join(name_of(test) for test in own))
         yield ""
 

@@ -1,4 +1,4 @@
-"""The fixtures that looprig gives every suite; each can be overridden in a conftest, module or class.
+"""The fixtures that looprig provides; each can be overridden in a conftest, module or class.
 
 Opens no loops: `run.hosts` answers `loop`, anew for each request.
 """
@@ -25,7 +25,7 @@ def _no_loop() -> "AskError":
     from looprig.exceptions import AskError  # noqa: PLC0415 - not before it fails
 
     return AskError(
-        "looprig has no loop to give: it stands back beside another plugin that claims all async tests.",
+        "looprig runs no loop here: it stands back, since another plugin claims all async tests.",
         (),
         "Use that plugin's own fixture, or have looprig run the tests: the header of the run says how.",
     )
@@ -62,7 +62,7 @@ def thread_pool_executor() -> "Callable[[int], ThreadPoolExecutor]":
 
 @pytest.fixture(scope="session")
 def thread_pool_size(pytestconfig: pytest.Config) -> int:
-    """How many threads the loops' executors have: `--loop-pool-size`, by default 4."""
+    """The number of threads of the loops' executors: `--loop-pool-size`, by default 4."""
     size: int | None = pytestconfig.getoption("loop_pool_size")
     return size or int(pytestconfig.getini("loop_pool_size") or 4)
 
@@ -78,7 +78,7 @@ def localhost() -> str:
 @pytest.fixture
 def unused_port_factory() -> Iterator["PortFactory"]:
     """A factory of ports held for the test: no other process gets them, and a server of the test can bind them."""
-    from looprig.net.ports import PortFactory  # noqa: PLC0415 - as above
+    from looprig.net.ports import PortFactory  # noqa: PLC0415 - sockets
 
     with PortFactory() as factory:
         yield factory
@@ -93,8 +93,8 @@ def unused_port(unused_port_factory: "PortFactory") -> int:
 @pytest.fixture
 def aiomisc_unused_port_factory(localhost: object) -> Iterator[Callable[..., int]]:
     """A factory of ports like aiomisc's: bound on all addresses, and kept until the test ends."""
-    from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - as above
-    from looprig.net.ports import localhost as find  # noqa: PLC0415 - as above
+    from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - sockets
+    from looprig.net.ports import localhost as find  # noqa: PLC0415 - sockets
 
     # A suite's own `localhost` may be anything.
     with WildcardPortFactory(localhost if isinstance(localhost, str) else find()) as factory:
@@ -129,7 +129,7 @@ def entrypoint_kwargs() -> Mapping[str, object]:
 async def entrypoint(
     services: object, default_context: Any, entrypoint_kwargs: Mapping[str, Any]
 ) -> AsyncIterator["Entrypoint"]:
-    """Runs `services` with `default_context`. Every test that sees one of these overridden uses it."""
+    """The running entrypoint of `services`, with `default_context`. Used by every test that sees one overridden."""
     from looprig.services.entrypoint import Entrypoint, split_options, startable  # noqa: PLC0415 - asyncio
 
     own, options = split_options(entrypoint_kwargs)

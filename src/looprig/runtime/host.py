@@ -96,9 +96,9 @@ class Host:
         made = cast("object", (factory or asyncio.new_event_loop)())
         if not isinstance(made, asyncio.AbstractEventLoop):
             raise DeclarationError(
-                f"The loop factory gave {made!r}, which is no event loop.",
+                f"The loop factory returned {made!r}, which isn't an event loop.",
                 [("factory", location_of(factory))],
-                "Give what makes an asyncio event loop, as asyncio.new_event_loop does.",
+                "Return an asyncio event loop, as asyncio.new_event_loop does.",
             )
         loop = made
         if debug:
@@ -266,7 +266,7 @@ class Host:
         for _ in range(ROUNDS):
             for task in left:
                 by = _left_by(task, owner)
-                task.cancel(f"left over{by}, and cancelled when {'that' if by else 'its loop'} had ended")
+                task.cancel(f"left over{by}, which has ended" if by else "left over when its loop was closed")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
@@ -284,7 +284,7 @@ class Host:
             "Let asyncio.CancelledError pass, or end the task before its fixture or test ends.",
         )
         for task in left:
-            stuck.add_note("\n".join((f"{task.get_name()} stands at", *waits_at(task))))
+            stuck.add_note("\n".join((f"{task.get_name()} waits at", *waits_at(task))))
         raise stuck
 
     def close(self, owner: object = None) -> None:

@@ -37,7 +37,7 @@ def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> l
         if task is target or all(path.startswith(_OWN) for path, _ in frames):
             continue
         lines = [line for path, line in frames if not (path.startswith(_OWN) or is_foreign(path))]
-        text = "\n".join((f"{task.get_name()} stands at", *(lines or (frames[-1][1],))))
+        text = "\n".join((f"{task.get_name()} waits at", *(lines or (frames[-1][1],))))
         (own if lines else foreign).append(text)
     found = [*own, *foreign]
     return found if len(found) <= _SHOWN else [*found[:_SHOWN], f"and {len(found) - _SHOWN} more"]

@@ -1,4 +1,4 @@
-"""Toxics: what goes wrong on a connection, said and not done. Those for TCP are here, those for UDP in `toxics.udp`.
+"""Toxics: descriptions of what goes wrong on a connection. Those for TCP are here, those for UDP in `toxics.udp`.
 
 Pure: data and seeded random numbers go in, effects come out, and the proxies (`looprig.net`) carry them out. To add a
 toxic, put a file into `tcp` or `udp`; its base is `toxic` there. Reading order: `rule` (which connections a toxic is

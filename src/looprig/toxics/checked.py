@@ -1,6 +1,6 @@
-"""Checks at run time of what a suite's own toxics return and yield, which a type checker may not have seen.
+"""Run-time checks of what a suite's own toxics return and yield, since those may not be type-checked.
 
-Does not carry anything out. Invariant: what passes here raises nowhere later.
+Carries nothing out. Invariant: what passes these checks raises no error later.
 """
 
 import math
@@ -21,7 +21,7 @@ def effects_of(returned: object, toxic: str) -> Iterator[Effect]:
     if isinstance(returned, Coroutine):
         returned.close()  # else it would be reported a second time, as one that was never awaited
     if not isinstance(returned, Iterable):
-        raise TypeError(f"{toxic} gave {returned!r}: write its methods as generators, `yield Send(...)`")
+        raise TypeError(f"{toxic} returned {returned!r}: write its methods as generators, `yield Send(...)`")
     return iter(cast("Iterable[Effect]", returned))
 
 
@@ -35,14 +35,14 @@ def as_bytes(data: object, toxic: str) -> bytes:
         return data
     if isinstance(data, bytearray | memoryview):
         return bytes(cast("bytearray", data))
-    raise TypeError(f"{toxic} gave {data!r}, which is not bytes")
+    raise TypeError(f"{toxic} sent {data!r}, which isn't bytes")
 
 
 def check_seconds(seconds: object, effect: Effect, toxic: str) -> None:
     """Make sure that a delay is a number of seconds.
 
     Raises:
-        ValueError: it is no number, or below 0, or infinite.
+        ValueError: it isn't a number, or it is below 0 or infinite.
     """
     if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
-        raise ValueError(f"{toxic} gave {effect!r}: give a number of seconds, 0 or more")
+        raise ValueError(f"{toxic} yielded {effect!r}: pass a number of seconds, 0 or more")

@@ -1,10 +1,10 @@
-"""What a toxic can yield for a chunk, a datagram, or the end of a stream.
+"""The effects that a toxic can yield for a chunk, a datagram, or the end of a stream.
 
-Does nothing: the proxy carries effects out, in the order in which they are yielded.
+An effect is only a value: the proxy carries effects out, in the order in which they are yielded.
 
 Invariants, for TCP:
 1. What is sent keeps its order. A delay also delays what comes after it.
-2. After `End`, `Abort()` or `Close` nothing more goes on in that direction.
+2. After `End`, `Abort()` or `Close`, nothing more is sent in that direction.
 """
 
 import math
@@ -61,7 +61,7 @@ class Pause:
 @final
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Lose the chunk. When the toxic is taken off the connection is reset: a stream with a gap is no stream."""
+    """Lose the chunk. When the toxic is taken off, the connection is reset, since its stream has a gap."""
 
 
 @final

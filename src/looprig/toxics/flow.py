@@ -1,4 +1,4 @@
-"""What a toxic knows of the direction of a connection that it works on.
+"""A toxic's view of the direction of the connection that it works on.
 
 Does not hold any bytes. Invariant: two flows share nothing; each has random numbers of its own.
 """

@@ -1,8 +1,8 @@
-"""Which connections a toxic is for: what toxics for TCP and for UDP have in common.
+"""The common part of toxics for TCP and for UDP: which connections a toxic is for.
 
 Does not draw or count (the proxy does, each time that a toxic is applied).
 
-Invariant: a rule that exists is valid: an invalid value is an error where the rule is made.
+Invariant: a rule that exists is valid. An invalid value is an error where the rule is created.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ class Rule:
     name: str = field(default="", kw_only=True, repr=False)
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Refuse a class with fields of its own that is no dataclass: its constructor would not know them."""
+        """Refuse a class that adds fields but isn't a dataclass: its constructor would not know them."""
         if "__dataclass_fields__" not in vars(cls) and annotations_of(cls):
             name = cls.__name__
             party = (name, location_of(cls))
@@ -91,7 +91,7 @@ class Rule:
         for name in names:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
-                yield f"{name} is {value!r}: give a number, 0 or more, and not inf"
+                yield f"{name} is {value!r}: pass a finite number, 0 or more"
 
     def __str__(self) -> str:
         """Return what differs from the defaults, as one would write it."""

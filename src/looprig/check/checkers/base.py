@@ -66,7 +66,7 @@ class Checker(Protocol):
         ...
 
     def is_configured(self, root: Path) -> bool:
-        """Whether a project has a configuration for it."""
+        """Return whether a project has a configuration for it."""
         ...
 
     def command(self, job: Job) -> Command | None:
@@ -107,7 +107,7 @@ def toml_table(root: Path, *names: str) -> Iterator[dict[str, Any]]:
 
 
 def setup_cfg(root: Path, section: str) -> bool:
-    """Whether setup.cfg has a section."""
+    """Return whether setup.cfg has a section."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read(root / "setup.cfg", "utf-8")

@@ -1,7 +1,7 @@
 """A fault for the length of a `with` block.
 
-Does nothing by itself. Invariant: a block that was made and never entered is an error of the proxy. Otherwise a test
-that forgets the `with` would pass without any fault.
+Invariant: a block that was created and never entered is an error of the proxy. Otherwise a test that forgets the `with`
+would pass without any fault.
 """
 
 from collections.abc import Callable

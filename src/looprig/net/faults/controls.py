@@ -1,8 +1,8 @@
-"""What users do with a proxy of either protocol: apply toxics, look at what happened.
+"""The user's controls of a proxy of either protocol: apply toxics, look at events.
 
-Carries nothing (a `FaultLink` does). Invariants:
+Carries no data (a `FaultLink` does). Invariants:
 1. A fault is a `with` block: leaving it undoes it.
-2. An error of the proxy itself that no one takes (`take_errors`) is raised when the proxy ends, or by the test before.
+2. An error of the proxy itself fails the test, or is raised when the proxy ends, unless `take_errors` returned it.
 3. A proxy takes only toxics for its own protocol; type checkers check that, and so does `apply`.
 """
 
@@ -42,7 +42,7 @@ B = TypeVar("B")
 
 @final
 class Applied:
-    """What `apply` returns: which connections got its toxics."""
+    """The result of `apply`: which connections got its toxics."""
 
     __slots__ = ("_application",)
 
@@ -107,7 +107,7 @@ class FaultControls(ABC, Generic[T, L]):
             watch.begin(self)
 
     async def _close(self, failure: BaseException | None = None) -> None:
-        """End it; `failure` is the error because of which it ends, if there is one."""
+        """End the proxy. `failure` is the error that made it end, if any."""
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.end(self)
@@ -115,7 +115,7 @@ class FaultControls(ABC, Generic[T, L]):
         if link is not None:
             await self._end(link)
         if failure is not None and not isinstance(failure, Exception):
-            # A cancellation has to stay one. The errors are left for the test, or without a test are noted.
+            # A cancellation has to stay one. The errors are left for the test, or noted if there is no test.
             for error in self.take_errors() if watch is None else ():
                 failure.add_note(f"Besides, in a proxy: {error}")
             return
@@ -190,7 +190,7 @@ class FaultControls(ABC, Generic[T, L]):
 
     @property
     def events(self) -> tuple[ProxyEvent, ...]:
-        """What happened so far, the newest 100,000 events of it; also after the proxy has ended."""
+        """The events so far, at most the newest 100,000. They stay available after the proxy has ended."""
         return () if self._last is None else tuple(self._last.log.events)
 
     @property
@@ -205,7 +205,7 @@ class FaultControls(ABC, Generic[T, L]):
     def take_errors(self) -> list[ProxyError]:
         """Return the errors of the proxy itself so far, which count as handled from now on.
 
-        Those that no one takes fail the test that is running, or are raised when the proxy ends.
+        Unhandled ones fail the running test, or are raised when the proxy ends.
         """
         if self._last is None:
             return []

@@ -1,6 +1,6 @@
-"""What happened to which connection, when, and by which toxic.
+"""The events of a proxy: what happened to which connection, when, and because of which toxic.
 
-Does not decide anything. Invariants:
+Decides nothing. Invariants:
 1. What toxics did to one connection (`faults`) has no times and no chunks in it: the same seed and the same bytes give
    the same lines.
 2. A log keeps the newest `KEPT` events, and counts all.
@@ -47,7 +47,7 @@ class ProxyEvent:
 
     @property
     def fault(self) -> str:
-        """What happened, without the time and the connection."""
+        """The event as text, without its time and connection."""
         if self.kind == "link":
             return self.detail
         return " ".join(filter(None, (self.direction or "", self.kind, self.toxic, self.detail)))

@@ -1,11 +1,11 @@
-"""A proxy that runs, as far as both protocols agree: which toxics are on, on which connections, and who waits.
+"""The common part of running proxies: which toxics are on, on which connections, and who waits for connections.
 
-Carries nothing: `net.tcp.link` and `net.udp.link` do. Invariants:
-1. A toxic is put on the connections there are and on those to come, until its block is left.
-2. Toxics go on in the order in which they were applied; what the suite's own code in a `when` does to the proxy
-   meanwhile (leave the block, reset the connection) holds at once.
-3. Tasks of the proxy have the context in which it was opened: they are not those of the test that is running.
-4. No one waits for a closed proxy.
+Carries no data: `net.tcp.link` and `net.udp.link` do. Invariants:
+1. A toxic is put on all connections, existing and new, until its block is left.
+2. Toxics go on in the order in which they were applied. If the suite's own code in a `when` leaves the block or resets
+   the connection, that takes effect at once.
+3. Tasks of the proxy have the context in which it was opened, not that of the running test.
+4. Closing the proxy ends all waiting for it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class LinkConnection(Protocol):
 
     @property
     def info(self) -> ConnectionInfo:
-        """What toxics know of it."""
+        """The facts about it that toxics get."""
         ...
 
     @property
@@ -71,7 +71,7 @@ class FaultLink(ABC, Generic[C, R, S]):
     @property
     @abstractmethod
     def connections(self) -> list[C]:
-        """Those that are not over, in the order in which they came."""
+        """The connections that are not over, in the order in which they came."""
 
     @property
     @abstractmethod
@@ -91,13 +91,13 @@ class FaultLink(ABC, Generic[C, R, S]):
         """Deal with a `when` that raised."""
 
     def _catch_up(self) -> None:
-        """Take in what has arrived before toxics change."""
+        """Process what has arrived, before toxics change."""
 
     # Toxics
 
     @contextmanager
     def applied(self, toxics: Sequence[R]) -> Generator[Application[R], None, None]:
-        """Have toxics on all connections for the length of a block."""
+        """Put toxics on all connections for the length of a block."""
         self._catch_up()
         application = self._apply(toxics)
         try:
@@ -109,7 +109,7 @@ class FaultLink(ABC, Generic[C, R, S]):
                 self._take_off(application)
 
     def _apply(self, toxics: Sequence[R]) -> Application[R]:
-        """Have toxics on the connections to come."""
+        """Put toxics on new connections."""
         taken = [name for application in self._on for _, name in application.toxics]
         application = Application(toxics, self._seed, taken)
         self._on[application] = {}

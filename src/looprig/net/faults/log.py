@@ -1,7 +1,7 @@
 """The record of one proxy: the events in order, and the errors that the test should see.
 
-Does not act on anything. Invariant: an error of the proxy's own (the service refused, a toxic raised) is in `errors`
-until someone takes it.
+Acts on nothing. Invariant: an error of the proxy itself (the service refused, a toxic raised) stays in `errors` until
+it is handled.
 """
 
 import time
@@ -59,7 +59,7 @@ class FaultLog:
         outcome: str = "",
     ) -> None:
         """Record that the suite's own code in a toxic raised; `outcome` says what became of the data."""
-        told = f"{type(error).__name__}: {error}"
-        self.note("error", connection, direction, name, f"{outcome}{told}")
+        shown = f"{type(error).__name__}: {error}"
+        self.note("error", connection, direction, name, f"{outcome}{shown}")
         party = (getattr(function, "__qualname__", repr(function)), location_of(function))
-        self.report(f"{name} raised on connection #{connection}: {told}", error, party)
+        self.report(f"{name} raised on connection #{connection}: {shown}", error, party)

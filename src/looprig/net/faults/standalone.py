@@ -1,4 +1,4 @@
-"""A proxy that is made by hand: it remembers where it was made, and runs for the length of its `async with` block.
+"""A proxy that is created by hand: it remembers where, and runs for the length of its `async with` block.
 
 Does not know what it carries, nor what is behind it.
 """

@@ -1,6 +1,6 @@
-"""Waiting for a condition of which no event tells.
+"""Waiting for a condition that has no event.
 
-Does not poll: whoever changes something calls `changed`. Invariant: a cancelled waiter is forgotten.
+Does not poll: whatever changes something calls `changed`. Invariant: a cancelled waiter is forgotten.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Waiters:
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition()` is true. There is no limit."""
+        """Wait, without a time limit, until `condition()` is true."""
         if condition():
             return
         waiter = asyncio.get_running_loop().create_future()

@@ -1,8 +1,8 @@
-"""Who watches the proxies of a test run: gives them their seed, and learns when one opens or closes.
+"""The watch of a test run's proxies: it provides their seed, and is notified when one opens or closes.
 
-Does not know pytest: its plugin is the watch there. A proxy that no one watches chooses a seed of its own.
+Does not know pytest; the plugin implements the watch. Without a watch, a proxy chooses its own seed.
 
-Invariant: a context variable, not a module's global, so that a run inside another has a watch of its own.
+Invariant: the watch is in a context variable, not a global, so that a run inside another has its own.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ class Watched(Protocol):
 
     @property
     def event_count(self) -> int:
-        """How many events there have been."""
+        """The number of events so far."""
         ...
 
     @property
     def events(self) -> "Sequence[ProxyEvent]":
-        """The newest of them."""
+        """The newest events."""
         ...
 
     def take_errors(self) -> list[ProxyError]:
-        """Return the errors that were not taken yet, which count as seen from now on."""
+        """Return the errors since the last call, which count as handled from now on."""
         ...
 
     def render(self, *, since: int) -> str:
@@ -42,7 +42,7 @@ class Watched(Protocol):
 
 
 class Watch(Protocol):
-    """Watches proxies from when they are open until they close."""
+    """A watcher of open proxies."""
 
     @property
     def seed(self) -> int:
@@ -50,11 +50,11 @@ class Watch(Protocol):
         ...
 
     def begin(self, proxy: Watched, /) -> None:
-        """Take note that a proxy is open."""
+        """Note that a proxy is open."""
         ...
 
     def end(self, proxy: Watched, /) -> None:
-        """Take note that a proxy is about to close. It raises the errors itself that no one takes before."""
+        """Note that a proxy is about to close. It will raise the errors that `take_errors` has not returned."""
         ...
 
 

@@ -6,9 +6,9 @@ Invariants:
 1. Depth first: what one toxic sends is through all the others before that toxic is asked for more. This keeps order.
 2. A chunk passes through the toxics that were on when it started, as long as they are still on when it reaches them.
 3. While something is awaited nothing moves; `resume` goes on from there.
-4. An error in a toxic is reported once, and ends the way of the chunk, also one that is no `Exception`, as of
-   `pytest.fail`.
-5. It is not entered twice: what a suite's own code in a toxic does to the proxy is done afterwards (the pipe sees to
+4. An error in a toxic is reported once and drops the chunk. That includes outcomes such as that of `pytest.fail`, which
+   isn't an `Exception`.
+5. It is not reentrant: what the suite's own code in a toxic does to the proxy is done afterwards (the pipe sees to
    that), except for a reset, after which no toxic is asked any more.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Chain", "Outlet"]
 
 
 class Outlet(Protocol):
-    """What a chain requires of its pipe."""
+    """The pipe, as its chain sees it."""
 
     has_ended: bool
     """Whether what arrives is dropped from now on: then no toxic is asked any more."""
@@ -64,7 +64,7 @@ _DONE: Final = _Done()
 
 @final
 class _Question:
-    """What one toxic yields for one thing that came, as far as it was asked."""
+    """The effects that one toxic yields for one input. They are requested one at a time."""
 
     __slots__ = ("by", "came", "delays", "effects", "index", "length", "stages")
 
@@ -200,7 +200,7 @@ class Chain:
                 effect = _checked(next(question.effects, _DONE), stage)
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - see `_ask`
                 self._fail(stage, error)
                 return
             if not self._asked or self._asked[-1] is not question:
@@ -262,4 +262,6 @@ def _checked(effect: object, stage: Stage) -> Effect | _Done:
             check_seconds(0.0 if seconds == math.inf else seconds, effect, stage.name)
             return effect
         case _:
-            raise TypeError(f"{stage.name} gave {effect!r}, which is no effect: to send bytes on, yield Send(...)")
+            raise TypeError(
+                f"{stage.name} yielded {effect!r}, which isn't an effect: to send bytes on, yield Send(...)"
+            )

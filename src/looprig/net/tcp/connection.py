@@ -29,7 +29,7 @@ _LAST_WORDS: Final = 1.0
 """Seconds that a peer has to close its side after all was sent, the end of the connection included."""
 
 _LOOK_AGAIN: Final = 0.01
-"""Seconds between two looks at what the kernel still has to send, of which no event tells."""
+"""Seconds between two looks at what the kernel still has to send. There is no event for that."""
 
 _LAST_LOOKS: Final = round(_LAST_WORDS / _LOOK_AGAIN)
 

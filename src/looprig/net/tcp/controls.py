@@ -1,6 +1,6 @@
-"""What users do with a TCP proxy beyond `faults.controls`: break the link, reset, terminate TLS.
+"""The user's controls of a TCP proxy, beyond those in `faults.controls`: break the link, reset, terminate TLS.
 
-Carries nothing (`link` does), and does not say what is behind the proxy (`proxy` and `services.proxy` do).
+Carries no data (`link` does), and does not say what is behind the proxy (`proxy` and `services.proxy` do).
 """
 
 import ssl

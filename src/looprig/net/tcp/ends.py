@@ -1,4 +1,4 @@
-"""What a pipe requires of its connection: a Protocol of its own, since connections are made of pipes."""
+"""The connection, as its pipes see it: a Protocol in a file of its own, since connections are made of pipes."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -107,7 +107,7 @@ def _of(stage: Stage, delays: Delays) -> float:
 
 
 class Mark(enum.Enum):
-    """What can be in the line besides bytes."""
+    """An entry in the line that isn't bytes: an end or a reset."""
 
     END = "this direction ends"
     CLOSE = "both directions end"

@@ -148,9 +148,9 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             await self._make(connection, sock)
         except Exception as error:  # noqa: BLE001 - TLS has many; the test sees them
             if connection.state != "closed":  # else this is how it was made to end
-                told = f"{type(error).__name__}: {error}"
-                self.log.note("error", index, detail=told)
-                self.log.report(f"Connection #{index} could not be made: {told}", error)
+                shown = f"{type(error).__name__}: {error}"
+                self.log.note("error", index, detail=shown)
+                self.log.report(f"Connection #{index} could not be made: {shown}", error)
                 connection.reset("", why="since it could not be made")
         except asyncio.CancelledError:
             connection.reset("", why="while it was being made")

@@ -1,11 +1,11 @@
-"""The way of one datagram through the toxics: each says what becomes of what those before it made of the datagram.
+"""The way of one datagram through the toxics: each decides what happens to the result of those before it.
 
 Does not know sockets or timers: the time goes in, and what to send comes out.
 
 Invariants:
 1. Datagrams keep the order in which toxics yielded them; delays add up.
-2. An error in a toxic ends the way of the datagram and of its copies, also one that is no `Exception`, as of
-   `pytest.fail`.
+2. An error in a toxic drops the datagram and its copies. That includes outcomes such as that of `pytest.fail`, which
+   isn't an `Exception`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -96,4 +96,4 @@ def _checked(effect: object, stage: Stage) -> Send | Note:
             check_seconds(after, effect, stage.name)
             return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)
         case _:
-            raise TypeError(f"{stage.name} gave {effect!r}: of a datagram only Send(...) and Note(...) can be said")
+            raise TypeError(f"{stage.name} yielded {effect!r}: a toxic for UDP can only yield Send(...) and Note(...)")

@@ -1,4 +1,4 @@
-"""What one client and the service send each other: the socket for the service's answers, and a pipe each way.
+"""The traffic between one client and the service: a socket for the service's answers, and a pipe each way.
 
 Does not read the port (`link` does) and chooses no toxics. Invariant: two clients never share a socket to the service,
 so an answer is for exactly one client.

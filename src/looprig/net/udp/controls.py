@@ -1,6 +1,6 @@
-"""What users do with a UDP proxy beyond `faults.controls`: make the service unreachable, look at connections.
+"""The user's controls of a UDP proxy, beyond those in `faults.controls`: lose everything, look at connections.
 
-Carries nothing (`link` does), and does not say what is behind the proxy (`proxy` and `services.udp_proxy` do). There is
+Carries no data (`link` does), and does not say what is behind the proxy (`proxy` and `services.udp_proxy` do). There is
 no `down` and no reset, as UDP has neither: while the port is ours, a datagram to it can't be refused.
 """
 
@@ -27,7 +27,7 @@ __tracebackhide__: Final = True  # the messages say what is wrong
 
 @final
 class ProxyConnection:
-    """What one client's address and the service send each other through a UDP proxy."""
+    """The traffic between one client's address and the service, through a UDP proxy."""
 
     __slots__ = ("_connection",)
 
@@ -72,8 +72,8 @@ class ProxyConnection:
 class UdpControls(FaultControls[Toxic, UdpLink]):
     """The base of UDP proxies.
 
-    A "connection" is what one client's address and the service send each other. The service sees each as a client of
-    its own; it has to answer from the address that it was asked at.
+    A "connection" is the traffic between one client's address and the service. The service sees each as a client of its
+    own, and has to answer from the address that received the request.
 
     Configuration:
 

@@ -4,9 +4,9 @@ Does not know what is behind the address that it sends to. What users call is in
 
 Invariants:
 1. The port is bound before anyone knows it, and stays ours until `close`.
-2. What was sent before toxics change has met the toxics of before: what has arrived is taken first.
-3. One datagram at a time passes through the toxics. Others may be read meanwhile, when a toxic's own code puts on or
-   takes off a toxic: they wait.
+2. A datagram that was sent before toxics change passes through the old ones: what has arrived is read first.
+3. One datagram at a time passes through the toxics. Others that are read meanwhile, because a toxic's own code puts on
+   or takes off a toxic, wait.
 4. When `close` has ended, no socket, task or timer of the link is left.
 """
 
@@ -256,10 +256,10 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
         """Report it. The connection gets none of the toxics that were applied with that one."""
-        index, told = connection.info.index, f"{type(error).__name__}: {error}"
+        index, shown = connection.info.index, f"{type(error).__name__}: {error}"
         party = (f"when of {name}", location_of(toxic.when))
-        self.log.note("error", index, detail=f"when: {told}")
-        self.log.report(f"The `when` of a toxic raised on connection #{index}: {told}", error, party)
+        self.log.note("error", index, detail=f"when: {shown}")
+        self.log.report(f"The `when` of a toxic raised on connection #{index}: {shown}", error, party)
 
     def _not_made(self, index: int, error: OSError) -> None:
         self.log.note("refused", index, detail=str(error))
@@ -281,9 +281,9 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
     def _not_sent(self, pipe: Pipe, data: bytes, error: OSError) -> None:
         info = pipe.connection.info
         where = self._shown if pipe.direction == "upstream" else info.client
-        told = f"a datagram of {len(data)} bytes could not be sent to {where}: {error}"
-        self.log.note("error", info.index, pipe.direction, detail=told)
-        self.log.report(f"On connection #{info.index} {told}", error)
+        what = f"a datagram of {len(data)} bytes could not be sent to {where}: {error}"
+        self.log.note("error", info.index, pipe.direction, detail=what)
+        self.log.report(f"On connection #{info.index} {what}", error)
 
     @property
     def _shown(self) -> str:

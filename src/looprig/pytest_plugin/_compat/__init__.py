@@ -20,7 +20,7 @@ other module of looprig. `tests/house` compares the code with this list:
 | `_request` | requests, __init__ | the request of an item, which may ask for every scope |
 | `_pyfuncitem` | requests | the item of a request; `node` is that of the fixture's scope |
 | `_parent_request` | requests | who asked for a fixture, since `loop` answers each asker anew |
-| `_fixturedef` | requests | as above |
+| `_fixturedef` | requests | the definition of a request, to tell which fixture asked |
 | `_fixture_defs` | requests | what an item has set up or found set up so far |
 | `_get_active_fixturedef` | requests | is called for each request, where no hook is if the fixture is alive |
 | `_file` | terminal | where the terminal writer writes to |
@@ -98,7 +98,7 @@ def _file(definition: Definition) -> str:
 
 
 def is_installed(definition: Definition) -> bool:
-    """Whether a fixture comes from an installed plugin, not from the project."""
+    """Return whether a fixture comes from an installed plugin, not from the project."""
     return "site-packages" in _file(definition)
 
 
@@ -118,7 +118,7 @@ def _decorated(holder: Any) -> Iterator[Any]:
 
 
 def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    """Whether fixtures can be set up for an item: a function, a doctest, or the like from another plugin.
+    """Return whether fixtures can be set up for an item: a function, a doctest, or the like from another plugin.
 
     All of them are typed as functions, as pytest types them where it sets fixtures up for them. Each has an `obj`,
     which need not be a function, and only functions can be parametrized.
@@ -129,7 +129,7 @@ def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
 
 
 def is_unittest(item: pytest.Item) -> bool:
-    """Whether a test is a method of a `unittest.TestCase`, which runs itself, async or not."""
+    """Return whether a test is a method of a `unittest.TestCase`, which runs itself, async or not."""
     if type(item) is pytest.Function:  # pytest has a subclass for them
         return False
     unittest: Any = sys.modules.get("unittest")

@@ -148,7 +148,7 @@ def complete(item: pytest.Function) -> None:
     known = closure_of(item)
     names = item.fixturenames
     if all(name in known.definitions or name == "request" for name in names):
-        return  # as nearly always
+        return  # the usual case
     found: dict[str, Sequence[Definition]] = dict(known.definitions)
     added = tuple(name for name in names if name not in found and visible_definitions(name, item))
     wanted = list(added)

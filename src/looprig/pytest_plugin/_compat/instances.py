@@ -15,7 +15,7 @@ __all__ = ["cached_value", "forget", "guard", "is_cached", "make_dynamic", "pois
 
 
 def is_cached(definition: Definition) -> bool:
-    """Whether an instance of the fixture is alive now, and its set-up did not fail."""
+    """Return whether an instance of the fixture is alive now, and its set-up did not fail."""
     return definition.cached_result is not None and definition.cached_result[2] is None
 
 

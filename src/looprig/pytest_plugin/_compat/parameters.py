@@ -24,12 +24,12 @@ _PARAMETER: Final = type(pytest.param())
 
 
 def gives_parameter(definition: Definition) -> bool:
-    """Whether a definition stands for the values of a direct parametrization: pytest makes one for each test."""
+    """Return whether a definition stands for the values of a direct parametrization: pytest makes one for each test."""
     return definition.func is get_direct_param_fixture_func
 
 
 def is_no_value(value: object) -> bool:
-    """Whether pytest put this in place of a value since a parametrization has none: such a test is skipped."""
+    """Return whether pytest put this in place of a value since a parametrization has none: such a test is skipped."""
     return value is NOTSET
 
 
@@ -46,7 +46,7 @@ def parameter_values(item: pytest.Function) -> Mapping[str, object]:
 
 
 def is_parametrized(item: pytest.Item, definition: Definition) -> bool:
-    """Whether an item was made for one of several parameters of a definition."""
+    """Return whether an item was made for one of several parameters of a definition."""
     callspec = getattr(item, "callspec", None)
     return callspec is not None and definition.argname in callspec.params
 

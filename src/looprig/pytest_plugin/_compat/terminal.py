@@ -1,4 +1,4 @@
-"""What pytest writes, and where."""
+"""Output: lines on pytest's terminal, and documents on standard output."""
 
 # pyright: reportPrivateUsage=false
 

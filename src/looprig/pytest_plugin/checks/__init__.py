@@ -1,4 +1,4 @@
-"""What is wrong with what was collected: each error with the tests that it concerns.
+"""Checks of what was collected. Each yields errors, with the tests that they concern.
 
 `all_checks` lists the checks, and `report` reports what they find.
 """

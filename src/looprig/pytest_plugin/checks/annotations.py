@@ -38,7 +38,7 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
     if cls is None:
         vague = kind or "TestClient"
         return DeclarationError(
-            f"{qualname} declares {name}: {vague}, without saying of which service.",
+            f"{qualname} declares {name}: {vague}, but not for which service.",
             party,
             f"Name it: {vague}[Rest].",
             "fixture-missing",

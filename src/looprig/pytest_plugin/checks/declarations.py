@@ -75,7 +75,7 @@ def _late(registry: Registry) -> Iterator[tuple[str, LooprigError]]:
 def _came_late(spec: ServiceSpec, source: Source, provider: ServiceSpec) -> DeclarationError:
     taker, given = spec.cls.__qualname__, provider.cls.__qualname__
     return DeclarationError(
-        f"{taker}.{source.field} takes what {given} provides, but {given} was imported after {taker} had become a "
+        f"{taker}.{source.field} requests what {given} provides, but {given} was imported after {taker} became a "
         "fixture.",
         [spec.party, provider.party],
         f"Import {given} where {taker} is imported first, in a conftest.py say.",

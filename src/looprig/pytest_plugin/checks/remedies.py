@@ -1,7 +1,7 @@
-"""What to do about async tests and fixtures that use each other and are run by different plugins.
+"""Remedies for async tests and fixtures that use each other but are run by different plugins.
 
-Suggests only what can be done: to take the other plugin's mark off where there is one, or to change a fixture that is
-the project's own. Never suggests to hand a service of looprig's to another plugin.
+Suggests only what is possible: removing the other plugin's mark, or changing a fixture of the project itself. Never
+suggests that another plugin run a service of looprig's.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""What is wrong with services and with what asks for them, where it shows only when a test uses them.
+"""Errors of services, and of what requests them, that show only when a test uses them.
 
-Judges by what pytest resolved for the test: the same service may be right in one folder and lack a fixture in the next.
+Judges by what pytest resolved for the test: one service may be right in one folder and lack a fixture in the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -220,7 +220,7 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
     elif source.known:
         what += ", no service of its type, and no default"
     else:
-        what += ", and its annotation names what does not exist at run time"
+        what += ", and its annotation cannot be resolved at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
     parties = [spec.party, (item.name, location_of(item.obj))]
     return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)

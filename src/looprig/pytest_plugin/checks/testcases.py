@@ -1,4 +1,4 @@
-"""What cannot work in classes of unittest: async methods that unittest never awaits, and loops of its own.
+"""Mistakes in unittest's classes: async methods that are never awaited, and fixtures on another loop than unittest's.
 
 Loads neither unittest nor asyncio. Reports nothing about classes that call their methods in their own way: Django's,
 for example, await async tests of a plain `TestCase`.
@@ -84,7 +84,7 @@ def _two_loops(item: pytest.Function, cls: type, definition: Definition) -> Loop
         "which it uses, by looprig: they would be on different loops.",
         [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
         f"Let one of them run both. If {cls.__name__} is derived from nothing, looprig runs its tests; or set up in "
-        f"asyncSetUp what {definition.argname} gives.",
+        f"asyncSetUp what {definition.argname} provides.",
     )
 
 

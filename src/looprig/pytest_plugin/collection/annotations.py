@@ -1,8 +1,8 @@
-"""What the annotation of a parameter asks for: a service, a proxy in front of one, a client of one, or something else.
+"""The meaning of a parameter's annotation: a service, a proxy in front of one, a client of one, or something else.
 
 Registers nothing (`registry` does) and does not look for fixtures (`parameters` does).
 
-Invariant: no annotation raises when it is read. One that means nothing at run time asks for nothing.
+Invariant: no annotation raises when it is read. One that can't be evaluated at run time requests nothing.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import service_of
 from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, proxied_service
 from looprig.declare.service import ServiceKey, ServiceSpec
-from looprig.location import Location
+from looprig.location import Location, is_of_looprig
 
 __all__ = ["Annotations", "Target", "asks_nothing", "client_service", "is_client", "target_of", "unwrapped"]
 
@@ -142,9 +142,9 @@ def unwrapped(annotation: Any) -> tuple[Any, Through | None]:
 
 def is_client(annotation: Any) -> bool:
     """Return whether an annotation is `TestClient`, or `TestClient[Rest]`."""
-    # By its name, so it need not be loaded; and a process that runs one pytest inside another has several.
+    # By its name, so that it need not be loaded; and a process that runs one pytest inside another has several.
     named = typing.get_origin(annotation) or annotation
-    return isinstance(named, type) and (named.__module__, named.__qualname__) == ("looprig", "TestClient")
+    return isinstance(named, type) and named.__qualname__ == "TestClient" and is_of_looprig(named)
 
 
 def client_service(annotation: Any) -> Any:

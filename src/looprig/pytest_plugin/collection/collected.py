@@ -1,4 +1,4 @@
-"""What was collected: the tests, the fixtures that they use, and the declarations that are broken.
+"""The result of collection: the tests, the fixtures that they use, and the declarations that are broken.
 
 Decides nothing: `checks` finds what is wrong, and `loops` makes the plan.
 

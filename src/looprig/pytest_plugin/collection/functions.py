@@ -62,7 +62,7 @@ def service_function(
         __tracebackhide__ = True
         import asyncio  # noqa: PLC0415 - not before a service starts
 
-        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - as above
+        from looprig.services.lifecycle import Alive  # noqa: PLC0415 - it loads asyncio
 
         fields = {field: values[name] for field, name in arguments.items()}
         fields.update({field: fields[field].routed for field in routed})

@@ -40,7 +40,7 @@ _REQUEST: Final = "request"
 @final
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a parameter or field declares, and where."""
+    """The type that a parameter or field declares, and where."""
 
     user: str
     name: str

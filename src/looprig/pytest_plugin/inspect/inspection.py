@@ -58,14 +58,14 @@ class Inspection(ABC):
         self.loops = loops
 
     def is_own(self, path: str) -> bool:
-        """Whether a file is the project's, not one of a package that is installed inside of it."""
+        """Return whether a file is the project's, not one of a package that is installed inside of it."""
         found = self._own.get(path)
         if found is None:
             found = self._own[path] = Path(path).is_relative_to(self.root) and not is_foreign(path)
         return found
 
     def is_whole(self, path: str) -> bool:
-        """Whether all tests that may use a file were collected: it, or a folder around it, was named."""
+        """Return whether all tests that may use a file were collected: it, or a folder around it, was named."""
         named = [Path(str(argument).partition("::")[0]) for argument in self.config.args if "::" not in str(argument)]
         return any(Path(path).is_relative_to(self.config.invocation_params.dir / each) for each in named)
 

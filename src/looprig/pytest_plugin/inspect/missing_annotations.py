@@ -88,7 +88,7 @@ class MissingAnnotations(Inspection):
         return None if gives_parameter(found) else self.types.gives(found)
 
     def _is_importable(self, path: str) -> bool:
-        """Whether a file is a module that others can import, unlike several conftests of one name."""
+        """Return whether a file is a module that others can import, unlike several conftests of one name."""
         known: list[Source] = [source for source in self.types.sources if source.path == path]
         names = [source.module for source in self.types.sources]
         return all(

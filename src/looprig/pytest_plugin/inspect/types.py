@@ -34,7 +34,7 @@ UNTYPED: Final = "no return annotation"
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """What a fixture provides; `why` is the reason if that is not known."""
+    """The type that a fixture provides; `why` is the reason if it is not known."""
 
     type: TypeText | None
     unwrap: Unwrap = "value"

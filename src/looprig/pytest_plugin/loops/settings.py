@@ -1,4 +1,4 @@
-"""What a suite declares about its loops: fixtures that override looprig's own, and `loop_config`.
+"""A suite's declarations about its loops: fixtures that override looprig's own, and `loop_config`.
 
 Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.check` does).
 
@@ -46,7 +46,7 @@ Flavour = tuple[tuple[str, int], ...]
 
 
 class Declared(NamedTuple):
-    """What is declared about the loop of one test; `loops` are fixtures that return the loop itself."""
+    """The declarations about the loop of one test; `loops` are fixtures that return the loop itself."""
 
     declarations: tuple[Declaration, ...] = ()
     configs: Sequence[LoopConfig] = ()

@@ -31,13 +31,13 @@ class Row:
         self._class = made_by_conftest
 
     def is_active(self, manager: pytest.PytestPluginManager) -> bool:
-        """Whether the plugin takes part in a run."""
+        """Return whether the plugin takes part in a run."""
         if any(manager.has_plugin(name) for name in self._plugins):
             return True
         return bool(self._class) and any(type(plugin).__name__ == self._class for plugin in manager.get_plugins())
 
     def may_claim_everything(self, config: pytest.Config) -> bool:
-        """Whether the plugin takes part in a run, and may claim every async test in it."""
+        """Return whether the plugin takes part in a run, and may claim every async test in it."""
         if not self.is_active(config.pluginmanager):
             return False
         value = setting(config, self._mode) if self._mode else "auto"
@@ -94,12 +94,12 @@ def setting(config: pytest.Config, name: str) -> object:
 
 
 def is_from_peer(definition: pytest.FixtureDef[Any]) -> bool:
-    """Whether a fixture comes from another async plugin, active or not: it is about loops of that plugin's own."""
+    """Return whether a fixture comes from another async plugin, active or not: then it is about that plugin's loops."""
     return (getattr(definition.func, "__module__", None) or "").startswith((*_MODULES, "alt_pytest_asyncio"))
 
 
 def has_other_runners(config: pytest.Config) -> bool:
-    """Whether a conftest or an unknown plugin has a hook that may call tests itself."""
+    """Return whether a conftest or an unknown plugin has a hook that may call tests itself."""
     for each in config.hook.pytest_pyfunc_call.get_hookimpls():
         plugin: Any = each.plugin
         module = getattr(plugin, "__name__", None) or type(plugin).__module__

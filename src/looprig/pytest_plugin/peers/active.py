@@ -70,5 +70,5 @@ class Peers:
         return self._claiming if self.leaves(item) else None
 
     def leaves(self, item: pytest.Function) -> bool:
-        """Whether looprig stands back from a test, and has nothing to do with it."""
+        """Return whether looprig stands back from a test, and has nothing to do with it."""
         return self._claiming is not None and not self._is_ours(item)

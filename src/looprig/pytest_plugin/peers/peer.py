@@ -1,4 +1,4 @@
-"""What looprig knows of another async plugin: a subclass of `Peer` for each, in a file of its own.
+"""Descriptions of other async plugins: a subclass of `Peer` for each, in a file of its own.
 
 Does not decide who runs what (`active` does).
 """
@@ -34,23 +34,23 @@ class Peer:
         return None
 
     def claims_test(self, item: pytest.Function) -> bool:
-        """Whether a test is explicitly its own."""
+        """Return whether a test is explicitly its own."""
         return False
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
-        """Whether a fixture, as used by the test, is explicitly its own."""
+        """Return whether a fixture, as used by the test, is explicitly its own."""
         return self.claims_test(item)
 
     def makes(self, definition: Definition) -> bool:
-        """Whether a fixture was made with `decorator`."""
+        """Return whether a fixture was made with `decorator`."""
         return False
 
     def surrounds_with(self, definition: Definition) -> bool:
-        """Whether a fixture is one that it puts around every test."""
+        """Return whether a fixture is one that it puts around every test."""
         return False
 
     def replaces(self, item: pytest.Function) -> bool:
-        """Whether an item is of a class of its own, in the place of pytest's."""
+        """Return whether an item is of a class of its own, in the place of pytest's."""
         return False
 
 
@@ -78,7 +78,7 @@ class Everything(Peer):
 
 
 def is_declared(mark: str, item: pytest.Item) -> bool:
-    """Whether a test has a mark because of what is written in its file, and not because a plugin added it."""
+    """Return whether a test has a mark because of what is written in its file, and not because a plugin added it."""
     if item.parent is not None and item.parent.get_closest_marker(mark) is not None:
         return True
     own = (

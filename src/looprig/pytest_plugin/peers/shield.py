@@ -1,7 +1,7 @@
-"""What keeps a plugin that claims every async test away from the tests that use looprig's own declarations.
+"""Protection of the tests that use looprig's own declarations from a plugin that claims every async test.
 
-What the other plugin does to every async test while it collects is undone for those (`active` says which they are), and
-when they are called it sees a plain function. Changes nothing about other tests.
+What the other plugin does to them during collection is undone (`active` says which tests they are), and when they are
+called it sees a plain function. Other tests are left as they are.
 """
 
 from collections.abc import Generator
@@ -24,7 +24,7 @@ _RUNNING: Final = "looprig.running"
 
 @final
 class Shield:
-    """The hooks that undo it."""
+    """The hooks that undo what the other plugin does."""
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers

@@ -33,7 +33,7 @@ class Bandwidth(Toxic):
     def complaints(self) -> Iterator[str]:
         """Yield what is wrong with its values."""
         if not 0 < self.rate < math.inf:
-            yield f"rate is {self.rate!r} bytes a second: give a number above 0 (to let nothing pass, use Stall)"
+            yield f"rate is {self.rate!r} bytes a second: pass a number above 0 (to let nothing pass, use Stall)"
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         """Send one piece after the other, each at its time."""

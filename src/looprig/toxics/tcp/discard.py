@@ -17,7 +17,7 @@ class Discard(Toxic):
     """Reads everything and sends nothing on, not even the end of the stream.
 
     When it is taken off, connections that lost bytes are reset: what comes after a gap is not the stream that was sent.
-    For a link that only stands still, use `Stall`.
+    For a link that only stops for a while, use `Stall`.
     """
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:

@@ -1,4 +1,4 @@
-"""What toxics log about datagrams: only the first lines, since all those of a long run would drown the log.
+"""Log lines of toxics about datagrams: only the first ones, since those of a long run would drown the log.
 
 Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last says so.
 """
