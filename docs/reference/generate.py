@@ -150,8 +150,7 @@ def _names_page() -> Iterator[str]:
 
 
 def _errors_page() -> Iterator[str]:
-    face = ", ".join(f"`{name}`" for name in _public("looprig") if name in _classes("looprig.exceptions"))
-    yield from ("# Errors", "", f"All come from `looprig.exceptions`. From `looprig` itself you can import {face} too.")
+    yield from ("# Errors", "", "All come from `looprig`, but `CheckerError` from `looprig.exceptions`.")
     for name, node in _classes("looprig.exceptions").items():
         yield from ("", f"## {name}", "", f"`{name}({', '.join(ast.unparse(base) for base in node.bases)})`", "")
         yield from _markdown(_doc(node))

@@ -1,7 +1,7 @@
 """Typed async testing for pytest, in which the loop of a test and the loops of its fixtures are always the same.
 
-The public face: the names that most suites use, handed on and not defined here. Toxics are in `looprig.toxics`, all
-errors in `looprig.exceptions`, what a client returns in `looprig.http`, and what a proxy returns in `looprig.net`.
+The public face: the names that most suites use, handed on and not defined here. Toxics are in `looprig.toxics`,
+what a client returns in `looprig.http`, and what a proxy returns in `looprig.net`.
 
     >>> from looprig import service_fixture, TestClient, AiohttpService
 
@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from looprig.declare.proxy import Through as Through
     from looprig.declare.proxy import proxy_fixture as proxy_fixture
     from looprig.declare.service import service_fixture as service_fixture
+    from looprig.exceptions import AskError as AskError
     from looprig.exceptions import DeclarationError as DeclarationError
+    from looprig.exceptions import ExtraMissingError as ExtraMissingError
+    from looprig.exceptions import FixtureCrashedError as FixtureCrashedError
+    from looprig.exceptions import FixtureError as FixtureError
+    from looprig.exceptions import LoopExceptionsError as LoopExceptionsError
+    from looprig.exceptions import LoopPlanError as LoopPlanError
     from looprig.exceptions import LooprigError as LooprigError
     from looprig.exceptions import ProxyError as ProxyError
     from looprig.exceptions import ServiceStartError as ServiceStartError
+    from looprig.exceptions import StuckTaskError as StuckTaskError
     from looprig.exceptions import TimeoutExpiredError as TimeoutExpiredError
     from looprig.exceptions import UnexpectedResponseError as UnexpectedResponseError
     from looprig.http.client import TestClient as TestClient
@@ -51,14 +58,20 @@ __all__ = [
     "AiohttpService",
     "AsgiApp",
     "AsgiService",
+    "AskError",
     "Context",
     "DatagramProxy",
     "DeclarationError",
     "EntersItself",
     "Entrypoint",
+    "ExtraMissingError",
     "Fixture",
+    "FixtureCrashedError",
+    "FixtureError",
     "Key",
     "LoopConfig",
+    "LoopExceptionsError",
+    "LoopPlanError",
     "LooprigError",
     "ProcessService",
     "Proxy",
@@ -68,6 +81,7 @@ __all__ = [
     "Runs",
     "ServiceStartError",
     "StartsAndStops",
+    "StuckTaskError",
     "TcpProxy",
     "TcpService",
     "TestClient",
@@ -89,14 +103,20 @@ _HOMES = {
     "AiohttpService": "looprig.services.aiohttp",
     "AsgiApp": "looprig.services.asgi",
     "AsgiService": "looprig.services.asgi",
+    "AskError": "looprig.exceptions",
     "Context": "looprig.services.context",
     "DatagramProxy": "looprig.net.udp.proxy",
     "DeclarationError": "looprig.exceptions",
     "EntersItself": "looprig.declare.lifecycle",
     "Entrypoint": "looprig.services.entrypoint",
+    "ExtraMissingError": "looprig.exceptions",
     "Fixture": "looprig.declare.fields",
+    "FixtureCrashedError": "looprig.exceptions",
+    "FixtureError": "looprig.exceptions",
     "Key": "looprig.services.context",
     "LoopConfig": "looprig.declare.loop_config",
+    "LoopExceptionsError": "looprig.exceptions",
+    "LoopPlanError": "looprig.exceptions",
     "LooprigError": "looprig.exceptions",
     "ProcessService": "looprig.services.process",
     "Proxy": "looprig.services.proxy",
@@ -106,6 +126,7 @@ _HOMES = {
     "Runs": "looprig.declare.lifecycle",
     "ServiceStartError": "looprig.exceptions",
     "StartsAndStops": "looprig.declare.lifecycle",
+    "StuckTaskError": "looprig.exceptions",
     "TcpProxy": "looprig.net.tcp.proxy",
     "TcpService": "looprig.services.tcp",
     "TestClient": "looprig.http.client",

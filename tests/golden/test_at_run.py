@@ -63,7 +63,7 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
             """,
             """\
             _________________________ ERROR at teardown of test_it _________________________
-            E   looprig.exceptions.FixtureError: Db.run yielded twice.
+            E   looprig.FixtureError: Db.run yielded twice.
                   test_it.py:8: Db
                 Yield once; the code after the yield stops the service.
             """,
@@ -113,7 +113,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
                 await ask(Life)
             """,
             """\
-            looprig.exceptions.AskError: ask(Life): that isn't a service class.
+            looprig.AskError: ask(Life): that isn't a service class.
               test_it.py:5: Life
             Ask for a class that is decorated with @service_fixture, or for a fixture by its name.
             """,
@@ -215,13 +215,13 @@ def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest
     assert told.startswith(
         dedent("""\
             _________________________ ERROR at teardown of test_it _________________________
-            E   looprig.exceptions.StuckTaskError: 1 task(s) of test_it swallowed their cancellation 3 times and were left behind.
+            E   looprig.StuckTaskError: 1 task(s) of test_it swallowed their cancellation 3 times and were left behind.
                   test_it.py:15: test_it
                   test_it.py:9: a task
                 Let asyncio.CancelledError pass, or end the task before its fixture or test ends.
                 a task waits at
                   test_it.py:12 in stubborn
-            """)  # noqa: E501
+            """)
     )
 
 

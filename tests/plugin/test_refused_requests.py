@@ -44,7 +44,7 @@ def test_asks_rightly(request):
 def test_a_refused_test_harms_no_other(pytester: pytest.Pytester, wrong: str) -> None:
     result = run(pytester, HEAD + wrong + RIGHT)
     result.assert_outcomes(passed=3, failed=1)
-    assert "test_wrong - looprig.exceptions.AskError" in output(result)
+    assert "test_wrong - looprig.AskError" in output(result)
 
 
 @pytest.mark.parametrize("scope", ["function", "class", "module", "session"])
@@ -183,7 +183,7 @@ def test_a_loop_that_is_refused_to_a_fixture_is_not_kept(pytester: pytest.Pytest
         """,
     )
     result.assert_outcomes(passed=1, errors=1)
-    assert "ERROR test_it.py::test_wrong - looprig.exceptions.AskError" in output(result)
+    assert "ERROR test_it.py::test_wrong - looprig.AskError" in output(result)
 
 
 def test_what_the_refused_test_would_have_had_binds_nobody(pytester: pytest.Pytester) -> None:

@@ -183,7 +183,9 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
 
 def _is_unlike_sync(item: pytest.Function) -> bool:
     function = inner_test(item.obj)
-    return is_async_function(function) or not is_what_its_name_says(item.obj, item.originalname)
+    if is_async_function(function) or hides_async(function):
+        return True
+    return not is_what_its_name_says(item.obj, item.originalname)
 
 
 def _has_async(holder: Any) -> bool:

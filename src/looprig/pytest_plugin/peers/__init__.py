@@ -1,7 +1,7 @@
 """The other async plugins that looprig knows, and which of them are active in a run.
 
 To add one, write a file with a `PEER` (`peer` has all that it can tell) and give it a row here. Every run loads this
-file, and those of the plugins that are active in it.
+file; those of active plugins are loaded once something async was collected, or where one may claim every async test.
 """
 
 import importlib
@@ -12,20 +12,22 @@ import pytest
 if TYPE_CHECKING:
     from looprig.pytest_plugin.peers.peer import Peer
 
-__all__ = ["active_peers", "claims_everything", "has_other_runners", "has_policy_fixture", "header", "is_from_peer"]
+__all__ = ["active_peers", "claims_everything", "has_other_runners", "header", "is_from_peer", "setting"]
 
 
 @final
 class Row:
     """How to tell that a plugin is active, and which of the files beside this one describes it."""
 
-    def __init__(self, file: str, *plugins: str, made_by_conftest: str = "") -> None:
+    def __init__(self, file: str, *plugins: str, mode: str = "", made_by_conftest: str = "") -> None:
         """`plugins` are its names: that of its entry point, and that of its module where it is loaded with `-p`.
 
-        A conftest may also make a plugin itself, from the class `made_by_conftest`.
+        Unless its setting `mode` is on, it doesn't claim every async test. A conftest may also make a plugin itself,
+        from the class `made_by_conftest`.
         """
         self._file = file
         self._plugins = plugins
+        self._mode = mode
         self._class = made_by_conftest
 
     def is_active(self, manager: pytest.PytestPluginManager) -> bool:
@@ -34,6 +36,13 @@ class Row:
             return True
         return bool(self._class) and any(type(plugin).__name__ == self._class for plugin in manager.get_plugins())
 
+    def may_claim_everything(self, config: pytest.Config) -> bool:
+        """Return whether the plugin takes part in a run, and may claim every async test in it."""
+        if not self.is_active(config.pluginmanager):
+            return False
+        value = setting(config, self._mode) if self._mode else "auto"
+        return str(getattr(value, "value", value)) in {"auto", "True"}
+
     def load(self) -> "Peer":
         """Import the file that describes it."""
         peer: Peer = importlib.import_module(f"looprig.pytest_plugin.peers.{self._file}").PEER
@@ -41,9 +50,9 @@ class Row:
 
 
 _ROWS: Final = (
-    Row("pytest_asyncio", "asyncio", "pytest_asyncio.plugin"),
-    Row("anyio", "anyio", "anyio.pytest_plugin"),
-    Row("pytest_trio", "trio", "pytest_trio.plugin"),
+    Row("pytest_asyncio", "asyncio", "pytest_asyncio.plugin", mode="asyncio_mode"),
+    Row("anyio", "anyio", "anyio.pytest_plugin", mode="anyio_mode"),
+    Row("pytest_trio", "trio", "pytest_trio.plugin", mode="trio_mode"),
     Row("aiomisc", "aiomisc", "aiomisc_pytest", "aiomisc.pytest"),
     Row("alt_pytest_asyncio", "alt_pytest_asyncio.enable", made_by_conftest="AltPytestAsyncioPlugin"),
     Row("aiohttp", "aiohttp.pytest_plugin"),
@@ -59,7 +68,8 @@ def active_peers(config: pytest.Config) -> "list[Peer]":
 
 def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
     """Return the other plugins that claim every async test, each with what to do so that it no longer does."""
-    return [(peer, remedy) for peer in active_peers(config) if (remedy := peer.claims_everything(config)) is not None]
+    candidates = [row.load() for row in _ROWS if row.may_claim_everything(config)]
+    return [(peer, remedy) for peer in candidates if (remedy := peer.claims_everything(config)) is not None]
 
 
 def header(config: pytest.Config) -> str | None:
@@ -75,9 +85,12 @@ def header(config: pytest.Config) -> str | None:
     )
 
 
-def has_policy_fixture(config: pytest.Config) -> bool:
-    """Return whether another plugin has a fixture `event_loop_policy`."""
-    return any(peer.gives_policy for peer in active_peers(config))
+def setting(config: pytest.Config, name: str) -> object:
+    """Return an option or ini value of another plugin; `None` in versions of it that have none."""
+    try:
+        return config.getoption(name, None) or config.getini(name)
+    except (KeyError, ValueError):
+        return None
 
 
 def is_from_peer(definition: pytest.FixtureDef[Any]) -> bool:

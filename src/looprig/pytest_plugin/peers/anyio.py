@@ -5,7 +5,8 @@ from typing import Final, final
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.peers.peer import Peer, setting
+from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["PEER"]
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["Everything", "Peer", "is_declared", "setting"]
+__all__ = ["Everything", "Peer", "is_declared"]
 
 
 class Peer:
@@ -24,8 +24,6 @@ class Peer:
     """The fixture that does the same."""
     decorator: ClassVar[str] = ""
     """What makes a fixture explicitly its own, whichever test uses it."""
-    gives_policy: ClassVar[bool] = False
-    """Whether it has a fixture `event_loop_policy`."""
     put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = None
     """The mark that it puts on the function of every async test: its name and arguments."""
     put_on_items: ClassVar[str] = ""
@@ -77,14 +75,6 @@ class Everything(Peer):
     @override
     def surrounds_with(self, definition: Definition) -> bool:
         return (getattr(definition.func, "__module__", None) or "").startswith(self._module)
-
-
-def setting(config: pytest.Config, name: str) -> object:
-    """Return an option or ini value of another plugin; `None` in versions of it that have none."""
-    try:
-        return config.getoption(name, None) or config.getini(name)
-    except (KeyError, ValueError):
-        return None
 
 
 def is_declared(mark: str, item: pytest.Item) -> bool:

@@ -6,7 +6,8 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.is_async import is_async_test
-from looprig.pytest_plugin.peers.peer import Peer, is_declared, setting
+from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.peer import Peer, is_declared
 
 __all__ = ["PEER"]
 
@@ -18,7 +19,6 @@ class PytestAsyncio(Peer):
     name = "pytest-asyncio"
     mark = "@pytest.mark.asyncio"
     decorator = "@pytest_asyncio.fixture"
-    gives_policy = True
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         mode = setting(config, "asyncio_mode")

@@ -4,7 +4,8 @@ from typing import Final, final
 
 import pytest
 
-from looprig.pytest_plugin.peers.peer import Peer, is_declared, setting
+from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.peer import Peer, is_declared
 
 __all__ = ["PEER"]
 
