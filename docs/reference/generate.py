@@ -136,7 +136,7 @@ def _names_page() -> Iterator[str]:
     placed = {name for names in TOPICS.values() for name in names} | errors | {"__version__"}
     topics = {**TOPICS, "Other": tuple(sorted(set(modules) - placed))}
     yield from ("# Public names", "", "Most of these come from `looprig`: `from looprig import service_fixture`.")
-    yield "Toxics and a few more come from packages of their own, at the end of this page. [Errors](errors.md) have their own."
+    yield "Toxics and a few more come from other packages, at the end of this page. [Errors](errors.md) have their own."
     for topic, names in topics.items():
         if known := [name for name in names if name in modules]:
             yield from ("", f"## {topic}")

@@ -3,7 +3,7 @@
 Invariant: a finding reads the same whichever checker found it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, final
 
 from looprig.check.source import Spot
@@ -91,4 +91,3 @@ class Finding:
     spot: Spot
     code: Code
     message: str
-    fix: str = field(default="", compare=False)

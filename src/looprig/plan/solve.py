@@ -4,7 +4,6 @@ It is a union-find, linear in tests x closure. Does not know pytest: callers add
 Does not copy the instances that a test reaches: callers pass shared tuples, so that 20,000 similar tests need only one.
 """
 
-from collections.abc import Sequence
 from typing import final
 
 from looprig.plan.model import Component, Declaration, Instance, Plan, TestKey
@@ -90,8 +89,3 @@ class Planner:
                     known.add(key)
                     component.declarations.append(declaration)
         return Plan(list(by_root.values()), self._reached, self._instances, of_instance, self._declared)
-
-    @property
-    def instances(self) -> Sequence[Instance]:
-        """All instances added so far, by number."""
-        return self._instances

@@ -3,7 +3,6 @@
 Does not look for fixtures (`services` and `existence` do).
 """
 
-import inspect
 import typing
 from typing import Any
 
@@ -15,15 +14,14 @@ from looprig.declare.proxy import is_proxy_class, kind_of_proxy, proxied_service
 from looprig.declare.service import same_class
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin.collection.annotations import Target, client_service, is_client, unwrapped
+from looprig.pytest_plugin.collection.annotations import Target, client_service, is_client, unwrapped, written_function
 
 __all__ = ["fits", "undeclared", "unresolved"]
 
 
 def unresolved(function: Any, name: str) -> str | None:
     """Return the text of a parameter's annotation, if that means nothing at run time."""
-    function = inspect.unwrap(getattr(function, "__func__", function))
-    annotation = annotations_of(function).get(name)
+    annotation = annotations_of(written_function(function)).get(name)
     return annotation if isinstance(annotation, str) else None
 
 

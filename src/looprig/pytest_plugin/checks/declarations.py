@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from looprig.declare.fields import Source, resolve_fields
+from looprig.declare.fields import Source
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import visible_definitions
@@ -63,13 +63,10 @@ def late_providers(collected: Collected) -> Found:
 def _late(registry: Registry) -> Iterator[tuple[str, LooprigError]]:
     for fixture, spec in registry.services.items():
         try:
-            now = resolve_fields(spec, registry.living_services)
+            for source, provider in registry.late_services(spec):
+                yield fixture, _came_late(spec, source, provider)
         except DeclarationError as error:
             yield fixture, error
-            continue
-        for source, later in zip(registry.sources(spec), now, strict=True):
-            if later.service is not None and source.service is None:
-                yield fixture, _came_late(spec, source, later.service)
 
 
 def _came_late(spec: ServiceSpec, source: Source, provider: ServiceSpec) -> DeclarationError:

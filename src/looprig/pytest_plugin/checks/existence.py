@@ -62,10 +62,10 @@ class Existence:
 
     def missing(self, items: Iterable[pytest.Item]) -> Found:
         """Yield each parameter of these tests that no fixture answers, or one that ends too soon."""
-        seen: set[object] = set()
         reported: set[tuple[Callable[..., Any], str]] = set()
         for item in items:
-            if isinstance(item, pytest.Function) and self._may_lack(item, seen):
+            is_excused = not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers())
+            if isinstance(item, pytest.Function) and not is_excused:
                 for parameter, _, error in self.of_closure(item):
                     if parameter not in reported:
                         reported.add(parameter)
@@ -81,21 +81,6 @@ class Existence:
             for (_, name), found, error in self.of_closure(item)
             if name not in item.funcargs and (self._registry.services or (found is None and error.fix != _add(name)))
         ]
-
-    def _may_lack(self, item: pytest.Function, seen: set[object]) -> bool:
-        """Return whether a test may lack a fixture; `seen` are the closures that were looked at before."""
-        info = closure_of(item)
-        names, by_name = info.names, info.definitions
-        implied = self._registry.implied
-        is_whole = all(name in by_name or name == _REQUEST for name in names)
-        if is_whole and implied:
-            asked = self._registry.asked_by(item.obj)
-            is_whole = all(name == _REQUEST or name in asked or by_name[name][-1] not in implied for name in names)
-        key = (item.parent, *names)
-        if (is_whole and key in seen) or not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers()):
-            return False
-        seen.add(key)
-        return True
 
     def of_closure(
         self, item: pytest.Function

@@ -13,7 +13,7 @@ import pytest
 
 from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat import Definition, has_fixtures
-from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.collection.registry import Registry, plain
 from looprig.pytest_plugin.peers.peer import Peer, is_declared
 
 __all__ = ["Party", "Remedies"]
@@ -31,8 +31,7 @@ class Party:
     @property
     def function(self) -> Any:
         """The function behind it."""
-        function: object = getattr(self.what, "obj", None) if isinstance(self.what, pytest.Item) else self.what.func
-        return getattr(function, "__func__", function)
+        return plain(getattr(self.what, "obj", None) if isinstance(self.what, pytest.Item) else self.what.func)
 
     @property
     def owner_name(self) -> str:

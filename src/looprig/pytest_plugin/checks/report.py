@@ -18,7 +18,7 @@ from looprig.pytest_plugin._compat import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
 from looprig.pytest_plugin.options import PROPERTY
 
-__all__ = ["Refusal", "show_summary"]
+__all__ = ["Refusal", "many", "show_summary"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
 
@@ -73,14 +73,14 @@ def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.Tes
     if not reported:
         return
     count = len(set[str]().union(*(tests for _, tests in reported.values())))
-    terminal.section(f"looprig: {_many(len(reported), 'error')} in {_many(count, 'test')}", red=True)
+    terminal.section(f"looprig: {many(len(reported), 'error')} in {many(count, 'test')}", red=True)
     for number, (text, tests) in enumerate(reported.values()):
         if number:
             terminal.write_line("")
         for line in text.splitlines():
             terminal.write_line(line)
         if len(reported) > 1:
-            terminal.write_line(f"({_many(len(tests), 'test')})")
+            terminal.write_line(f"({many(len(tests), 'test')})")
 
 
 def _raise(errors: ItemErrors, item: pytest.Function) -> None:
@@ -105,5 +105,6 @@ def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
     return isinstance(error, DeclarationError) and error.code == "fixture-missing" and error.parameter in item.funcargs
 
 
-def _many(number: int, what: str) -> str:
+def many(number: int, what: str) -> str:
+    """Return a number with its noun: `1 error`, `2 errors`."""
     return f"{number} {what}{'' if number == 1 else 's'}"

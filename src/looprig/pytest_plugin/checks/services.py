@@ -4,11 +4,12 @@ Judges by what pytest resolved for the test: one service may be right in one fol
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from looprig.declare.fields import Source, resolve_fields
+from looprig.declare.fields import Source
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
@@ -152,7 +153,7 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
     owner = spec.cls.__qualname__
     visible = definitions_in_item(item, source.fixture)
     if not visible:
-        if not _came_late(registry, spec, source.field):  # which is reported by itself
+        if not _is_late(registry, spec, source):
             yield _missing(spec, source, item)
         return
     found = visible[-1]
@@ -185,13 +186,11 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
             )
 
 
-def _came_late(registry: Registry, spec: ServiceSpec, field: str) -> bool:
-    """Return whether a service now provides a Protocol that none provided when its taker was resolved."""
-    try:
-        now = resolve_fields(spec, registry.living_services)
-    except DeclarationError:
-        return False
-    return any(source.field == field and source.service is not None for source in now)
+def _is_late(registry: Registry, spec: ServiceSpec, source: Source) -> bool:
+    """Return whether the service for a field was imported too late, which `declarations` reports."""
+    with suppress(DeclarationError):
+        return any(source is late for late, _ in registry.late_services(spec))
+    return False
 
 
 def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> DeclarationError:

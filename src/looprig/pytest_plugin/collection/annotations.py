@@ -17,7 +17,16 @@ from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, 
 from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.location import Location, is_of_looprig
 
-__all__ = ["Annotations", "Target", "asks_nothing", "client_service", "is_client", "target_of", "unwrapped"]
+__all__ = [
+    "Annotations",
+    "Target",
+    "asks_nothing",
+    "client_service",
+    "is_client",
+    "target_of",
+    "unwrapped",
+    "written_function",
+]
 
 _UNKNOWN: Final = object()
 
@@ -76,6 +85,11 @@ def asks_nothing(function: object) -> bool:
     return not annotations or (len(annotations) == 1 and "return" in annotations)
 
 
+def written_function(function: Any) -> Any:
+    """Return a function as it is written, without the wrappers of decorators and classes."""
+    return inspect.unwrap(getattr(function, "__func__", function))
+
+
 @final
 class Annotations:
     """The annotations of functions, evaluated: each text once for each module."""
@@ -87,7 +101,7 @@ class Annotations:
         """Return the name and annotation of each parameter whose annotation means something at run time."""
         if asks_nothing(function):
             return ()
-        function = inspect.unwrap(getattr(function, "__func__", function))
+        function = written_function(function)
         if not isinstance(function, FunctionType):
             return ()
         return [*self._evaluate(annotations_of(function), function)]

@@ -193,6 +193,19 @@ class Registry:
         """
         return [spec for spec in declared_services() if spec.cls in self._seen or _is_current(spec.cls)]
 
+    def late_services(self, spec: ServiceSpec) -> list[tuple[Source, ServiceSpec]]:
+        """Return the fields of a service that a service answers now, but that none did when they were resolved.
+
+        Raises:
+            DeclarationError: the fields cannot be resolved any more.
+        """
+        now = resolve_fields(spec, self.living_services)
+        return [
+            (source, later.service)
+            for source, later in zip(self.sources(spec), now, strict=True)
+            if later.service is not None and source.service is None
+        ]
+
     # Questions
 
     def asked_by(self, function: Callable[..., Any]) -> dict[str, Target]:

@@ -28,7 +28,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known, plain
+from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known
 
 __all__ = ["FixtureEdges"]
 
@@ -109,7 +109,7 @@ class FixtureEdges:
             self._fields(spec, found)
             return
         function = item.obj if user is None else user.func
-        if name in self._registry.asked.get(getattr(function, "__func__", function), {}):
+        if name in self._registry.asked_by(function):
             return
         if self._is_new(code_of(function), name, found) and (asked := self._asked(item, user, name)) is not None:
             self._add("fixture-type", asked, self._types.gives(found), self._provider(found))
@@ -214,7 +214,7 @@ class FixtureEdges:
         if (found := self._providers.get(definition)) is not None:
             return found
         target = self._registry.target(definition)
-        location = location_of(plain(definition.func)) if target is None else target.spec.location
+        location = location_of(definition.func) if target is None else target.spec.location
         name = self._registry.public_name(definition)
         place = f"{shown_place(location.path, self._root)}:{location.line}"
         found = self._providers[definition] = f'fixture "{name}" ({place})'

@@ -24,6 +24,7 @@ from looprig.check.source import Source
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.parameters import gives_parameter
+from looprig.pytest_plugin.checks.report import many
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.inspection import Inspection
 from looprig.pytest_plugin.inspect.types import Given, code_of
@@ -118,7 +119,7 @@ class MissingAnnotations(Inspection):
         for each in left:
             place = f"{shown_path(each.spot.path, self.root)}:{each.spot.line}:{each.spot.column}"
             yield f"{place}: {each.name} is left: {each.reason}"
-        what = f"{count} parameter{'' if count == 1 else 's'} in {files} file{'' if files == 1 else 's'}"
+        what = f"{many(count, 'parameter')} in {many(files, 'file')}"
         if self._is_writing or not count:
             yield f"Annotated {what}."
         else:

@@ -15,7 +15,6 @@ from looprig.pytest_plugin._compat import Definition, all_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin.inspect.inspection import Inspection
-from looprig.pytest_plugin.inspect.types import plain
 
 __all__ = ["Overview"]
 
@@ -74,7 +73,7 @@ class Overview(Inspection):
 
     def _place(self, definition: Definition) -> str:
         spec = self._spec(definition)
-        location = location_of(plain(definition.func)) if spec is None else spec.location
+        location = location_of(definition.func) if spec is None else spec.location
         return f"{shown_place(location.path, self.root)}:{location.line}"
 
     def _lines_of(self, definition: Definition, users: list[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from looprig.check.source import Spot
 from looprig.check.suppress import suppressed
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat.terminal import print_document, write_to_standard_error
+from looprig.pytest_plugin.checks.report import many
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.edges import FixtureEdges
 from looprig.pytest_plugin.inspect.inspection import Inspection
@@ -113,9 +114,9 @@ class TypeCheck(Inspection):
         for unread in judged.unread:
             reasons[unread.reason] = reasons.get(unread.reason, 0) + 1
         files = len({finding.spot.path for finding in findings})
-        head = f"{_many(len(findings), 'finding')} in {_many(files, 'file')}" if findings else "No finding"
-        yield f"{head}: {_many(judged.checked, 'edge')} checked with {self._checker.name}."
-        yield from (f"{_many(count, 'edge')} not checked: {reason}." for reason, count in sorted(reasons.items()))
+        head = f"{many(len(findings), 'finding')} in {many(files, 'file')}" if findings else "No finding"
+        yield f"{head}: {many(judged.checked, 'edge')} checked with {self._checker.name}."
+        yield from (f"{many(count, 'edge')} not checked: {reason}." for reason, count in sorted(reasons.items()))
         if judged.complaints:
             yield f"{self._checker.name} said: {judged.complaints}"
         if self.config.get_verbosity() > 0:
@@ -123,7 +124,3 @@ class TypeCheck(Inspection):
 
     def _unread(self, spot: Spot, name: str, reason: str) -> str:
         return f"{shown_path(spot.path, self.root)}:{spot.line}:{spot.column}: {name} not checked: {reason}"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

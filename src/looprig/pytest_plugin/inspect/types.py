@@ -24,9 +24,10 @@ from looprig.declare.hints import namespace_of
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.collection.annotations import written_function
 from looprig.pytest_plugin.collection.registry import Registry
 
-__all__ = ["FixtureTypes", "Given", "code_of", "known", "plain"]
+__all__ = ["FixtureTypes", "Given", "code_of", "known"]
 
 UNTYPED: Final = "no return annotation"
 
@@ -57,7 +58,7 @@ class FixtureTypes:
 
     def function(self, function: Any) -> tuple[Source, Function] | None:
         """Return the source of a function; `None` if there is none to read."""
-        function = plain(function)
+        function = written_function(function)
         code = getattr(function, "__code__", None)
         if not isinstance(code, CodeType):
             return None
@@ -117,7 +118,7 @@ class FixtureTypes:
         return Given(known(spec))
 
     def _stub(self, definition: Definition) -> Given:
-        stub = self._stubs.find(plain(definition.func).__module__ or "", definition.argname)
+        stub = self._stubs.find(written_function(definition.func).__module__ or "", definition.argname)
         return self._annotated(definition) if stub is None else Given(stub)
 
     def _annotated(self, definition: Definition) -> Given:
@@ -129,7 +130,7 @@ class FixtureTypes:
         if written.node.returns is None:
             self.untyped[definition] = source.spot(written.node)
             return Given(None, why=UNTYPED)
-        if _unwrap(plain(function)) != unwrap:
+        if _unwrap(written_function(function)) != unwrap:
             return Given(None, why="a decorator makes something else of it")
         text = _annotation(source, written, written.node.returns)
         return Given(dataclasses.replace(text, yields=unwrap != "value"), unwrap)
@@ -173,14 +174,9 @@ class FixtureTypes:
                         yield Written(source, each, tuple(spec.cls.__qualname__.split(".")[:-1])), source.spot(each)
 
 
-def plain(function: Any) -> Any:
-    """Return a function without the wrappers of decorators and classes."""
-    return inspect.unwrap(getattr(function, "__func__", function))
-
-
 def code_of(function: Any) -> object:
     """Return what is equal for all functions that one `def` makes."""
-    function = plain(function)
+    function = written_function(function)
     return getattr(function, "__code__", function)
 
 
