@@ -1,4 +1,4 @@
-"""The generated module. What can't be written into it is kept with the reason, and counted for users."""
+"""The generated module. Edges that can't be written into it are kept with the reason, and counted for users."""
 
 import ast
 from typing import TypeVar

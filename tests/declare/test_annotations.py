@@ -64,7 +64,7 @@ def function(
 
 @needs_deferred
 def test_each_annotation_of_a_function_stands_by_itself(define: Define) -> None:
-    """What can't be evaluated is its text, as if the module had imported `annotations` from `__future__`."""
+    """An annotation that can't be evaluated is its text, as with `from __future__ import annotations`."""
     module = define(FUNCTION)
     rest = module["Rest"]
     assert annotations_of(module["function"]) == {

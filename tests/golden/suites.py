@@ -1,4 +1,4 @@
-"""Runs suites with wrong declarations, and gives what a user reads, word for word.
+"""Runs of suites with wrong declarations, and what a user reads then, word for word.
 
 Paths are shown as the user's own: nothing of where looprig or the test stands. Each such run must end with status 1,
 2 or 4, and must show no line of looprig's own code.
@@ -36,7 +36,7 @@ def _run(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: st
 
 
 def told_at_collection(pytester: pytest.Pytester, suite: str | Mapping[str, str], *options: str) -> str:
-    """What the summary says of tests that are refused, each error once."""
+    """Return the summary of refused tests, each error once."""
     result = _run(pytester, suite, *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED, result.stdout.str()
     text = _between(result.stdout.str(), r"looprig: \d+ errors? in \d+ tests?")
@@ -44,21 +44,21 @@ def told_at_collection(pytester: pytest.Pytester, suite: str | Mapping[str, str]
 
 
 def told_with_the_plan(pytester: pytest.Pytester, suite: str | Mapping[str, str]) -> str:
-    """What `--explain-loops` shows of errors, below the plan."""
+    """Return the errors that `--explain-loops` shows below the plan."""
     text = _run(pytester, suite, "--explain-loops", "--collect-only", "-q").stdout.str()
     paragraphs = text.partition("\n\ntest_it.py::")[0].split("\n\n")
     return _clean(pytester, "\n\n".join(text for text in paragraphs if not text.startswith("loops of their own")))
 
 
 def told_at_import(pytester: pytest.Pytester, suite: str | Mapping[str, str]) -> str:
-    """What is told where a module cannot be imported."""
+    """Return the report of a module that cannot be imported."""
     result = _run(pytester, suite)
     assert result.ret in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR}
     return _clean(pytester, _between(result.stdout.str(), "ERRORS"))
 
 
 def told_at_run(pytester: pytest.Pytester, suite: str | Mapping[str, str], *, whole: bool = True) -> str:
-    """What is told where a test or its set-up fails; with `whole=False`, without the way there."""
+    """Return the report of a failed test or set-up; with `whole=False`, without the traceback."""
     # A task that an earlier test left for ever logs when it is collected: now, and not while a service starts here.
     gc.collect()
     result = _run(pytester, suite, "--tb=short", "--show-capture=no")

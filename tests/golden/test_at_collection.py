@@ -1,4 +1,4 @@
-"""What is wrong between declarations is an error of the tests that it concerns, and each stands in the summary once."""
+"""Declarations that contradict each other fail the tests that they concern, and the summary shows each error once."""
 
 from textwrap import dedent
 

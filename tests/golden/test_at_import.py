@@ -1,4 +1,4 @@
-"""What is wrong with a declaration by itself is told where it stands, when its module is imported."""
+"""A declaration that is wrong by itself is reported with its place when its module is imported."""
 
 from textwrap import dedent
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a service while tests run is told with the service, its place and its own lines alone."""
+"""An error of a service while tests run is reported with the service, its place and its own lines alone."""
 
 from textwrap import dedent
 
@@ -194,7 +194,7 @@ def test_a_wrong_use(pytester: pytest.Pytester, suite: str, expected: str) -> No
 
 
 def test_a_task_that_does_not_end(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told with the place where it was written, and with where it stands.
+    """It is reported with the place where it was written, and with the line where it waits.
 
     It sleeps, so that the loop holds it: one that waits for what only itself holds may be collected at any time.
     """

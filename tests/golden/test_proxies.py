@@ -1,4 +1,4 @@
-"""What is wrong with declarations of proxies, word for word."""
+"""Errors of declarations of proxies, word for word."""
 
 from textwrap import dedent
 

@@ -1,4 +1,4 @@
-"""What looprig touches that is private to pytest: `_compat` lists it all, with a reason each, and nothing else does."""
+"""Everything private to pytest is touched in `_compat` alone, which lists all of it with reasons."""
 
 import ast
 import re
@@ -45,7 +45,7 @@ def strings(tree: ast.Module) -> Iterator[str]:
 
 
 def own_names(tree: ast.Module) -> set[str]:
-    """What a module defines itself."""
+    """Return the names that a module defines itself."""
     kinds = (ast.FunctionDef, ast.ClassDef)
     return {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
 

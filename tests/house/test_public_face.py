@@ -55,7 +55,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_type_checkers_see_the_names_that_are_there_at_run_time(package: str) -> None:
-    """What is handed on as `X as X` is what a checker sees; `__all__` is what users get."""
+    """Checkers see the names imported as `X as X`; users get those in `__all__`."""
     file = sys.modules[package].__file__
     assert file is not None
     handed_on = {

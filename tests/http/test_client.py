@@ -29,7 +29,7 @@ def ask(asks: Asks, *, timeout: float = 30.0) -> None:
 
 
 class Echo(pydantic.BaseModel):
-    """What `/echo` reports about a request."""
+    """The report of `/echo` about a request."""
 
     method: str
     query: list[list[str]]
@@ -84,7 +84,7 @@ def test_without_into_the_whole_response_is_given_whatever_its_status() -> None:
 
 
 def test_into_decodes_unions_lists_and_none() -> None:
-    """`into` takes any type, not only classes."""
+    """`into` accepts any type, not only classes."""
 
     async def asks(api: TestClient[Shop]) -> None:
         assert await api.get("/users", into=list[User] | None) == [User(1, "ann")]

@@ -1,4 +1,4 @@
-"""Held ports: nobody gets one by chance, and the server that it is meant for can still bind it."""
+"""Held ports: no other process gets one by chance, and the server that it is meant for can still bind it."""
 
 import asyncio
 import json

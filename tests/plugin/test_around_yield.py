@@ -230,7 +230,7 @@ async def test_it(client):
 
 
 def test_a_fixture_that_fails_after_the_crash_too(pytester: pytest.Pytester) -> None:
-    """What the fixture raises on its way out is part of the crash; no error is lost."""
+    """An error that the fixture raises while it ends is part of the crash; no error is lost."""
     result = run(
         pytester,
         HEAD

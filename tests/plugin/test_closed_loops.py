@@ -20,7 +20,7 @@ def expect(*names):
 
 @loops
 def test_a_loop_that_a_test_closed_loses_no_teardown(pytester: pytest.Pytester, loop: str) -> None:
-    """What can still run does, and the error names the fixture and what closed its loop."""
+    """Everything that can still run does, and the error names the fixture and what closed its loop."""
     result = run(
         pytester,
         HEAD

@@ -34,7 +34,7 @@ async def leave(ending):
 @loops
 @pytest.mark.parametrize("way", ["group", "gather", "task"])
 def test_an_exit_of_a_task_loses_no_teardown(pytester: pytest.Pytester, loop: str, way: str) -> None:
-    """What the test was doing ends before its fixtures are torn down."""
+    """The test's own work ends before its fixtures are torn down."""
     bodies = {
         "group": "async with asyncio.TaskGroup() as group:\n            group.create_task(leave(SystemExit(3)))",
         "gather": "await asyncio.gather(leave(SystemExit(3)), asyncio.sleep(3600))",

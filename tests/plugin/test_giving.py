@@ -1,4 +1,4 @@
-"""What a fixture gives, as far as that is known before its set-up."""
+"""The value of a fixture, as far as that is known before its set-up."""
 
 import asyncio
 import re

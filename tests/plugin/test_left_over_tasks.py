@@ -195,7 +195,7 @@ async def test_does_not():
 
 
 def test_of_a_task_in_a_group_are_the_groups_too(pytester: pytest.Pytester) -> None:
-    """What the task of a group starts lives as long as the task does."""
+    """Tasks that a group's task starts live as long as that task does."""
     run(
         pytester,
         HEAD

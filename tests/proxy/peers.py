@@ -153,7 +153,7 @@ async def echoing(*toxics: Toxic, seed: int | None = None) -> AsyncGenerator[Tcp
 
 @dataclass
 class Met:
-    """What a client met: the received bytes, and whether the end was a reset."""
+    """A client's experience: the received bytes, and whether the end was a reset."""
 
     data: bytes
     was_reset: bool

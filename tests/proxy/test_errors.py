@@ -162,7 +162,7 @@ class Reaches:
 
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_a_cancellation_stays_one_whatever_nobody_took(run: Run, *, is_watched: bool) -> None:
-    """The errors are left for whoever watches, or noted if nobody does."""
+    """The errors are left for the watch, or noted if there is none."""
 
     async def scenario() -> None:
         reaches = Reaches()

@@ -1,4 +1,4 @@
-"""What pytest itself shows of services: `--fixtures`, `--setup-show`, `--fixtures-per-test`."""
+"""pytest's own options that show services: `--fixtures`, `--setup-show`, `--fixtures-per-test`."""
 
 import pytest
 

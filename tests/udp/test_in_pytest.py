@@ -271,7 +271,7 @@ def test_the_seed_of_the_run_makes_the_faults(pytester: pytest.Pytester) -> None
 
 
 def test_a_connection_that_began_in_one_test_goes_on_in_the_next(pytester: pytest.Pytester) -> None:
-    """What the proxy does for it isn't a task of the test's, although a call of the test started it."""
+    """A task of the proxy isn't one of the test's, although a call of the test started it."""
     suite = """
     @pytest.fixture(scope="module")
     async def client(flaky: Flaky):

@@ -332,7 +332,7 @@ class NoGenerator(Toxic):
     ],
 )
 def test_an_error_of_any_kind_in_a_toxic_is_reported(run: Run, toxic: Toxic, told: str) -> None:
-    """Also an outcome of pytest's, which is no `Exception`."""
+    """Outcomes of pytest, which aren't `Exception`s, included."""
 
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):

@@ -178,7 +178,7 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Shout(Toxic):
-    """A toxic of the suite's own, which is told the number of each datagram and keeps something between them."""
+    """A toxic of the suite's own, which gets the number of each datagram and keeps a state between them."""
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         met = flow.state(Met)
@@ -274,7 +274,7 @@ def test_a_toxic_that_applies_another_is_not_disturbed_by_what_arrives_meanwhile
 
 
 def test_a_toxic_may_end_its_own_block(run: Run) -> None:
-    """What it holds back of the same datagram goes on at once, and it is not asked about the next one."""
+    """The copies that it holds back go on at once, and it is not asked about the next datagram."""
 
     async def scenario() -> None:
         async with proxied() as (proxy, service, client):

@@ -10,7 +10,7 @@ EVERYTHING = (Loss(0.2), Duplication(0.2), Reordering(0.2, 0.001), Corrupt(0.002
 
 
 async def _faults(*toxics: Toxic, seed: int = SEED) -> tuple[str, ...]:
-    """What 150 datagrams and their answers met."""
+    """Return the fates of 150 datagrams and their answers."""
     async with proxied(*toxics, echoes=True, seed=seed) as (proxy, _, client):
         client.send(*numbered())
         with proxy.apply():

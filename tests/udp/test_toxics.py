@@ -1,4 +1,4 @@
-"""What each toxic does to datagrams under way, and what it notes."""
+"""The effects of each toxic on datagrams, and its notes."""
 
 import time
 

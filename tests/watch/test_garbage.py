@@ -215,7 +215,7 @@ def test_the_whole_heap_is_left_alone_where_nothing_could_report(run: Run, garba
 
 
 def test_a_failure_on_another_loop_is_no_reason_to_look(run: Run, garbage: Garbage) -> None:
-    """It reports to that loop's handler, where nobody is listening."""
+    """It is reported to that loop's handler, which nothing watches."""
     other = asyncio.new_event_loop()
     reports_of(other)
     future: asyncio.Future[None] = other.create_future()

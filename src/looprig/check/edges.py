@@ -31,7 +31,7 @@ CODES: Final[dict[Code, str]] = {
     "fixture-untyped": "A fixture does not say what it provides.",
     "override-type": "A fixture provides something else than the one that it overrides.",
     "parametrize-type": "A value of a parametrization is not of the type that its parameter declares.",
-    "provides-type": "A service does not have what a Protocol that it provides asks for.",
+    "provides-type": "A service does not implement a Protocol that it is declared to provide.",
     "declaration": "A declaration is wrong in another way.",
     "unused-ignore": "A comment suppresses nothing.",
 }

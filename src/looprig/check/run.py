@@ -109,7 +109,7 @@ def _read(checker: Checker, ran: "subprocess.CompletedProcess[str]", job: Job) -
     for diagnostic in checker.read(ran.stdout, job):
         said.setdefault(diagnostic.line, set()).add(diagnostic.kind)
     if "mismatch" not in said.get(SANE, ()):
-        raise ValueError("it let pass what is wrong")
+        raise ValueError("it accepted a line that is wrong")
     return said
 
 

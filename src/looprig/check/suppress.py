@@ -30,7 +30,7 @@ def suppressed(
     left: dict[tuple[str, int], list[Finding]] = {}
     for finding in sorted(set(findings)):
         left.setdefault((finding.spot.path, finding.spot.line), []).append(finding)
-    told: list[Finding] = []
+    unused: list[Finding] = []
     for source in sources:
         for spot, codes in _comments(source):
             here = left.get((spot.path, spot.line), [])
@@ -39,10 +39,10 @@ def suppressed(
                 if found is not None:
                     here.remove(found)
                 elif code not in CODES or whole is None or spot.path in whole:
-                    told.append(Finding(spot, "unused-ignore", _unused(code)))
+                    unused.append(Finding(spot, "unused-ignore", _unused(code)))
             if not codes:
-                told.append(Finding(spot, "unused-ignore", "a comment has to name what it ignores: ignore[code]"))
-    return sorted([*told, *(finding for findings in left.values() for finding in findings)])
+                unused.append(Finding(spot, "unused-ignore", "a comment has to name what it ignores: ignore[code]"))
+    return sorted([*unused, *(finding for findings in left.values() for finding in findings)])
 
 
 def _unused(code: str) -> str:

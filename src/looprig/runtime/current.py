@@ -40,17 +40,17 @@ class CurrentLoop:
             return
         self._was_there = self._local._loop  # noqa: SLF001 - see above
         self._was_set = getattr(self._local, "_set_called", _ABSENT)
-        self._local._loop = self._host.loop  # noqa: SLF001 - as above
+        self._local._loop = self._host.loop  # noqa: SLF001 - see `_policy`
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._host is None:
             return
-        current = self._local._loop  # noqa: SLF001 - as above
+        current = self._local._loop  # noqa: SLF001 - see `_policy`
         if current is not None and current is not self._host.loop:  # `None` is what `asyncio.run` leaves behind
             self._host.leaves_current = True
             return
-        self._local._loop = self._was_there  # noqa: SLF001 - as above
+        self._local._loop = self._was_there  # noqa: SLF001 - see `_policy`
         if self._was_set is not _ABSENT:
-            self._local._set_called = self._was_set  # noqa: SLF001 - as above
+            self._local._set_called = self._was_set  # noqa: SLF001 - see `_policy`

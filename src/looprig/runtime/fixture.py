@@ -158,7 +158,7 @@ class LiveFixture:
             else:
                 step = anext(generator)
             finally:
-                asyncio._register_task(task)  # noqa: SLF001 - as above
+                asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
             try:
                 await step
             except StopAsyncIteration:
@@ -281,7 +281,7 @@ class LiveFixture:
         never_ends.get_coro().close()
         try:
             other.close(self)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - raised with the others
             errors.append(error)
         return errors
 

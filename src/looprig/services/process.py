@@ -68,7 +68,7 @@ class ProcessService(ABC):
 
     host: str = config_field(factory=localhost)
     cwd: str | Path | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
-    stop_signal: signal.Signals = config_field(signal.SIGTERM)  # noqa: RUF009 - as above
+    stop_signal: signal.Signals = config_field(signal.SIGTERM)  # noqa: RUF009 - it makes a dataclass field
     stop_timeout: float = config_field(5.0)
     holds_port: bool = config_field(True)
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)

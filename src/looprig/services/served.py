@@ -19,7 +19,7 @@ class Served:
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
-    client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - as above
+    client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)
 
     @property

@@ -23,7 +23,7 @@ _REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
 
 
 def _reports(job: Job) -> Iterator[str]:
-    """Write the reports that the project's configuration asks for elsewhere: they are not about the project."""
+    """Yield options that redirect the reports that the project's configuration asks for: they aren't about it."""
     for name in _CONFIGURATIONS:
         with suppress(OSError):
             for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):

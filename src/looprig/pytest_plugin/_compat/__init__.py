@@ -1,4 +1,4 @@
-"""All that looprig touches and pytest keeps private, checked with pytest 9.2.
+"""Everything private to pytest that looprig touches, checked with pytest 9.2.
 
 Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object, and no type that pytest
 keeps private leaves this package. This file itself has what every run needs, one with nothing async too; it loads no
@@ -138,7 +138,7 @@ def is_unittest(item: pytest.Item) -> bool:
 
 
 def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
-    """Have `call` called before each request of a fixture is answered; return what undoes that, which `call` may do.
+    """Call `call` before each request of a fixture is answered. Return a function that undoes this, also in `call`.
 
     A hook would be called for every fixture of the run, and only after those that this one needs were set up.
     """

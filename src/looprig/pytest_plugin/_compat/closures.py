@@ -169,7 +169,7 @@ def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition
 
 
 def insert_fixture_name(item: pytest.Function, name: str, definition: Definition) -> None:
-    """Have `name` set up ahead of all that is not wider: parametrized fixtures decide what else is cached."""
+    """Make an item set `name` up before all that isn't wider: parametrized fixtures decide what else is cached."""
     names = item.fixturenames
     by_name = closure_of(item).definitions
     if name in names:

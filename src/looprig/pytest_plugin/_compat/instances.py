@@ -26,7 +26,7 @@ def cached_value(definition: Definition) -> Any:
 
 
 def poison(definition: Definition, error: BaseException) -> None:
-    """Have all further requests of a live fixture raise `error`, which is how pytest itself keeps a failed set-up."""
+    """Make all further requests of a live fixture raise `error`, as they do after a failed set-up."""
     if definition.cached_result is not None:
         definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
 

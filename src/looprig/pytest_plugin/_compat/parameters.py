@@ -29,7 +29,7 @@ def gives_parameter(definition: Definition) -> bool:
 
 
 def is_no_value(value: object) -> bool:
-    """Return whether pytest put this in place of a value since a parametrization has none: such a test is skipped."""
+    """Return whether this stands for the value of an empty parametrization, whose test is skipped."""
     return value is NOTSET
 
 

@@ -12,7 +12,7 @@ __all__ = ["print_document", "write_lines", "write_to_standard_error"]
 
 
 def write_to_standard_error(config: pytest.Config) -> None:
-    """Have pytest's own output written to standard error, so that standard output holds a document alone."""
+    """Redirect pytest's own output to standard error, so that standard output has nothing but a document."""
     if config.pluginmanager.has_plugin("terminalreporter"):
         config.get_terminal_writer()._file = sys.stderr
 

@@ -1,4 +1,4 @@
-"""Whether the annotation of a parameter fits its answer, and what is wrong with one that nothing answers.
+"""Checks of one annotation: whether it fits the parameter's fixture, and what is wrong if there is no fixture.
 
 Does not look for fixtures (`services` and `existence` do).
 """

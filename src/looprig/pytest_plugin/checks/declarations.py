@@ -1,6 +1,6 @@
 """Declarations that are broken by themselves, and the tests that use them.
 
-`collection` keeps an error of each broken declaration; here is which tests cannot run because of it.
+`collection` keeps an error for each broken declaration. This module finds the tests that can't run because of it.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _is_by(asker: Any, function: Any) -> bool:
 
 
 def late_providers(collected: Collected) -> Found:
-    """Yield Protocols whose provider was imported after a service that takes it had become a fixture."""
+    """Yield an error for each Protocol whose provider was imported after a service that requests it."""
     for fixture, error in _late(collected.registry):
         yield (
             error,

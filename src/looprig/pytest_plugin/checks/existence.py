@@ -1,12 +1,12 @@
-"""Whether each parameter has a fixture, and one that lives long enough.
+"""The check that each parameter has a fixture, and one that lives long enough.
 
-pytest reports both when it sets the test up. Here is what there is to add to that, and what is reported where no test
-is run. Does not look at types (`inspect` does), nor at what services and their annotations ask for (`services` does).
+pytest reports both when it sets a test up. This adds hints to its reports, and reports them itself when no test is run.
+Does not look at types (`inspect` does), nor at the fields and annotations of services (`services` does).
 
 Invariants:
-1. A run pays nothing for it until pytest does not find a fixture.
-2. What is missing because its own declaration is broken is not reported as well.
-3. Where no test is run, a test that is marked to be skipped or to fail may request what doesn't exist.
+1. In a run, nothing is computed until pytest doesn't find a fixture.
+2. A fixture that is missing because its declaration is broken is reported once.
+3. When no test is run, a test marked `skip`, `skipif` or `xfail` may request fixtures that don't exist.
 """
 
 import difflib
@@ -35,12 +35,12 @@ _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
 def missing_fixtures(collected: Collected) -> Found:
-    """Yield each parameter that no fixture answers, or one that ends too soon, whether or not the test is run."""
+    """Yield each parameter without a fixture, or whose fixture ends too soon, whether or not the test is run."""
     return Existence(collected.registry, collected.broken_names).missing(collected.items)
 
 
 def misunderstood_names(collected: Collected) -> Found:
-    """Yield the parameters that pytest would answer with a service that another test means by their name."""
+    """Yield the parameters that pytest would answer with the service that another test means by that name."""
     implied = collected.registry.implied
     if not implied:
         return
@@ -61,7 +61,7 @@ class Existence:
         self._broken = broken
 
     def missing(self, items: Iterable[pytest.Item]) -> Found:
-        """Yield each parameter of these tests that no fixture answers, or one that ends too soon."""
+        """Yield each parameter of these tests without a fixture, or whose fixture ends too soon."""
         reported: set[tuple[Callable[..., Any], str]] = set()
         for item in items:
             is_excused = not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers())
@@ -72,9 +72,9 @@ class Existence:
                         yield error, (item,)
 
     def hints(self, item: pytest.Function) -> list[DeclarationError]:
-        """Return what to add where pytest did not find a fixture for a test, or found one that is too narrow.
+        """Return additions to pytest's report of a fixture that it did not find, or that is too narrow.
 
-        It is nothing if the fixture just doesn't exist: pytest has said so.
+        There are none if the fixture just doesn't exist: pytest's own report says so.
         """
         return [
             error

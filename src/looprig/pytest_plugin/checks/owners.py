@@ -1,7 +1,7 @@
 """Async tests and fixtures that use each other and are run by different plugins.
 
-Each would be on the loop of its own plugin: "attached to a different loop", later and elsewhere. Does not decide who
-owns what (`peers.owners` does). A run without other async plugins pays nothing.
+Each would run on the loop of its own plugin, and later fail elsewhere with "attached to a different loop". Does not
+decide who owns what (`peers.active` does). A run without other async plugins pays nothing.
 """
 
 from typing import final
@@ -60,7 +60,7 @@ def _errors_of(group: Group, fixtures: _Fixtures, pairs: list[tuple[Party, Party
 
 
 def _fixtures_of(group: Group, owners: Peers) -> tuple[_Fixtures, list[tuple[Party, Party]]]:
-    """Return the async fixtures of a group, and the pairs with different owners; a sync one hands on what it uses."""
+    """Return the async fixtures of a group, and the pairs with different owners, also if a sync one is in between."""
     found: _Fixtures = {}
     reached: dict[Definition, frozenset[Definition]] = {}
     pairs: list[tuple[Party, Party]] = []

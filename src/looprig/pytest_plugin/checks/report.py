@@ -29,7 +29,7 @@ _FIXTURE: Final = "_looprig_refused"
 class Refusal:
     """Fails the tests that errors concern at their set-up.
 
-    `hints` finds what to add where pytest doesn't find a fixture, or finds one that is too narrow.
+    `hints` returns additions to pytest's own report of a fixture that it doesn't find, or that is too narrow.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def service_function(
 ) -> Any:
     """Return a fixture function that makes, starts and stops a service; `arguments` has the fixture of each field.
 
-    A field in `routed` is answered by a proxy, and gets what is behind it.
+    For a field in `routed`, the fixture is a proxy, and the value is the service behind it.
     """
 
     async def service(**values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The base of the options that inspect fixtures: they collect, look at what was collected, report, and run no test.
+"""The base of the options that inspect fixtures: they collect, report on what was collected, and run no test.
 
 Invariant: errors of collection do not stop an inspection, and are reported.
 """
@@ -79,8 +79,8 @@ class Inspection(ABC):
         """Inspect, instead of running tests."""
         if session.testsfailed:
             raise session.Interrupted("fixtures can't be inspected where tests can't be collected")
-        # What is made here stays until the process ends, which is soon. To search it for garbage, as the interpreter
-        # does several times on its way out, would take as long as all the rest.
+        # The objects made here live until the process ends, which is soon. Collecting garbage among them, as the
+        # interpreter does several times on exit, would take as long as everything else.
         was_enabled = gc.isenabled()
         gc.disable()
         try:

@@ -29,7 +29,7 @@ class Overview(Inspection):
     title = "fixtures"
 
     def report(self, session: pytest.Session) -> Iterator[str]:
-        """Yield what there is to say about all fixtures that are used, or all of one name."""
+        """Yield the description of all fixtures that are used, or of all with one name."""
         users: dict[object, dict[str, None]] = {}
         shown: dict[object, Definition] = {}
         names: dict[object, set[str]] = {}

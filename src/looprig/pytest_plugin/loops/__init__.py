@@ -1,1 +1,1 @@
-"""Which loops there will be: what a suite declares about them, and the plan."""
+"""The loops of a run: a suite's declarations about them, and the plan."""

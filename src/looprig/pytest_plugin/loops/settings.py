@@ -2,7 +2,7 @@
 
 Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.check` does).
 
-Invariant: what holds for a module or class is looked up once, however many tests it has.
+Invariant: what applies to a module or class is looked up once, however many tests it has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -73,9 +73,9 @@ class LoopSettings:
     # Looking up
 
     def is_provider(self, definition: Definition) -> bool:
-        """Return whether looprig goes by a fixture of this name.
+        """Return whether a fixture with the name of a setting is one.
 
-        It does not if the fixture wraps looprig's own, is async, or returns something else.
+        It isn't if it wraps looprig's own, is async, or returns something else.
         """
         known = self._providers.get(definition)
         if known is None:
@@ -90,7 +90,7 @@ class LoopSettings:
         return tuple(d for definitions in nearest for d in definitions if self.is_provider(d))
 
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
-        """Return whether a fixture holds for this test: if it might mean anything, only for tests that request it."""
+        """Return whether a fixture applies to a test. If its name may mean anything, the test has to request it."""
         if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":
@@ -99,7 +99,7 @@ class LoopSettings:
         return True
 
     def is_silent(self, item: pytest.Function) -> bool:
-        """Return whether nothing is declared about the loop of an item, as for nearly all."""
+        """Return whether nothing is declared about the loop of an item, which is the usual case."""
         known = self._silent.get(item.parent)
         if known is None:
             known = self._silent[item.parent] = not (self._nearest(item) or self.configs(item))
@@ -125,7 +125,7 @@ class LoopSettings:
         return is_builtin(definition) or (self.is_provider(definition) and self._holds(definition, item))
 
     def configs(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
-        """Return the `loop_config` declarations that hold for the item, the nearest last."""
+        """Return the `loop_config` declarations that apply to an item, the nearest last."""
         module = item.getparent(pytest.Module)
         found = self._configs.get(module)
         if found is None:
