@@ -77,9 +77,9 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
             """,
             """\
             __________________________ ERROR at setup of test_it ___________________________
-            E   looprig.DeclarationError: Db has no url, so a TestClient cannot know where to ask.
+            E   looprig.DeclarationError: Db has no url, so a TestClient cannot know where to send requests.
                   test_it.py:8: Db
-                Give it a `url` property, or take the service itself in the place of a client.
+                Give it a `url` property, or request the service itself instead of a client.
             """,
             id="no url",
         ),

@@ -72,12 +72,12 @@ from tests.services_in_pytest.folders import put
             tmp_pth asks for 'tmp_pth', but there is no such fixture that it could override.
               test_it.py:8: tmp_pth
               test_it.py:14: test_it
-            Add the fixture 'tmp_pth' that it overrides, or take the parameter out.
+            Add the fixture 'tmp_pth' that it overrides, or remove the parameter.
 
             egg asks for 'hen', which needs egg itself: neither can be set up first.
               test_it.py:12: egg
               test_it.py:10: hen
-            Take one of the parameters out.
+            Remove one of the parameters.
             """,
             id="fixtures that need themselves",
         ),

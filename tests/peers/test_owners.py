@@ -290,7 +290,7 @@ async def test_ours(between):
 test_ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
   test_it.py:13: test_ours
   test_it.py:5: theirs
-Let one plugin run both: make theirs with @pytest.fixture, or mark test_ours with @pytest.mark.asyncio.""",
+Let one plugin run both: declare theirs with @pytest.fixture, or mark test_ours with @pytest.mark.asyncio.""",
             "asyncio",
         ),
         (
@@ -309,7 +309,7 @@ async def test_theirs(ours):
 test_theirs is run by pytest-asyncio, and ours, which it uses, by looprig: they would be on different loops.
   test_it.py:8: test_theirs
   test_it.py:4: ours
-Let one plugin run both: take @pytest.mark.asyncio off test_theirs, or make ours with @pytest_asyncio.fixture.""",
+Let one plugin run both: remove @pytest.mark.asyncio from test_theirs, or declare ours with @pytest_asyncio.fixture.""",
             "asyncio",
         ),
         (
@@ -332,7 +332,7 @@ def test_sync(ours):
 ours is run by looprig, and theirs, which it uses, by pytest-asyncio: they would be on different loops.
   test_it.py:9: ours
   test_it.py:5: theirs
-Let one plugin run both: make theirs with @pytest.fixture, or make ours with @pytest_asyncio.fixture.""",
+Let one plugin run both: declare theirs with @pytest.fixture, or declare ours with @pytest_asyncio.fixture.""",
             "asyncio",
         ),
         (
@@ -359,7 +359,8 @@ shared (scope 'module') is shared by test_theirs, where anyio runs it, and test_
   test_it.py:8: shared
   test_it.py:12: test_theirs
   test_it.py:16: test_ours
-Let one plugin run both tests: take @pytest.mark.anyio off test_theirs, or mark test_ours with @pytest.mark.anyio.""",
+Let one plugin run both tests: remove @pytest.mark.anyio from test_theirs, or mark test_ours with \
+@pytest.mark.anyio.""",
             "anyio",
         ),
     ],

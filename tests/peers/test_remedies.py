@@ -20,7 +20,7 @@ async def theirs():
 
 async def test_ours(theirs): ...
 """,
-        "make theirs with @pytest.fixture, or mark test_ours with @pytest.mark.asyncio.",
+        "declare theirs with @pytest.fixture, or mark test_ours with @pytest.mark.asyncio.",
         (
             (f"@pytest_asyncio.fixture({WIDE})", '@pytest.fixture(scope="module")'),
             ("async def test", '@pytest.mark.asyncio(loop_scope="module")\nasync def test'),
@@ -38,7 +38,7 @@ async def ours():
 @pytest.mark.asyncio
 async def test_theirs(ours): ...
 """,
-        "take @pytest.mark.asyncio off test_theirs, or make ours with @pytest_asyncio.fixture.",
+        "remove @pytest.mark.asyncio from test_theirs, or declare ours with @pytest_asyncio.fixture.",
         (("@pytest.mark.asyncio\n", ""), ("@pytest.fixture", "@pytest_asyncio.fixture")),
     ),
     "a test of theirs and a service": (
@@ -56,7 +56,7 @@ class TestIt:
 
     async def test_theirs(self, db): ...
 """,
-        "take @pytest.mark.asyncio off test_theirs.",
+        "remove @pytest.mark.asyncio from test_theirs.",
         (("    pytestmark = pytest.mark.asyncio\n", ""),),
     ),
     "a test with a service and a wide fixture of theirs": (
@@ -76,7 +76,7 @@ async def theirs():
 
 async def test_ours(db, theirs): ...
 """,
-        "make theirs with @pytest.fixture.",
+        "declare theirs with @pytest.fixture.",
         ((f"@pytest_asyncio.fixture({WIDE})", '@pytest.fixture(scope="module")'),),
     ),
     "fixtures of both, under a sync test": (
@@ -94,7 +94,7 @@ async def ours(theirs):
 
 def test_sync(ours): ...
 """,
-        "make theirs with @pytest.fixture, or make ours with @pytest_asyncio.fixture.",
+        "declare theirs with @pytest.fixture, or declare ours with @pytest_asyncio.fixture.",
         (
             ("@pytest_asyncio.fixture\nasync def theirs", "@pytest.fixture\nasync def theirs"),
             ("@pytest.fixture\nasync def ours", "@pytest_asyncio.fixture\nasync def ours"),
@@ -140,5 +140,5 @@ async def test_ours(shared): ...
 def test_each_way_to_share_a_fixture_helps(pytester: pytest.Pytester, old: str, new: str) -> None:
     result = run_apart(pytester, SHARED, *beside("anyio"))
     result.assert_outcomes(errors=2)
-    assert "take @pytest.mark.anyio off test_theirs, or mark test_ours with @pytest.mark.anyio." in output(result)
+    assert "remove @pytest.mark.anyio from test_theirs, or mark test_ours with @pytest.mark.anyio." in output(result)
     run_apart(pytester, SHARED.replace(old, new), *beside("anyio")).assert_outcomes(passed=2)

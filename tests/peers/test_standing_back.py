@@ -147,5 +147,5 @@ def test_a_mark_of_the_suite_makes_a_test_theirs_though_it_uses_a_service(pytest
     options = (*beside("asyncio"), "-o", "asyncio_default_fixture_loop_scope=session", "--asyncio-mode=auto")
     result = run_apart(pytester, suite, *options)
     result.assert_outcomes(passed=1, errors=1)
-    assert "Let one plugin run both: take @pytest.mark.asyncio off test_ours." in output(result)
+    assert "Let one plugin run both: remove @pytest.mark.asyncio from test_ours." in output(result)
     run_apart(pytester, suite.replace("@pytest.mark.asyncio\n    ", ""), *options).assert_outcomes(passed=2)

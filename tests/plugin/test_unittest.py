@@ -75,7 +75,7 @@ class TestIsolated(unittest.IsolatedAsyncioTestCase):
 TestPlain.test_it is async: unittest calls it and never awaits it.
   test_it.py:12: TestPlain.test_it
   test_it.py:11: TestPlain
-Derive TestPlain from unittest.IsolatedAsyncioTestCase, which awaits it; or from nothing, and looprig runs it.
+Derive TestPlain from unittest.IsolatedAsyncioTestCase, which awaits it; or from no class, and looprig runs it.
 """,
         """\
 TestIsolated.setUp is async: unittest calls it and never awaits it.
@@ -87,7 +87,7 @@ test_wide is run by unittest, as TestIsolated is an IsolatedAsyncioTestCase, and
 they would be on different loops.
   test_it.py:17: test_wide
   test_it.py:7: wide
-Let one of them run both. If TestIsolated is derived from nothing, looprig runs its tests; or set up in asyncSetUp \
+Let one of them run both: derive TestIsolated from no class, and looprig runs its tests; or set up in asyncSetUp \
 what wide provides.
 """,
     ):

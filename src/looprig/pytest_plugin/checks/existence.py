@@ -117,13 +117,13 @@ class Existence:
         fix = self._fix(annotation, name, item, function)
         if user is not None and user.argname == name:
             what += " that it could override"
-            fix = f"Add the fixture {name!r} that it overrides, or take the parameter out."
+            fix = f"Add the fixture {name!r} that it overrides, or remove the parameter."
         elif user is not None and (found := definitions_in_item(item, name)):
             what = f"{label} asks for {name!r}, which needs {label} itself: neither can be set up first"
             return DeclarationError(
                 f"{what}.",
                 [(label, location_of(function)), (name, location_of(found[-1].func))],
-                "Take one of the parameters out.",
+                "Remove one of the parameters.",
                 "declaration",
                 name,
             )

@@ -58,7 +58,7 @@ class Remedies:
         assert theirs.owner is not None
         ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]
         if not ways:
-            return f"They cannot be used together: take {used.name} out of {user.name}."
+            return f"They cannot be used together: remove {used.name} from {user.name}."
         return f"Let one plugin run both: {', or '.join(ways)}."
 
     def of_sharing(self, one: Party, two: Party) -> str:
@@ -81,11 +81,11 @@ class Remedies:
             if claim is not None and not self._is_marked(owner, theirs.what):
                 yield f"have looprig run all tests ({claim})"
             elif owner.mark.rpartition(".")[2] in names:
-                yield f"take {owner.mark} off {theirs.name}"
+                yield f"remove {owner.mark} from {theirs.name}"
             else:
-                yield f"take the fixture {owner.fixture} out of {theirs.name}"
+                yield f"remove the fixture {owner.fixture} from {theirs.name}"
         elif owner.decorator and self._is_own(theirs):
-            yield f"make {theirs.name} with @pytest.fixture"
+            yield f"declare {theirs.name} with @pytest.fixture"
         elif claim is not None and not owner.decorator:
             yield f"have looprig run all tests ({claim})"
 
@@ -101,7 +101,7 @@ class Remedies:
             if not self._registry.is_used_by(item):
                 yield f"mark {item.originalname} with {owner.mark}"
         elif owner.decorator and self._is_own(ours) and not self._registry.is_of_service(ours.what):
-            yield f"make {ours.name} with {owner.decorator}"
+            yield f"declare {ours.name} with {owner.decorator}"
 
     def _is_own(self, party: Party) -> bool:
         path = Path(party.shown[1].path)

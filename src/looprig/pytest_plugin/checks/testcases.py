@@ -59,7 +59,7 @@ def async_test_of_test_case(item: pytest.Function) -> Iterator[DeclarationError]
         yield DeclarationError(
             f"{shown} is async: unittest calls it and never awaits it.",
             [(shown, location_of(item.obj)), (cls.__name__, location_of(cls))],
-            f"Derive {cls.__name__} from unittest.IsolatedAsyncioTestCase, which awaits it; or from nothing, and "
+            f"Derive {cls.__name__} from unittest.IsolatedAsyncioTestCase, which awaits it; or from no class, and "
             "looprig runs it.",
         )
 
@@ -83,7 +83,7 @@ def _two_loops(item: pytest.Function, cls: type, definition: Definition) -> Loop
         f"{item.name} is run by unittest, as {cls.__name__} is an IsolatedAsyncioTestCase, and {definition.argname}, "
         "which it uses, by looprig: they would be on different loops.",
         [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
-        f"Let one of them run both. If {cls.__name__} is derived from nothing, looprig runs its tests; or set up in "
+        f"Let one of them run both: derive {cls.__name__} from no class, and looprig runs its tests; or set up in "
         f"asyncSetUp what {definition.argname} provides.",
     )
 

@@ -98,9 +98,9 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
             raise DeclarationError(
-                f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to ask.",
+                f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
                 [spec.party],
-                "Give it a `url` property, or take the service itself in the place of a client.",
+                "Give it a `url` property, or request the service itself instead of a client.",
             )
         with sharing(service, running.connections(given)) as opened:
             yield opened
