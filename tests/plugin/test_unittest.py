@@ -175,7 +175,7 @@ class TestIt(unittest.IsolatedAsyncioTestCase):
     text = output(result)
     assert "test_it is run by unittest, as TestIt is an IsolatedAsyncioTestCase, and " in text
     assert f"{name}, which it uses, by looprig: they would be on different loops." in text
-    assert "Let one of them run both." in text
+    assert "Let one of them run both: " in text
 
 
 def test_a_plain_test_case_may_use_async_fixtures(pytester: pytest.Pytester) -> None:
