@@ -39,7 +39,7 @@ class Watching:
                 host = self._hosts.open_host(item)
                 if host is not None:
                     exceptions.attach(host.loop)
-                self._hosts.opened = lambda opened: exceptions.attach(opened.loop)
+                self._hosts.subscribe(lambda opened: exceptions.attach(opened.loop))
         if item.get_closest_marker(FORBID) is not None:
             module = getattr(item, "module", None)
             self._stack.enter_context(
@@ -69,7 +69,7 @@ class Watching:
             self._raise(item)
         finally:
             if self._hosts is not None:
-                self._hosts.opened = None
+                pass
             if self._exceptions is not None:
                 self._exceptions.detach()
                 self._exceptions = None
