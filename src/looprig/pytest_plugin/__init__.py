@@ -180,10 +180,9 @@ class Entry:
         if standby is None and self._collection is None:
             standby = self._check_plan_run()
         if standby is not None and standby.may_watch:
-            from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
+            from looprig.pytest_plugin.watch.table import watch  # noqa: PLC0415 - this loads asyncio
 
-            runner = standby.activate()  # it watches all loops, and may as well see them opened
-            self._manager.register(Watching(runner.hosts), "looprig.watching")
+            watch(session.config, standby.activate().hosts)
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
         """Enter the rooms while tests run: a test asks for a fixture that nobody was seen to use."""

@@ -36,7 +36,7 @@ _HOW_TO_DECLARE: Final = (
 
 @final
 class Admission:
-    """What was admitted so far, and what was not planned but came up at run time."""
+    """The fixtures admitted so far, and the components of those that only came up at run time."""
 
     def __init__(self, hosts: Hosts, loops: LoopPlan) -> None:
         self._hosts = hosts

@@ -1,9 +1,9 @@
-"""What fixtures hand down to everything that depends on them: changes of context variables, and live fixtures.
+"""Contexts: fixtures hand down their changes of context variables to everything that depends on them.
 
 Does not decide what depends on what (`fixtures` and `requests` do).
 
 Invariants:
-1. What a fixture sets in context variables is seen by its dependents, and by nothing else.
+1. A variable that a fixture sets is seen by its dependents, and by nothing else.
 2. A fixture that a test or fixture requests while it runs starts from a clean context, not from the requester's.
 """
 
@@ -52,7 +52,7 @@ class Contexts:
         return self.enter(carried, owner), live
 
     def inherited(self, definitions: Iterable[Definition]) -> Legacy:
-        """Return what a dependent of these fixtures inherits from all of them."""
+        """Return the sum of the legacies of `definitions`."""
         legacies = self.legacies
         live, carried = NOTHING
         for definition in definitions:

@@ -55,7 +55,7 @@ _Begun = tuple[LiveFixture, tuple[Changes, ...], Context]
 
 @final
 class _Facts:
-    """What each set-up of a fixture needs to know, looked up once for each definition."""
+    """The properties of a fixture that each set-up needs, looked up once for each definition."""
 
     __slots__ = (
         *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
@@ -80,7 +80,7 @@ class _Facts:
 
 @final
 class FixtureSetup:
-    """The hook that sets up fixtures, and what it has begun."""
+    """The hook that sets up fixtures, and the services that it began early."""
 
     def __init__(
         self,

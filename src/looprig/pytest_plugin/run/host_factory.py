@@ -146,7 +146,7 @@ def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio
     if not loop.is_closed():
         return loop
     raise DeclarationError(
-        f"Fixture {definition.argname} is to give the event loop, but gave a closed loop.",
+        f"Fixture {definition.argname} should return an open event loop, but it returned a closed one.",
         [(definition.argname, location_of(definition.func))],
         "Return or yield an open asyncio event loop, or give the fixture another name.",
     )
