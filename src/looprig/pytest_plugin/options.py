@@ -236,7 +236,7 @@ def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
 
 
 def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
-    """Whether any test has one of the markers. Looks once at each class and module."""
+    """Return whether any test has one of the markers that are watched. Look once at each class and module."""
     parents: dict[object, bool] = {}
     for item in items:
         for node in item.iter_parents():
