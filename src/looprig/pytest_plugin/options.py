@@ -1,4 +1,4 @@
-"""What looprig adds to pytest's configuration: options of the command line and the ini file, and markers.
+"""The options and markers that looprig adds to pytest's configuration.
 
 Every run loads this, so it imports nothing of looprig, and no loop factory before the first loop is opened.
 """
@@ -174,7 +174,7 @@ def inspection_asked_for(config: pytest.Config) -> str | None:
 
 @final
 class Options:
-    """What the command line asks for, or else the ini file. `timeout` is in seconds."""
+    """The options of a run: from the command line, or else from the ini file. `timeout` is in seconds."""
 
     __slots__ = ("debug", "debugging", "factory", "pool_size", "timeout")
 
