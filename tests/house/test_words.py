@@ -1,6 +1,6 @@
 """The form of docstrings: one style, so that a reader knows what to expect of the first words.
 
-Does not judge prose; reviews do. Ruff's D401 is off, since some folders below still fail it.
+Does not judge prose; reviews do. Ruff's D401 judges functions alone, and properties and fixtures as well.
 """
 
 import ast
@@ -12,21 +12,6 @@ from typing import Final
 import pytest
 
 from tests.house.repository import ROOT, python_files
-
-SOURCES: Final = ROOT / "src" / "looprig"
-
-UNFINISHED: Final = (
-    "pytest_plugin/options.py",
-    "pytest_plugin/run/factories.py",
-    "pytest_plugin/run/fixtures.py",
-    "pytest_plugin/run/hosts.py",
-    "pytest_plugin/run/made_sync.py",
-    "pytest_plugin/run/tests.py",
-    "pytest_plugin/run/waking.py",
-    "pytest_plugin/watch/__init__.py",
-    "pytest_plugin/watch/marked.py",
-)
-"""Files and folders whose docstrings are not in this form yet. Remove one when it is."""
 
 RIDDLE: Final = re.compile(r"(?:What|Has|Gone)\b")
 # A noun phrase, a question or the third person. A function's docstring is a command: "Return the loop of a test."
@@ -52,10 +37,6 @@ def is_wrong(node: ast.AST, opening: str) -> bool:
     return not is_noun and bool(NOT_IMPERATIVE.match(opening))
 
 
-def is_finished(path: Path) -> bool:
-    return not any(path.is_relative_to(SOURCES / entry) for entry in UNFINISHED)
-
-
 def wrong_openings(path: Path) -> list[str]:
     """Return the docstrings of a file that don't have the form, with their places."""
     return [
@@ -66,14 +47,7 @@ def wrong_openings(path: Path) -> list[str]:
 
 
 def test_functions_have_docstrings_in_the_imperative() -> None:
-    finished = (path for path in python_files("src/looprig") if is_finished(path))
-    assert [wrong for path in finished for wrong in wrong_openings(path)] == []
-
-
-@pytest.mark.parametrize("entry", UNFINISHED)
-def test_an_unfinished_file_is_still_wrong(entry: str) -> None:
-    inside = [path for path in python_files("src/looprig") if path.is_relative_to(SOURCES / entry)]
-    assert any(wrong_openings(path) for path in inside), f"{entry} is finished: remove it from UNFINISHED"
+    assert [wrong for path in python_files("src/looprig") for wrong in wrong_openings(path)] == []
 
 
 @pytest.mark.parametrize(

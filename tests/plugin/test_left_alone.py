@@ -86,7 +86,7 @@ def test_unittest_alone_is_not_touched(pytester: pytest.Pytester) -> None:
     files = {
         "conftest.py": """
             def pytest_unconfigure(config):
-                assert not config.pluginmanager.has_plugin("looprig.running")
+                assert not config.pluginmanager.has_plugin("looprig.runner")
             """,
         "test_it.py": """
             import unittest

@@ -226,7 +226,7 @@ def test_a_suite_without_anything_async_gets_no_hooks(pytester: pytest.Pytester)
 
                 def pytest_unconfigure(config):
                     manager = config.pluginmanager
-                    names = ("looprig.running", "looprig.setting_up")
+                    names = ("looprig.runner", "looprig.fixture_setup")
                     print("registered:", [name for name in names if manager.has_plugin(name)])
                 """,
             "test_it.py": """

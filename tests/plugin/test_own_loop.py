@@ -293,7 +293,7 @@ def test_one_that_gives_a_closed_loop_is_told(pytester: pytest.Pytester) -> None
         """,
     )
     assert "passed" not in result.parseoutcomes()
-    assert "Fixture loop is to give the event loop, but gave a closed loop." in output(result)
+    assert "Fixture loop should return an open event loop, but it returned a closed one." in output(result)
 
 
 @pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])

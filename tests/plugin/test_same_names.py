@@ -112,7 +112,7 @@ SYNC: Final[dict[str, str | Mapping[str, str]]] = {
         def test_one(loop, bot):
             loop.call_soon(bot.set_result, 1)
             assert loop.run_until_complete(bot) == 1
-        def test_two(request): assert not request.config.pluginmanager.has_plugin("looprig.running")
+        def test_two(request): assert not request.config.pluginmanager.has_plugin("looprig.runner")
         """,
     "loops of each other's": """
         @pytest.fixture

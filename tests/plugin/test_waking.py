@@ -97,11 +97,11 @@ def test_an_installed_plugin_with_async_fixtures_wakes_nothing_until_they_are_as
             """,
             "test_it.py": """
             def test_first(pytestconfig):
-                assert not pytestconfig.pluginmanager.has_plugin("looprig.running")
+                assert not pytestconfig.pluginmanager.has_plugin("looprig.runner")
 
             def test_asks(request, pytestconfig):
                 assert not request.getfixturevalue("wide").is_closed()
-                assert pytestconfig.pluginmanager.has_plugin("looprig.running")
+                assert pytestconfig.pluginmanager.has_plugin("looprig.runner")
                 assert request.getfixturevalue("loop") is request.getfixturevalue("wide")
 
             def test_asks_again(request):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.hooks import Collection
     from looprig.pytest_plugin.inspect.inspection import Inspection
     from looprig.pytest_plugin.loops.loop_plan import LoopPlan
-    from looprig.pytest_plugin.run.waking import Waking
+    from looprig.pytest_plugin.run.standby import Standby
 
 __all__: list[str] = []
 
@@ -79,8 +79,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     """Run an async test, unless a hook of the suite's does: those are registered later, and called before."""
-    running = pyfuncitem.config.pluginmanager.get_plugin("looprig.running")
-    return None if running is None else running.call(pyfuncitem)
+    runner = pyfuncitem.config.pluginmanager.get_plugin("looprig.runner")
+    return None if runner is None else runner.call(pyfuncitem)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -176,22 +176,21 @@ class Entry:
             _watch_proxies(session.config)
         if not has_watched_markers(session.items):
             return
-        waking = self._manager.get_plugin("looprig.waking")
-        if waking is None and self._collection is None:
-            waking = self._check_plan_run()
-        if waking is not None and waking.may_watch:
-            from looprig.pytest_plugin.watch.marked import Watching  # noqa: PLC0415 - asyncio
+        standby = self._manager.get_plugin("looprig.standby")
+        if standby is None and self._collection is None:
+            standby = self._check_plan_run()
+        if standby is not None and standby.may_watch:
+            from looprig.pytest_plugin.watch.table import watch  # noqa: PLC0415 - this loads asyncio
 
-            running = waking.wake()  # it watches all loops, and may as well see them opened
-            self._manager.register(Watching(running.hosts), "looprig.watching")
+            watch(session.config, standby.activate().hosts)
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
         """Enter the rooms while tests run: a test asks for a fixture that nobody was seen to use."""
-        waking = self._check_plan_run()
-        if waking is not None:
-            waking.asked(definition, request)
+        standby = self._check_plan_run()
+        if standby is not None:
+            standby.requested(definition, request)
 
-    def _check_plan_run(self) -> "Waking | None":
+    def _check_plan_run(self) -> "Standby | None":
         from looprig.pytest_plugin.checks.all_checks import check  # noqa: PLC0415 - a run with nothing async ends before
         from looprig.pytest_plugin.checks.item_errors import ItemErrors  # noqa: PLC0415
         from looprig.pytest_plugin.collection.collected import collect  # noqa: PLC0415
@@ -215,10 +214,10 @@ class Entry:
         return None
 
 
-def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "Waking | None":
+def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "Standby | None":
     from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - as above
     from looprig.pytest_plugin.checks.report import Refusal  # noqa: PLC0415
-    from looprig.pytest_plugin.run.waking import Waking  # noqa: PLC0415
+    from looprig.pytest_plugin.run.standby import Standby  # noqa: PLC0415
 
     session, existence = collected.session, Existence(collected.registry, collected.broken_names)
     manager = session.config.pluginmanager
@@ -232,11 +231,11 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "Wa
     if is_for_others or session.config.getoption("collectonly"):
         return None
     manager.register(Refusal(session, errors, existence.hints), "looprig.refusal")
-    waking = Waking(session, loops)
-    manager.register(waking, "looprig.waking")
+    standby = Standby(session, loops)
+    manager.register(standby, "looprig.standby")
     _watch_proxies(session.config)
-    waking.arrange(collected.items)
-    return waking
+    standby.arrange(collected.items)
+    return standby
 
 
 def _has_declarations() -> bool:

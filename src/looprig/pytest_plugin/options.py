@@ -1,4 +1,4 @@
-"""What looprig adds to pytest's configuration: options of the command line and the ini file, and markers.
+"""The options and markers that looprig adds to pytest's configuration.
 
 Every run loads this, so it imports nothing of looprig, and no loop factory before the first loop is opened.
 """
@@ -174,7 +174,7 @@ def inspection_asked_for(config: pytest.Config) -> str | None:
 
 @final
 class Options:
-    """What the command line asks for, or else the ini file. `timeout` is in seconds."""
+    """The options of a run: from the command line, or else from the ini file. `timeout` is in seconds."""
 
     __slots__ = ("debug", "debugging", "factory", "pool_size", "timeout")
 
@@ -236,7 +236,7 @@ def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
 
 
 def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
-    """Whether any test has one of the markers. Looks once at each class and module."""
+    """Return whether any test has one of the markers that are watched. Look once at each class and module."""
     parents: dict[object, bool] = {}
     for item in items:
         for node in item.iter_parents():

@@ -1,36 +1,49 @@
 """A temporary ban on `asyncio.get_event_loop`.
 
-Does not touch `asyncio.events.get_event_loop`, which asyncio itself calls. Pass modules that imported the function by
-name, to cover them too.
+Does not touch `asyncio.events.get_event_loop`, which asyncio itself calls.
+
+Invariant: the ban also covers the module of the test, which may have imported the function by name. It ends with the
+test.
 """
 
 import asyncio
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, final
 
-__all__ = ["forbidden"]
+from looprig.watch.watcher import WatchedTest, Watcher
+
+__all__ = ["GetEventLoopBan"]
 
 
-@contextmanager
-def forbidden(fail: Callable[[], Any], *modules: ModuleType) -> Generator[None, None, None]:
-    """Call `fail` instead of `get_event_loop` during the block, in asyncio and in `modules`."""
-    original = asyncio.get_event_loop
+@final
+class GetEventLoopBan(Watcher):
+    """A watcher that has `fail` called instead of `get_event_loop` during a test."""
 
-    def get_event_loop() -> Any:
-        return fail()
+    def __init__(self, fail: Callable[[], Any]) -> None:
+        self._original: Any = None
+        self._places: list[tuple[ModuleType, str]] = []
 
-    places = [
-        (module, name)
-        for module in (asyncio, *modules)
-        for name, value in list(vars(module).items())
-        if value is original
-    ]
-    for module, name in places:
-        setattr(module, name, get_event_loop)
-    try:
-        yield
-    finally:
-        for module, name in places:
-            setattr(module, name, original)
+        def get_event_loop() -> Any:
+            return fail()
+
+        self._substitute = get_event_loop
+
+    def begin_test(self, test: WatchedTest) -> None:
+        """Begin the ban, in asyncio and in the test's module."""
+        self._original = asyncio.get_event_loop
+        modules = (asyncio,) if test.module is None else (asyncio, test.module)
+        self._places = [
+            (module, name)
+            for module in modules
+            for name, value in list(vars(module).items())
+            if value is self._original
+        ]
+        for module, name in self._places:
+            setattr(module, name, self._substitute)
+
+    def end_test(self) -> None:
+        """End the ban."""
+        for module, name in self._places:
+            setattr(module, name, self._original)
+        self._places = []

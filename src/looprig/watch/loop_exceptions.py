@@ -1,62 +1,74 @@
-"""Exceptions that reach a loop's exception handler, so that a test can fail because of them.
+"""Exceptions that reach a loop's exception handler.
 
-Does not decide when to look at them; the plugin does. A loop's own handler is restored.
+Invariant: a loop's own handler is restored at the end of the test.
 """
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from typing import Any, final
 
 from looprig.exceptions import LoopExceptionsError
-from looprig.location import Location
 from looprig.watch.garbage import Garbage
+from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["LoopExceptions"]
 
 
 @final
-class LoopExceptions:
-    """The calls of the exception handlers of all loops it is attached to."""
+class LoopExceptions(Watcher):
+    """A watcher of the exception handlers of all loops of a test."""
 
-    def __init__(self, garbage: Garbage) -> None:
-        self._garbage = garbage
+    def __init__(self) -> None:
         self._attached: list[tuple[asyncio.AbstractEventLoop, Any]] = []
-        self.contexts: list[dict[str, Any]] = []
+        self._contexts: list[dict[str, Any]] = []
+        self._garbage = Garbage()
+        self._test: WatchedTest | None = None
 
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start collecting from a loop. Attaching twice is the same as once."""
+    def begin_test(self, test: WatchedTest) -> None:
+        """Start collecting."""
+        self._garbage.begin()
+        self._contexts = []
+        self._test = test
+
+    def add_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Replace the loop's exception handler. Doing so twice is the same as once."""
         if all(loop is not other for other, _ in self._attached):
             self._attached.append((loop, loop.get_exception_handler()))
             loop.set_exception_handler(self._handle)
 
     def _handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # Don't keep the task or future: everything it refers to could not be freed and reported.
-        self.contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
+        self._contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
 
-    def detach(self) -> None:
+    def take_errors(self) -> Sequence[LoopExceptionsError]:
+        """Return one error for everything that reached the handlers since the last time."""
+        # asyncio reports a failed task that was never awaited only when it is freed.
+        self._garbage.collect([loop for loop, _ in self._attached])
+        found, self._contexts = self._contexts, []
+        if not found or self._test is None:
+            return ()
+        test = self._test
+        shown = [_shown(number, context) for number, context in enumerate(found, 1)]
+        error = LoopExceptionsError(
+            f"{len(found)} exception(s) reached the loop's exception handler during {test.name}:\n" + "\n".join(shown),
+            [(test.name, test.location)],
+            "Await the tasks that raised, or handle the exceptions in them.",
+        )
+        error.__cause__ = next((c["exception"] for c in found if c["exception"] is not None), None)
+        return (error,)
+
+    def end_test(self) -> None:
         """Restore the loops' own handlers."""
         while self._attached:
             loop, handler = self._attached.pop()
             if not loop.is_closed():
                 loop.set_exception_handler(handler)
+        self._test = None
 
-    def take(self, test: tuple[str, Location]) -> LoopExceptionsError | None:
-        """Return an error for everything collected so far, or `None` if there was nothing.
-
-        asyncio reports a failed task that was never awaited only when it is freed, so this collects garbage first.
-        """
-        self._garbage.collect([loop for loop, _ in self._attached])
-        found, self.contexts = self.contexts, []
-        if not found:
-            return None
-        shown = [_shown(number, context) for number, context in enumerate(found, 1)]
-        error = LoopExceptionsError(
-            f"{len(found)} exception(s) reached the loop's exception handler during {test[0]}:\n" + "\n".join(shown),
-            [test],
-            "Await the tasks that raised, or handle the exceptions in them.",
-        )
-        error.__cause__ = next((c["exception"] for c in found if c["exception"] is not None), None)
-        return error
+    def close(self) -> None:
+        """Stop watching the garbage collector."""
+        self._garbage.close()
 
 
 def _shown(number: int, context: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ __all__ = ["Shield"]
 
 __tracebackhide__: Final = True  # errors that pass through here explain themselves
 
-_RUNNING: Final = "looprig.running"
+_RUNNING: Final = "looprig.runner"
 
 
 @final

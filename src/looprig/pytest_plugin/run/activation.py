@@ -1,6 +1,6 @@
-"""Puts the active part of the plugin together, once a run turns out to need a loop.
+"""The objects of `run`, made and registered once a run turns out to need a loop.
 
-Invariant: what is installed here is taken back when the run ends.
+Invariant: whatever is installed here is removed when the run ends.
 """
 
 import asyncio
@@ -15,19 +15,25 @@ from looprig.pytest_plugin.is_async import is_own_loop
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.peers import has_other_runners
-from looprig.pytest_plugin.run.fixtures import SettingUp
+from looprig.pytest_plugin.run.admission import Admission
+from looprig.pytest_plugin.run.contexts import Contexts
+from looprig.pytest_plugin.run.crashes import Crashes
+from looprig.pytest_plugin.run.fixtures import FixtureSetup
+from looprig.pytest_plugin.run.host_factory import HostFactory
 from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.tests import Running
+from looprig.pytest_plugin.run.limits import Limits
+from looprig.pytest_plugin.run.requests import Requests
+from looprig.pytest_plugin.run.tests import Runner
 from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["activate"]
 
 _SIGTERM_STATUS = 128 + signal.SIGTERM
-"""What shells report for a process that SIGTERM ended."""
+"""The exit status that shells report for a process ended by SIGTERM."""
 
 
-def activate(session: pytest.Session, loops: LoopPlan) -> Running:
-    """Register what runs async tests and fixtures, and return what runs the tests."""
+def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
+    """Register the hooks that run async tests and fixtures, and return the runner of tests."""
     if asyncio.events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own modules ask
         raise pytest.UsageError(
             "pytest was started by code that runs on an event loop (in a notebook, or by pytest.main in a coroutine), "
@@ -37,7 +43,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Running:
     config = session.config
     options = Options(config)
     try:
-        options.loop_factory()  # what there is not is told before any test runs
+        options.loop_factory()  # report a missing factory before any test runs
     except ExtraMissingError as error:
         raise pytest.UsageError(str(error)) from error
     interrupts = Interrupts(
@@ -47,18 +53,42 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Running:
         }
     )
     config.add_cleanup(interrupts.uninstall)
-    hosts = Hosts(loops, options)
-    owners = loops.settings.owners
-    setting_up = SettingUp(hosts, owners, loops.registry)
+
+    settings, registry = loops.settings, loops.registry
+    limits = Limits(settings, options)
+    hosts = Hosts(loops, HostFactory(settings, options), limits)
+    admission = Admission(hosts, loops)
+    contexts = Contexts()
+    crashes = Crashes(contexts)
+    requests = Requests(contexts, registry)
+    fixtures = FixtureSetup(
+        hosts,
+        admission=admission,
+        contexts=contexts,
+        crashes=crashes,
+        limits=limits,
+        requests=requests,
+        loops=loops,
+    )
+    # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
+    may_be_called = has_other_runners(config)
+    runner = Runner(
+        hosts,
+        contexts=contexts,
+        crashes=crashes,
+        limits=limits,
+        requests=requests,
+        interrupts=interrupts,
+        peers=settings.owners,
+        has_other_runners=may_be_called,
+    )
+
     for definition in all_definitions(session):
         if is_own_loop(definition):
-            make_dynamic(definition, lambda request: hosts.of_loop_request(request).loop)
+            make_dynamic(definition, lambda request: admission.host_for_loop(request).loop)
     manager = config.pluginmanager
-    manager.register(setting_up, "looprig.setting_up")
-    # Only where other hooks may call tests has ours to come before them; it costs every test.
-    may_be_called = has_other_runners(config)
-    running = Running(hosts, setting_up, loops.settings, options, interrupts, has_other_runners=may_be_called)
-    manager.register(running, "looprig.running")
+    manager.register(fixtures, "looprig.fixture_setup")
+    manager.register(runner, "looprig.runner")
     if may_be_called:
-        manager.register(running.made_sync, "looprig.made_sync")
-    return running
+        manager.register(runner.wrapped_tests, "looprig.wrapped_tests")
+    return runner

@@ -1,4 +1,4 @@
-"""The ends of tests: when all fixtures of a test are torn down, what it left over is ended, and then its own loop.
+"""The ends of tests: after the last fixture of a test is torn down, its left-over tasks end, and then its own loop.
 
 Does not end anything itself (`hosts` does).
 
@@ -10,39 +10,39 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.runtime.operation import Limit
+from looprig.pytest_plugin.run.limits import Limits
 from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Ends"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @final
 class Ends:
-    """Knows the test that runs, and has `end` called at its end."""
+    """The current test, for which `end` is called at its end."""
 
-    def __init__(self, end: Callable[[Any, RunningTest], None]) -> None:
+    def __init__(self, end: Callable[[Any, RunningTest], None], limits: Limits) -> None:
         self._end = end
-        self._item: pytest.Item | None = None
+        self._limits = limits
         self._running: RunningTest | None = None
-        self.limit: Limit | None = None
-        """The limit of the phase that runs."""
+        self.item: pytest.Item | None = None
+        """The current test, if `begin` was called for it."""
 
     def begin(self, item: pytest.Item) -> RunningTest:
-        """Return the owner of what the test starts. Its end is registered before anything else of the test."""
-        if item is self._item and self._running is not None:
+        """Return the owner of the tasks that a test starts. Call this before anything of the test is set up."""
+        if item is self.item and self._running is not None:
             return self._running
         running = self._running = RunningTest(item.name, getattr(item, "obj", None))
-        self._item = item
+        self.item = item
 
         def end() -> None:
-            self._item = self._running = None
+            self.item = self._running = None
             try:
                 self._end(item, running)
             finally:
                 running.is_over = True
-                self.limit = None
+                self._limits.end()
 
-        item.addfinalizer(end)  # finalizers run in reverse
+        item.addfinalizer(end)  # finalizers run in reverse order
         return running

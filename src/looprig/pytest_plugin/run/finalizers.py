@@ -2,7 +2,7 @@
 
 Does not decide when a fixture ends: pytest does.
 
-Invariant: each is a plain function without parameters. Other plugins look at the signatures of finalizers.
+Invariant: each is a plain function without parameters, since other plugins look at the signatures of finalizers.
 """
 
 from collections.abc import Callable, Generator
@@ -20,12 +20,12 @@ from looprig.runtime.tasks import RunningTest
 
 __all__ = ["ending_tasks_of", "finalizers_in", "finishing"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @contextmanager
 def finalizers_in(context: Context, definition: Definition, host: Host | None) -> Generator[None, None, None]:
-    """Have the finalizers that a fixture adds meanwhile run in a context, with the loop of `host` as current one."""
+    """Have the finalizers that a fixture adds in this block run in `context`, with the loop of `host` as current."""
     patched: Any = definition
     add = definition.addfinalizer
 
@@ -47,7 +47,7 @@ def finalizers_in(context: Context, definition: Definition, host: Host | None) -
 
 
 def finishing(definition: Definition, request: pytest.FixtureRequest) -> Callable[[], None]:
-    """Return a finalizer that tears a fixture down: it stands on another in a way that pytest doesn't know of."""
+    """Return a finalizer that tears a fixture down, for a fixture on which it depends without pytest's knowledge."""
 
     def finish() -> None:
         definition.finish(request=request)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def finishing(definition: Definition, request: pytest.FixtureRequest) -> Callabl
 
 
 def ending_tasks_of(owner: RunningTest, host: Host) -> Callable[[], None]:
-    """Return a finalizer that ends the tasks which a sync fixture started and left."""
+    """Return a finalizer that ends the tasks that a sync fixture left running."""
 
     def end() -> None:
         if not host.loop.is_closed():

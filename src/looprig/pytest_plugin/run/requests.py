@@ -1,22 +1,92 @@
-"""Requests at run time that were refused: each is about who asked, and pytest keeps none of them.
+"""Requests for fixtures at run time: by `ask`, and by `getfixturevalue` in sync code.
 
-Does not refuse (`hosts` does).
+Does not decide which requests are refused (`admission` does).
 
-Invariant: a set-up that ended because of a refusal leaves nothing in pytest's caches, whoever asked: the test, a
-fixture of any scope, `ask` or `getfixturevalue`.
+Invariant: a set-up that ended because of a refusal leaves nothing in pytest's caches, whoever made the request: the
+test, a fixture of any scope, `ask` or `getfixturevalue`.
 """
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final, final
 
 import pytest
 
 from looprig.exceptions import AskError
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import forget
+from looprig.pytest_plugin._compat.requests import (
+    active_definition,
+    item_request,
+    noting_requests,
+    resolved_definitions,
+)
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.run.contexts import NOTHING, Contexts
+from looprig.pytest_plugin.run.finalizers import finishing
+from looprig.runtime.context import Changes, apply_changes, new_in
+from looprig.runtime.fixture import LiveFixture
 
-__all__ = ["forget_refusal"]
+__all__ = ["Requester", "Requests", "forget_refusal"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+Requester = tuple[Definition, LiveFixture, tuple[Changes, ...]]
+"""An async fixture that makes a request, and the changes that its context carries."""
+
+Answer = tuple[Any, tuple[Changes, ...], frozenset[object]]
+"""The value of a requested fixture, the changes that are new to the requester, and the live fixtures under it."""
+
+
+@final
+class Requests:
+    """The requests of tests and fixtures that are running."""
+
+    def __init__(self, contexts: Contexts, registry: Registry) -> None:
+        self._contexts = contexts
+        self._registry = registry
+
+    def ask_for_test(self, item: pytest.Function, wanted: Any) -> Answer:
+        """Answer the request of an async test."""
+        _, before = self._contexts.inherited(resolved_definitions(item))
+        _, answer = self._ask(item_request(item), wanted, before)
+        return answer
+
+    def ask_for_fixture(self, request: pytest.FixtureRequest, requester: Requester, wanted: Any) -> Answer:
+        """Answer the request of an async fixture, which depends on the answer: it fails with it, and ends before it."""
+        definition, live, before = requester
+        found, answer = self._ask(request, wanted, before)
+        live.needs |= answer[2]
+        found.addfinalizer(finishing(definition, request))
+        return answer
+
+    def _ask(
+        self, request: pytest.FixtureRequest, wanted: Any, before: tuple[Changes, ...]
+    ) -> tuple[Definition, Answer]:
+        name = self._registry.name_of(wanted)
+        value = request.getfixturevalue(name)
+        found = active_definition(request, name)
+        live, carried = self._contexts.legacies.get(found, NOTHING)
+        return found, (value, new_in(carried, before), live)
+
+    @contextmanager
+    def carried_into(self, request: pytest.FixtureRequest, known: list[Definition]) -> Generator[None, None, None]:
+        """Add what sync code requests in this block to `known`, and what that sets to the current context."""
+        contexts = self._contexts
+
+        def note(found: Definition) -> None:
+            if found in known:
+                return
+            _, before = contexts.inherited(known)
+            known.append(found)
+            apply_changes(new_in(contexts.legacies.get(found, NOTHING)[1], before))
+
+        with noting_requests(request, note):
+            yield
 
 
 def forget_refusal(error: BaseException, definition: Definition, request: pytest.FixtureRequest) -> None:
-    """Have pytest set a fixture up anew for the next asker, if its set-up ended in a refusal."""
+    """Have pytest set a fixture up again for the next request, if its set-up ended in a refusal."""
     if not _is_refusal(error):
         return
     try:

@@ -1,13 +1,11 @@
-"""Watches the proxies of a run: gives them their seed, fails tests for their errors, and shows their log.
+"""The proxies of a run: they get their seed here, tests fail for their errors, and reports show their logs.
 
-Its hooks are registered when the first proxy starts: a run without one pays nothing. Does not start or stop proxies.
+Does not start or stop proxies. A run without one pays nothing: the watcher joins the others when the first proxy opens.
 
-Invariants:
-1. An unhandled error of a proxy fails the test that is running, once; if that fails anyway, the error is a note on it.
-2. The report of a failed test has the events from its own time, of each proxy that it uses.
+Invariant: the report of a failed test has the events from its own time, of each proxy that it uses.
 """
 
-from collections.abc import Generator
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, final
 
@@ -15,20 +13,29 @@ import pytest
 
 from looprig.exceptions import ProxyError
 from looprig.net.faults.watch import Watched, current_watch
+from looprig.pytest_plugin.watch.hooks import always, watchers_of
+from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["ProxyWatch", "watch_proxies"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _SEEDS: Final = 1 << 32
 _WATCHED: Final = pytest.StashKey[bool]()
 
 
 def watch_proxies(config: pytest.Config) -> None:
-    """Watch the proxies that open in a run from now on. Call it as often as you like."""
-    if not config.stash.get(_WATCHED, False):
-        config.stash[_WATCHED] = True
-        config.add_cleanup(ProxyWatch(config).close)
+    """Watch the proxies that open in a run from now on. Safe to call twice."""
+    if config.stash.get(_WATCHED, False):
+        return
+    config.stash[_WATCHED] = True
+    token = current_watch.set(ProxyWatch(config))
+
+    def stop() -> None:
+        with suppress(ValueError):  # set in another context
+            current_watch.reset(token)
+
+    config.add_cleanup(stop)
 
 
 def _seed_of(config: pytest.Config) -> int:
@@ -38,7 +45,7 @@ def _seed_of(config: pytest.Config) -> int:
         return given
     run: str | None = getattr(config, "workerinput", {}).get("testrunuid")
     if run is None:
-        import secrets  # noqa: PLC0415 - not before a proxy is opened
+        import secrets  # noqa: PLC0415 - most runs open no proxy
 
         return secrets.randbelow(_SEEDS)
     import hashlib  # noqa: PLC0415 - as above
@@ -47,24 +54,20 @@ def _seed_of(config: pytest.Config) -> int:
 
 
 @final
-class ProxyWatch:
+class ProxyWatch(Watcher):
     """The proxies of one run."""
+
+    prefix = "Besides, in a proxy: "
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        # Those that are open, each with the number of its events when the current test began; then those that ended
-        # during that test.
+        # Each proxy with the number of its events when the current test began. The ended ones ended during that test.
         self._open: dict[int, tuple[Watched, int]] = {}
         self._ended: list[tuple[Watched, int]] = []
+        self._has_joined = False
         self._seed: int | None = None
-        self._token = current_watch.set(self)
 
-    def close(self) -> None:
-        """End watching, as the run is over."""
-        with suppress(ValueError):  # ended in another context than it began in
-            current_watch.reset(self._token)
-
-    # What proxies call (`Watch`)
+    # Called by proxies (`Watch`)
 
     @property
     def seed(self) -> int:
@@ -75,9 +78,9 @@ class ProxyWatch:
 
     def begin(self, proxy: Watched) -> None:
         """Take note that a proxy is open."""
-        manager = self._config.pluginmanager
-        if not manager.is_registered(self):
-            manager.register(self, "looprig.proxy_watch")
+        if not self._has_joined:
+            self._has_joined = True
+            watchers_of(self._config).add(self, always)
         self._open[id(proxy)] = (proxy, 0)
 
     def end(self, proxy: Watched) -> None:
@@ -86,67 +89,34 @@ class ProxyWatch:
         if found is not None:
             self._ended.append(found)
 
-    # The current test
+    # Called for tests (`Watcher`)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Start over with each test."""
+    def begin_test(self, test: WatchedTest) -> None:
+        """Start over: only what happens from now on concerns this test."""
         self._ended.clear()
         self._open = {key: (proxy, proxy.event_count) for key, (proxy, _) in self._open.items()}
-        return (yield)
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Fail a test for the unhandled errors of its proxies."""
-        return (yield from self._failing())
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Do the same for errors in set-up, if there was no call, or after the call."""
-        return (yield from self._failing())
-
-    def _failing(self) -> Generator[None, object, object]:
-        try:
-            result = yield
-        except pytest.skip.Exception:
-            self._raise()
-            raise
-        except BaseException as failure:
-            for error in self._take():
-                failure.add_note(f"Besides, in a proxy: {error}")
-            raise
-        self._raise()
-        return result
-
-    def _raise(self) -> None:
-        errors = self._take()
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise ExceptionGroup("unhandled errors of proxies", errors)
-
-    def _take(self) -> list[ProxyError]:
+    def take_errors(self) -> Sequence[ProxyError]:
+        """Return the unhandled errors of all proxies that were open during the test."""
         return [error for proxy, _ in self._all() for error in proxy.take_errors()]
 
     def _all(self) -> list[tuple[Watched, int]]:
         return [*self._open.values(), *self._ended]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the log of events to a failure."""
-        report = yield
+    def sections(self, test_id: str) -> Sequence[tuple[str, str]]:
+        """Return the log of events during the test, with the command that repeats random faults."""
         active = [(proxy, before) for proxy, before in self._all() if proxy.event_count > before]
-        if report.failed and active:
-            shown = [proxy.render(since=before) for proxy, before in active]
-            random = [before for proxy, before in active if proxy.seed == self._seed and _has_toxics(proxy, before)]
-            if any(random):
-                # The numbers come from the index of a connection, which counts from when its proxy began.
-                run = f"--proxy-seed={self._seed}, with the tests that use that proxy before"
-                shown.append(f"The same faults again: pytest {run} '{item.nodeid}'")
-            elif random:
-                shown.append(f"The same faults again: pytest '{item.nodeid}' --proxy-seed={self._seed}")
-            report.sections.append(("Network faults", "\n".join(shown)))
-        return report
+        if not active:
+            return ()
+        shown = [proxy.render(since=before) for proxy, before in active]
+        random = [before for proxy, before in active if proxy.seed == self._seed and _has_toxics(proxy, before)]
+        if any(random):
+            # The numbers come from the index of a connection, which counts from when its proxy began.
+            run = f"--proxy-seed={self._seed}, with the tests that use that proxy before"
+            shown.append(f"The same faults again: pytest {run} '{test_id}'")
+        elif random:
+            shown.append(f"The same faults again: pytest '{test_id}' --proxy-seed={self._seed}")
+        return [("Network faults", "\n".join(shown))]
 
 
 def _has_toxics(proxy: Watched, before: int) -> bool:

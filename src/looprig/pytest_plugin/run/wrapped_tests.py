@@ -1,10 +1,10 @@
-"""Tests that are async behind a sync function: a decorator's wrapper, or what a hook or `--trace` put in their place.
+"""Async tests behind a sync function: a decorator's wrapper, or what a hook or `--trace` put in their place.
 
-Does not run what is an `async def` itself (`running` does).
+Does not run a test that is an `async def` itself (`tests` does).
 
 Invariants:
-1. The sync function is called by whoever would call it; only a coroutine that it gives is run.
-2. A test whose coroutine was made and dropped is an error, never a pass.
+1. The sync function is called by whoever would call it. Only the coroutine that it returns is run here.
+2. A test whose coroutine was created and then dropped is an error, never a pass.
 """
 
 import inspect
@@ -24,51 +24,51 @@ from looprig.pytest_plugin._compat.calls import tracing_debugger
 from looprig.pytest_plugin.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
 from looprig.pytest_plugin.peers.active import Peers
 
-__all__ = ["MadeSync", "closing_unstarted", "dropped_coroutines", "not_run"]
+__all__ = ["WrappedTests", "closing_unstarted", "dropped_coroutines", "not_run"]
 
-__tracebackhide__: Final = True  # what goes wrong in here is told by its message
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 Made = TypeVar("Made")
 RunTest = Callable[[pytest.Function, Callable[..., Any], dict[str, Any]], Any]
-"""Calls a function that gives a coroutine, and runs that as the call of a test."""
+"""Calls a function that returns a coroutine, and runs the coroutine as the call of a test."""
 
 
 @final
-class MadeSync:
-    """The hook that has the coroutines of such tests run, by `run_test`."""
+class WrappedTests:
+    """The hook that runs the coroutines of such tests, with `run_test`."""
 
-    def __init__(self, owners: Peers, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
-        self._owners = owners
+    def __init__(self, peers: Peers, run_test: RunTest, has_missed: Callable[[pytest.Item], bool]) -> None:
+        self._peers = peers
         self._run_test = run_test
         self._has_missed = has_missed
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
-        """Let no hook of the suite's own call a test that is async behind a sync function.
+        """Replace the test's function before a hook of the suite can call it.
 
-        Later than hooks that are first, which may make a sync test of an async one, and before those that call it.
+        This comes later than `tryfirst` hooks, which may wrap an async test, and before the hooks that call tests.
         """
         self.stand_in(pyfuncitem)
 
     def stand_in(self, pyfuncitem: pytest.Function) -> None:
-        """Replace a test by a function that runs the coroutine which the test returns, if it may return one."""
+        """Replace a test's function, if it may return a coroutine, by one that runs the coroutine."""
         function = pyfuncitem.obj
         if is_coroutine_function(function) or (
             not hides_async(function) and is_what_its_name_says(function, pyfuncitem.originalname)
         ):
             return
-        if self._owners.owner_of_test(pyfuncitem) is not None:
+        if self._peers.owner_of_test(pyfuncitem) is not None:
             return
 
         @wraps(function)
         def call(*arguments: Any, **by_name: Any) -> Any:
             return self._call(pyfuncitem, function, arguments, by_name)
 
-        def give_back() -> None:
+        def restore() -> None:
             pyfuncitem.obj = function
 
         pyfuncitem.obj = call
-        pyfuncitem.addfinalizer(give_back)
+        pyfuncitem.addfinalizer(restore)
 
     def _call(
         self, item: pytest.Function, function: Callable[..., Any], arguments: tuple[Any, ...], by_name: dict[str, Any]
@@ -83,7 +83,7 @@ class MadeSync:
             raise DeclarationError(
                 f"{item.name} is an async generator: pytest would never run it.",
                 [(item.name, location_of(function))],
-                "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
+                "Remove the yield from the test. Code that runs after a test belongs in a fixture.",
             )
         elif dropped:
             raise not_run(item, function, dropped[0])
@@ -93,7 +93,7 @@ class MadeSync:
 
 
 def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = None) -> DeclarationError:
-    """Return the error of an async test whose coroutine was made and dropped, or was not made at all."""
+    """Return the error of an async test whose coroutine was dropped, or never created."""
     if dropped is None:
         return DeclarationError(
             f"{item.name} did not run: something in its place was called, and nothing ran its coroutine.",
@@ -111,7 +111,7 @@ def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = Non
 
 @contextmanager
 def closing_unstarted(made: Made) -> Generator[Made, None, None]:
-    """Close a coroutine that was to be run meanwhile, and was not: the error of that is the one to report."""
+    """Close a coroutine that should run in this block but didn't, without a warning: an error was raised instead."""
     try:
         yield made
     finally:
@@ -120,7 +120,7 @@ def closing_unstarted(made: Made) -> Generator[Made, None, None]:
 
 
 def _own_code(function: Any) -> CodeType | None:
-    """The code of what is called first, which may be an object, and not of what stands behind it."""
+    """Return the code that a call runs first, of a function or a callable object, not the code that it wraps."""
     while isinstance(function, partial):
         function = function.func
     return getattr(function, "__code__", getattr(type(function).__call__, "__code__", None))
@@ -132,9 +132,9 @@ def _place(code: CodeType | None) -> Location:
 
 @contextmanager
 def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> Generator[list[CodeType], None, None]:
-    """Note the coroutines of a test that nobody awaits meanwhile, in place of the warning that Python has for them.
+    """Collect the coroutines of a test that are dropped in this block, instead of Python's warning about them.
 
-    Python calls this private function of `warnings` for each, in whatever thread, when the coroutine is let go.
+    Python calls a private function of `warnings` for each coroutine when it is freed, in any thread.
     """
     module: Any = warnings
     warn: Callable[[Any], None] = module._warn_unawaited_coroutine  # noqa: SLF001 - there is no public hook
@@ -143,7 +143,7 @@ def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> G
 
     def note(coroutine: Any) -> None:
         code = coroutine.cr_code
-        # What a hook put in the place of the test need not say what it stands for.
+        # A hook's substitute for the test need not name the test's function.
         if code is own or (code.co_name == item.originalname and code.co_filename == str(item.path)):
             dropped.append(code)
         else:
@@ -157,12 +157,12 @@ def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> G
 
 
 async def _traced(coroutine: Coroutine[Any, Any, Any], debugger: Any) -> Any:
-    """Run a coroutine under a debugger that stops at its first line, and stays with it when it waits.
+    """Run a coroutine under a debugger that stops at its first line and keeps tracing when it waits.
 
-    It is what `bdb.Bdb.runcall` does with a plain function.
+    `bdb.Bdb.runcall` does the same with a plain function.
     """
     debugger.reset()
-    # Python 3.14 and up has debuggers trace in several ways.
+    # From Python 3.14 on, a debugger has several ways to trace.
     start = getattr(debugger, "start_trace", partial(sys.settrace, debugger.trace_dispatch))
     stop = getattr(debugger, "stop_trace", partial(sys.settrace, None))
     start()

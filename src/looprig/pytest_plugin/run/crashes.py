@@ -1,0 +1,43 @@
+"""Crashes of fixtures that were alive: everything that depends on one fails with it.
+
+Does not notice crashes (`LiveFixture` does), and does not cancel the running test (its operation does).
+
+Invariant: a crash that a test reported is not raised again by the teardown of the fixture.
+"""
+
+from typing import final
+
+from looprig.exceptions import FixtureCrashedError
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.instances import poison
+from looprig.pytest_plugin.run.contexts import Contexts
+from looprig.runtime.fixture import LiveFixture
+
+__all__ = ["Crashes"]
+
+
+@final
+class Crashes:
+    """The crashes that no test has reported yet."""
+
+    def __init__(self, contexts: Contexts) -> None:
+        self._contexts = contexts
+        self._unreported: dict[FixtureCrashedError, LiveFixture] = {}
+
+    def add(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
+        """Have pytest raise a crash for all further requests of the fixture and of those that depend on it."""
+        # pytest knows which fixtures a fixture names, but not which ones it requested at run time.
+        for dependent, (needs, _) in self._contexts.legacies.items():
+            if live in needs:
+                poison(dependent, crash)
+        poison(definition, crash)
+        self._unreported[crash] = live
+
+    def report(self, error: BaseException) -> None:
+        """Note that an error was reported. If it is a crash, the fixture's teardown need not raise it."""
+        if isinstance(error, FixtureCrashedError) and (live := self._unreported.pop(error, None)) is not None:
+            live.reported = True
+
+    def forget(self, crash: FixtureCrashedError) -> None:
+        """Forget a crash because its fixture is torn down."""
+        self._unreported.pop(crash, None)

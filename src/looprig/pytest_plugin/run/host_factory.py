@@ -1,0 +1,152 @@
+"""Hosts, made as a suite declares its loops: by fixtures, `loop_config` or options.
+
+Does not decide when a loop is opened or closed (`hosts` does).
+
+Invariant: a suite may have a `loop_factory` or a `thread_pool_executor` fixture that means something else, which shows
+only when it is called. looprig then falls back to its own.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, final
+
+import pytest
+
+from looprig.exceptions import DeclarationError
+from looprig.location import location_of
+from looprig.plan import Component
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.requests import item_request
+from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant
+from looprig.pytest_plugin.loops.settings import LoopSettings
+from looprig.pytest_plugin.options import Options
+from looprig.runtime.host import Host, LoopFactory
+
+__all__ = ["HostFactory"]
+
+_DEFAULT_POOL_SIZE: Final = 4
+
+
+@final
+class HostFactory:
+    """The factory of all hosts of a run."""
+
+    def __init__(self, settings: LoopSettings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+
+    def make(self, item: pytest.Function, component: Component | None) -> tuple[Host, tuple[Definition, ...]]:
+        """Return a host for a test and all that shares its loop, and the fixtures that the loop was made from."""
+        if self._settings.is_silent(item) and (component is None or not component.declarations):
+            return self._make_plain(), ()
+        values: dict[str, Any] = {}
+        found: tuple[Definition, ...] = ()
+        for definition in self._settings.fixtures(item):
+            value = item_request(item).getfixturevalue(definition.argname)
+            if is_meant(definition.argname, value):  # otherwise the fixture only has that name
+                values[definition.argname] = value
+                found += (definition,)
+        debug = self._debug(item, component)
+        executor = self._executor(item, component, values)
+        lent = values.get("loop", values.get("event_loop"))
+        if lent is None:
+            return Host.open(self._loop_factory(item, component, values), debug=debug, executor=executor), found
+        host = Host.lent(_checked(lent, next(d for d in found if SETTINGS[d.argname] == "loop")))
+        if debug:
+            host.loop.set_debug(True)
+        if executor is not None:
+            host.loop.set_default_executor(executor())
+        return host, found
+
+    def _make_plain(self) -> Host:
+        """Return a host by the options alone, for a suite that declares nothing."""
+        options = self._options
+        size = options.pool_size
+        executor = None if size is None else partial(ThreadPoolExecutor, size)
+        return Host.open(options.loop_factory(), debug=options.debug, executor=executor)
+
+    def _loop_factory(
+        self, item: pytest.Function, component: Component | None, values: dict[str, Any]
+    ) -> LoopFactory | None:
+        declared = self._declared(item, component, "factory") or self._options.loop_factory()
+        if (given := values.get("loop_factory")) is not None:
+            return _loops_by(given, declared)
+        if (policy := values.get("event_loop_policy")) is not None:
+            return policy.new_event_loop  # type: ignore[no-any-return]
+        return declared
+
+    def _debug(self, item: pytest.Function, component: Component | None) -> bool:
+        declared = self._declared(item, component, "debug")
+        return self._options.debug if declared is None else bool(declared)
+
+    def _executor(
+        self, item: pytest.Function, component: Component | None, values: dict[str, Any]
+    ) -> Callable[[], ThreadPoolExecutor] | None:
+        make = values.get("thread_pool_executor")
+        if make is None and (declared := self._declared(item, component, "executor")) is not None:
+            return declared  # type: ignore[no-any-return]
+        size = values.get("thread_pool_size", self._options.pool_size)
+        if make is not None:
+            return _executors_by(make, size or _DEFAULT_POOL_SIZE)
+        return None if size is None else partial(ThreadPoolExecutor, size)
+
+    def _declared(self, item: pytest.Function, component: Component | None, name: str) -> Any:
+        """Return the nearest value that a `loop_config` declares. Those of all tests on one loop agree by now."""
+        if component is not None and name in {"factory", "executor"}:
+            about = "loop factory" if name == "factory" else "executor"
+            for declaration in component.declarations:
+                if declaration.about == about and declaration.place is None:
+                    return declaration.value
+            return None
+        for config in reversed(self._settings.configs(item)):
+            value = getattr(config, name)
+            if value is not None:
+                return value
+        return None
+
+
+def _loops_by(given: Any, otherwise: LoopFactory | None) -> LoopFactory:
+    """Return a factory that calls `given`, a factory or a policy, and falls back to `otherwise`."""
+    # A policy here is an easy mistake for users of `event_loop_policy`.
+    factory = given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        if _accepts(factory) and isinstance(made := factory(), asyncio.AbstractEventLoop):
+            return made
+        return (otherwise or asyncio.new_event_loop)()
+
+    return make_loop
+
+
+def _executors_by(given: Any, size: int) -> Callable[[], ThreadPoolExecutor]:
+    """Return a factory of executors that calls `given` with a size, and falls back to `ThreadPoolExecutor`."""
+
+    def make_executor() -> ThreadPoolExecutor:
+        if _accepts(given, size) and isinstance(made := given(size), ThreadPoolExecutor):
+            return made
+        return ThreadPoolExecutor(size)
+
+    return make_executor
+
+
+def _accepts(function: Callable[..., object], *arguments: object) -> bool:
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature, like some functions written in C
+        return True
+    return True
+
+
+def _checked(loop: asyncio.AbstractEventLoop, definition: Definition) -> asyncio.AbstractEventLoop:
+    if not loop.is_closed():
+        return loop
+    raise DeclarationError(
+        f"Fixture {definition.argname} should return an open event loop, but it returned a closed one.",
+        [(definition.argname, location_of(definition.func))],
+        "Return or yield an open asyncio event loop, or give the fixture another name.",
+    )

@@ -1,0 +1,70 @@
+"""Time limits: each phase of a test (set-up, call, teardown) has the same number of seconds.
+
+Does not cancel anything (operations do, see `looprig.runtime.operation`).
+
+Invariant: outside of a test's phases there is no limit.
+"""
+
+from typing import final
+
+import pytest
+
+from looprig.exceptions import TimeoutExpiredError
+from looprig.location import location_of
+from looprig.pytest_plugin.loops.settings import LoopSettings
+from looprig.pytest_plugin.markers import timeout_of
+from looprig.pytest_plugin.options import Options
+from looprig.runtime.operation import Limit
+
+__all__ = ["Limits"]
+
+
+@final
+class Limits:
+    """The limit of the phase that runs, and the seconds that each phase of the current test has."""
+
+    def __init__(self, settings: LoopSettings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._nearest: tuple[pytest.Collector | None, float | None] = (None, None)
+        self.current: Limit | None = None
+        self.seconds: float | None = None
+
+    def begin_test(self, item: pytest.Item) -> None:
+        """Look up the limit of a test: its marker's, that of the nearest `loop_config`, or the option's."""
+        self.current = None
+        if self._options.debugging:
+            return
+        if item.own_markers:
+            self.seconds = self._find(item)
+            return
+        if item.parent is not self._nearest[0]:  # one look-up for all tests of a class or module
+            self._nearest = item.parent, self._find(item)
+        self.seconds = self._nearest[1]
+
+    def _find(self, item: pytest.Item) -> float | None:
+        seconds = timeout_of(item)
+        if seconds is None and isinstance(item, pytest.Function):
+            declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
+            seconds = declared[-1] if declared else None
+        return self._options.timeout if seconds is None else seconds
+
+    def begin(self, item: pytest.Item, phase: str) -> None:
+        """Start the clock of a phase. Call this only if `seconds` is not `None`."""
+        seconds = self.seconds
+        assert seconds is not None
+
+        def expired(what: str) -> BaseException:
+            where = "" if what.endswith(f" of {item.name}") else f", in {what}"
+            return TimeoutExpiredError(
+                f"The {phase} of {item.name} took longer than {seconds} s{where}.",
+                [(item.name, location_of(getattr(item, "obj", None)))],
+                "The traceback ends where it waited. Raise the limit with @looprig.timeout(seconds), or find out "
+                "what it waits for.",
+            )
+
+        self.current = Limit(seconds, expired)
+
+    def end(self) -> None:
+        """Stop the clock."""
+        self.current = None

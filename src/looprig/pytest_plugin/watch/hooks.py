@@ -1,0 +1,127 @@
+"""The hooks through which watchers follow the tests of a run, and fail them.
+
+Does not know what is watched: any `Watcher` can be added, at any time.
+
+Invariants:
+1. An error that a watcher found fails the test that is running, once. If that fails anyway, the error is a note on it.
+2. A run without a watcher has none of these hooks.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Final, final
+
+import pytest
+
+from looprig.pytest_plugin._compat import has_fixtures
+from looprig.pytest_plugin.run.hosts import Hosts
+from looprig.runtime.host import Host
+from looprig.watch.watcher import WatchedTest, Watcher
+
+__all__ = ["Condition", "Watchers", "always", "watchers_of"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+Condition = Callable[[pytest.Item], bool]
+"""Whether a test is watched."""
+
+
+def always(_item: pytest.Item) -> bool:
+    """Return true: every test is watched."""
+    return True
+
+
+def watchers_of(config: pytest.Config) -> "Watchers":
+    """Return the watchers of a run, and register their hooks the first time."""
+    manager = config.pluginmanager
+    found: Watchers | None = manager.get_plugin("looprig.watchers")
+    if found is None:
+        found = Watchers(config)
+        manager.register(found, "looprig.watchers")
+    return found
+
+
+@final
+class Watchers:
+    """The watchers of a run, and those of them that watch the current test."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._all: list[tuple[Watcher, Condition]] = []
+        self._active: list[Watcher] = []
+        self._hosts: Hosts | None = None
+
+    def connect(self, hosts: Hosts) -> None:
+        """Pass on the loops that are opened from now on."""
+        self._hosts = hosts
+        hosts.subscribe(self._add_loop)
+
+    def add(self, watcher: Watcher, watches: Condition) -> None:
+        """Add a watcher of the tests for which `watches` is true, and of the current one."""
+        self._all.append((watcher, watches))
+        self._active.append(watcher)
+        self._config.add_cleanup(watcher.close)
+
+    # Events
+
+    def _add_loop(self, host: Host) -> None:
+        for watcher in self._active:
+            watcher.add_loop(host.loop)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Begin to watch, before the first fixture."""
+        self._active = [watcher for watcher, watches in self._all if watches(item)]
+        if self._active:
+            test = WatchedTest(item.name, getattr(item, "obj", None), getattr(item, "module", None))
+            host = self._hosts.open_host(item) if self._hosts is not None and has_fixtures(item) else None
+            for watcher in self._active:
+                watcher.begin_test(test)
+                if host is not None:
+                    watcher.add_loop(host.loop)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Fail the test for what was found so far."""
+        return (yield from self._failing())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Fail the test for what was found after the call, or in its set-up if there was no call."""
+        try:
+            return (yield from self._failing())
+        finally:
+            for watcher in reversed(self._active):
+                watcher.end_test()
+
+    def _failing(self) -> Generator[None, object, object]:
+        try:
+            result = yield
+        except pytest.skip.Exception:
+            self._raise()
+            raise
+        except BaseException as failure:
+            for error, watcher in self._take():
+                failure.add_note(f"{watcher.prefix}{error}")
+            raise
+        self._raise()
+        return result
+
+    def _raise(self) -> None:
+        errors = [error for error, _ in self._take()]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("unhandled errors", errors)
+
+    def _take(self) -> list[tuple[Exception, Watcher]]:
+        return [(error, watcher) for watcher in self._active for error in watcher.take_errors()]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add the watchers' sections to the report of a failure."""
+        report = yield
+        if report.failed:
+            for watcher in self._active:
+                report.sections += watcher.sections(item.nodeid)
+        return report

@@ -1,0 +1,51 @@
+"""Which watchers there are, and when each is active. This is where a new watcher gets its row.
+
+Does not watch anything (`looprig.watch` does). Loaded only if a test has one of the markers below. A new marker must
+be added to `MARKERS` and `has_watched_markers` in `options` too.
+
+The watcher of proxies has no row: it joins when the first proxy opens, which is for `proxies` to see.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import pytest
+
+from looprig.pytest_plugin.options import CATCH, FORBID
+from looprig.pytest_plugin.run.hosts import Hosts
+from looprig.pytest_plugin.watch.hooks import Condition, watchers_of
+from looprig.watch.get_event_loop import GetEventLoopBan
+from looprig.watch.loop_exceptions import LoopExceptions
+from looprig.watch.watcher import Watcher
+
+__all__ = ["WATCHERS", "Row", "watch"]
+
+
+class Row(NamedTuple):
+    """A watcher: how to make it, once for each run, and which tests it watches."""
+
+    make: Callable[[], Watcher]
+    watches: Condition
+
+
+def marked(name: str) -> Condition:
+    """Return the condition that a test has a marker."""
+    return lambda item: item.get_closest_marker(name) is not None
+
+
+def _ban() -> Watcher:
+    return GetEventLoopBan(lambda: pytest.fail("asyncio.get_event_loop is forbidden in this test"))
+
+
+WATCHERS: Final = (
+    Row(LoopExceptions, marked(CATCH)),
+    Row(_ban, marked(FORBID)),
+)
+
+
+def watch(config: pytest.Config, hosts: Hosts) -> None:
+    """Start the watchers of a run, which see the loops of `hosts`."""
+    watchers = watchers_of(config)
+    watchers.connect(hosts)
+    for row in WATCHERS:
+        watchers.add(row.make(), row.watches)

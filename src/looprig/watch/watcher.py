@@ -1,0 +1,65 @@
+"""The events that a watcher follows, to find errors that a test doesn't raise itself.
+
+Does not decide which tests are watched, or how an error is reported: `looprig.pytest_plugin.watch` does.
+
+Invariants:
+1. The events of a test come in this order: `begin_test`, `add_loop` any number of times, `take_errors` after the call
+   and after the teardown, `end_test`, and `sections` for each phase that failed.
+2. `begin_test` is left out for a watcher that starts during a test.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import ModuleType
+from typing import final
+
+from looprig.location import Location, location_of
+
+__all__ = ["WatchedTest", "Watcher"]
+
+
+@final
+class WatchedTest:
+    """A test, as watchers see it. `module` is the module that it was collected from, if there is one."""
+
+    __slots__ = ("_function", "module", "name")
+
+    def __init__(self, name: str, function: object, module: ModuleType | None) -> None:
+        self._function = function
+        self.module: ModuleType | None = module
+        self.name: str = name
+
+    @property
+    def location(self) -> Location:
+        """The location of the test function."""
+        return location_of(self._function)
+
+
+class Watcher:
+    """A watcher, which follows events by overriding them. Each does nothing by default.
+
+    There is one instance for each run, however many tests it watches.
+    """
+
+    prefix: str = ""
+    """Text to put before an error that is a note on another failure."""
+
+    def begin_test(self, test: WatchedTest) -> None:
+        """Begin to watch a test, before its first fixture is set up."""
+
+    def add_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take note of a loop of the test: it was open before the test, or has just been opened."""
+
+    def take_errors(self) -> Sequence[Exception]:
+        """Return the errors found since the last time. They fail the test, or are notes on the failure it has."""
+        return ()
+
+    def end_test(self) -> None:
+        """Stop watching the test, after the teardown of its last fixture."""
+
+    def sections(self, test_id: str) -> Sequence[tuple[str, str]]:
+        """Return the title and text of each section to add to the report of a failed test. pytest runs `test_id`."""
+        return ()
+
+    def close(self) -> None:
+        """Stop watching, at the end of the run."""
