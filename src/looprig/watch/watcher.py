@@ -8,12 +8,14 @@ Invariants:
 2. `begin_test` is left out for a watcher that starts during a test.
 """
 
-import asyncio
 from collections.abc import Sequence
 from types import ModuleType
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from looprig.location import Location, location_of
+
+if TYPE_CHECKING:
+    import asyncio  # a sync suite may watch proxies, and needs no asyncio for that
 
 __all__ = ["WatchedTest", "Watcher"]
 
@@ -47,7 +49,7 @@ class Watcher:
     def begin_test(self, test: WatchedTest) -> None:
         """Begin to watch a test, before its first fixture is set up."""
 
-    def add_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+    def add_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Take note of a loop of the test: it was open before the test, or has just been opened."""
 
     def take_errors(self) -> Sequence[Exception]:

@@ -16,13 +16,16 @@ from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.peers import has_other_runners
 from looprig.pytest_plugin.run.admission import Admission
+from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
 from looprig.pytest_plugin.run.contexts import Contexts
 from looprig.pytest_plugin.run.crashes import Crashes
+from looprig.pytest_plugin.run.dependencies import Dependencies
 from looprig.pytest_plugin.run.fixtures import FixtureSetup
 from looprig.pytest_plugin.run.host_factory import HostFactory
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
+from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
 from looprig.runtime.interrupts import Interrupts
 
@@ -61,14 +64,27 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     contexts = Contexts()
     crashes = Crashes(contexts)
     requests = Requests(contexts, registry)
-    fixtures = FixtureSetup(
+    dependencies = Dependencies(contexts, registry)
+    async_fixtures = AsyncFixtures(
         hosts,
         admission=admission,
         contexts=contexts,
         crashes=crashes,
+        dependencies=dependencies,
         limits=limits,
+        registry=registry,
         requests=requests,
-        loops=loops,
+    )
+    sync_fixtures = SyncFixtures(
+        hosts,
+        admission=admission,
+        async_fixtures=async_fixtures,
+        contexts=contexts,
+        dependencies=dependencies,
+        requests=requests,
+    )
+    fixtures = FixtureSetup(
+        async_fixtures, sync_fixtures, dependencies=dependencies, ends=hosts.ends, peers=settings.owners
     )
     # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
     may_be_called = has_other_runners(config)

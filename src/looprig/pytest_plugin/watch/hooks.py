@@ -8,14 +8,16 @@ Invariants:
 """
 
 from collections.abc import Callable, Generator
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.pytest_plugin._compat import has_fixtures
-from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.runtime.host import Host
 from looprig.watch.watcher import WatchedTest, Watcher
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.run.hosts import Hosts  # a sync suite may watch proxies, and has no hosts
+    from looprig.runtime.host import Host
 
 __all__ = ["Condition", "Watchers", "always", "watchers_of"]
 
@@ -50,7 +52,7 @@ class Watchers:
         self._active: list[Watcher] = []
         self._hosts: Hosts | None = None
 
-    def connect(self, hosts: Hosts) -> None:
+    def connect(self, hosts: "Hosts") -> None:
         """Pass on the loops that are opened from now on."""
         self._hosts = hosts
         hosts.subscribe(self._add_loop)
@@ -63,7 +65,7 @@ class Watchers:
 
     # Events
 
-    def _add_loop(self, host: Host) -> None:
+    def _add_loop(self, host: "Host") -> None:
         for watcher in self._active:
             watcher.add_loop(host.loop)
 

@@ -13,7 +13,6 @@ import pytest
 
 from looprig.exceptions import ProxyError
 from looprig.net.faults.watch import Watched, current_watch
-from looprig.pytest_plugin.watch.hooks import always, watchers_of
 from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["ProxyWatch", "watch_proxies"]
@@ -79,6 +78,8 @@ class ProxyWatch(Watcher):
     def begin(self, proxy: Watched) -> None:
         """Take note that a proxy is open."""
         if not self._has_joined:
+            from looprig.pytest_plugin.watch.hooks import always, watchers_of  # noqa: PLC0415 - as above
+
             self._has_joined = True
             watchers_of(self._config).add(self, always)
         self._open[id(proxy)] = (proxy, 0)

@@ -1,7 +1,7 @@
-"""Which watchers there are, and when each is active. This is where a new watcher gets its row.
+"""The watchers of a run, and the condition under which each is active. A new watcher gets a row here.
 
 Does not watch anything (`looprig.watch` does). Loaded only if a test has one of the markers below. A new marker must
-be added to `MARKERS` and `has_watched_markers` in `options` too.
+be added to `MARKERS` and `has_watched_markers` in `options` too. A condition may also look at an option of pytest.
 
 The watcher of proxies has no row: it joins when the first proxy opens, which is for `proxies` to see.
 """
