@@ -73,7 +73,7 @@ def _class_location(cls: type) -> Location:
 
 
 def caller_location(depth: int = 1) -> Location:
-    """Return where the function that calls this was called from. Each `depth` above 1 is one more frame up."""
+    """Return the line that called the current function. Each `depth` above 1 goes up one more frame."""
     frame = _frame(depth + 1)
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
 

@@ -40,7 +40,7 @@ class Cache(Life): ...
             class Slow(Proxy[Plain]): ...
             """,
             """
-            Slow does not say of which service it is a proxy: Plain isn't one.
+            Slow doesn't name the service that it is a proxy of: Plain isn't one.
               test_it.py:16: Slow
               test_it.py:15: Plain
             Write `class Slow(Proxy[Rest])`, with a class that is decorated with @service_fixture.
@@ -53,7 +53,7 @@ class Cache(Life): ...
             class Slow(Proxy): ...
             """,
             """
-            Slow does not say of which service it is a proxy.
+            Slow doesn't name the service that it is a proxy of.
               test_it.py:15: Slow
             Write `class Slow(Proxy[Rest])`, with a class that is decorated with @service_fixture.
             """,

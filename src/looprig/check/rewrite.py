@@ -17,7 +17,7 @@ __all__ = ["rewritten"]
 
 
 def rewritten(text: bytes, annotations: Sequence[Annotation]) -> bytes:
-    """Return the text, in its own encoding, with annotations where there is none yet, and their imports."""
+    """Return a source file with the missing annotations and their imports added, in its own encoding."""
     wrapper = MetadataWrapper(cst.parse_module(text))
     wanted = {(each.spot.line, each.spot.column - 1): each.text for each in annotations}
     module = wrapper.visit(_Annotating(wanted))

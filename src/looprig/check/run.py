@@ -97,8 +97,8 @@ def _asked(checker: Checker, job: Job) -> tuple[dict[int, set[str]], str]:
         raise CheckerError(
             f"{checker.name} ended with status {ran.returncode} and did not check the fixtures. It said:\n{words}",
             (),
-            f"See that `{checker.name}` runs in this project by itself, and that its configuration does not have it "
-            "ignore errors. If it speaks of its cache: pytest --cache-clear.",
+            f"See that `{checker.name}` runs in this project by itself, and that its configuration doesn't ignore "
+            "errors. If it complains about its cache, run pytest --cache-clear.",
         ) from error
 
 

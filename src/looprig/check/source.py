@@ -206,7 +206,7 @@ def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False)
         match node:
             case ast.Import():
                 for alias in node.names:
-                    # `import a.b` binds `a`. Whoever resolves `a.b` goes on from there.
+                    # `import a.b` binds `a`; `b` is then looked up on it.
                     yield alias.asname or alias.name, Binding(alias.name, "", for_checkers)
             case ast.ImportFrom():
                 module = _absolute(node, package)

@@ -94,10 +94,10 @@ class Known:
 @final
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An annotation. `scope` has the classes around it, `variables` the names of type parameters around it.
+    """An annotation: `scope` are the enclosing classes, `variables` the names of the type parameters in scope.
 
-    With `yields` it annotates a generator, and the type is what that yields. With `is_local` it is in a function within
-    a function, which may have names of its own.
+    With `yields` it annotates a generator, and the type that counts is the one that it yields. With `is_local` it is in
+    a nested function, which may have names of its own.
     """
 
     source: Source

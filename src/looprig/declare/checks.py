@@ -120,7 +120,7 @@ def checked_scope(scope: str, name: str, location: Location) -> Scope:
 
 
 def checked_name(cls: type, name: object, location: Location) -> str:
-    """Return `name` if a parameter can have it and it isn't taken.
+    """Return `name` if it is a valid name of a parameter and not taken.
 
     Raises:
         DeclarationError: it isn't an identifier, or it is taken.

@@ -122,7 +122,7 @@ def proxy_fixture(
     is the database behind it. The arguments are those of `service_fixture`.
 
     Raises:
-        DeclarationError: the class isn't a proxy, or does not say of which service.
+        DeclarationError: the class isn't a proxy, or doesn't name its service.
     """
     __tracebackhide__ = True
 
@@ -142,7 +142,7 @@ def proxy_fixture(
             found = [(service.__qualname__, location_of(service))] if is_named else []
             why = f": {service.__qualname__} isn't one" if is_named else ""
             raise DeclarationError(
-                f"{party[0]} does not say of which service it is a proxy{why}.",
+                f"{party[0]} doesn't name the service that it is a proxy of{why}.",
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )

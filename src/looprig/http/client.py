@@ -103,7 +103,7 @@ class TestClient(Generic[_ServiceT]):
         method: str,
         path: str,
         *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # PEP 696: T is Response with no into=
+        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # T defaults to Response (PEP 696)
         status: int | Collection[int] | None = None,
         **options: Unpack[RequestOptions],
     ) -> _T:

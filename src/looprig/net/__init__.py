@@ -17,7 +17,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # to type checkers it would mean that every name is there
+if not TYPE_CHECKING:  # with a `__getattr__`, they would accept any name
 
     def __getattr__(name: str) -> Any:
         from looprig._lazy import load  # noqa: PLC0415 - only once a name is used

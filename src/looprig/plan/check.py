@@ -88,9 +88,11 @@ def _disagreement(component: Component, about: str, declarations: Sequence[Decla
 
 def _too_narrow(component: Component, declaration: Declaration) -> LoopPlanError:
     assert declaration.place is not None
-    culprits = " and ".join(instance.name for instance in widest(component))
+    names = [instance.name for instance in widest(component)]
+    culprits = " and ".join(names)
+    shares = "shares its loop and lives longer" if len(names) == 1 else "share its loop and live longer"
     return LoopPlanError(
-        f'{declaration.name} has scope "{declaration.place.scope}", but {culprits} shares its loop and lives longer, '
+        f'{declaration.name} has scope "{declaration.place.scope}", but {culprits} {shares}, '
         f"on {component.place.label}.",
         _parties(component, [declaration]),
         f'Give {declaration.name} scope="{component.scope}", or narrow {culprits} to '

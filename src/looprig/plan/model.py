@@ -95,6 +95,6 @@ class Plan:
     declared: Mapping[TestKey, tuple[Declaration, ...]]
 
     def component(self, test: TestKey) -> Component | None:
-        """Return the component of a test, or `None` if it shares its loop with no wider fixture."""
+        """Return the component of a test, or `None` if no wider fixture shares its loop."""
         reached = self.reached.get(test)
         return self.component_of_instance[reached[0]] if reached else None

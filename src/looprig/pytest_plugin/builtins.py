@@ -70,7 +70,7 @@ def thread_pool_size(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def localhost() -> str:
     """The loopback address: 127.0.0.1, or ::1 where there is no IPv4."""
-    from looprig.net.ports import localhost as find  # noqa: PLC0415 - sockets, not before a test asks
+    from looprig.net.ports import localhost as find  # noqa: PLC0415 - loads sockets only when a test requests this
 
     return find()
 

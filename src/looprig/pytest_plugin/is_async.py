@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures, is_installed, is_unittest
+from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
@@ -31,6 +31,7 @@ __all__ = [
     "is_coroutine_function",
     "is_function",
     "is_hidden_async_test",
+    "is_of_suite",
     "is_own_loop",
     "is_what_its_name_says",
     "may_be_async",
@@ -114,6 +115,12 @@ def is_builtin(definition: Definition) -> bool:
     return (getattr(definition.func, "__module__", None) or "").startswith("looprig.pytest_plugin")
 
 
+def is_of_suite(definition: Definition) -> bool:
+    """Return whether a fixture was written in the suite itself, and not in an installed package."""
+    path: str = getattr(getattr(innermost(definition.func), "__code__", None), "co_filename", "")
+    return not ("site-packages" in path or "dist-packages" in path)
+
+
 def is_own_loop(definition: Definition) -> bool:
     """Return whether a fixture is looprig's own `loop` or `event_loop`, not a suite's fixture of that name."""
     return definition.argname in LOOP_NAMES and is_builtin(definition)
@@ -164,7 +171,7 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
     """
     definitions = async_on_request(session)
     # Any test may ask for a fixture of the suite's own, even if none declares it.
-    if any(not (is_builtin(each) or is_installed(each)) for each in definitions):
+    if any(is_of_suite(each) and not is_builtin(each) for each in definitions):
         return True
     names = {each.argname for each in definitions} | LOOP_NAMES
     holders: set[object] = set()

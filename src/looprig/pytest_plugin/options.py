@@ -246,7 +246,7 @@ def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
                 if node is not item:
                     parents[node] = known
             elif not known:
-                break  # all above it has been looked at
+                break  # its parents are known to have no such marker
             if known:
                 return True
     return False

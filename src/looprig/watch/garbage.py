@@ -41,7 +41,7 @@ class Garbage:
         self._is_watching = False
 
     def begin(self) -> None:
-        """Begin a test. Of objects with a `__del__` method, only those created from now on count."""
+        """Begin a test. Objects with a `__del__` method count only if they are created after this call."""
         if not self._is_watching:
             self._is_watching = True
             gc.callbacks.append(self._before_collection)

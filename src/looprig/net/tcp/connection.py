@@ -160,7 +160,7 @@ class Connection:
 
     @property
     def pipes(self) -> tuple[Pipe, Pipe]:
-        """Upstream, downstream."""
+        """Both pipes, upstream first."""
         return self.upstream, self.downstream
 
     @property

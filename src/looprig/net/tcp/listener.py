@@ -198,7 +198,7 @@ class Listener:
                 continue
             client.setblocking(False)
             tune(client)
-            if self._path is None:  # else it would block listening again, see `_listen`
+            if self._path is None:  # without this option its port can't be listened on again, see `_listen`
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._kept.append((client, _shown(address)))
         if "paused" not in self._states:

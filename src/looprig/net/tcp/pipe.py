@@ -287,7 +287,7 @@ class Pipe:
         """End the sink's direction, or return False if it can't be ended alone."""
         if self._sink is None or not self._sink.can_write_eof():
             return False
-        with suppress(OSError):  # reset by its peer, as the loop reports in its next round
+        with suppress(OSError):  # the peer reset it, which the loop reports next
             self._sink.write_eof()
         return True
 
@@ -386,7 +386,7 @@ class Pipe:
             self._timer = None
         if times:
             self._timer_at = at
-            # Not less than a millisecond: loops count timers in those, and one that rings early is set again.
+            # At least a millisecond, the resolution of loops' timers: one that rings early would only be set again.
             self._timer = self._loop.call_later(max(at - now, 0.001), self._rings)
 
     def _rings(self) -> None:

@@ -117,7 +117,7 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
     def unreachable(self) -> AbstractContextManager[None]:
         """Lose all datagrams, of both directions, for the length of a block. No one is notified.
 
-        What is held back already is on its way, and arrives.
+        Datagrams that a toxic is already delaying still arrive.
         """
         return self._block(self._running().unreachable(), "unreachable()", caller_location())
 

@@ -274,7 +274,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             self.log.report(f"Connection #{index} found no service at {self._shown}: {error}", error)
 
     def _port_failed(self, error: OSError) -> None:
-        if not isinstance(error, ConnectionRefusedError):  # that is a client that has gone
+        if not isinstance(error, ConnectionRefusedError):  # a client has gone; the port is fine
             self.log.note("error", detail=str(error))
             self.log.report(f"The port of the proxy failed: {error}", error)
 

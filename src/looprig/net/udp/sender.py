@@ -25,7 +25,7 @@ _LEAST: Final = 0.001
 
 @final
 class Sender:
-    """All datagrams of one link that came and are not sent on yet."""
+    """The datagrams that one link has received but not sent on yet."""
 
     __slots__ = ("_failed", "_loop", "_schedule", "_timer", "_timer_at")
 

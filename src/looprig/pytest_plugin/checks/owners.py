@@ -31,7 +31,7 @@ def mixed_owners(collected: Collected) -> Found:
     if not owners:
         return
     clashes = _Clashes(Remedies(collected.session.config, collected.registry))
-    # Who runs a shared instance, for which tests.
+    # For each shared instance, who runs it, and for which tests.
     users: dict[tuple[Definition, object], dict[Peer | None, list[pytest.Function]]] = {}
     for group in collected.groups:
         fixtures, pairs = _fixtures_of(group, owners)

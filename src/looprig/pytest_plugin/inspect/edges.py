@@ -143,7 +143,7 @@ class FixtureEdges:
         if type(value).__module__.partition(".")[0] in _LAZY:
             return
         for name, declared, spot in self._types.typed_params(found.func):
-            # The value is wrong where the test gives it, whichever test that is.
+            # The place to mend is the test that passes the value, not the fixture.
             place = spot if is_own else self._place(item, found.argname) or spot
             self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
 

@@ -127,7 +127,7 @@ def _add_tests(
         else:
             own[test] = None
     instances.join_nested()
-    # pytest may give a test that a parametrization gives an instance of its own a wider one that is alive.
+    # A parametrization gives such a test its own instance, but pytest may reuse a wider one that is alive.
     for test, definition, flavour in narrow:
         if numbers := instances.around(test, definition, flavour):
             planner.add_test(test, (*planner.reached(test), *numbers))

@@ -133,7 +133,7 @@ class Admission:
         name = self._loops.registry.public_name(definition)
         return AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "
-            "fixture needs that loop, and nothing can wait for it in a plain call.",
+            "fixture needs that loop, and a plain call can't wait for it.",
             [(item.name, place_of_item(item))],
-            f'Write `await looprig.ask("{name}")`, in an async fixture too, or make {name} a parameter.',
+            f'Write `await looprig.ask("{name}")`, which works in async fixtures too, or make {name} a parameter.',
         )

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, all_definitions, call_before_set_up, has_fixtures
+from looprig.pytest_plugin._compat import Definition, call_before_set_up, has_fixtures
 from looprig.pytest_plugin._compat.requests import item_of
 from looprig.pytest_plugin.is_async import (
-    LOOP_NAMES,
-    hides_async,
-    innermost,
-    is_async_definition,
+    async_on_request,
     is_builtin,
     is_function,
+    is_of_suite,
     is_what_its_name_says,
 )
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
@@ -33,20 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Standby"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
-
-
-def _may_need_loop(definition: Definition) -> bool:
-    return (
-        is_async_definition(definition)
-        or hides_async(definition.func)
-        or (definition.argname in LOOP_NAMES and is_builtin(definition))
-    )
-
-
-def _is_installed(definition: Definition) -> bool:
-    """Return whether a fixture comes from an installed plugin, and not from the suite itself."""
-    path: str = getattr(getattr(innermost(definition.func), "__code__", None), "co_filename", "")
-    return "site-packages" in path or "dist-packages" in path
 
 
 @final
@@ -63,7 +47,7 @@ class Standby:
     def arrange(self, items: Iterable[pytest.Item]) -> None:
         """Activate the runner at once if necessary, or else let requests at run time activate it."""
         functions = [item for item in items if has_fixtures(item)]
-        definitions = [d for d in all_definitions(self._session) if _may_need_loop(d)]
+        definitions = async_on_request(self._session)
         if self._loops.has_async or any(self._may_be_requested(d, functions) for d in definitions):
             self.activate()
             return
@@ -82,7 +66,7 @@ class Standby:
 
     def _may_be_requested(self, definition: Definition, items: list[pytest.Function]) -> bool:
         """Return whether a fixture is the suite's own and for looprig to run: any test may request it at run time."""
-        if is_builtin(definition) or _is_installed(definition):
+        if is_builtin(definition) or not is_of_suite(definition):
             return False  # the suite may not even know it
         # Nobody knows which test will request it. A plugin that claims it for the first test claims it for most.
         return any(self._peers.owner_of_fixture(definition, item) is None for item in items[:1])

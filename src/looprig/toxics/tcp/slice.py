@@ -22,8 +22,8 @@ class _Knife:
 class Slice(Toxic):
     """Sends pieces of `size` bytes, plus or minus up to `variation`, with `delay` seconds from one to the next.
 
-    Finds code that takes one read for one message. Where the stream is cut depends only on the seed and the position; a
-    piece may also be cut where a chunk ends.
+    Exposes code that takes one read for one message. Where the stream is cut depends only on the seed and the position;
+    a piece may also be cut where a chunk ends.
     """
 
     size: int

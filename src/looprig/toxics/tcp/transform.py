@@ -15,7 +15,7 @@ __all__ = ["Transform"]
 @final
 @dataclass(frozen=True, slots=True)
 class Transform(Toxic):
-    """Sends what `fn(chunk)` returns in place of the chunk; a coroutine function is awaited, in order.
+    """Sends what `fn(chunk)` returns in place of the chunk; if it is a coroutine function, chunks still go on in order.
 
     How a stream is cut into chunks is up to the network. If `fn` raises, the connection is reset and the test fails.
     """
@@ -24,7 +24,7 @@ class Transform(Toxic):
 
     @property
     def source(self) -> object:
-        """The function."""
+        """The suite's own function, which errors point to."""
         return self.fn
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
