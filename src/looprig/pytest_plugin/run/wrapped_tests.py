@@ -83,7 +83,7 @@ class WrappedTests:
             raise DeclarationError(
                 f"{item.name} is an async generator: pytest would never run it.",
                 [(item.name, location_of(function))],
-                "Remove the yield from the test. Code that runs after a test belongs in a fixture.",
+                "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
             )
         elif dropped:
             raise not_run(item, function, dropped[0])
