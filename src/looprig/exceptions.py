@@ -138,7 +138,7 @@ class UnexpectedResponseError(LooprigError, AssertionError):
 
 
 # Messages show an error by the path that users import it from, whether or not they did.
-for _name in __all__:
-    if _name != "CheckerError":  # no user meets it: the option that runs a checker reports it
-        globals()[_name].__module__ = "looprig"
-del _name
+# No user meets `CheckerError`: the option that runs a checker reports it.
+for _error in (LooprigError, *LooprigError.__subclasses__()):
+    if _error is not CheckerError:
+        _error.__module__ = "looprig"

@@ -148,7 +148,7 @@ class Entry:
         if collector is self._looked_at or self._collection is not None:
             return
         self._looked_at = collector
-        if _has_declarations() or not _OVERRIDES.isdisjoint(vars(collector.obj)):
+        if _has_declarations() or not _OVERRIDES.isdisjoint(_names_in(collector)):
             collection = self._begin()
             collection.catch_up([collector])
             collection.pytest_pycollect_makeitem(collector, name, obj)
@@ -240,6 +240,11 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "St
 
 def _has_declarations() -> bool:
     return any(name in sys.modules for name in _IMPORTS)
+
+
+def _names_in(collector: pytest.Module | pytest.Class) -> dict[str, object]:
+    holder: object = collector.obj
+    return vars(holder)
 
 
 def _watch_proxies(config: pytest.Config) -> None:

@@ -200,9 +200,16 @@ def _has_async(holder: Any) -> bool:
     return any(
         is_async_function(getattr(value, "__func__", value))
         for each in _with_bases(holder)
-        for value in list(vars(each).values())
-        if isinstance(value, FunctionType | staticmethod | classmethod)
+        for value in _values(each)
+        if type(value) in _FUNCTIONS
     )
+
+
+_FUNCTIONS: Final[frozenset[type]] = frozenset({FunctionType, staticmethod, classmethod})
+
+
+def _values(holder: object) -> list[object]:
+    return [*vars(holder).values()]  # a copy: other threads may be importing
 
 
 def _with_bases(holder: Any) -> Iterator[Any]:
