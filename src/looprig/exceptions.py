@@ -137,8 +137,14 @@ class UnexpectedResponseError(LooprigError, AssertionError):
     """A response had an unexpected status, or a body that does not decode to the requested type."""
 
 
-# Messages show an error by the path that users import it from, whether or not they did.
-# No user meets `CheckerError`: the option that runs a checker reports it.
-for _error in (LooprigError, *LooprigError.__subclasses__()):
-    if _error is not CheckerError:
-        _error.__module__ = "looprig"
+def _show_by_their_public_path() -> None:
+    """Have messages show errors by the path that users import them from, whether or not they did.
+
+    No user meets `CheckerError`: the option that runs a checker reports it.
+    """
+    for error in (LooprigError, *LooprigError.__subclasses__()):
+        if error is not CheckerError:
+            error.__module__ = "looprig"
+
+
+_show_by_their_public_path()
