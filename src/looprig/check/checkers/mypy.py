@@ -7,10 +7,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, final
 
 from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, has_section, has_table, program
 
@@ -33,11 +33,11 @@ def _reports(job: Job) -> Iterator[str]:
 @final
 class Mypy(Checker):
     name = "mypy"
-    mismatches = frozenset({
+    mismatches: ClassVar[Collection[str]] = frozenset({
         "arg-type", "assignment", "dict-item", "list-item", "return-value", "type-var", "typeddict-item",
         "typeddict-unknown-key",
     })  # fmt: skip
-    invalid = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
+    invalid: ClassVar[Collection[str]] = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
 
     def is_configured(self, root: Path) -> bool:
         return (

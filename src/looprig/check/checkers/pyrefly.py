@@ -5,9 +5,9 @@ Error kinds as of pyrefly 1.4 (its documentation's list of error kinds).
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, configuration, program
 
@@ -17,8 +17,8 @@ __all__ = ["Pyrefly"]
 @final
 class Pyrefly(Checker):
     name = "pyrefly"
-    mismatches = ("bad-return", "bad-argument-type", "bad-assignment", "bad-typed-dict-key")
-    invalid = ("invalid-annotation", "missing-attribute", "unknown-name", "not-a-type")
+    mismatches: ClassVar[Collection[str]] = ("bad-return", "bad-argument-type", "bad-assignment", "bad-typed-dict-key")
+    invalid: ClassVar[Collection[str]] = ("invalid-annotation", "missing-attribute", "unknown-name", "not-a-type")
 
     def is_configured(self, root: Path) -> bool:
         return configuration(root, "pyrefly.toml", "pyrefly") is not None

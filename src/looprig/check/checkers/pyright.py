@@ -6,9 +6,9 @@ Rules as of pyright 1.1.400 to 1.1.414 (its configuration documentation).
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, configuration, program
 
@@ -18,8 +18,8 @@ __all__ = ["Pyright"]
 @final
 class Pyright(Checker):
     name = "pyright"
-    mismatches = ("reportReturnType", "reportArgumentType", "reportAssignmentType")
-    invalid = (
+    mismatches: ClassVar[Collection[str]] = ("reportReturnType", "reportArgumentType", "reportAssignmentType")
+    invalid: ClassVar[Collection[str]] = (
         "reportAttributeAccessIssue",
         "reportGeneralTypeIssues",
         "reportInvalidTypeForm",

@@ -2,9 +2,9 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, configuration, program
 
@@ -16,14 +16,14 @@ _LINE: Final = re.compile(r"^(?P<file>.+?):(?P<line>\d+):\d+: (?P<severity>\w+)\
 @final
 class Ty(Checker):
     name = "ty"
-    mismatches = (
+    mismatches: ClassVar[Collection[str]] = (
         "invalid-explicit-return",
         "invalid-return-type",
         "invalid-argument-type",
         "invalid-key",
         "missing-typed-dict-key",
     )
-    invalid = ("invalid-type-form", "unresolved-attribute", "unresolved-reference")
+    invalid: ClassVar[Collection[str]] = ("invalid-type-form", "unresolved-attribute", "unresolved-reference")
 
     def is_configured(self, root: Path) -> bool:
         return configuration(root, "ty.toml", "ty") is not None

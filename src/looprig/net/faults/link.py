@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
+from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from looprig.exceptions import LooprigError
@@ -63,7 +64,7 @@ class FaultLink(ABC, Generic[C, R, S]):
         self._owner: Final = owner
         self._seed: Final = seed
         self._waiters: Final = Waiters()
-        self.accepted: int = 0
+        self._indexes: Final = count()
         self.log: Final = FaultLog(owner)
 
     # What a protocol decides

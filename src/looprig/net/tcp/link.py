@@ -121,8 +121,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
     # Clients
 
     def _accepted(self, client: socket.socket, address: str) -> None:
-        info = ConnectionInfo(self.accepted, address)
-        self.accepted += 1
+        info = ConnectionInfo(next(self._indexes), address)
         connection = Connection(self, info, client, self.settings.window, self._loop)
         self._connections[info.index] = connection
         self.log.note("accepted", info.index, detail=f"from {address}" if address else "")

@@ -168,8 +168,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
     # Clients
 
     def _accept(self, client: Peer) -> Connection | None:
-        info = ConnectionInfo(self.accepted, f"{client[0]}:{client[1]}")
-        self.accepted += 1
+        info = ConnectionInfo(next(self._indexes), f"{client[0]}:{client[1]}")
         try:
             sock = _connected(*self._service)
         except OSError as error:

@@ -1,6 +1,6 @@
 """anyio's pytest plugin: a test is its own by the fixture `anyio_backend`, which its mark adds."""
 
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import pytest
 
@@ -18,7 +18,7 @@ class AnyIO(Peer):
     name = "anyio"
     mark = "@pytest.mark.anyio"
     fixture = "anyio_backend"
-    put_on_functions = ("usefixtures", ("anyio_backend",))
+    put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = ("usefixtures", ("anyio_backend",))
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         return "set anyio_mode = strict" if setting(config, "anyio_mode") == "auto" else None
