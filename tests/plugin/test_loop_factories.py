@@ -378,5 +378,5 @@ def test_a_factory_that_is_none_is_told_before_any_test_runs(
 def test_a_factory_that_makes_no_loop_is_told(pytester: pytest.Pytester) -> None:
     result = run(pytester, "async def test_it(): ...", "--loop-factory=os:getpid")
     result.assert_outcomes(failed=1)
-    assert "The loop factory gave" in output(result)
+    assert "The loop factory returned" in output(result)
     assert "which isn't an event loop" in output(result)
