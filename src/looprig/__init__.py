@@ -8,6 +8,8 @@ what a client returns in `looprig.http`, and what a proxy returns in `looprig.ne
 Invariant: importing `looprig` loads no other module of it; each name is loaded when it is first used.
 """
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -143,6 +145,10 @@ _HOMES = {
     "service_fixture": "looprig.declare.service",
     "timeout": "looprig.pytest_plugin.markers",
 }
+
+
+# Who watches the proxies of a run. Not a public name: it is here so that it can be set before `looprig.net` is loaded.
+proxy_watch: ContextVar[Callable[[], Any]] = ContextVar("looprig.proxy_watch")
 
 
 if not TYPE_CHECKING:  # with a `__getattr__`, they would accept any name

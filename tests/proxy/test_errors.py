@@ -10,8 +10,9 @@ from typing import NoReturn
 
 import pytest
 
+import looprig
 from looprig import ProxyError, TcpProxy
-from looprig.net.faults.watch import Watched, current_watch
+from looprig.net.faults.watch import Watched
 from looprig.toxics import Abort, Effect, Flow, Latency, Note, Pause, Send, Toxic, Transform
 from tests.proxy.conftest import Run
 from tests.proxy.peers import Pouring, echoing, meet, proxied
@@ -168,7 +169,8 @@ def test_a_cancellation_stays_one_whatever_nobody_took(run: Run, *, is_watched: 
         reaches = Reaches()
         context = Context()
         if is_watched:
-            context.run(current_watch.set, Watching())
+            watching = Watching()
+            context.run(looprig.proxy_watch.set, lambda: watching)
         task = asyncio.create_task(reaches(), context=context)
         await reaches.error_is_there.wait()
         task.cancel()
@@ -185,7 +187,8 @@ def test_a_cancellation_stays_one_whatever_nobody_took(run: Run, *, is_watched: 
 
 def test_a_time_limit_stays_one_whatever_nobody_took(run: Run) -> None:
     async def scenario() -> None:
-        current_watch.set(Watching())
+        watching = Watching()
+        looprig.proxy_watch.set(lambda: watching)
         reaches = Reaches()
 
         async def has_a_limit() -> None:

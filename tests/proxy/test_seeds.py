@@ -221,13 +221,13 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Latency(-1), "Latency: delay is -1: give a number, 0 or more, and not inf"),
-        (lambda: Latency(float("inf")), "Latency: delay is inf: give a number, 0 or more, and not inf"),
+        (lambda: Latency(-1), "Latency: delay is -1: pass a finite number, 0 or more"),
+        (lambda: Latency(float("inf")), "Latency: delay is inf: pass a finite number, 0 or more"),
         (lambda: Latency(float("nan")), "Latency: delay is nan"),
         (lambda: Slice(0), "Slice: size is 0 bytes"),
-        (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: give a number above 0 (to let nothing pass,"),
-        (lambda: Bandwidth(float("inf")), "Bandwidth: rate is inf bytes a second: give a number above 0"),
-        (lambda: Bandwidth(float("nan")), "Bandwidth: rate is nan bytes a second: give a number above 0"),
+        (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: pass a number above 0 (to let nothing pass,"),
+        (lambda: Bandwidth(float("inf")), "Bandwidth: rate is inf bytes a second: pass a number above 0"),
+        (lambda: Bandwidth(float("nan")), "Bandwidth: rate is nan bytes a second: pass a number above 0"),
         (lambda: Corrupt(2), "Corrupt: bit_rate is 2, which is not between 0 and 1"),
         (lambda: Reset(probability=1.5), "Reset: probability is 1.5, not between 0 and 1"),
         (lambda: Reset(direction="up"), "Reset: direction is 'up', not one of upstream, downstream, both"),  # type: ignore[arg-type]

@@ -196,12 +196,12 @@ def test_a_direction_has_the_fault_alone(run: Run) -> None:
         (lambda: Duplication(-0.1), "rate is -0.1, which is not between 0 and 1"),
         (
             lambda: Reordering(2, -1),
-            "rate is 2, which is not between 0 and 1; delay is -1: give a number, 0 or more, and not inf",
+            "rate is 2, which is not between 0 and 1; delay is -1: pass a finite number, 0 or more",
         ),
         (lambda: Corrupt(float("nan")), "bit_rate is nan, which is not between 0 and 1"),
         (
             lambda: Latency(-1.0, jitter=-2.0),
-            "delay is -1.0: give a number, 0 or more, and not inf; jitter is -2.0",
+            "delay is -1.0: pass a finite number, 0 or more; jitter is -2.0",
         ),
     ],
 )

@@ -14,13 +14,16 @@ Invariants:
 
 import sys
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
+from looprig import proxy_watch
 from looprig.pytest_plugin import builtins
-from looprig.pytest_plugin._compat import Definition, call_before_set_up, give_way
+from looprig.pytest_plugin._compat import Definition, call_before_set_up, fixture_names, give_way
 from looprig.pytest_plugin.is_async import async_on_request, needs_loops
 from looprig.pytest_plugin.options import (
     MARKERS,
@@ -93,7 +96,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         show_summary(terminalreporter, refused)
 
 
-# What may ask for looprig without importing it: the dialect of aiomisc, and settings of loops.
+# Fixtures by which a suite may ask for looprig without importing it: aiomisc's dialect, and settings of loops.
 _OVERRIDES: Final = frozenset(
     {"default_context", "entrypoint", "entrypoint_kwargs", "event_loop", "event_loop_policy", "loop", "loop_factory"}
     | {"services", "thread_pool_executor", "thread_pool_size"}
@@ -106,7 +109,7 @@ _IMPORTS: Final = ("looprig.declare", "looprig.aiomisc", "aiomisc")
 class Entry:
     """Where a run enters the rooms: as soon as there is a declaration, or else when something async was collected.
 
-    Until then it looks once at each module and class, and once at each test.
+    Until then it looks once at each conftest, folder, module and class, and once at each test.
     """
 
     def __init__(self, session: pytest.Session) -> None:
@@ -116,8 +119,23 @@ class Entry:
         self._looked_at: pytest.Collector | None = None
         self._items: Sequence[pytest.Item] = ()
         self._undo: list[Callable[[], None]] = []
-        if _has_declarations() or inspection_asked_for(session.config) is not None:
+        self._is_asked_for = False
+        _watch_proxies(session.config)
+        for plugin in self._manager.get_plugins():
+            self.pytest_plugin_registered(plugin)
+        if self._may_begin() or inspection_asked_for(session.config) is not None:
             self._begin()
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Look at a conftest, or another plugin of the suite's own."""
+        if self._collection is None and isinstance(plugin, ModuleType):
+            path: str = getattr(plugin, "__file__", None) or "site-packages"
+            is_of_suite = "site-packages" not in path and not plugin.__name__.startswith("looprig.")
+            self._is_asked_for |= is_of_suite and _overrides(plugin)
+
+    def _may_begin(self) -> bool:
+        """Return whether something may be declared: nothing can be without these modules, or such a fixture."""
+        return self._is_asked_for or any(name in sys.modules for name in _IMPORTS)
 
     def _begin(self) -> "Collection":
         """Look for services and for what asks for them."""
@@ -142,13 +160,23 @@ class Entry:
             self._manager.register(INSPECTIONS[option](self._session, collection.registry), "looprig.inspection")
         return collection
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Begin once a folder's conftest has been read, and before what is in the folder is collected."""
+        report = yield
+        if self._collection is None and isinstance(collector, pytest.Directory) and self._may_begin():
+            self._begin().catch_up([collector])
+        return report
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
         """Look at a module or class before its first test."""
         if collector is self._looked_at or self._collection is not None:
             return
         self._looked_at = collector
-        if _has_declarations() or not _OVERRIDES.isdisjoint(_names_in(collector)):
+        if self._may_begin() or _overrides(collector.obj):
             collection = self._begin()
             collection.catch_up([collector])
             collection.pytest_pycollect_makeitem(collector, name, obj)
@@ -172,8 +200,6 @@ class Entry:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Watch tests that have a marker for it, whatever hook put it there."""
-        if "looprig.net" in sys.modules:
-            _watch_proxies(session.config)
         if not has_watched_markers(session.items):
             return
         standby = self._manager.get_plugin("looprig.standby")
@@ -233,21 +259,29 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "St
     manager.register(Refusal(session, errors, existence.hints), "looprig.refusal")
     standby = Standby(session, loops)
     manager.register(standby, "looprig.standby")
-    _watch_proxies(session.config)
     standby.arrange(collected.items)
     return standby
 
 
-def _has_declarations() -> bool:
-    return any(name in sys.modules for name in _IMPORTS)
-
-
-def _names_in(collector: pytest.Module | pytest.Class) -> dict[str, object]:
-    holder: object = collector.obj
-    return vars(holder)
-
-
 def _watch_proxies(config: pytest.Config) -> None:
-    from looprig.pytest_plugin.watch.proxies import watch_proxies  # noqa: PLC0415 - most runs have no proxy
+    """Have proxies find their watch, which is made when the first one opens."""
 
-    watch_proxies(config)
+    @cache
+    def watch() -> object:
+        from looprig.pytest_plugin.watch.proxies import ProxyWatch  # noqa: PLC0415 - most runs have no proxy
+
+        return ProxyWatch(config)
+
+    token = proxy_watch.set(watch)
+
+    def stop() -> None:
+        with suppress(ValueError):  # set in another context
+            proxy_watch.reset(token)
+
+    config.add_cleanup(stop)
+
+
+def _overrides(holder: object) -> bool:
+    """Return whether a module or class, or one that it inherits from, defines one of the fixtures."""
+    holders = holder.__mro__[:-1] if isinstance(holder, type) else (holder,) if isinstance(holder, ModuleType) else ()
+    return any(not _OVERRIDES.isdisjoint(fixture_names(each)) for each in holders)

@@ -10,8 +10,8 @@ returns is run, since it may have run the coroutine itself.
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from types import FunctionType, MethodType
-from typing import Any, Final
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, Final, TypeGuard
 
 import pytest
 
@@ -33,6 +33,7 @@ __all__ = [
     "is_hidden_async_test",
     "is_of_suite",
     "is_own_loop",
+    "is_plain",
     "is_what_its_name_says",
     "may_be_async",
     "may_need_loop",
@@ -182,10 +183,15 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
             return True
         if item.parent not in holders:
             for node in item.iter_parents():
-                if isinstance(node, pytest.Module | pytest.Class) and node not in holders and _has_async(node.obj):
+                if node not in holders and is_plain(node) and _has_async(node.obj):
                     return True
                 holders.add(node)
     return False
+
+
+def is_plain(node: object) -> TypeGuard[pytest.Module | pytest.Class]:
+    """Return whether a node is a module or class of pytest's own: to ask another for its `obj` may import something."""
+    return type(node) in {pytest.Module, pytest.Class}
 
 
 def _is_unlike_sync(item: pytest.Function) -> bool:
@@ -215,5 +221,5 @@ def _values(holder: object) -> list[object]:
 def _with_bases(holder: Any) -> Iterator[Any]:
     if isinstance(holder, type):
         yield from (base for base in holder.__mro__ if base.__module__ not in {"builtins", "unittest.case"})
-    elif holder is not None:  # as that of doctests is
+    elif isinstance(holder, ModuleType):
         yield holder

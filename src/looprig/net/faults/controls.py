@@ -98,7 +98,7 @@ class FaultControls(ABC, Generic[T, L]):
         if self._link is not None:
             raise LooprigError(f"{owner[0]} is already running.", [owner])
         toxics = checked(self._toxic_type(), self.toxics, self._protocol, owner)
-        watch = current_watch.get(None)
+        watch = current_watch()
         if self.seed is None:
             self.seed = secrets.randbits(32) if watch is None else watch.seed
         self._link = self._last = await self._begin(toxics, self.seed, owner)

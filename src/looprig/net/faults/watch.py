@@ -6,9 +6,9 @@ Invariant: the watch is in a context variable, not a global, so that a run insid
 """
 
 from collections.abc import Sequence
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import looprig
 from looprig.exceptions import ProxyError
 
 if TYPE_CHECKING:
@@ -56,4 +56,8 @@ class Watch(Protocol):
         """Note that a proxy is about to close. It will raise the errors that `take_errors` has not returned."""
 
 
-current_watch: Final[ContextVar[Watch]] = ContextVar("looprig.proxy_watch")
+def current_watch() -> Watch | None:
+    """Return who watches the proxies of this run, if anyone does."""
+    find = looprig.proxy_watch.get(None)
+    watch: Watch | None = None if find is None else find()
+    return watch

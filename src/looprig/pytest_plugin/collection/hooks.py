@@ -19,6 +19,7 @@ from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
 from looprig.pytest_plugin._compat import fixture_functions
 from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.is_async import is_plain
 from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["Collection"]
@@ -57,7 +58,7 @@ class Collection:
             for node in () if collector is None else collector.listchain():
                 if isinstance(node, pytest.Directory):
                     self._see_conftest(node)
-                elif isinstance(node, pytest.Module | pytest.Class) and node.obj is not None:  # doctests have none
+                elif is_plain(node):
                     self._see(node)
 
     def _see_conftest(self, folder: pytest.Directory) -> None:
@@ -68,10 +69,11 @@ class Collection:
         if collector in self._seen:
             return
         self._seen.add(collector)
-        if isinstance(collector, pytest.Module):
-            self.parameters.add_module(collector.obj, collector)
-        else:
-            self.parameters.add_class(collector.obj, collector)
+        holder: object = collector.obj  # a suite's own kind of module may give anything
+        if isinstance(holder, ModuleType):
+            self.parameters.add_module(holder, collector)
+        elif isinstance(holder, type):
+            self.parameters.add_class(holder, collector)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(

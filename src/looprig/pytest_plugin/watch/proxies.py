@@ -6,35 +6,19 @@ Invariant: the report of a failed test has the events from its own time, of each
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final, final
 
 import pytest
 
 from looprig.exceptions import ProxyError
-from looprig.net.faults.watch import Watched, current_watch
+from looprig.net.faults.watch import Watched
 from looprig.watch.watcher import WatchedTest, Watcher
 
-__all__ = ["ProxyWatch", "watch_proxies"]
+__all__ = ["ProxyWatch"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _SEEDS: Final = 1 << 32
-_WATCHED: Final = pytest.StashKey[bool]()
-
-
-def watch_proxies(config: pytest.Config) -> None:
-    """Watch the proxies that open in a run from now on. Safe to call twice."""
-    if config.stash.get(_WATCHED, False):
-        return
-    config.stash[_WATCHED] = True
-    token = current_watch.set(ProxyWatch(config))
-
-    def stop() -> None:
-        with suppress(ValueError):  # set in another context
-            current_watch.reset(token)
-
-    config.add_cleanup(stop)
 
 
 def _seed_of(config: pytest.Config) -> int:
