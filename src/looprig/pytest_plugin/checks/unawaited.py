@@ -15,7 +15,7 @@ from looprig.pytest_plugin._compat import is_unittest
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case, async_test_of_test_case
 from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.is_async import inner_test
+from looprig.pytest_plugin.is_async import inner_test, is_plain
 
 __all__ = ["unawaited_functions"]
 
@@ -66,9 +66,9 @@ def _set_ups_around(item: pytest.Function) -> Iterator[DeclarationError]:
     for node in item.iter_parents():
         if node is item.parent and isinstance(node, pytest.Module | pytest.Class) and is_unittest(item):
             yield from async_set_ups_of_test_case(node)
-        elif isinstance(node, pytest.Class):
+        elif is_plain(node) and isinstance(node, pytest.Class):
             yield from _async_set_ups(node.obj, _OF_CLASSES, f"{node.name}.")
-        elif isinstance(node, pytest.Module):
+        elif is_plain(node):
             yield from _async_set_ups(node.obj, _OF_MODULES, "")
 
 

@@ -5,6 +5,7 @@ Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.
 Invariant: what applies to a module or class is looked up once, however many tests it has.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +33,7 @@ from looprig.pytest_plugin.is_async import (
     is_async_test,
     is_builtin,
     is_own_loop,
+    is_plain,
     may_be_async,
 )
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
@@ -137,7 +139,10 @@ class LoopSettings:
                 if path.name == "conftest.py" and item.path.is_relative_to(path.parent):
                     above.append((len(path.parts), configs_in(plugin)))
             outer = (config for _, configs in sorted(above, key=lambda entry: entry[0]) for config in configs)
-            own = configs_in(module.obj) if module is not None and isinstance(module.obj, ModuleType) else ()
+            # To ask a kind of module that isn't pytest's own for its `obj` may import something.
+            name: str = getattr(item.obj, "__module__", None) or ""
+            holder: object = module.obj if is_plain(module) else sys.modules.get(name)
+            own = configs_in(holder) if isinstance(holder, ModuleType) else ()
             found = self._configs[module] = (*outer, *own)
         return found
 
