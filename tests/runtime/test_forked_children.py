@@ -1,4 +1,4 @@
-"""Signals of forked children are theirs: the parent process, which shares its descriptors with them, doesn't get them."""
+"""Signals for forked children: the parent, which shares its descriptors with them, doesn't get these."""
 
 import os
 import subprocess
