@@ -8,7 +8,7 @@ Invariants:
 """
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from looprig.runtime.host import Host
 
 __all__ = ["Condition", "Watchers", "always", "watchers_of"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 Condition = Callable[[pytest.Item], bool]
 """Whether a test is watched."""
