@@ -3,8 +3,8 @@
 Each has its own environment, with only its own plugin. aiohttp is in all of them, since it loads no plugin. `sync` is
 pytest alone: it runs the same tests written sync, and every figure is relative to it.
 
-The proxies have separate environments, each with uvloop. `direct` is no proxy. Programs are taken from PATH, and run
-between a client and a server in an environment of their own.
+The proxies have separate environments, each with uvloop. `direct` means without a proxy. Programs are found on PATH,
+and run between a client and a server in an environment of their own.
 """
 
 from __future__ import annotations

@@ -313,3 +313,23 @@ def test_a_unittest_method_can_be_refused(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(errors=1)
+
+
+def test_properties_of_any_form_disturb_nothing(pytester: pytest.Pytester) -> None:
+    """Suites put what they like there, and every run is looked through for what looprig put there."""
+    result = run_apart(
+        pytester,
+        """
+        import pytest
+
+        @pytest.fixture
+        def odd(request):
+            request.node.user_properties += ["text", 3, {"a": 1}, ("one", "two", "three")]
+            raise LookupError
+
+        def test_it(odd): ...
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    assert "INTERNALERROR" not in output(result)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -23,15 +23,15 @@ import pytest
 
 from looprig import proxy_watch
 from looprig.pytest_plugin import builtins
-from looprig.pytest_plugin._compat import Definition, call_before_set_up, fixture_names, give_way
+from looprig.pytest_plugin._compat import Definition, call_before_set_up, fixture_names, give_way, is_installed_file
 from looprig.pytest_plugin.is_async import async_on_request, needs_loops
 from looprig.pytest_plugin.options import (
     MARKERS,
-    PROPERTY,
     Options,
     add_options,
     has_watched_markers,
     inspection_asked_for,
+    refusals_in,
 )
 
 if TYPE_CHECKING:
@@ -88,8 +88,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the errors that tests were refused for, each once; with pytest-xdist, in the controller."""
-    reports = (report for reports in terminalreporter.stats.values() for report in reports)
-    refused = [report for report in reports if PROPERTY in dict(getattr(report, "user_properties", ()))]
+    failed = (
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "setup" and report.failed
+    )
+    refused = [report for report in failed if refusals_in(report)]
     if refused:
         from looprig.pytest_plugin.checks.report import show_summary  # noqa: PLC0415 - only then
 
@@ -129,9 +134,9 @@ class Entry:
     def pytest_plugin_registered(self, plugin: object) -> None:
         """Look at a conftest, or another plugin of the suite's own."""
         if self._collection is None and isinstance(plugin, ModuleType):
-            path: str = getattr(plugin, "__file__", None) or "site-packages"
-            is_of_suite = "site-packages" not in path and not plugin.__name__.startswith("looprig.")
-            self._is_asked_for |= is_of_suite and _overrides(plugin)
+            path: str | None = getattr(plugin, "__file__", None)
+            is_foreign = path is None or is_installed_file(path) or plugin.__name__.startswith("looprig.")
+            self._is_asked_for |= not is_foreign and _overrides(plugin)
 
     def _may_begin(self) -> bool:
         """Return whether something may be declared: nothing can be without these modules, or such a fixture."""

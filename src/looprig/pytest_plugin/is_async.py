@@ -15,7 +15,7 @@ from typing import Any, Final, TypeGuard
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures, is_unittest
+from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures, is_installed_file, is_unittest
 
 __all__ = [
     "ENTRYPOINT",
@@ -119,7 +119,7 @@ def is_builtin(definition: Definition) -> bool:
 def is_of_suite(definition: Definition) -> bool:
     """Return whether a fixture was written in the suite itself, and not in an installed package."""
     path: str = getattr(getattr(innermost(definition.func), "__code__", None), "co_filename", "")
-    return not ("site-packages" in path or "dist-packages" in path)
+    return not is_installed_file(path)
 
 
 def is_own_loop(definition: Definition) -> bool:

@@ -6,7 +6,7 @@ Every run loads this, so it imports nothing of looprig, and no loop factory befo
 import argparse
 import importlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
 
@@ -24,6 +24,7 @@ __all__ = [
     "add_options",
     "has_watched_markers",
     "inspection_asked_for",
+    "refusals_in",
 ]
 
 _GROUP: Final = "looprig"
@@ -43,6 +44,18 @@ MARKERS: Final = (
     "catch_loop_exceptions: the test fails if an exception reaches its loop's exception handler",
     "forbid_get_event_loop: the test fails if asyncio.get_event_loop is called during it",
 )
+
+
+def refusals_in(report: pytest.TestReport) -> list[str]:
+    """Return the errors that a test was refused for. Other plugins and suites may put properties of any form there."""
+    found: list[str] = []
+    for each in report.user_properties:
+        match cast("object", each):
+            case [str() as name, str() as text] if name == PROPERTY:
+                found.append(text)
+            case _:
+                pass
+    return found
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -46,6 +46,7 @@ __all__ = [
     "give_way",
     "has_fixtures",
     "is_installed",
+    "is_installed_file",
     "is_unittest",
     "visible_definitions",
     "visible_names",
@@ -99,7 +100,12 @@ def _file(definition: Definition) -> str:
 
 def is_installed(definition: Definition) -> bool:
     """Return whether a fixture comes from an installed plugin, not from the project."""
-    return "site-packages" in _file(definition)
+    return is_installed_file(_file(definition))
+
+
+def is_installed_file(path: str) -> bool:
+    """Return whether a source file belongs to an installed package."""
+    return "site-packages" in path or "dist-packages" in path
 
 
 def fixture_functions(holder: Any) -> Iterator[Callable[..., Any]]:

@@ -16,7 +16,7 @@ import pytest
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
-from looprig.pytest_plugin.options import PROPERTY
+from looprig.pytest_plugin.options import PROPERTY, refusals_in
 
 __all__ = ["Refusal", "many", "show_summary"]
 
@@ -66,12 +66,8 @@ def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.Tes
     # By what happened and its first place: what follows may name the test.
     reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
     for report in reports:
-        if report.when == "setup" and report.failed:
-            for name, text in report.user_properties:
-                if name == PROPERTY and isinstance(text, str):
-                    reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
-    if not reported:
-        return
+        for text in refusals_in(report):
+            reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
     count = len(set[str]().union(*(tests for _, tests in reported.values())))
     terminal.section(f"looprig: {many(len(reported), 'error')} in {many(count, 'test')}", red=True)
     for number, (text, tests) in enumerate(reported.values()):
