@@ -36,7 +36,6 @@ class Arrivals:
         self._numbers = numbers
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._handled: float = -_MARGIN
-        self._is_paused = False
 
     def listen(self) -> None:
         """Start watching. Must be called in the main thread."""
@@ -86,36 +85,14 @@ class Arrivals:
         if is_watched and self._handled < came - _MARGIN and main is not None:
             signal.pthread_kill(main, number)
 
-    def pause(self) -> None:
-        """Stop watching while the process forks: a signal of the child must not be reported to the parent process."""
-        if self._sockets is not None and threading.current_thread() is threading.main_thread():
-            self._is_paused = signal.set_wakeup_fd(-1) == self._sockets[0].fileno()
-
-    def resume(self) -> None:
-        """Go on watching in the parent process."""
-        if self._is_paused and self._sockets is not None:
-            signal.set_wakeup_fd(self._sockets[0].fileno(), warn_on_full_buffer=False)
-        self._is_paused = False
-
     def forget(self) -> None:
-        """Stop watching in a forked child."""
+        """Stop watching in a forked child, whose signals must not be reported to the parent process."""
         self._sockets = None
-        self._is_paused = False
         with suppress(ValueError):  # forked by another thread
             signal.set_wakeup_fd(-1)
 
 
 _listening: Final[WeakSet[Arrivals]] = WeakSet()
-
-
-def _pause_all() -> None:
-    for arrivals in list(_listening):
-        arrivals.pause()
-
-
-def _resume_all() -> None:
-    for arrivals in list(_listening):
-        arrivals.resume()
 
 
 def _forget_all() -> None:
@@ -125,4 +102,4 @@ def _forget_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_pause_all, after_in_parent=_resume_all, after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_forget_all)

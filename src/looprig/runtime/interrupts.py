@@ -10,6 +10,7 @@ Invariants:
 3. If the loop is blocked and has not processed the cancellation after `GRACE` seconds, the signal is sent again and
    counts as the second one: CI systems, for example, send only one.
 4. A signal that arrives just before a blocking call is handled too (`arrivals`).
+5. A forked child has the handlers from before, and each signal that it is sent reaches it alone, however soon.
 """
 
 import _thread
@@ -17,9 +18,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import FrameType
 from typing import Any, Final, final
+from weakref import WeakSet
 
 from looprig.runtime.arrivals import Arrivals
 from looprig.runtime.clock import Alarm, now, ring_on
@@ -47,24 +49,35 @@ class Interrupts:
         self._previous: dict[signal.Signals, Any] = {}
         self._arrivals: Final = Arrivals(self._previous.keys())  # a live view of the signals we handle
         self._handler: Final = self._handle  # kept for `is` checks: each access creates a new bound method
-        self._installed_in: int | None = None
 
     def install(self) -> None:
         """Install the handler for each signal that has its default one. Cheap if already installed."""
         if threading.get_ident() != _MAIN_THREAD:
             return
-        self._installed_in = os.getpid()
         for number in self._raised:
             handler = _current_handler(number)
             if handler is not self._handler and handler in _DEFAULTS:
                 self._previous.setdefault(number, handler)
                 signal.signal(number, self._handler)
                 self._arrivals.listen()
+                _installed.add(self)
 
     def uninstall(self) -> None:
         """Restore the handlers of all signals, and stop listening."""
         self._arrivals.close()
         self.give_back(*self._raised)
+
+    @property
+    def handled(self) -> Collection[signal.Signals]:
+        """The signals that are handled now."""
+        return self._previous.keys()
+
+    def leave_to_child(self) -> None:
+        """Restore all handlers in a forked child: its signals are about itself, and not about a run of tests."""
+        for number, handler in self._previous.items():  # whatever thread has forked is the main thread there
+            if _current_handler(number) is self._handler:
+                signal.signal(number, handler)
+        self._previous.clear()
 
     def give_back(self, *numbers: signal.Signals) -> None:
         """Restore the previous handlers of these signals, if ours are still installed. Cheap otherwise."""
@@ -76,11 +89,6 @@ class Interrupts:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         number = signal.Signals(signum)
-        if os.getpid() != self._installed_in:  # in a forked child, behave as if we had never been installed
-            previous = self._previous.get(number, signal.SIG_DFL)
-            signal.signal(number, previous)
-            os.kill(os.getpid(), number)
-            return
         self._arrivals.handled()
         error = self._raised[number]()
         if running.operations:
@@ -111,3 +119,33 @@ def _insist(operation: Operation, number: signal.Signals) -> None:
 
 
 _TIMES: Final = 3
+
+
+_installed: Final[WeakSet[Interrupts]] = WeakSet()
+_blocked: Final = threading.local()
+
+
+def _block() -> None:
+    """Hold the signals back while the process forks.
+
+    Python forgets a signal that arrives in a child before the child has been set up. And a handler of the parent's
+    that runs in the child reports it to the parent, through the descriptor that they share (`arrivals`).
+    """
+    numbers = {number for interrupts in list(_installed) for number in interrupts.handled}
+    _blocked.before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if numbers else None
+
+
+def _unblock() -> None:
+    if (before := getattr(_blocked, "before", None)) is not None:
+        _blocked.before = None
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave_to_child() -> None:
+    for interrupts in list(_installed):
+        interrupts.leave_to_child()
+    _unblock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_leave_to_child)

@@ -74,13 +74,14 @@ class Dependencies:
         if item is not self._ambient[0]:
             self._ambient = item, self._find_ambient(item)
         legacies = self._contexts.legacies
-        found: list[Definition] = []
-        for ambient in self._ambient[1]:
-            if ambient in legacies and ambient is not definition and self.facts[ambient].scope >= facts.scope:
-                found += (ambient,)
+        found = [
+            ambient
+            for ambient in self._ambient[1]
+            if ambient in legacies and ambient is not definition and self.facts[ambient].scope >= facts.scope
+        ]
         for name in facts.needs:
             if (needed := active_definition(request, name)) not in found:
-                found += (needed,)
+                found.append(needed)
         return found
 
     def _find_ambient(self, item: pytest.Function) -> Sequence[Definition]:

@@ -13,10 +13,9 @@ import pytest
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.calls import bound_function
 from looprig.pytest_plugin._compat.requests import item_of
-from looprig.pytest_plugin.is_async import hides_async, is_async_function
 from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
-from looprig.pytest_plugin.run.dependencies import Dependencies
+from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
 from looprig.pytest_plugin.run.ends import Ends
 from looprig.pytest_plugin.run.requests import forget_refusal
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
@@ -56,7 +55,7 @@ class FixtureSetup:
         if facts is None or facts.function is not fixturedef.func:
             facts = self._dependencies.look_up(fixturedef)
         item = item_of(request)
-        if self._peers is not None and _is_of_peer(self._peers, fixturedef, item):
+        if self._peers is not None and _is_of_peer(self._peers, fixturedef, facts, item):
             return (yield)
         if self._ends.item is not item:
             self._ends.begin(item)
@@ -76,8 +75,8 @@ class FixtureSetup:
             definition.func = facts.function
 
 
-def _is_of_peer(peers: Peers, definition: Definition, item: pytest.Function) -> bool:
+def _is_of_peer(peers: Peers, definition: Definition, facts: Facts, item: pytest.Function) -> bool:
     """Return whether another plugin runs the fixture, or the test that a sync fixture is set up for."""
-    if is_async_function(definition.func) or hides_async(definition.func):
+    if facts.is_async or facts.hides_async:
         return peers.owner_of_fixture(definition, item) is not None
     return peers.owner_of_test(item) is not None
