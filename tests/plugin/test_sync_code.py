@@ -212,6 +212,10 @@ def test_runs_in_two_threads_know_nothing_of_each_other(pytester: pytest.Pyteste
     script = """
         import threading
         import pytest
+        from _pytest import runner
+
+        # The one change to the process that no option turns off: both threads would set and delete PYTEST_CURRENT_TEST.
+        runner._update_current_test_var = lambda item, when: None
 
         options = ["-q", "-s", "--disable-plugin-autoload", "-p", "looprig.pytest_plugin"]
         for name in ("cacheprovider", "faulthandler", "threadexception", "unraisableexception", "logging", "warnings"):
