@@ -211,6 +211,29 @@ def test_an_application_that_says_something_else_has_no_lifespan(run: Run, said:
     run(scenario())
 
 
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING], ids=["at once", "in its start-up"])
+def test_an_application_that_raises_without_a_report_goes_on_without_a_lifespan(
+    run: Run, caplog: pytest.LogCaptureFixture, level: int
+) -> None:
+    """As the specification says. An error in its start-up is a warning."""
+    caplog.set_level(logging.INFO)
+
+    async def raises(_scope: Any, receive: Any, _say: Any) -> None:
+        if level == logging.WARNING:
+            await receive()
+        raise ConnectionError("no broker")
+
+    async def scenario() -> None:
+        caplog.clear()
+        async with running(Service(live=raises)) as service, TestClient(service) as api:
+            await api.get("/", status=200)
+
+    run(scenario())
+    (record,) = [each for each in caplog.records if each.name == lifespan.__name__]
+    assert record.levelno == level
+    assert "no broker" in caplog.text
+
+
 @modes
 def test_an_application_that_returns_at_once_is_served(run: Run, mode: Mode) -> None:
     async def returns(_scope: Any, _receive: Any, _say: Any) -> None: ...

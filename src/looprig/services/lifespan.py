@@ -91,8 +91,13 @@ class Lifespan:
             return
         if not isinstance(error, Exception):  # an outcome of pytest, such as a skip
             raise error
-        if self._mode == "auto":
-            _log.info("the application of %s has no lifespan: %s", self._name, shown(error))
+        if self._mode == "auto":  # the specification has the server go on
+            if self._requests.empty():
+                _log.warning(
+                    "%s goes on without a lifespan: that of its application raised", self._name, exc_info=error
+                )
+            else:  # it did not even look at what it was asked
+                _log.info("the application of %s has no lifespan: %s", self._name, shown(error))
             return
         raise ServiceStartError(
             f"{self._name} did not start: its application raised in its lifespan: {shown(root_of(error))}",
