@@ -147,7 +147,8 @@ _HOMES = {
 }
 
 
-# Who watches the proxies of a run. Not a public name: it is here so that it can be set before `looprig.net` is loaded.
+# Who watches the proxies of a run, and whatever else keeps errors for its tests (`looprig.watch.sources`). Not a public
+# name: it is here so that it can be set before `looprig.net` is loaded.
 proxy_watch: ContextVar[Callable[[], Any]] = ContextVar("looprig.proxy_watch")
 
 

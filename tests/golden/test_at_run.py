@@ -48,9 +48,55 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
             """\
             E   looprig.ServiceStartError: Service Db was not ready within 0.01 s.
                   test_it.py:9: Db
-                It logged nothing at the current log level.
+                It waited at
+                  test_it.py:12 in start
             """,
             id="late",
+        ),
+        pytest.param(
+            """
+            import asyncio
+            import uvicorn  # before the start, since that may take long
+            from looprig import AsgiService
+            @service_fixture(start_timeout=0.5)
+            @dataclass(kw_only=True)
+            class Rest(AsgiService):
+                async def create_app(self):
+                    return self.app_of_its_own
+                async def app_of_its_own(self, scope, receive, send):
+                    await self.connect()
+                async def connect(self):
+                    await asyncio.Event().wait()
+            async def test_it(rest): ...
+            """,
+            """\
+            E   looprig.ServiceStartError: Service Rest was not ready within 0.5 s.
+                  test_it.py:11: Rest
+                lifespan of Rest waited at
+                  test_it.py:17 in app_of_its_own
+                  test_it.py:19 in connect
+            """,
+            id="late in a task",
+        ),
+        pytest.param(
+            """
+            from looprig import ProcessService
+            @service_fixture(start_timeout=0.5)
+            @dataclass(kw_only=True)
+            class Redis(ProcessService):
+                def command(self):
+                    return ["sleep", "60"]
+                async def ready(self):
+                    raise RuntimeError("loading the data set")
+            async def test_it(redis): ...
+            """,
+            """\
+            E   looprig.ServiceStartError: Service Redis was not ready within 0.5 s.
+                  test_it.py:9: Redis
+                Its `ready` raised RuntimeError: loading the data set
+                  test_it.py:15 in ready
+            """,
+            id="never ready",
         ),
         pytest.param(
             """

@@ -1,6 +1,7 @@
 """ProcessService with real processes: how they start, and the errors when they don't."""
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from looprig.declare.service import service_fixture
 from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.net.ports import accepts_connections
 from looprig.services.process import ProcessService
+from looprig.services.rig import rig
 from tests.running import running
 from tests.services.conftest import Run
 from tests.services.programs import WAIT, Command, Files, Python, command_of, wait_gone
@@ -55,35 +58,101 @@ def test_its_environment_is_this_ones_with_changes(run: Run, monkeypatch: pytest
     run(scenario())
 
 
+class NotYetError(Exception):
+    """An error as client libraries have them: not an `OSError`."""
+
+
 def test_ready_is_asked_until_it_does_not_say_no(run: Run) -> None:
-    """False and an OSError mean "not yet"; None means "yes"."""
-    answers: list[bool | OSError | None] = [False, ConnectionRefusedError(), TimeoutError(), None]
+    """False and any error mean "not yet"; None means "yes"."""
+    answers: list[bool | BaseException | None]
 
     def answer(_: Python) -> bool | None:
         first = answers.pop(0)
-        if isinstance(first, OSError):
+        if isinstance(first, BaseException):
             raise first
         return first
 
     async def scenario() -> None:
+        answers[:] = [False, ConnectionRefusedError(), TimeoutError(), NotYetError(), asyncio.CancelledError(), None]
         async with running(Python(is_ready=answer)):
             assert answers == []
+
+    answers = []
+    run(scenario())
+
+
+def test_a_mistake_in_ready_is_logged_at_once_and_once(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Other errors are the server's, most likely: they are only seen at the level DEBUG."""
+    answers: list[Exception]
+
+    def answer(_: Python) -> bool:
+        if not answers:
+            return True
+        raise answers.pop(0)
+
+    async def scenario() -> None:
+        answers[:] = [NotYetError("starting"), AttributeError("no pool"), AttributeError("no pool"), NotYetError("up")]
+        caplog.clear()
+        async with running(Python(is_ready=answer)):
+            pass
+
+    answers = []
+    run(scenario())
+    (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    told = record.getMessage().splitlines()
+    assert told[0] == "Python is asked again whether it is ready. Its `ready` raised AttributeError: no pool"
+    assert told[1].startswith("  tests/services/test_process.py:")
+    assert told[1].endswith(" in answer")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("return False", r"Its `ready` returned False\.\nIt printed:\n    up"),
+        (
+            "raise NotYetError('starting')",
+            r"Its `ready` raised NotYetError: starting\n  .*test_process\.py:\d+ in ready\n",
+        ),
+        ("await asyncio.Event().wait()", r"ready of .*Late waited at\n  .*test_process\.py:\d+ in ready\n"),
+    ],
+)
+def test_a_start_that_takes_too_long_says_what_ready_said_last(run: Run, answer: str, told: str) -> None:
+    """Or where it stands."""
+
+    @service_fixture(start_timeout=0.5)
+    @dataclass(kw_only=True)
+    class Late(Python):
+        async def ready(self) -> bool:
+            if "up" not in self.output or answer == "return False":
+                return False
+            if answer.startswith("raise"):
+                raise NotYetError("starting")
+            await asyncio.Event().wait()
+            return True
+
+    async def scenario() -> None:
+        with pytest.raises(ServiceStartError, match=told) as raised:
+            async with rig(Late):
+                pass
+        assert str(raised.value).startswith(f"Service {Late.__qualname__} was not ready within 0.5 s.\n")
+        assert raised.value.__cause__ is None
+        assert raised.value.__suppress_context__
 
     run(scenario())
 
 
-def test_another_error_of_ready_is_raised_as_it_is(run: Run) -> None:
+def test_an_outcome_of_pytest_in_ready_ends_the_start(run: Run) -> None:
     """With the process's output as a note; the process is ended."""
 
     def fail(service: Python) -> bool:
         if not service.output:
             return False
-        raise ZeroDivisionError("mine")
+        pytest.skip("no database here")
 
     service = Python(is_ready=fail)
 
     async def scenario() -> None:
-        with pytest.raises(ZeroDivisionError, match="mine") as raised:
+        with pytest.raises(pytest.skip.Exception, match="no database here") as raised:
             async with running(service):
                 pass
         assert raised.value.__notes__ == ["It printed:\n    up"]
@@ -185,10 +254,8 @@ def test_a_command_without_ready_is_ready_as_soon_as_it_runs(run: Run) -> None:
     run(scenario())
 
 
-def test_a_start_that_is_given_up_logs_what_was_printed_and_leaves_nothing(
-    run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The runtime's time limit cancels the start; the log is part of its error."""
+def test_a_start_that_is_given_up_notes_what_was_printed_and_leaves_nothing(run: Run) -> None:
+    """A time limit cancels the start; its error has the notes."""
     waited = asyncio.Event()
 
     def never(given: Python) -> bool:
@@ -202,10 +269,10 @@ def test_a_start_that_is_given_up_logs_what_was_printed_and_leaves_nothing(
         starting = asyncio.ensure_future(anext(service.run()))
         await waited.wait()
         starting.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError) as cancelled:
             await starting
         wait_gone(service.pid)
-        assert "Python is not ready yet. It printed:\n    asking the moon\n    up" in caplog.text
+        assert cancelled.value.__notes__ == ["Its `ready` returned False.", "It printed:\n    asking the moon\n    up"]
 
     run(scenario())
 

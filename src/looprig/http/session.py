@@ -106,10 +106,11 @@ class Session:
                 )
                 async with asking as answer:
                     content = await answer.read()
-        except TimeoutError as error:
+        except TimeoutError:
             if not clock.expired():  # one of aiohttp's own limits, such as the one on connecting
                 raise
-            raise TimeoutError(f"{method} {url}: no complete response within {limit} s.") from error
+            # The way through aiohttp and asyncio to where it waited says nothing about the request.
+            raise TimeoutError(f"{method} {url}: no complete response within {limit} s.") from None
         except aiohttp.ClientError as error:
             error.add_note(f"The request was {method} {url}.")
             raise

@@ -7,8 +7,8 @@ Invariants:
 2. If the service closes while a message is awaited, the error has the close code and reason.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from typing_extensions import TypeForm, TypeVar
@@ -188,14 +188,23 @@ class WebSocket:
         return within(self._timeout, f"{self.url}: waited {self._timeout:g} s {awaited}.")
 
 
-@asynccontextmanager
-async def within(seconds: float | None, text: str) -> AsyncGenerator[None, None]:
-    """Limit the time of a block, with `text` as the error's message. That of `asyncio.timeout` has none."""
-    limit = Timeout(seconds)
-    try:
-        async with limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():  # raised by another time limit
-            raise
-        raise TimeoutError(text) from error
+@final
+class within:  # noqa: N801 - used like a function
+    """A block with a limited time, and `text` as the error's message. That of `asyncio.timeout` has none."""
+
+    # A class, since the frames of a decorated generator would be in the traceback of the error.
+    def __init__(self, seconds: float | None, text: str) -> None:
+        self._limit: Final = Timeout(seconds)
+        self._text: Final = text
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            # The way through aiohttp and asyncio to where it waited says nothing about the websocket.
+            raise TimeoutError(self._text) from None

@@ -108,14 +108,17 @@ def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> 
 class Timeout:
     """A limit of `seconds` of real time on a block, or none for `None`. Otherwise like `asyncio.timeout`.
 
+    `expiring` is called when the time is up, while the block still waits.
+
     Raises:
         TimeoutError: the block took longer.
     """
 
     # A class, since the frames of a decorated generator would be in every traceback from the block.
-    __slots__ = ("_alarm", "_limit", "_seconds")
+    __slots__ = ("_alarm", "_expiring", "_limit", "_seconds")
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, expiring: Callable[[], object] | None = None) -> None:
+        self._expiring: Final = expiring
         self._limit: Final = asyncio.timeout(None)
         self._seconds: Final = seconds
 
@@ -126,6 +129,8 @@ class Timeout:
         return self
 
     def _expire(self) -> None:
+        if self._expiring is not None:
+            self._expiring()
         with suppress(RuntimeError):  # the block has ended in the meantime
             self._limit.reschedule(asyncio.get_running_loop().time())
 

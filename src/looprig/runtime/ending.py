@@ -65,6 +65,8 @@ def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseExc
     try:
         target.result()
     except asyncio.CancelledError as cancelled:
+        for note in getattr(cancelled, "__notes__", ()):  # what was cancelled may say how far it was
+            cause.add_note(note)
         return cause.with_traceback(cancelled.__traceback__)
     except BaseException as end:  # noqa: BLE001 - only noted on the cause
         if end is cause:

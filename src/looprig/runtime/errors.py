@@ -1,4 +1,4 @@
-"""Raising several errors as one.
+"""Raising several errors as one, and finding and showing the one that counts.
 
 Invariant: an exception that ends the program is never put into a group, where neither Python nor pytest would see it.
 """
@@ -6,7 +6,7 @@ Invariant: an exception that ends the program is never put into a group, where n
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["raise_together"]
+__all__ = ["raise_together", "root_of", "shown"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -28,3 +28,16 @@ def raise_together(errors: Sequence[BaseException], title: str) -> None:
         raise errors[0]
     if errors:
         raise BaseExceptionGroup(title, errors)
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return the error inside a group of one, at any depth. A task group wraps even a single error."""
+    members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    # Not `isinstance`, which would narrow the type to a group of unknown members.
+    is_group = issubclass(type(error), BaseExceptionGroup)
+    return root_of(members[0]) if is_group and len(members) == 1 else error
+
+
+def shown(error: BaseException) -> str:
+    """Return the type and the text of an error, for a message."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

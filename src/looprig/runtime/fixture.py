@@ -1,7 +1,7 @@
 """A live instance of an async fixture, with the task that runs it from set-up to teardown.
 
-Does not know pytest's caches: `on_crash` is called with a crash. A task group, timeout or cancel scope around the
-fixture's `yield` works because the same task enters and leaves it.
+Does not know pytest's caches: `on_crash` is called with a crash, and `on_retired` with the reason. A task group,
+timeout or cancel scope around the fixture's `yield` works because the same task enters and leaves it.
 
 Invariants:
 1. If the fixture's task is cancelled while it waits at the `yield`, the cancellation is thrown into the generator
@@ -11,7 +11,9 @@ Invariants:
 3. A crash is raised by the first test or fixture it affects, and at teardown only if there was none. It is never only
    logged.
 4. Tasks that the fixture started and left running are ended with it.
-5. A teardown is never skipped. If the loop was closed too early, the teardown runs on another one, and that is
+5. A test may end what a fixture gives on purpose. The fixture is then retired: that test goes on, and later ones that
+   request it get the reason. The teardown runs as usual.
+6. A teardown is never skipped. If the loop was closed too early, the teardown runs on another one, and that is
    reported.
 """
 
@@ -22,10 +24,10 @@ from contextvars import Context, copy_context
 from types import AsyncGeneratorType, MappingProxyType, TracebackType
 from typing import Any, Final, cast, final
 
-from looprig.exceptions import FixtureCrashedError, FixtureError, StuckTaskError
+from looprig.exceptions import FixtureCrashedError, FixtureError, LooprigError, StuckTaskError
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
-from looprig.runtime.errors import raise_together
+from looprig.runtime.errors import raise_together, root_of
 from looprig.runtime.host import Host
 from looprig.runtime.operation import GRACE, Limit, Resolver
 from looprig.runtime.tasks import context_of
@@ -56,6 +58,7 @@ class LiveFixture:
     changes: Changes = MappingProxyType({})
     crash: FixtureCrashedError | None = None
     on_crash: Callable[[FixtureCrashedError], None] | None = None
+    on_retired: Callable[[LooprigError], None] | None = None
     reported: bool = False
 
     def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
@@ -178,8 +181,15 @@ class LiveFixture:
 
     # The end, wanted or not
 
+    def retire(self, reason: LooprigError) -> None:
+        """Have all further requests of the fixture raise `reason`: what it gives has been ended on purpose."""
+        if self.on_retired is not None:
+            with suppress(LooprigError):
+                raise reason  # for a traceback: if there were none, pytest would show its own frames
+            self.on_retired(reason)
+
     def _crash(self, error: BaseException) -> None:
-        root = _root(error)
+        root = root_of(error)
         crash = self.crash = FixtureCrashedError(
             f"Fixture {self.name} crashed while it was in use: {_shown(root)}",
             [(self.name, self.location)],
@@ -221,7 +231,7 @@ class LiveFixture:
                 self.host.end_tasks_of(self, self._task, search=not self._is_noted)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
-        self._task = self._generator = self.on_crash = None
+        self._task = self._generator = self.on_crash = self.on_retired = None
         raise_together(errors, f"errors while tearing down fixture {self.name}")
 
     def _end(self, limit: Limit | None) -> list[BaseException]:
@@ -296,11 +306,3 @@ def _shown(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "CancelledError: its task was cancelled from outside"
     return f"{type(error).__name__}: {error}"
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the error inside a group of one, at any depth. A task group wraps even a single error."""
-    members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    # Not `isinstance`, which would narrow the type to a group of unknown members.
-    is_group = issubclass(type(error), BaseExceptionGroup)
-    return _root(members[0]) if is_group and len(members) == 1 else error

@@ -5,23 +5,43 @@ Does not decide which tasks are stuck.
 
 import asyncio
 import gc
+import os
 from collections.abc import Iterator
 from inspect import isasyncgen
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 
 from looprig.location import Location, is_foreign
 
-__all__ = ["others_of", "waits_at"]
+__all__ = ["others_of", "raised_at", "suite_waits_at", "waits_at"]
 
 _SHOWN: Final = 10
 """Maximum number of tasks to show."""
 _OWN: Final = str(Path(__file__).parent)
+_LOOPRIG: Final = str(Path(__file__).parent.parent) + os.sep
 
 
 def waits_at(task: "asyncio.Task[Any]") -> list[str]:
     """Return the stack of a task: `path:line in function` for each coroutine, the innermost last."""
     return [line for _, line in _frames(task)]
+
+
+def suite_waits_at(task: "asyncio.Task[Any]") -> list[str]:
+    """Return those lines of a task's stack that are in the suite's own code."""
+    return [line for path, line in _frames(task) if _is_of_suite(path)]
+
+
+def raised_at(error: BaseException) -> list[str]:
+    """Return the last line of the suite's own code in an error's traceback, if there is one."""
+    found: list[str] = []
+    entry = error.__traceback__
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        if _is_of_suite(code.co_filename):
+            found = [_line(code, entry.tb_lineno)]
+        entry = entry.tb_next
+    return found
 
 
 def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> list[str]:
@@ -36,7 +56,7 @@ def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> l
         frames = [*_frames(task)]
         if task is target or all(path.startswith(_OWN) for path, _ in frames):
             continue
-        lines = [line for path, line in frames if not (path.startswith(_OWN) or is_foreign(path))]
+        lines = [line for path, line in frames if _is_of_suite(path)]
         text = "\n".join((f"{task.get_name()} waits at", *(lines or (frames[-1][1],))))
         (own if lines else foreign).append(text)
     found = [*own, *foreign]
@@ -53,10 +73,17 @@ def _frames(task: "asyncio.Task[Any]") -> Iterator[tuple[str, str]]:
         for kind in ("cr", "gi", "ag"):
             frame = getattr(waits, f"{kind}_frame", None)
             if frame is not None:
-                path = frame.f_code.co_filename
-                yield path, f"  {Location(path, frame.f_lineno)} in {frame.f_code.co_name}"
+                yield frame.f_code.co_filename, _line(frame.f_code, frame.f_lineno)
                 waits = getattr(waits, f"{kind}_await" if kind != "gi" else "gi_yieldfrom")
                 break
         else:
             # A step of an async generator has no attribute for its generator, but the garbage collector knows it.
             waits = next((other for other in gc.get_referents(waits) if isasyncgen(other)), None)
+
+
+def _is_of_suite(path: str) -> bool:
+    return not (path.startswith(_LOOPRIG) or is_foreign(path))
+
+
+def _line(code: CodeType, line: int) -> str:
+    return f"  {Location(code.co_filename, line)} in {code.co_name}"

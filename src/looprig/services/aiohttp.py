@@ -56,7 +56,7 @@ class AiohttpService(Served, ABC):
     raised by `create_app` or by the application's own start-up are not wrapped.
     """
 
-    shutdown_timeout: float = config_field(5.0)
+    shutdown_timeout: float = config_field(0.5)
     handler_cancellation: bool = config_field(True)
     _app: object = field(default=None, init=False, repr=False, compare=False)
 
@@ -84,7 +84,7 @@ class AiohttpService(Served, ABC):
                 runner = web.AppRunner(
                     self._checked(await self.create_app()),
                     handler_cancellation=self.handler_cancellation,
-                    shutdown_timeout=self.shutdown_timeout,
+                    shutdown_timeout=self.shutdown_timeout / 2,  # aiohttp waits twice before it cancels a handler
                 )
                 self._app = runner.app
                 try:

@@ -3,16 +3,18 @@
 Does not resolve dependencies (`rig` and the plugin do).
 
 Invariants:
-1. The error of a service that does not start includes what it logged while starting.
+1. The error of a service that does not start includes what it logged while starting, and where it stood if its time
+   was up.
 2. Start and stop run in the same task, the caller's, so that a service can use task groups and timeouts freely.
 3. An error while the service is in use (its task was cancelled) is raised inside the service first.
 4. A service that breaks the rules of its lifecycle is reported with its class and location.
 """
 
+import asyncio
 import inspect
 import logging
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from types import TracebackType
@@ -22,6 +24,9 @@ from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import FixtureError, ServiceStartError
 from looprig.runtime.clock import Timeout
+from looprig.runtime.errors import root_of, shown
+from looprig.runtime.stacks import suite_waits_at
+from looprig.runtime.tasks import context_of
 
 __all__ = ["Alive"]
 
@@ -161,7 +166,9 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
     root = logging.getLogger()
     root.addHandler(records)
     reset = _starting.set(token)
-    limit = Timeout(spec.start_timeout)
+    task = asyncio.current_task()
+    stood: list[str] = []
+    limit = Timeout(spec.start_timeout, lambda: stood.extend(_where_it_stands(task, token)))
     try:
         async with limit:
             service = make()
@@ -174,10 +181,16 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
         if records.lines:
             error.add_note(_logged(records.lines))
         raise
-    except Exception as error:
-        late = isinstance(error, TimeoutError) and limit.expired()
-        what = f"was not ready within {spec.start_timeout:g} s" if late else f"did not start: {_shown(error)}"
-        raise _not_started(spec, what, records.lines) from error
+    except Exception as error:  # noqa: BLE001 - the cause of the one that is raised
+        cause = root_of(error)  # pytest shows no source for groups
+        if not limit.expired():
+            raise _not_started(spec, f"did not start: {shown(cause)}", (), records.lines) from cause
+        late = f"was not ready within {spec.start_timeout:g} s"
+        if not isinstance(error, TimeoutError):
+            raise _not_started(spec, f"{late}, and then raised {shown(cause)}", stood, records.lines) from cause
+        # The traceback of the timeout ends in asyncio. What counts is where the service stood, and what it adds.
+        said: list[str] = getattr(error.__cause__, "__notes__", [])
+        raise _not_started(spec, late, [*stood, *said], records.lines) from None
     finally:
         _starting.reset(reset)
         root.removeHandler(records)
@@ -190,18 +203,27 @@ async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
         raise _broken(ServiceStartError, spec, what, "End __aenter__ with `return self`.")
 
 
-def _shown(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _where_it_stands(starting: "asyncio.Task[Any] | None", token: object) -> list[str]:
+    """Return the suite's own lines at which a start stands, in its own task and in those that it began."""
+    found: list[str] = []
+    for task in asyncio.all_tasks():
+        context = context_of(task)
+        if task is not starting and (context is None or context.get(_starting) is not token):
+            continue
+        if lines := suite_waits_at(task):
+            who = "It" if task is starting else task.get_name()
+            found.append("\n".join((f"{who} waited at", *lines)))
+    return sorted(found)  # tasks come in no order
 
 
 def _logged(lines: list[str]) -> str:
-    if not lines:
-        return "It logged nothing at the current log level."
     return "It logged:\n" + textwrap.indent("\n".join(lines), "    ")
 
 
-def _not_started(spec: ServiceSpec, what: str, lines: list[str]) -> ServiceStartError:
-    return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], _logged(lines))
+def _not_started(spec: ServiceSpec, what: str, known: Sequence[str], lines: list[str]) -> ServiceStartError:
+    """Return an error with what is known besides, and what was logged."""
+    details = [*known, _logged(lines)] if lines else known
+    return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], "\n".join(details))
 
 
 def _broken(

@@ -3,7 +3,7 @@
 Does not find, install or configure the server; `command` says how to run it. POSIX only.
 
 Invariants:
-1. The service is ready when `ready` says so, not when a port is open.
+1. The service is ready when `ready` says so, not when a port is open. An error of `ready` means "not yet".
 2. A process that ends during its start or while it is in use is reported at once, with the end of its output.
 3. None of its processes outlives the test process, even one killed by SIGKILL (see `looprig.services.launched`).
 """
@@ -15,7 +15,6 @@ import shlex
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,13 @@ from looprig.declare.fields_meta import config_field
 from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.location import Location, location_of
 from looprig.net.ports import HeldPort, hold_port, localhost
+from looprig.runtime.context import OWNER
+from looprig.runtime.errors import shown
+from looprig.runtime.fixture import LiveFixture
+from looprig.runtime.stacks import raised_at
+from looprig.runtime.tasks import Party, party_of
 from looprig.services.address import Address, bound_address
+from looprig.services.in_use import InUse
 from looprig.services.launched import Launched
 
 __all__ = ["ProcessService"]
@@ -35,6 +40,9 @@ _log: Final = logging.getLogger(__name__)
 
 _TAIL: Final = 30
 """Number of lines of output that an error shows."""
+
+_MISTAKES: Final = (AttributeError, ImportError, NameError, TypeError)
+"""Errors of `ready` that are most likely mistakes in it."""
 
 _FIRST_POLL: Final = 0.005
 _LAST_POLL: Final = 0.1
@@ -73,8 +81,9 @@ class ProcessService(ABC):
     holds_port: bool = config_field(True)
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)
     _process: Launched | None = field(default=None, init=False, repr=False, compare=False)
-    _crashed: bool = field(default=False, init=False, repr=False, compare=False)
     _may_end: bool = field(default=False, init=False, repr=False, compare=False)
+    _owner: object = field(default=None, init=False, repr=False, compare=False)
+    _not_yet: str = field(default="", init=False, repr=False, compare=False)
 
     @abstractmethod
     def command(self) -> Sequence[str | os.PathLike[str]]:
@@ -85,9 +94,11 @@ class ProcessService(ABC):
         return {}
 
     async def ready(self) -> bool | None:
-        """Return whether it is ready to serve. Called again after False or an `OSError`. `None` counts as True.
+        """Return whether it is ready to serve. Called again after False or any `Exception`. `None` counts as True.
 
-        By default, the service is ready as soon as its command runs.
+        If it isn't ready within the service's `start_timeout`, the error shows what it returned or raised last. A
+        `NameError`, `TypeError`, `AttributeError` or `ImportError` is most likely a mistake, so it is also logged at
+        once. By default, the service is ready as soon as its command runs.
         """
         return True
 
@@ -112,34 +123,38 @@ class ProcessService(ABC):
         return self._launched().output()
 
     async def kill(self) -> None:
-        """Kill it and all processes it started, like a crash. This end is expected and does not raise an error."""
+        """Kill it and all processes it started, like a crash. This end is expected and does not raise an error.
+
+        Later tests that use the same service fail at their set-up, with an error that names the test that killed it.
+        """
         process = self._launched()
         self._may_end = True
         process.signal_group(signal.SIGKILL)
         await process.wait_exited()
+        user = OWNER.get(None)
+        if isinstance(self._owner, LiveFixture) and user is not self._owner:
+            self._owner.retire(self._killed_by(party_of(user)))
 
     async def run(self) -> AsyncIterator[None]:
         """Run the command until this generator is closed or resumed. It yields once, when `ready` says so."""
-        owner = asyncio.current_task()
-        self._may_end = self._crashed = False
+        self._may_end = False
+        self._owner = OWNER.get(None)
         with hold_port(self.host) as held:
             self._address = Address(held.host, held.port)
             try:
                 process = self._process = self._launch(None if self.holds_port else held)
                 try:
                     await self._start(process)
-                    watching = asyncio.create_task(self._watch(process, owner))
+                    in_use = InUse(f"{type(self).__qualname__} has ended")
+                    watching = asyncio.create_task(self._watch(process, in_use))
                     try:
-                        yield
-                    except asyncio.CancelledError:
-                        if not self._crashed:
-                            raise
+                        with in_use:
+                            yield
                     finally:
                         self._may_end = True
                         watching.cancel()
-                    if self._crashed and owner is not None:
-                        owner.uncancel()
-                        raise LooprigError(*self._ended(process, "while it was in use")) from None
+                    if in_use.was_interrupted:
+                        raise LooprigError(*self._ended(process, "while it was in use"))
                 finally:
                     await process.stop(self.stop_signal, self.stop_timeout)
             finally:
@@ -173,9 +188,11 @@ class ProcessService(ABC):
                     f"{type(self).__qualname__} cannot run {process.command[0]!r}: {process.problem}.",
                     self._parties(),
                 )
-            failure = await _first_of(self._until_ready(), process.wait_exited())
-        except asyncio.CancelledError:  # most likely by the start timeout
-            _log.warning("%s is not ready yet. %s", type(self).__qualname__, _printed(process))
+            failure = await _first_of(f"ready of {type(self).__qualname__}", self._until_ready(), process.wait_exited())
+        except asyncio.CancelledError as cancelled:  # most likely by the start timeout, whose error has the notes
+            for note in (self._not_yet, _printed(process) if process.output() else ""):
+                if note:
+                    cancelled.add_note(note)
             raise
         if process.has_exited:
             raise ServiceStartError(*self._ended(process, "before it was ready")) from failure
@@ -185,19 +202,35 @@ class ProcessService(ABC):
 
     async def _until_ready(self) -> None:
         pause = _FIRST_POLL
+        self._not_yet = ""
         while True:
-            with suppress(OSError):
+            try:
                 answer = await self.ready()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                self._refused(error)  # a client has cancelled only itself
+            except Exception as error:  # noqa: BLE001 - each client library has errors of its own
+                self._refused(error)
+            else:
                 if answer or answer is None:
                     return
+                self._not_yet = f"Its `ready` returned {answer!r}."
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LAST_POLL)
 
-    async def _watch(self, process: Launched, owner: "asyncio.Task[object] | None") -> None:
+    def _refused(self, error: BaseException) -> None:
+        why = "\n".join((f"Its `ready` raised {shown(error)}", *raised_at(error)))
+        if why != self._not_yet:
+            level = logging.WARNING if isinstance(error, _MISTAKES) else logging.DEBUG
+            _log.log(level, "%s is asked again whether it is ready. %s", type(self).__qualname__, why)
+        self._not_yet = why
+
+    async def _watch(self, process: Launched, in_use: InUse) -> None:
         await process.wait_exited()
-        if not self._may_end and owner is not None:
-            self._crashed = True
-            owner.cancel(f"{type(self).__qualname__} has ended")
+        if not self._may_end:
+            in_use.interrupt()
 
     def _ended(self, process: Launched, when: str) -> tuple[str, Sequence[tuple[str, Location]], str]:
         how = "an unknown status"
@@ -205,6 +238,14 @@ class ProcessService(ABC):
             code = process.status
             how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         return f"{type(self).__qualname__} ended with {how} {when}.", self._parties(), _printed(process)
+
+    def _killed_by(self, user: Party | None) -> LooprigError:
+        name = type(self).__qualname__
+        return LooprigError(
+            f"{name} is gone: {user[0] if user else 'a test'} killed it.",
+            [(name, location_of(type(self))), *([user] if user else [])],
+            f'Give {name} the scope "function", or let a test that kills it start its own: `async with rig({name})`.',
+        )
 
     def _parties(self) -> Sequence[tuple[str, Location]]:
         return ((f"{type(self).__qualname__}.command", location_of(type(self).command)),)
@@ -216,9 +257,9 @@ class ProcessService(ABC):
         return self._process
 
 
-async def _first_of(*ways: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Run all until one is done, cancel the others, and return the first error that any of them raised."""
-    tasks = [asyncio.create_task(way) for way in ways]
+async def _first_of(name: str, *ways: Coroutine[Any, Any, None]) -> BaseException | None:
+    """Run all, as tasks of that name, until one is done. Cancel the others, and return the first error of any."""
+    tasks = [asyncio.create_task(way, name=name) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -5,8 +5,9 @@ Does not frame or parse anything; a handler gets asyncio's streams.
 Invariants:
 1. The port is bound before the server starts.
 2. After `run` has ended, no handler is running and no connection is open.
-3. No exception of a handler is lost: it is logged when it happens, and raised in a group when the service stops.
-   A connection reset by the client isn't the service's fault and is not raised.
+3. No exception of a handler is lost: it is logged when it happens, and kept until it is taken. In a test run that is
+   by the watch, which fails the running test; what is left is raised in a group when the service stops.
+   A connection reset by the client isn't the service's fault and is not kept.
 """
 
 import asyncio
@@ -20,11 +21,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import StuckTaskError
-from looprig.location import location_of
+from looprig.exceptions import LooprigError
+from looprig.location import Location, location_of
 from looprig.net.ports import localhost
 from looprig.runtime.clock import Timeout
+from looprig.runtime.errors import shown
 from looprig.services.address import Address, bound_address, listen
+from looprig.services.handlers import stuck_handlers
+from looprig.watch.sources import SourceWatch, current_watch
 
 __all__ = ["TcpService"]
 
@@ -50,13 +54,15 @@ class TcpService(ABC):
         tls: the context of the server, to speak TLS.
         shutdown_timeout: seconds that handlers have to end after they were cancelled.
 
-    Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of all errors that
-    handlers raised.
+    An error of a handler fails the test that is running, unless that takes it with `take_errors`.
+
+    Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of the errors that no
+    test had.
     """
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
-    shutdown_timeout: float = config_field(5.0)
+    shutdown_timeout: float = config_field(0.5)
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)
     _clients: dict[asyncio.Task[None], StreamWriter] = field(
         default_factory=dict[asyncio.Task[None], StreamWriter], init=False, repr=False, compare=False
@@ -77,16 +83,26 @@ class TcpService(ABC):
         """The port it listens on."""
         return self.address.port
 
+    def take_errors(self) -> list[Exception]:
+        """Return the errors that handlers have raised so far, which count as handled from now on."""
+        taken, self._errors = self._errors, []
+        return taken
+
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:
                 server = await asyncio.start_server(self._connected, sock=bound, ssl=self.tls)
+                watch: SourceWatch | None = current_watch()
+                if watch is not None:
+                    watch.add(self)
                 try:
                     yield
                 finally:
                     self._address = None  # connections accepted from here on are aborted
+                    if watch is not None:
+                        watch.remove(self)
                     server.close()
                     await self._end_clients()
                     with suppress(TimeoutError):
@@ -94,8 +110,7 @@ class TcpService(ABC):
                             await server.wait_closed()
             finally:
                 self._address = None
-        if self._errors:
-            errors, self._errors = self._errors, []
+        if errors := self.take_errors():
             raise ExceptionGroup(f"handlers of {type(self).__qualname__} raised", errors)
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -116,7 +131,9 @@ class TcpService(ABC):
             except (BrokenPipeError, ConnectionResetError) as error:
                 if not writer.transport.is_closing():  # then the handler lost another connection, not the client's
                     self._failed(error)
-            except Exception as error:  # noqa: BLE001 - kept, and raised when the service stops
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - kept until it is taken; a fake may call pytest.fail
                 self._failed(error)
             writer.close()
             with suppress(OSError):
@@ -124,24 +141,30 @@ class TcpService(ABC):
         finally:
             writer.transport.abort()  # if cancelled, drop what is still unsent
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         _log.error("a handler of %s raised", type(self).__qualname__, exc_info=error)
-        self._errors.append(error)
+        party = self._party()
+        fix = f"If the test expects that, let it take the error: {type(self).__qualname__}.take_errors()."
+        if isinstance(error, Exception):
+            error.add_note(f"Raised by a handler, not by the test.\n  {party[1]}: {party[0]}\n{fix}")
+            self._errors.append(error)
+        else:
+            wrapped = LooprigError(f"A handler raised {shown(error)}", [party], fix)
+            wrapped.__cause__ = error
+            self._errors.append(wrapped)
+
+    def _party(self) -> tuple[str, Location]:
+        return f"{type(self).__qualname__}.handle", location_of(type(self).handle)
 
     async def _end_clients(self) -> None:
         if not self._clients:
             return
         for client in self._clients:
             client.cancel()
-        _, stuck = await asyncio.wait(self._clients, timeout=self.shutdown_timeout)
-        for client in stuck:
-            self._clients[client].transport.abort()
-        if stuck:
-            self._errors.append(
-                StuckTaskError(
-                    f"{len(stuck)} of the handlers of {type(self).__qualname__} did not end within"
-                    f" {self.shutdown_timeout:g} s of being cancelled.",
-                    ((f"{type(self).__qualname__}.handle", location_of(type(self).handle)),),
-                    "Let CancelledError through, or give the service a longer shutdown_timeout.",
-                )
-            )
+        clients = dict(self._clients)  # those that end leave it
+        what = f"the handlers of {type(self).__qualname__}"
+        stuck = await stuck_handlers(clients, self.shutdown_timeout, what, self._party())
+        for writer in clients.values():
+            writer.transport.abort()
+        if stuck is not None:
+            self._errors.append(stuck)

@@ -1,6 +1,7 @@
-"""The watch of a test run's proxies: it provides their seed, and is notified when one opens or closes.
+"""The watch of a test run, as proxies see it: it provides their seed, and is notified when one opens or closes.
 
-Does not know pytest; the plugin implements the watch. Without a watch, a proxy chooses its own seed.
+Does not know pytest; the plugin implements the watch, which has errors of other sources too (`looprig.watch.sources`).
+Without a watch, a proxy chooses its own seed.
 
 Invariant: the watch is in a context variable, not a global, so that a run inside another has its own.
 """
@@ -8,8 +9,8 @@ Invariant: the watch is in a context variable, not a global, so that a run insid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import looprig
 from looprig.exceptions import ProxyError
+from looprig.watch import sources
 
 if TYPE_CHECKING:
     from looprig.net.faults.events import ProxyEvent  # it loads toxics, which a run without proxies does not need
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "Watched", "current_watch"]
 
 
-class Watched(Protocol):
+class Watched(sources.ErrorSource, Protocol):
     """A proxy as its watch sees it."""
 
     seed: int | None
@@ -41,8 +42,8 @@ class Watched(Protocol):
         ...
 
 
-class Watch(Protocol):
-    """A watcher of open proxies."""
+class Watch(sources.SourceWatch, Protocol):
+    """A watcher of open proxies and of other sources of errors."""
 
     @property
     def seed(self) -> int:
@@ -58,6 +59,5 @@ class Watch(Protocol):
 
 def current_watch() -> Watch | None:
     """Return who watches the proxies of this run, if anyone does."""
-    find = looprig.proxy_watch.get(None)
-    watch: Watch | None = None if find is None else find()
+    watch: Watch | None = sources.current_watch()
     return watch

@@ -62,7 +62,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     hosts = Hosts(loops, HostFactory(settings, options), limits)
     admission = Admission(hosts, loops)
     contexts = Contexts()
-    crashes = Crashes(contexts)
+    crashes = Crashes(contexts, hosts.ends)
     requests = Requests(contexts, registry)
     dependencies = Dependencies(contexts, registry)
     async_fixtures = AsyncFixtures(

@@ -141,6 +141,7 @@ class AsyncFixtures:
         inherited, carried = self._contexts.inherited(needed)
         live = LiveFixture(host, facts.label, facts.location, inherited)
         live.on_crash = partial(self._crashes.add, definition, live)
+        live.on_retired = partial(self._crashes.retire, definition, live)
         context = context_with(self._contexts.clean(), carried, live)
         live.begin(function, kwargs, context)
         return live, carried, context

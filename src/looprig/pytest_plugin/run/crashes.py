@@ -1,16 +1,20 @@
-"""Crashes of fixtures that were alive: everything that depends on one fails with it.
+"""Crashes of fixtures that were alive, and fixtures that a test ended: what requests one later fails with it.
 
 Does not notice crashes (`LiveFixture` does), and does not cancel the running test (its operation does).
 
-Invariant: a crash that a test reported is not raised again by the teardown of the fixture.
+Invariants:
+1. A crash that a test reported is not raised again by the teardown of the fixture.
+2. A test that ends a fixture on purpose keeps it.
 """
 
+from functools import partial
 from typing import final
 
-from looprig.exceptions import FixtureCrashedError
+from looprig.exceptions import FixtureCrashedError, LooprigError
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import poison
 from looprig.pytest_plugin.run.contexts import Contexts
+from looprig.pytest_plugin.run.ends import Ends
 from looprig.runtime.fixture import LiveFixture
 
 __all__ = ["Crashes"]
@@ -20,18 +24,30 @@ __all__ = ["Crashes"]
 class Crashes:
     """The crashes that no test has reported yet."""
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: Contexts, ends: Ends) -> None:
         self._contexts = contexts
+        self._ends = ends
         self._unreported: dict[FixtureCrashedError, LiveFixture] = {}
 
     def add(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
         """Have pytest raise a crash for all further requests of the fixture and of those that depend on it."""
+        self._poison(definition, live, crash)
+        self._unreported[crash] = live
+
+    def retire(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
+        """Have pytest raise `reason` for requests of the fixture, and of those that depend on it, by later tests."""
+        item = self._ends.item
+        if item is None:
+            self._poison(definition, live, reason)
+        else:
+            item.addfinalizer(partial(self._poison, definition, live, reason))
+
+    def _poison(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
         # pytest knows which fixtures a fixture names, but not which ones it requested at run time.
         for dependent, (needs, _) in self._contexts.legacies.items():
             if live in needs:
-                poison(dependent, crash)
-        poison(definition, crash)
-        self._unreported[crash] = live
+                poison(dependent, reason)
+        poison(definition, reason)
 
     def report(self, error: BaseException) -> None:
         """Note that an error was reported. If it is a crash, the fixture's teardown need not raise it."""

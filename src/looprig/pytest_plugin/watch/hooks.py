@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
+from looprig.exceptions import LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
+from looprig.runtime.errors import shown
 from looprig.watch.watcher import WatchedTest, Watcher
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ class Watchers:
             raise
         except BaseException as failure:
             for error, watcher in self._take():
-                failure.add_note(f"{watcher.prefix}{error}")
+                failure.add_note(f"{watcher.prefix}{_noted(error)}")
             raise
         self._raise()
         return result
@@ -127,3 +129,9 @@ class Watchers:
             for watcher in self._active:
                 report.sections += watcher.sections(item.nodeid)
         return report
+
+
+def _noted(error: Exception) -> str:
+    """Return an error as the text of a note on another one."""
+    text = str(error) if isinstance(error, LooprigError) else shown(error)
+    return "\n".join((text, *getattr(error, "__notes__", ())))

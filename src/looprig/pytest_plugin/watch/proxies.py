@@ -1,6 +1,7 @@
 """The proxies of a run: they get their seed here, tests fail for their errors, and reports show their logs.
 
-Does not start or stop proxies. A run without one pays nothing: the watcher joins the others when the first proxy opens.
+Tests also fail for the errors of other sources (`looprig.watch.sources`), such as the handlers of a server. Does not
+start or stop any of them. A run without one pays nothing: the watcher joins the others when the first one starts.
 
 Invariant: the report of a failed test has the events from its own time, of each proxy that it uses.
 """
@@ -10,8 +11,8 @@ from typing import Final, final
 
 import pytest
 
-from looprig.exceptions import ProxyError
 from looprig.net.faults.watch import Watched
+from looprig.watch.sources import ErrorSource
 from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["ProxyWatch"]
@@ -38,9 +39,9 @@ def _seed_of(config: pytest.Config) -> int:
 
 @final
 class ProxyWatch(Watcher):
-    """The proxies of one run."""
+    """The proxies of one run, and other sources of errors."""
 
-    prefix = "Besides, in a proxy: "
+    prefix = "Besides: "
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -49,6 +50,7 @@ class ProxyWatch(Watcher):
         self._ended: list[tuple[Watched, int]] = []
         self._has_joined = False
         self._seed: int | None = None
+        self._sources: dict[int, ErrorSource] = {}
 
     # Called by proxies (`Watch`)
 
@@ -61,11 +63,7 @@ class ProxyWatch(Watcher):
 
     def begin(self, proxy: Watched) -> None:
         """Take note that a proxy is open."""
-        if not self._has_joined:
-            from looprig.pytest_plugin.watch.hooks import always, watchers_of  # noqa: PLC0415 - as above
-
-            self._has_joined = True
-            watchers_of(self._config).add(self, always)
+        self._join()
         self._open[id(proxy)] = (proxy, 0)
 
     def end(self, proxy: Watched) -> None:
@@ -74,6 +72,24 @@ class ProxyWatch(Watcher):
         if found is not None:
             self._ended.append(found)
 
+    # Called by other sources of errors (`SourceWatch`)
+
+    def add(self, source: ErrorSource) -> None:
+        """Take note that a source has started."""
+        self._join()
+        self._sources[id(source)] = source
+
+    def remove(self, source: ErrorSource) -> None:
+        """Take note that a source is about to stop. It raises its unhandled errors itself."""
+        self._sources.pop(id(source), None)
+
+    def _join(self) -> None:
+        if not self._has_joined:
+            from looprig.pytest_plugin.watch.hooks import always, watchers_of  # noqa: PLC0415 - as above
+
+            self._has_joined = True
+            watchers_of(self._config).add(self, always)
+
     # Called for tests (`Watcher`)
 
     def begin_test(self, test: WatchedTest) -> None:
@@ -81,9 +97,10 @@ class ProxyWatch(Watcher):
         self._ended.clear()
         self._open = {key: (proxy, proxy.event_count) for key, (proxy, _) in self._open.items()}
 
-    def take_errors(self) -> Sequence[ProxyError]:
-        """Return the unhandled errors of all proxies that were open during the test."""
-        return [error for proxy, _ in self._all() for error in proxy.take_errors()]
+    def take_errors(self) -> Sequence[Exception]:
+        """Return the unhandled errors of all proxies that were open during the test, and of the other sources."""
+        sources: list[ErrorSource] = [*(proxy for proxy, _ in self._all()), *self._sources.values()]
+        return [error for source in sources for error in source.take_errors()]
 
     def _all(self) -> list[tuple[Watched, int]]:
         return [*self._open.values(), *self._ended]
