@@ -12,13 +12,14 @@ Invariants:
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from looprig._extras import import_extra
 from looprig.declare.fields_meta import config_field
+from looprig.declare.values import Check, one_of, whole_number
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
 from looprig.services.address import Address, bound_address, listen
@@ -58,6 +59,11 @@ class AsgiService(Served, ABC):
     Raises `ServiceStartError` if the host cannot be bound, `create_app` returns something that isn't callable, or the
     application's lifespan reports that its start-up failed.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "shutdown_timeout": whole_number("a whole number of seconds, 0 or more"),
+        "lifespan": one_of("auto", "on", "off"),
+    }
 
     shutdown_timeout: int = config_field(5)
     lifespan: Literal["auto", "on", "off"] = config_field("auto")

@@ -18,9 +18,10 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, final
 
+from looprig.declare.fields_meta import check_configuration
 from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import FixtureError, ServiceStartError
+from looprig.exceptions import DeclarationError, FixtureError, ServiceStartError, summary
 from looprig.runtime.clock import Timeout
 
 __all__ = ["Alive"]
@@ -165,18 +166,19 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
     try:
         async with limit:
             service = make()
+            check_configuration(service)
             manager = _manager(service, spec)
             entered = await manager.__aenter__()
             if spec.lifecycle is Lifecycle.ENTERS_ITSELF:
                 await _check_entered(entered, service, spec)
             return service, manager
-    except ServiceStartError as error:
+    except (DeclarationError, ServiceStartError) as error:
         if records.lines:
             error.add_note(_logged(records.lines))
         raise
     except Exception as error:
         late = isinstance(error, TimeoutError) and limit.expired()
-        what = f"was not ready within {spec.start_timeout:g} s" if late else f"did not start: {_shown(error)}"
+        what = f"was not ready within {spec.start_timeout:g} s" if late else f"did not start: {summary(error)}"
         raise _not_started(spec, what, records.lines) from error
     finally:
         _starting.reset(reset)
@@ -188,10 +190,6 @@ async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
         await service.__aexit__(None, None, None)
         what = f"__aenter__ returned {type(entered).__qualname__}, not the service itself"
         raise _broken(ServiceStartError, spec, what, "End __aenter__ with `return self`.")
-
-
-def _shown(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _logged(lines: list[str]) -> str:

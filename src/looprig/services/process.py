@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from looprig.declare.fields_meta import config_field
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import FLAG, PATH, SECONDS, TEXT, WHOLE, Check
 from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.location import Location, location_of
 from looprig.net.ports import HeldPort, hold_port, localhost
@@ -40,9 +41,12 @@ _FIRST_POLL: Final = 0.005
 _LAST_POLL: Final = 0.1
 """Seconds between two calls of `ready`, which double from the first to the last."""
 
+_SIGNALS: Final = tuple(signal.Signals)
+_SIGNAL: Final = Check("a signal", lambda value: WHOLE.accepts(value) and value in _SIGNALS)
+
 
 @dataclass(kw_only=True)
-class ProcessService(ABC):
+class ProcessService(Configured, ABC):
     """Base class of a service that is a process. Implement `command`, and `ready` to say when it is ready.
 
         @service_fixture(scope="session")
@@ -65,6 +69,14 @@ class ProcessService(ABC):
     Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
     while it is in use. Both show the end of its output.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "host": TEXT,
+        "cwd": PATH.or_none(),
+        "stop_signal": _SIGNAL,
+        "stop_timeout": SECONDS,
+        "holds_port": FLAG,
+    }
 
     host: str = config_field(factory=localhost)
     cwd: str | Path | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field

@@ -14,12 +14,13 @@ import logging
 import ssl
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
-from looprig.declare.fields_meta import config_field
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import SECONDS, TEXT, Check, instance_of
 from looprig.exceptions import StuckTaskError
 from looprig.location import location_of
 from looprig.net.ports import localhost
@@ -34,7 +35,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class TcpService(ABC):
+class TcpService(Configured, ABC):
     """Base class of a service that serves each TCP client with one call of `handle`.
 
         @service_fixture
@@ -53,6 +54,12 @@ class TcpService(ABC):
     Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of all errors that
     handlers raised.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "host": TEXT,
+        "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+        "shutdown_timeout": SECONDS,
+    }
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field

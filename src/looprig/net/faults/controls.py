@@ -8,12 +8,13 @@ Carries no data (a `FaultLink` does). Invariants:
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
 
-from looprig.declare.fields_meta import config_field
+from looprig.declare.fields_meta import Configured, check_fields, config_field
+from looprig.declare.values import COUNT, TEXT, WHOLE, Check, check_values
 from looprig.exceptions import LooprigError, ProxyError
 from looprig.location import Location, caller_location, location_of
 from looprig.net.address import Address
@@ -56,9 +57,10 @@ class Applied:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FaultControls(ABC, Generic[T, L]):
+class FaultControls(Configured, ABC, Generic[T, L]):
     """The base of proxies that take toxics `T` and have a link `L` while they run."""
 
+    _checks: ClassVar[Mapping[str, Check]] = {"host": TEXT, "seed": WHOLE.or_none()}
     _protocol: ClassVar[str]
 
     host: str = config_field(factory=localhost)
@@ -93,10 +95,16 @@ class FaultControls(ABC, Generic[T, L]):
 
     # Life
 
+    def _check_configuration(self) -> None:
+        owner = self._party()
+        check_fields(self, owner[0], [owner])
+        checked(self._toxic_type(), self.toxics, self._protocol, owner)
+
     async def _open(self) -> None:
         owner = self._party()
         if self._link is not None:
             raise LooprigError(f"{owner[0]} is already running.", [owner])
+        self._check_configuration()  # fields may have been set since it was made
         toxics = checked(self._toxic_type(), self.toxics, self._protocol, owner)
         watch = current_watch()
         if self.seed is None:
@@ -186,6 +194,7 @@ class FaultControls(ABC, Generic[T, L]):
 
         Raises `LooprigError` if the proxy ends before.
         """
+        check_values(f"{self._label()}.wait_connections", [("count", count, COUNT)])
         await self._running().wait_connections(count)
 
     @property

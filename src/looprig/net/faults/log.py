@@ -7,7 +7,7 @@ it is handled.
 import time
 from typing import Final, TypeAlias, final
 
-from looprig.exceptions import ProxyError
+from looprig.exceptions import ProxyError, summary
 from looprig.location import Location, location_of
 from looprig.net.faults.events import EventKind, EventLog, ProxyEvent
 from looprig.toxics.flow import FlowDirection
@@ -59,7 +59,7 @@ class FaultLog:
         outcome: str = "",
     ) -> None:
         """Record that the suite's own code in a toxic raised; `outcome` says what became of the data."""
-        shown = f"{type(error).__name__}: {error}"
+        shown = summary(error)
         self.note("error", connection, direction, name, f"{outcome}{shown}")
         party = (getattr(function, "__qualname__", repr(function)), location_of(function))
         self.report(f"{name} raised on connection #{connection}: {shown}", error, party)

@@ -12,12 +12,11 @@ Invariants:
    that), except for a reset, after which no toxic is asked any more.
 """
 
-import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final, Protocol, final
 
 from looprig.net.tcp.line import Delays, Mark, Stage, time_of
-from looprig.toxics.checked import as_bytes, check_seconds, effects_of
+from looprig.toxics.checked import as_bytes, effects_of
 from looprig.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
 
 __all__ = ["Chain", "Outlet"]
@@ -244,16 +243,9 @@ class Chain:
 def _checked(effect: object, stage: Stage) -> Effect | _Done:
     """Return an effect after checking it at run time: a suite's toxics may not be type-checked."""
     match effect:
-        case _Done() | Close() | Drop() | Await() | Note(text=str()) | Abort(after=None):
-            return effect
         case Send(data, after):
-            check_seconds(after, effect, stage.name)
             return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)
-        case End(after) | Abort(after):
-            check_seconds(after, effect, stage.name)
-            return effect
-        case Pause(seconds):
-            check_seconds(0.0 if seconds == math.inf else seconds, effect, stage.name)
+        case _Done() | End() | Abort() | Close() | Pause() | Drop() | Await() | Note():
             return effect
         case _:
             raise TypeError(

@@ -5,13 +5,14 @@ Carries no data (`link` does), and does not say what is behind the proxy (`proxy
 
 import ssl
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import DeclarationError, LooprigError
+from looprig.declare.values import DURATION, FLAG, POSITIVE, SECONDS, TEXT, Check, check_values, instance_of
+from looprig.exceptions import LooprigError
 from looprig.location import caller_location
 from looprig.net.address import Address
 from looprig.net.authority import Authority
@@ -93,6 +94,13 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     - `upstream_tls`: the context with which it then trusts the service.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "listen_path": TEXT.or_none(),
+        "window": POSITIVE,
+        "connect_timeout": DURATION,
+        "terminate_tls": FLAG,
+        "upstream_tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+    }
     _protocol = "TCP"
 
     listen_path: str | None = config_field(None)
@@ -116,8 +124,6 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         return Toxic
 
     async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: Party) -> TcpLink:
-        if self.window < 1:
-            raise DeclarationError(f"{owner[0]} has window={self.window!r}, which is below 1 byte.", [owner])
         upstream = self._upstream()
         tls: dict[str, Any] = {}
         if self.terminate_tls:
@@ -176,6 +182,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
 
         Open ones are reset first, unless `reset=False`.
         """
+        check_values(f"{self._label()}.down", [("reset", reset, FLAG)])
         return self._block(self._down(reset=reset), "down()", caller_location())
 
     @contextmanager
@@ -210,6 +217,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         A connection is reset if after `grace` seconds its peer has not read everything, or a toxic still awaits
         something.
         """
+        check_values(f"{self._label()}.disconnect_all", [("grace", grace, SECONDS)])
         await self._running().disconnect_all(grace, "by disconnect_all()")
 
     # What happened

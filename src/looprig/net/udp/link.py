@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
+from looprig.exceptions import summary
 from looprig.location import location_of
 from looprig.net.address import Address
 from looprig.net.faults.link import FaultLink
@@ -255,7 +256,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
         """Report it. The connection gets none of the toxics that were applied with that one."""
-        index, shown = connection.info.index, f"{type(error).__name__}: {error}"
+        index, shown = connection.info.index, summary(error)
         party = (f"when of {name}", location_of(toxic.when))
         self.log.note("error", index, detail=f"when: {shown}")
         self.log.report(f"The `when` of a toxic raised on connection #{index}: {shown}", error, party)
