@@ -92,6 +92,8 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     - `terminate_tls`: whether the proxy speaks TLS itself on both sides, so that toxics see what is inside. Clients
       have to trust it: `client_tls` is the context for that. Requires `looprig[tls]`. By default TLS is passed through.
     - `upstream_tls`: the context with which it then trusts the service.
+    - `tls_name`: the name that the service's certificate is for; by default the host in its `url` or `address`. The
+      proxy's own certificate is for that name too.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {
@@ -100,6 +102,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         "connect_timeout": DURATION,
         "terminate_tls": FLAG,
         "upstream_tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+        "tls_name": TEXT.or_none(),
     }
     _protocol = "TCP"
 
@@ -108,6 +111,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     connect_timeout: float = config_field(10.0)
     terminate_tls: bool = config_field(False)
     upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
+    tls_name: str | None = config_field(None)
     _authority: Authority | None = field(default=None, init=False)
 
     @abstractmethod
@@ -118,6 +122,10 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         """Return the context with which the proxy trusts the service."""
         return self.upstream_tls
 
+    def _known_as(self) -> str | None:
+        """Return the host name by which clients of the service know it, if that isn't its address."""
+        return self.tls_name
+
     # Life
 
     def _toxic_type(self) -> type[Toxic]:
@@ -127,8 +135,10 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         upstream = self._upstream()
         tls: dict[str, Any] = {}
         if self.terminate_tls:
-            name = upstream[0] if isinstance(upstream, tuple) else "localhost"
-            authority = self._authority = self._authority or Authority(*dict.fromkeys((self.host, name, "localhost")))
+            host = upstream[0] if isinstance(upstream, tuple) else "localhost"
+            name = self._known_as() or host
+            names = dict.fromkeys((self.host, name, host, "localhost"))
+            authority = self._authority = self._authority or Authority(*names)
             trusted = self._trusted() or ssl.create_default_context()
             tls = {"client_tls": authority.server_context(), "service_tls": trusted, "service_name": name}
         link = TcpLink(
