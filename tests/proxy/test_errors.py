@@ -150,6 +150,7 @@ class Watching:
     """A watch that ignores errors, instead of the plugin's."""
 
     seed = 1
+    test = 0
 
     def begin(self, proxy: Watched) -> None: ...
 

@@ -37,7 +37,7 @@ class Watched(Protocol):
         ...
 
     def render(self, *, since: int) -> str:
-        """Return the log of events as text, without the first `since` of them."""
+        """Return the log of events as text, without the first `since` of them, or nothing if it is of no interest."""
         ...
 
 
@@ -47,6 +47,11 @@ class Watch(Protocol):
     @property
     def seed(self) -> int:
         """The seed for proxies that have none of their own."""
+        ...
+
+    @property
+    def test(self) -> int:
+        """The number of the running test, or of the last one: each has another."""
         ...
 
     def begin(self, proxy: Watched, /) -> None:

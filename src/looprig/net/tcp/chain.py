@@ -59,7 +59,7 @@ _DONE: Final = _Done()
 class _Question:
     """The effects that one toxic yields for one input. They are requested one at a time."""
 
-    __slots__ = ("by", "came", "delays", "effects", "index", "length", "stages")
+    __slots__ = ("by", "came", "delays", "effects", "index", "item", "stages")
 
     def __init__(self, stages: tuple[Stage, ...], index: int, came: float, delays: Delays) -> None:
         self.by = stages[index].name  # which toxic makes an end, if it makes one
@@ -67,8 +67,12 @@ class _Question:
         self.delays = delays
         self.effects: Iterator[Effect] = iter(())
         self.index = index
-        self.length = 0
+        self.item: bytes | Mark | None = None
         self.stages = stages
+
+    @property
+    def length(self) -> int:
+        return len(self.item) if isinstance(self.item, bytes) else 0
 
     @property
     def stage(self) -> Stage:
@@ -165,8 +169,8 @@ class Chain:
         stage = stages[index]
         flow, toxic = stage.flow, stage.toxic
         question = _Question(stages, index, came, stage.receive(came, delays))
+        question.item = item
         if isinstance(item, bytes):
-            question.length = len(item)
             self._ask(question, lambda: toxic.on_data(item, flow))
         else:
             question.by = by
@@ -202,10 +206,16 @@ class Chain:
                 self._asked.pop()
                 stage.flow.seen += question.length
             elif isinstance(effect, Send | End):
-                if isinstance(effect, End) or effect.data:
-                    self._go_on(question, Mark.END if isinstance(effect, End) else effect.data, effect.after)
+                self._send(effect, question, stage)
             else:
                 self._carry_out(effect, question, stage)
+
+    def _send(self, effect: Send | End, question: _Question, stage: Stage) -> None:
+        sent = Mark.END if isinstance(effect, End) else effect.data
+        if effect.after > 0 or sent != question.item:
+            stage.act()
+        if sent:
+            self._go_on(question, sent, effect.after)
 
     def _go_on(self, question: _Question, item: bytes | Mark, after: float) -> None:
         delays = (*question.delays, (question.stage, after)) if after > 0 else question.delays
@@ -215,6 +225,8 @@ class Chain:
     def _carry_out(
         self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage
     ) -> None:
+        if not isinstance(effect, Abort):  # the reset itself is an event, which may be long after this
+            stage.act()
         match effect:
             case Abort(after):
                 if after is None:

@@ -72,7 +72,7 @@ class ProxyConnection:
 
     def reset(self) -> None:
         """Reset it on both sides."""
-        self._connection.reset("", why="by the test")
+        self._connection.reset_by_test()
 
     def __repr__(self) -> str:
         return f"<ProxyConnection #{self.index} from {self.client or 'a Unix socket'}>"
