@@ -11,7 +11,8 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, TypeGuard
+from dataclasses import dataclass
+from typing import Final, TypeGuard, cast, final
 
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, is_foreign, user_location
@@ -46,7 +47,9 @@ _WIDTH: Final = 80
 """Characters of a value that a message shows."""
 
 
-class Check(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class Check:
     """A rule for a value: what it must be, in words, and the test for it."""
 
     expected: str
@@ -96,7 +99,8 @@ WHOLE: Final = whole_number("a whole number", low=-LARGEST)
 STRING: Final = instance_of("a string", str)
 TEXT: Final = Check("a string that isn't empty", lambda value: isinstance(value, str) and bool(value))
 PATH: Final = Check(
-    "a path that isn't empty", lambda value: isinstance(value, str | os.PathLike) and TEXT.accepts(os.fspath(value))
+    "a path that isn't empty",
+    lambda value: isinstance(value, str | os.PathLike) and TEXT.accepts(os.fspath(cast("os.PathLike[str]", value))),
 )
 
 
