@@ -27,6 +27,7 @@ __all__ = [
     "StuckTaskError",
     "TimeoutExpiredError",
     "UnexpectedResponseError",
+    "summary",
 ]
 
 
@@ -135,6 +136,12 @@ class ServiceStartError(LooprigError):
 @final
 class UnexpectedResponseError(LooprigError, AssertionError):
     """A response had an unexpected status, or a body that does not decode to the requested type."""
+
+
+def summary(error: BaseException) -> str:
+    """Return the type of an error and what happened, for a message about something else. Many errors have no text."""
+    what = error.what if isinstance(error, LooprigError) else str(error)
+    return f"{type(error).__name__}: {what}" if what else type(error).__name__
 
 
 def _show_by_their_public_path() -> None:

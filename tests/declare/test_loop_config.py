@@ -45,9 +45,11 @@ def test_named_factories_are_copied() -> None:
         ({"factories": [asyncio.new_event_loop]}, "as factories, which isn't a mapping."),
         ({"factories": {"a": None}}, "loop_config was given 'a': None in factories."),
         ({"factories": {1: asyncio.new_event_loop}}, "loop_config was given 1: "),
-        ({"factory": asyncio}, "as factory, which isn't callable."),
-        ({"executor": 4}, "loop_config was given 4 as executor, which isn't callable."),
+        ({"factory": asyncio}, "loop_config was given factory=<module 'asyncio'"),
+        ({"executor": 4}, "loop_config was given executor=4."),
         ({"timeout": 0}, "loop_config was given timeout=0."),
+        ({"debug": "yes"}, "loop_config was given debug='yes'."),
+        ({"factories": {"": asyncio.new_event_loop}}, "loop_config was given '': "),
         ({"timeout": "5"}, "loop_config was given timeout='5'."),
     ],
 )

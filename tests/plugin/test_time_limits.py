@@ -108,19 +108,54 @@ def test_a_wrong_limit_is_told_at_start(pytester: pytest.Pytester, value: str) -
     assert "loop_timeout" in output(result)
 
 
-def test_a_wrong_marker_is_told(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("marker", "shown"),
+    [
+        ("loop_timeout('soon')", "loop_timeout takes a number of seconds above 0"),
+        ("loop_timeout(10**400)", "loop_timeout takes a number of seconds above 0"),
+        ("loop_timeout(second=5)", "test_it is marked loop_timeout(second=5)."),
+        ("catch_loop_exceptions(5)", "catch_loop_exceptions takes no arguments"),
+    ],
+)
+def test_a_wrong_marker_fails_its_test_alone(pytester: pytest.Pytester, marker: str, shown: str) -> None:
     result = run(
         pytester,
-        """
+        f"""
         import pytest
 
-        @pytest.mark.loop_timeout("soon")
+        @pytest.mark.{marker}
         async def test_it():
+            pass
+
+        async def test_innocent():
             pass
         """,
     )
-    assert result.parseoutcomes().get("passed") is None
-    assert "loop_timeout needs a number of seconds above 0, and got 'soon'" in output(result)
+    result.assert_outcomes(passed=1, errors=1)
+    assert shown in output(result)
+    assert "test_it.py:4: test_it" in output(result)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["-o", "loop_factory=nope"], "loop_factory = nope: it names no factory"),
+        (["--loop-factory=nope"], "--loop-factory=nope: it names no factory"),
+        (["--loop-factory="], "--loop-factory=: it names no factory"),
+        (["-o", "loop_factory=os:nope"], "loop_factory = os:nope: AttributeError: "),
+        (["-o", "loop_debug=maybe"], "loop_debug: invalid truth value 'maybe'"),
+        (["-o", "loop_timeout=nan"], "loop_timeout = nan: give a number above 0"),
+        (["--loop-timeout=inf"], "--loop-timeout=inf: give a number above 0"),
+        (["-o", "loop_pool_size=1.5"], "loop_pool_size = 1.5: give a whole number above 0"),
+        (["--proxy-seed=1.5"], "argument --proxy-seed: '1.5' isn't a whole number"),
+        (["-o", "fixture_stubs=nowhere", "--check-fixtures"], "fixture_stubs: there is no folder "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_named_as_it_was_written(pytester: pytest.Pytester, options: list[str], shown: str) -> None:
+    result = run_apart(pytester, "async def test_it(): pass", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert shown in output(result)
 
 
 VIRTUAL = """

@@ -45,7 +45,7 @@ class Line:
 
     def put_on(self, toxic: Toxic, now: float) -> Stage:
         flow = Flow(ConnectionInfo(0, ""), "upstream", Random(len(self.chain.stages)))
-        stage = Stage(toxic, flow, type(toxic).__name__)
+        stage = Stage(toxic, flow, type(toxic).__name__, lambda: None)
         self.chain.begin(stage, now)
         return stage
 

@@ -221,17 +221,17 @@ def test_a_toxic_of_ones_own_counts_what_it_saw(run: Run) -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: Latency(-1), "Latency: delay is -1: pass a finite number, 0 or more"),
-        (lambda: Latency(float("inf")), "Latency: delay is inf: pass a finite number, 0 or more"),
-        (lambda: Latency(float("nan")), "Latency: delay is nan"),
-        (lambda: Slice(0), "Slice: size is 0 bytes"),
-        (lambda: Bandwidth(0), "Bandwidth: rate is 0 bytes a second: pass a number above 0 (to let nothing pass,"),
-        (lambda: Bandwidth(float("inf")), "Bandwidth: rate is inf bytes a second: pass a number above 0"),
-        (lambda: Bandwidth(float("nan")), "Bandwidth: rate is nan bytes a second: pass a number above 0"),
-        (lambda: Corrupt(2), "Corrupt: bit_rate is 2, which is not between 0 and 1"),
-        (lambda: Reset(probability=1.5), "Reset: probability is 1.5, not between 0 and 1"),
-        (lambda: Reset(direction="up"), "Reset: direction is 'up', not one of upstream, downstream, both"),  # type: ignore[arg-type]
-        (lambda: Reset(first=-1, after=-1), "Reset: first is -1, which is below 0; after is -1"),
+        (lambda: Latency(-1), "Latency was given delay=-1."),
+        (lambda: Latency(float("inf")), "Latency was given delay=inf."),
+        (lambda: Latency(float("nan")), "Latency was given delay=nan."),
+        (lambda: Slice(0), "Slice was given size=0."),
+        (lambda: Bandwidth(0), "Bandwidth was given rate=0."),
+        (lambda: Bandwidth(float("inf")), "Bandwidth was given rate=inf."),
+        (lambda: Bandwidth(float("nan")), "Bandwidth was given rate=nan."),
+        (lambda: Corrupt(2), "Corrupt was given bit_rate=2."),
+        (lambda: Reset(probability=1.5), "Reset was given probability=1.5."),
+        (lambda: Reset(direction="up"), "Reset was given direction='up'."),  # type: ignore[arg-type]
+        (lambda: Reset(first=-1, after=-1), "Reset was given after=-1 and first=-1."),
     ],
 )
 def test_a_value_that_makes_no_sense_is_told_where_it_was_written(make: type[Toxic], complaint: str) -> None:

@@ -86,7 +86,7 @@ def test_who_does_not_trust_the_proxy_is_told_and_so_is_the_test(run: Run, tls: 
                 await ask(proxy, tls.client)
             await proxy.wait_connections(0)
             (error,) = proxy.take_errors()
-            assert "Connection #0 could not be made: " in str(error)
+            assert "Connection #0 could not be made with the client " in str(error)
         async with TcpProxy(address, terminate_tls=True) as proxy:  # which doesn't trust the service
             with pytest.raises((ConnectionError, ssl.SSLError)):
                 await ask(proxy, proxy.client_tls)

@@ -155,7 +155,7 @@ def test_a_suite_that_has_nothing_async_but_its_services(pytester: pytest.Pytest
     [
         ("def services(): return [Life]", "`services` contains the class Life, not an instance of it."),
         ("def services(): return [object()]", "object has no lifecycle, so it cannot be started and stopped."),
-        ("def entrypoint_kwargs(): return {'start_timeout': 0}", "The entrypoint has start_timeout=0."),
+        ("def entrypoint_kwargs(): return {'start_timeout': 0}", "entrypoint_kwargs was given start_timeout=0."),
         ("def entrypoint_kwargs(): return 5", "entrypoint_kwargs returned 5, which isn't a mapping."),
         ("def entrypoint_kwargs(): return {'pool_size': 2}", "entrypoint_kwargs has pool_size, which only aiomisc's"),
     ],

@@ -151,3 +151,96 @@ def test_a_block_that_is_never_entered_fails_the_test(pytester: pytest.Pytester,
     assert f"Proxy[Db].{call} was never entered, so it did nothing." in text
     assert "test_it.py:36: " in text
     assert f"Write `with ...{call}:`." in text
+
+
+def test_a_connection_that_fails_late_concerns_the_test_that_it_came_in(pytester: pytest.Pytester) -> None:
+    """The service refuses only after the test has ended: the next test has nothing to do with that."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+    import socket
+    from looprig import TcpProxy
+    from looprig.net.ports import hold_port
+
+    @pytest.fixture(scope="module")
+    async def nowhere():
+        with hold_port() as held:
+            async with TcpProxy((held.host, held.port)) as proxy:
+                yield proxy
+
+    async def connect(proxy):
+        _, writer = await asyncio.open_connection(*proxy.address)
+        while not any(event.kind == "accepted" for event in proxy.events):
+            await asyncio.sleep(0)
+        return writer
+
+    async def test_takes_it(nowhere):
+        writer = await connect(nowhere)
+        nowhere.take_errors()
+        writer.transport.abort()
+
+    async def test_innocent(nowhere):
+        while not any(event.kind == "refused" for event in nowhere.events):
+            await asyncio.sleep(0.001)
+    """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_connection_of_an_earlier_test_blames_no_later_one(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    from looprig import TcpProxy
+
+    @pytest.fixture(scope="module")
+    async def silent():
+        async with TcpProxy(("127.0.0.1", 1)) as proxy:
+            yield proxy
+
+    async def test_earlier(silent):
+        silent._last.log.accepted(0, "")
+
+    async def test_innocent(silent):
+        silent._last.log.report("too late", None, connection=0)
+
+    async def test_own(silent):
+        silent._last.log.accepted(1, "")
+        silent._last.log.report("in time", None, connection=1)
+    """,
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    assert "in time" in output(result)
+    assert "too late" not in output(result)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_shown"),
+    [
+        ("pass", False),
+        ("with proxy.apply(Latency(0)): await ask(proxy.address)", False),
+        ("with proxy.apply(Latency(0.01)): await ask(proxy.address)", True),
+        ("with proxy.apply(Transform(lambda data: data)): await ask(proxy.address)", False),
+        ("with proxy.apply(Transform(bytes.upper)): await ask(proxy.address)", True),
+        ("with proxy.apply(Reset(first=0)): await ask(proxy.address)", False),
+        ("await proxy.reset_all()", True),
+        ("with proxy.down(): pass", True),
+    ],
+)
+def test_faults_are_shown_only_where_something_was_done(
+    pytester: pytest.Pytester, body: str, *, is_shown: bool
+) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + f"""
+    async def test_fails(proxy: Proxy[Db]):
+        {body}
+        await ask(proxy.address)
+        assert 0
+    """,
+    )
+    result.assert_outcomes(failed=1)
+    assert ("- Network faults -" in output(result)) is is_shown

@@ -192,16 +192,16 @@ def test_a_direction_has_the_fault_alone(run: Run) -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Loss(1.5), "rate is 1.5, which is not between 0 and 1"),
-        (lambda: Duplication(-0.1), "rate is -0.1, which is not between 0 and 1"),
+        (lambda: Loss(1.5), "Loss was given rate=1.5."),
+        (lambda: Duplication(-0.1), "Duplication was given rate=-0.1."),
         (
             lambda: Reordering(2, -1),
-            "rate is 2, which is not between 0 and 1; delay is -1: pass a finite number, 0 or more",
+            "Reordering was given rate=2 and delay=-1.",
         ),
-        (lambda: Corrupt(float("nan")), "bit_rate is nan, which is not between 0 and 1"),
+        (lambda: Corrupt(float("nan")), "Corrupt was given bit_rate=nan."),
         (
             lambda: Latency(-1.0, jitter=-2.0),
-            "delay is -1.0: pass a finite number, 0 or more; jitter is -2.0",
+            "Latency was given delay=-1.0 and jitter=-2.0.",
         ),
     ],
 )

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias, final
 
-from looprig.location import Location, caller_location
 from looprig.net.tcp.proxy import TcpProxy
 from looprig.toxics.tcp.latency import Latency
 from looprig.toxics.tcp.toxic import Toxic
@@ -36,7 +35,6 @@ class AiomiscProxy(TcpProxy):
     ) -> None:
         """`buffered` is accepted and has no effect: the proxy's window limits what is held."""
         super().__init__((target_host, target_port), host=listen_host)
-        self._at: Location = caller_location()
         self._delays: AbstractContextManager[object] | None = None
         self._processors: AbstractContextManager[object] | None = None
         self.proxy_host: str = listen_host

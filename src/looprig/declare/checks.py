@@ -13,7 +13,7 @@ from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import Scope
 
-__all__ = ["checked_class", "checked_name", "checked_provides", "checked_scope", "checked_timeout", "is_duration"]
+__all__ = ["checked_class", "checked_name", "checked_provides", "checked_scope"]
 
 _TAKEN: Final = frozenset(
     {
@@ -140,27 +140,6 @@ def checked_name(cls: type, name: object, location: Location) -> str:
             'Give it another name: name="...".',
         )
     return name
-
-
-def is_duration(seconds: Any) -> bool:
-    """Return whether something is a number of seconds above 0. A suite may pass anything, whatever the types say."""
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-
-
-def checked_timeout(cls: type, seconds: float, location: Location) -> float:
-    """Return a start timeout in seconds.
-
-    Raises:
-        DeclarationError: it isn't a number above 0.
-    """
-    __tracebackhide__ = True
-    if not is_duration(seconds):
-        raise DeclarationError(
-            f"{cls.__qualname__} has start_timeout={seconds!r}.",
-            [(cls.__qualname__, location)],
-            "Pass a number of seconds above 0.",
-        )
-    return float(seconds)
 
 
 def checked_provides(cls: type, provides: object, location: Location) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from looprig.declare.fields_meta import is_config
 from looprig.declare.hints import UNRESOLVED, hints_of
 from looprig.declare.proxy import Through, declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
+from looprig.declare.values import TEXT, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
@@ -32,6 +33,9 @@ class Fixture:
     """The name of the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
 
     name: str
+
+    def __post_init__(self) -> None:
+        check_values("Fixture", [("name", self.name, TEXT)])
 
 
 @final
@@ -121,6 +125,8 @@ def service_of(annotation: Any) -> ServiceSpec | None:
 
 
 def _unwrapped(hint: Any, party: tuple[str, Location]) -> tuple[Any, Fixture | None, Through | None]:
+    if isinstance(hint, DeclarationError):
+        raise hint
     if isinstance(hint, dataclasses.InitVar):
         hint = cast("Any", hint).type
     if typing.get_origin(hint) is typing.Annotated:

@@ -1,16 +1,25 @@
-"""Dataclass fields that are configuration and never looked up as fixtures.
+"""Dataclass fields that are configuration and never looked up as fixtures, and the checks of fields' values.
 
 By default, a service's field with a default is configuration only if no fixture has the field's name. For looprig's own
 base classes that isn't enough: a fixture named `host` would change every server in the suite.
 
+A class says in `_checks` what the values of some of its fields must be, and its subclasses inherit that, whatever they
+do to the fields.
+
 Pure: knows nothing of services or fixtures. Invariant: a field made here has `_CONFIG_KEY` in its metadata.
 """
 
-from collections.abc import Callable
-from dataclasses import Field, field
-from typing import Final, TypeVar, overload
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, field
+from typing import ClassVar, Final, TypeVar, overload
 
-__all__ = ["config_field", "is_config"]
+from looprig.declare.values import Check, check_values
+from looprig.location import Location, is_foreign, location_of, user_location
+
+__all__ = ["Configured", "check_configuration", "check_defaults", "check_fields", "config_field", "is_config"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 _CONFIG_KEY: Final = "looprig.config"
 
@@ -42,3 +51,63 @@ def config_field(default: object = None, *, factory: Callable[[], object] | None
 def is_config(declared: "Field[object]") -> bool:
     """Return whether a field was declared with `config_field`."""
     return bool(declared.metadata.get(_CONFIG_KEY, False))
+
+
+def _checks_of(cls: type) -> dict[str, Check]:
+    """Return the checks of a class's own fields, then of those that it inherits."""
+    found: dict[str, Check] = {}
+    for base in cls.__mro__:
+        found = {**found, **vars(base).get("_checks", {}), **found}
+    return found
+
+
+def check_fields(thing: object, name: str = "", parties: Sequence[tuple[str, Location]] = ()) -> None:
+    """Check the fields of an object, which is called `name` or like its class.
+
+    Raises:
+        DeclarationError: some values are wrong. Without `parties`, it shows the user's line.
+    """
+    cls = type(thing)
+    values = [
+        (name, getattr(thing, name), check)
+        for name, check in _checks_of(cls).items()
+        if not isinstance(inspect.getattr_static(cls, name, None), property)  # a suite's own, which may need more
+    ]
+    check_values(name or cls.__qualname__, values, parties)
+
+
+def check_defaults(cls: type, location: Location) -> None:
+    """Check the defaults of a dataclass's fields.
+
+    Raises:
+        DeclarationError: some are wrong.
+    """
+    fields: Mapping[str, Field[object]] = getattr(cls, "__dataclass_fields__", {})
+    checks = [(fields[name], check) for name, check in _checks_of(cls).items() if name in fields]
+    values = [(each.name, each.default, check) for each, check in checks if each.default is not MISSING]
+    check_values(cls.__qualname__, values, [(cls.__qualname__, location)])
+
+
+class Configured:
+    """The base of services whose configuration is checked when one is made."""
+
+    _checks: ClassVar[Mapping[str, Check]] = {}
+
+    def __post_init__(self, *_: object) -> None:  # a subclass may have an InitVar
+        self._check_configuration()
+
+    def _check_configuration(self) -> None:
+        cls = type(self)
+        maker = user_location()
+        made = [] if is_foreign(maker.path) else [(f"{cls.__qualname__}(...)", maker)]
+        check_fields(self, parties=[(cls.__qualname__, location_of(cls)), *made])
+
+
+def check_configuration(service: object) -> None:
+    """Check a service's configuration once more: a subclass's `__post_init__` may not call the one that does.
+
+    Raises:
+        DeclarationError: some values are wrong.
+    """
+    if isinstance(service, Configured):
+        service._check_configuration()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - not a name for suites

@@ -3,7 +3,8 @@
 Does not interpret what the types mean for a service (`fields` does).
 
 Invariants:
-1. No annotation raises. One that only type checkers can evaluate, or that isn't a type, is `UNRESOLVED`.
+1. No annotation raises. One that only type checkers can evaluate, or that isn't a type, is `UNRESOLVED`. One that is
+   wrong, such as `Through(5)`, is its `DeclarationError`.
 2. A type variable is replaced by what a subclass gives for it, or otherwise by its bound.
 3. Names are looked up in the module that defines the class, even if another module has taken that module's name in
    `sys.modules` since, as happens with two conftests outside a package.
@@ -15,6 +16,8 @@ from types import FunctionType
 from typing import Any, Final, ForwardRef, TypeVar
 
 from looprig.declare.annotations import annotations_of
+from looprig.exceptions import DeclarationError
+from looprig.location import location_of
 
 __all__ = ["UNRESOLVED", "hints_of", "namespace_of"]
 
@@ -42,6 +45,8 @@ def _evaluated(hint: Any, base: type) -> Any:
         try:
             # The user's own annotation, evaluated as typing.get_type_hints does.
             hint = eval(hint, namespace_of(base), dict(vars(base)))  # noqa: S307
+        except DeclarationError as error:
+            return DeclarationError(error.what, [(base.__qualname__, location_of(base))], error.fix)
         except Exception:  # noqa: BLE001 - a name that only checkers know, or not a type at all
             return UNRESOLVED
     if typing.get_origin(hint) is typing.Annotated:

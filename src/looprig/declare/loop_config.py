@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from looprig.declare.checks import checked_scope, is_duration
+from looprig.declare.checks import checked_scope
+from looprig.declare.values import DURATION, FLAG, FUNCTION, TEXT, Check, check_values, shown
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, caller_globals, caller_location
 from looprig.scopes import Scope, ScopeName
@@ -22,6 +23,7 @@ else:
 __all__ = ["LoopConfig", "configs_in", "loop_config"]
 
 _ATTRIBUTE: Final = "__looprig_loop_configs__"
+_MAKER: Final = Check("a class or function that takes no arguments", FUNCTION.accepts)
 
 
 @final
@@ -77,18 +79,13 @@ def loop_config(
             "Pass factory for one kind of loop, or factories to run every test once with each of them.",
         )
     _check_factories(factories, party)
-    callables: list[tuple[str, Any]] = [("factory", factory), ("executor", executor)]
-    for name, value in callables:
-        if value is not None and not callable(value):
-            raise DeclarationError(
-                f"loop_config was given {value!r} as {name}, which isn't callable.",
-                party,
-                f"Pass a class or function that takes no arguments as {name}.",
-            )
-    if timeout is not None and not is_duration(timeout):
-        raise DeclarationError(
-            f"loop_config was given timeout={timeout!r}.", party, "Pass a number of seconds above 0."
-        )
+    values = [
+        ("factory", factory, _MAKER.or_none()),
+        ("executor", executor, _MAKER.or_none()),
+        ("debug", debug, FLAG.or_none()),
+        ("timeout", timeout, DURATION.or_none()),
+    ]
+    check_values("loop_config", values, party)
     config = LoopConfig(
         checked_scope(scope, "loop_config", location),
         factory,
@@ -137,16 +134,16 @@ def _check_factories(factories: Any, party: list[tuple[str, Location]]) -> None:
         return
     if not isinstance(factories, Mapping):
         raise DeclarationError(
-            f"loop_config was given {factories!r} as factories, which isn't a mapping.",
+            f"loop_config was given {shown(factories)} as factories, which isn't a mapping.",
             party,
             'Name each factory; the names become test ids: {"asyncio": asyncio.new_event_loop}.',
         )
     if not factories:
         raise DeclarationError("loop_config was given empty factories.", party, "Name at least one factory.")
     for name, value in cast("Any", factories).items():
-        if not isinstance(name, str) or not callable(value):
+        if not TEXT.accepts(name) or not callable(value):
             raise DeclarationError(
-                f"loop_config was given {name!r}: {value!r} in factories.",
+                f"loop_config was given {shown(name)}: {shown(value)} in factories.",
                 party,
                 "Map a name to a function that takes no arguments and returns a loop.",
             )

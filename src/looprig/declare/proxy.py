@@ -17,6 +17,7 @@ from typing_extensions import is_protocol
 
 from looprig.declare.hints import hints_of
 from looprig.declare.service import ServiceSpec, same_class, service_fixture, spec_of
+from looprig.declare.values import Check, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import ScopeName
@@ -62,6 +63,9 @@ class ProxyClass(Protocol):
     proxy_kind: ClassVar[ProxyKind]
 
 
+_PROXY: Final = Check("a class of proxies", lambda value: value is None or kind_of_proxy(value) is not None)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Through:
@@ -72,6 +76,9 @@ class Through:
     """
 
     proxy: type | None = None
+
+    def __post_init__(self) -> None:
+        check_values("Through", [("proxy", self.proxy, _PROXY)])
 
 
 def kind_of_proxy(annotation: Any) -> ProxyKind | None:

@@ -20,8 +20,10 @@ from types import ModuleType
 from typing import Any, Final, TypeVar, final, overload
 from weakref import WeakKeyDictionary, WeakSet
 
-from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope, checked_timeout
+from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope
+from looprig.declare.fields_meta import check_defaults
 from looprig.declare.lifecycle import EntersItself, Lifecycle, Runs, StartsAndStops, lifecycle_of
+from looprig.declare.values import DURATION, FLAG, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import Scope, ScopeName
@@ -154,13 +156,16 @@ def _checked(
         )
     lifecycle = lifecycle_of(cls)
     checked_class(cls, location)
+    check_defaults(cls, location)
+    options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION)]
+    check_values(cls.__qualname__, options, [(cls.__qualname__, location)])
     return ServiceSpec(
         cls,
-        checked_name(cls, name or snake_case(cls.__name__), location),
+        checked_name(cls, snake_case(cls.__name__) if name is None else name, location),
         checked_scope(scope, cls.__qualname__, location),
         checked_provides(cls, provides, location),
-        bool(autouse),
-        checked_timeout(cls, start_timeout, location),
+        autouse,
+        float(start_timeout),
         lifecycle,
         location,
         _ordinal(cls),

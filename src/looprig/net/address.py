@@ -1,11 +1,13 @@
-"""The address of a bound socket.
+"""The address of a bound socket, and what an address may be.
 
 Does not bind anything. Invariant: it is the address of a socket that is bound.
 """
 
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Address"]
+from looprig.declare.values import PATH, PORT, TEXT, Check
+
+__all__ = ["ADDRESS", "SOCKET_ADDRESS", "Address"]
 
 
 class Address(NamedTuple):
@@ -13,3 +15,17 @@ class Address(NamedTuple):
 
     host: str
     port: int
+
+
+def _is_address(value: Any) -> bool:
+    match value:
+        case (host, port) if isinstance(value, tuple):
+            return TEXT.accepts(host) and PORT.accepts(port)
+        case _:
+            return False
+
+
+ADDRESS: Final = Check("(host, port)", _is_address)
+SOCKET_ADDRESS: Final = Check(
+    "(host, port) or the path of a Unix socket", lambda value: _is_address(value) or PATH.accepts(value)
+)

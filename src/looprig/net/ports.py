@@ -20,6 +20,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self, final
 
+from looprig.declare.values import PORT, TEXT, Check, check_values
+
 __all__ = [
     "HeldPort",
     "PortFactory",
@@ -32,6 +34,12 @@ __all__ = [
 ]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
+
+_HOST: Final = TEXT.or_none()
+_KINDS: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+_KIND: Final = Check(
+    "socket.SOCK_STREAM or socket.SOCK_DGRAM", lambda value: isinstance(value, socket.SocketKind) and value in _KINDS
+)
 
 
 def localhost() -> str:
@@ -111,6 +119,7 @@ def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_
     `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server can't bind beside the holder: let the port go
     just before it does. Raises `OSError` if the host can't be bound.
     """
+    check_values("hold_port", [("host", host, _HOST), ("kind", kind, _KIND)])
     return HeldPort(_bound(host or localhost(), kind))
 
 
@@ -119,6 +128,7 @@ def listening_socket(host: str | None = None) -> socket.socket:
 
     Its port is known, and ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
     """
+    check_values("listening_socket", [("host", host, _HOST)])
     bound = _bound(host or localhost(), socket.SOCK_STREAM)
     bound.setblocking(False)
     return bound
@@ -129,6 +139,7 @@ async def accepts_connections(host: str, port: int) -> bool:
 
     An open port means that a server listens, not that it is ready to serve: ask the server itself if it can tell.
     """
+    check_values("accepts_connections", [("host", host, TEXT), ("port", port, PORT)])
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:
@@ -149,6 +160,7 @@ class PortFactory(_Closable):
     """
 
     def __init__(self, host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+        check_values("PortFactory", [("host", host, _HOST), ("kind", kind, _KIND)])
         self._host = host or localhost()
         self._kind = kind
         self._held: dict[int, HeldPort] = {}
@@ -187,6 +199,7 @@ class WildcardPortFactory(_Closable):
     """
 
     def __init__(self, host: str | None = None) -> None:
+        check_values("WildcardPortFactory", [("host", host, _HOST)])
         self._wildcard = "::" if ":" in (host or localhost()) else "0.0.0.0"  # noqa: S104 - that is its meaning
         self._held: list[socket.socket] = []
 

@@ -1,32 +1,38 @@
-"""The marker `loop_timeout`: how it is written, and how it is read."""
+"""The marker `loop_timeout`: how it is written, and how it is read.
+
+Does not report markers that are written wrong: `checks.markers` does.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import pytest
 
-from looprig.declare.checks import is_duration
+from looprig.declare.values import DURATION, check_values, shown
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 
-__all__ = ["timeout", "timeout_of"]
+__all__ = ["seconds_of", "timeout", "timeout_of"]
 
 T = TypeVar("T")
 
 
-def timeout_of(item: pytest.Item) -> float | None:
-    """Return the time limit that an item's nearest marker sets, in seconds.
+def seconds_of(marker: pytest.Mark) -> float | None:
+    """Return the seconds that a `loop_timeout` marker sets, or `None` if it is written wrong."""
+    match marker.args, marker.kwargs:
+        case ((seconds,), given) if not given:
+            pass
+        case ((), {"seconds": seconds, **others}) if not others:
+            pass
+        case _:
+            return None
+    return float(seconds) if DURATION.accepts(seconds) else None
 
-    Raises:
-        pytest.UsageError: the marker has no positive number.
-    """
+
+def timeout_of(item: pytest.Item) -> float | None:
+    """Return the time limit that an item's nearest marker sets, in seconds."""
     marker = item.get_closest_marker("loop_timeout")
-    if marker is None:
-        return None
-    seconds = marker.args[0] if marker.args else marker.kwargs.get("seconds")
-    if isinstance(seconds, int | float) and seconds > 0:
-        return float(seconds)
-    raise pytest.UsageError(f"{item.nodeid}: loop_timeout needs a number of seconds above 0, and got {seconds!r}.")
+    return None if marker is None else seconds_of(marker)
 
 
 def timeout(seconds: float) -> Callable[[T], T]:
@@ -38,16 +44,14 @@ def timeout(seconds: float) -> Callable[[T], T]:
         async def test_answers_soon(api: TestClient[Rest]) -> None: ...
 
     Raises:
-        DeclarationError: the number is not above 0.
+        DeclarationError: the number is not above 0, or it is put on something that isn't a test.
     """
-    if not is_duration(seconds):
-        raise DeclarationError(
-            f"timeout was given {seconds!r}: it must be above 0 seconds.",
-            [("timeout", caller_location())],
-            "Give a number of seconds above 0: @timeout(5).",
-        )
+    check_values("timeout", [("seconds", seconds, DURATION)])
 
     def mark(test: T) -> T:
+        if not callable(test):
+            at = [("timeout", caller_location())]
+            raise DeclarationError(f"timeout was put on {shown(test)}.", at, "Put it on a test or a test class.")
         marked: T = cast("Any", pytest.mark.loop_timeout(seconds))(test)
         return marked
 

@@ -5,7 +5,10 @@ Every run loads this, so it imports nothing of looprig, and no loop factory befo
 
 import argparse
 import importlib
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
@@ -90,7 +93,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--proxy-seed",
-        type=int,
+        type=_seed,
         default=None,
         metavar="NUMBER",
         help="the seed of the random faults of proxies; by default a new one in each run",
@@ -153,6 +156,13 @@ def _add_check_options(parser: pytest.Parser) -> None:
     parser.addini("fixture_stubs", "folders with types of other plugins' fixtures", type="paths", default=[])
 
 
+def _seed(text: str) -> int:
+    with suppress(ValueError):
+        if abs(seed := int(text)) <= sys.maxsize:
+            return seed
+    raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, of at most sys.maxsize")
+
+
 def _checker(text: str) -> str:
     if not text or text in CHECKER_NAMES:
         return text
@@ -189,22 +199,28 @@ def inspection_asked_for(config: pytest.Config) -> str | None:
 class Options:
     """The options of a run: from the command line, or else from the ini file. `timeout` is in seconds."""
 
-    __slots__ = ("debug", "debugging", "factory", "pool_size", "timeout")
+    __slots__ = ("debug", "debugging", "factory", "factory_option", "pool_size", "timeout")
 
     def __init__(self, config: pytest.Config) -> None:
         """Read the options.
 
         Raises:
-            pytest.UsageError: a value isn't a number, or isn't above 0.
+            pytest.UsageError: a value isn't what its option takes. It names the option as it was written.
         """
         debug = config.getoption("loop_debug")
-        self.debug: Final[bool] = config.getini("loop_debug") if debug is None else debug
+        self.debug: Final[bool] = _ini(config, "loop_debug") if debug is None else debug
         self.timeout: Final[float | None] = _positive(config, "loop_timeout", float)
         self.pool_size: Final[int | None] = _positive(config, "loop_pool_size", int)
-        self.factory: Final[str] = config.getoption("loop_factory") or config.getini("loop_factory")
+        given, self.factory_option = _given(config, "loop_factory")
+        self.factory: Final[str] = given
+        module, _, name = self.factory.partition(":")
+        if self.factory not in {"asyncio", "uvloop"} and not (module and name):
+            raise self._no_factory("it names no factory")
         self.debugging: Final = bool(
             config.getoption("usepdb", default=False) or config.getoption("trace", default=False)
         )
+        if config.getoption("check_fixtures") is not None:
+            _check_folders(config, "fixture_stubs")
 
     def loop_factory(self) -> "LoopFactory | None":
         """Return the factory; `None` means asyncio's own.
@@ -218,34 +234,53 @@ class Options:
         if self.factory == "uvloop":
             from looprig._extras import import_extra  # noqa: PLC0415 - only once it is asked for
 
-            uvloop = import_extra("uvloop", extra="uvloop", needed_for="--loop-factory=uvloop")
+            uvloop = import_extra("uvloop", extra="uvloop", needed_for=self.factory_option)
             return uvloop.new_event_loop  # type: ignore[no-any-return]
         module, _, name = self.factory.partition(":")
         try:
             factory: LoopFactory = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise self._no_factory(error) from error
+        except Exception as error:
+            raise self._no_factory(f"{type(error).__name__}: {error}") from error
         if not callable(factory):
             raise self._no_factory(f"{name} cannot be called")
         return factory
 
     def _no_factory(self, why: object) -> pytest.UsageError:
-        return pytest.UsageError(f"--loop-factory={self.factory}: {why}. Give asyncio, uvloop, or module:callable.")
+        return pytest.UsageError(f"{self.factory_option}: {why}. Give asyncio, uvloop, or module:callable.")
+
+
+def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
+    """Return the value of an option, and how it was written: on the command line, or else in the ini file."""
+    value = config.getoption(name)
+    if value is not None:
+        return value, f"--{name.replace('_', '-')}={value}"
+    value = _ini(config, name)
+    return value, f"{name} = {value}"
+
+
+def _ini(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (TypeError, ValueError, pytest.UsageError) as error:  # of another type than the option has
+        raise pytest.UsageError(f"{name}: {error}.") from None
 
 
 def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
-    value = config.getoption(name)
-    if value is None:
-        text = config.getini(name)
-        if not text:
-            return None
-        try:
-            value = kind(text)
-        except ValueError:
-            raise pytest.UsageError(f"{name} = {text}: give a number.") from None
-    if value <= 0:
-        raise pytest.UsageError(f"{name} = {value}: give a number above 0.")
-    return value
+    given, option = _given(config, name)
+    if given == "":  # the ini file says nothing
+        return None
+    what = "whole number" if kind is int else "number"
+    with suppress(OverflowError, ValueError):
+        value = kind(given)
+        if 0 < value <= sys.maxsize:
+            return value
+    raise pytest.UsageError(f"{option}: give a {what} above 0.")
+
+
+def _check_folders(config: pytest.Config, name: str) -> None:
+    for folder in cast("list[Path]", _ini(config, name)):
+        if not folder.is_dir():
+            raise pytest.UsageError(f"{name}: there is no folder {folder}.")
 
 
 def has_watched_markers(items: Iterable[pytest.Item]) -> bool:

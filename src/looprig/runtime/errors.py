@@ -6,7 +6,7 @@ Invariant: an exception that ends the program is never put into a group, where n
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["raise_together", "root_of", "shown"]
+__all__ = ["raise_together", "root_of"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -36,8 +36,3 @@ def root_of(error: BaseException) -> BaseException:
     # Not `isinstance`, which would narrow the type to a group of unknown members.
     is_group = issubclass(type(error), BaseExceptionGroup)
     return root_of(members[0]) if is_group and len(members) == 1 else error
-
-
-def shown(error: BaseException) -> str:
-    """Return the type and the text of an error, for a message."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

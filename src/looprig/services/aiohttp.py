@@ -11,13 +11,14 @@ Invariants:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from looprig._extras import LazyModule, import_extra
 from looprig.declare.fields_meta import config_field
+from looprig.declare.values import FLAG, SECONDS, Check
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
 from looprig.services.address import Address, bound_address, listen
@@ -55,6 +56,8 @@ class AiohttpService(Served, ABC):
     Raises `ServiceStartError` if the host cannot be bound or `create_app` does not return an application. Exceptions
     raised by `create_app` or by the application's own start-up are not wrapped.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {"shutdown_timeout": SECONDS, "handler_cancellation": FLAG}
 
     shutdown_timeout: float = config_field(0.5)
     handler_cancellation: bool = config_field(True)

@@ -14,14 +14,15 @@ Invariants:
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from socket import socket
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from looprig._extras import import_extra
 from looprig.declare.fields_meta import config_field
+from looprig.declare.values import SECONDS, Check, one_of
 from looprig.exceptions import ServiceStartError
 from looprig.location import Location, location_of
 from looprig.services.address import Address, bound_address, listen
@@ -64,6 +65,11 @@ class AsgiService(Served, ABC):
     application's lifespan reports that its start-up failed. What the lifespan itself raises is not wrapped. If the
     lifespan fails while the service is in use, the service ends with that error.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "shutdown_timeout": SECONDS,
+        "lifespan": one_of("auto", "on", "off"),
+    }
 
     shutdown_timeout: float = config_field(0.5)
     lifespan: Literal["auto", "on", "off"] = config_field("auto")

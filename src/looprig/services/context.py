@@ -7,8 +7,9 @@ library's context (`entrypoint` does that for aiomisc).
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Final, Generic, TypeVar, final, overload
+from typing import Any, Final, Generic, TypeVar, cast, final, overload
 
+from looprig.declare.values import TEXT, Check, check_values, instance_of
 from looprig.exceptions import LooprigError
 from looprig.location import caller_location
 
@@ -27,6 +28,7 @@ class Key(Generic[T]):
     __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
+        check_values("Key", [("name", name, TEXT)])
         self._name: str = name
 
     @property
@@ -44,6 +46,15 @@ class Key(Generic[T]):
         return f"Key({self._name!r})"
 
 
+_KEY: Final = instance_of("a Key or a string", Key, str)
+_VALUES: Final = Check(
+    "a mapping of Keys or strings to values",
+    lambda value: (
+        value is None or (isinstance(value, Mapping) and all(map(_KEY.accepts, cast("Mapping[object, object]", value))))
+    ),
+)
+
+
 @final
 class Context:
     """Values by key. A plain string can be a key too, for a value of unknown type.
@@ -56,6 +67,7 @@ class Context:
     __slots__ = ("_arrived", "_values")
 
     def __init__(self, values: "Mapping[str, Any] | Mapping[Key[Any], Any] | None" = None) -> None:
+        check_values("Context", [("values", values, _VALUES)])
         self._values: dict[str, Any] = {}
         self._arrived: dict[str, list[asyncio.Future[None]]] = {}
         for key, value in (values or {}).items():
@@ -118,6 +130,7 @@ class Context:
 
 
 def _name(key: Key[Any] | str) -> str:
+    check_values("Context", [("key", key, _KEY)])
     return key if isinstance(key, str) else key.name
 
 

@@ -18,11 +18,11 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast, final
 
-from looprig.declare.checks import is_duration
 from looprig.declare.lifecycle import lifecycle_of
 from looprig.declare.service import START_TIMEOUT, ServiceSpec, spec_of
+from looprig.declare.values import DURATION, STRING, Check, check_values, instance_of
 from looprig.exceptions import DeclarationError
-from looprig.location import UNKNOWN, caller_location, location_of
+from looprig.location import UNKNOWN, location_of, user_location
 from looprig.scopes import Scope
 from looprig.services.context import Context, current
 from looprig.services.lifecycle import Alive
@@ -34,6 +34,11 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 _DATA: Final = (str, bytes, int, float, Mapping, list, tuple, set, frozenset, type(None))
 """Types of plain data, which have no lifecycle."""
 
+_MAPPING: Final = instance_of("a mapping", Mapping)
+_OPTIONS: Final = Check(
+    "a mapping of names to values",
+    lambda value: isinstance(value, Mapping) and all(map(STRING.accepts, cast("Mapping[object, object]", value))),
+)
 _OWN_OPTIONS: Final = frozenset({"start_timeout"})
 
 
@@ -58,7 +63,14 @@ class Entrypoint:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.services: Final = _checked(services)
-        _check_timeout(start_timeout)
+        check_values(
+            "Entrypoint",
+            [
+                ("context", context, _MAPPING.or_none()),
+                ("start_timeout", start_timeout, DURATION),
+                ("options", options, _OPTIONS.or_none()),
+            ],
+        )
         self.context: Final = Context(context)
         self._start_timeout = start_timeout
         self._options = dict(options or {})
@@ -138,17 +150,17 @@ def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
         aiomisc = sys.modules.get("aiomisc")
         if aiomisc is None or not isinstance(service, aiomisc.Service):
             cls: type[object] = service.__class__
-            lifecycle_of(cls)
+            _check_lifecycle(cls)
     return found
 
 
-def _check_timeout(seconds: object) -> None:
-    if not is_duration(seconds):
-        raise DeclarationError(
-            f"The entrypoint has start_timeout={seconds!r}.",
-            [("Entrypoint", caller_location(2))],
-            "Pass a number of seconds above 0.",
-        )
+def _check_lifecycle(cls: type) -> None:
+    try:
+        lifecycle_of(cls)
+    except DeclarationError as error:
+        # The class may be one of Python's own, which has no location.
+        parties = [*error.parties, ("Entrypoint", user_location())]
+        raise DeclarationError(error.what, [each for each in parties if each[1] != UNKNOWN], error.fix) from None
 
 
 def _restore(outer: Context | None, own: Context) -> None:
@@ -171,6 +183,8 @@ def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         )
     given = cast("Mapping[str, Any]", options)
     own = {name: value for name, value in given.items() if name in _OWN_OPTIONS}
+    timeout = own.get("start_timeout", START_TIMEOUT)
+    check_values("entrypoint_kwargs", [("start_timeout", timeout, DURATION)], [("entrypoint_kwargs", UNKNOWN)])
     others = {name: value for name, value in given.items() if name not in _OWN_OPTIONS}
     # `log_config=False` is aiomisc's own default in tests, and looprig's behaviour anyway.
     wanted = [name for name in others if not (name == "log_config" and not others[name])]

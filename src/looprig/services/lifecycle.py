@@ -20,11 +20,12 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, final
 
+from looprig.declare.fields_meta import check_configuration
 from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import FixtureError, ServiceStartError
+from looprig.exceptions import DeclarationError, FixtureError, ServiceStartError, summary
 from looprig.runtime.clock import Timeout
-from looprig.runtime.errors import root_of, shown
+from looprig.runtime.errors import root_of
 from looprig.runtime.stacks import suite_waits_at
 from looprig.runtime.tasks import context_of
 
@@ -172,22 +173,23 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
     try:
         async with limit:
             service = make()
+            check_configuration(service)
             manager = _manager(service, spec)
             entered = await manager.__aenter__()
             if spec.lifecycle is Lifecycle.ENTERS_ITSELF:
                 await _check_entered(entered, service, spec)
             return service, manager
-    except ServiceStartError as error:
+    except (DeclarationError, ServiceStartError) as error:
         if records.lines:
             error.add_note(_logged(records.lines))
         raise
     except Exception as error:  # noqa: BLE001 - the cause of the one that is raised
         cause = root_of(error)  # pytest shows no source for groups
         if not limit.expired():
-            raise _not_started(spec, f"did not start: {shown(cause)}", (), records.lines) from cause
+            raise _not_started(spec, f"did not start: {summary(cause)}", (), records.lines) from cause
         late = f"was not ready within {spec.start_timeout:g} s"
         if not isinstance(error, TimeoutError):
-            raise _not_started(spec, f"{late}, and then raised {shown(cause)}", stood, records.lines) from cause
+            raise _not_started(spec, f"{late}, and then raised {summary(cause)}", stood, records.lines) from cause
         # The traceback of the timeout ends in asyncio. What counts is where the service stood, and what it adds.
         said: list[str] = getattr(error.__cause__, "__notes__", [])
         raise _not_started(spec, late, [*stood, *said], records.lines) from None

@@ -19,10 +19,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias, final
 
-from looprig.exceptions import LooprigError, ServiceStartError
+from looprig.exceptions import LooprigError, ServiceStartError, summary
 from looprig.location import Location
 from looprig.runtime.clock import Timeout
-from looprig.runtime.errors import root_of, shown
+from looprig.runtime.errors import root_of
 from looprig.runtime.operation import GRACE, ROUNDS
 from looprig.runtime.stacks import waits_at
 from looprig.runtime.tasks import STUCK
@@ -97,10 +97,10 @@ class Lifespan:
                     "%s goes on without a lifespan: that of its application raised", self._name, exc_info=error
                 )
             else:  # it did not even look at what it was asked
-                _log.info("the application of %s has no lifespan: %s", self._name, shown(error))
+                _log.info("the application of %s has no lifespan: %s", self._name, summary(error))
             return
         raise ServiceStartError(
-            f"{self._name} did not start: its application raised in its lifespan: {shown(root_of(error))}",
+            f"{self._name} did not start: its application raised in its lifespan: {summary(root_of(error))}",
             [self._party],
             'If the application has no lifespan, use lifespan="auto" or "off".',
         ) from error

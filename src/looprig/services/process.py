@@ -17,14 +17,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from looprig.declare.fields_meta import config_field
-from looprig.exceptions import LooprigError, ServiceStartError
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import FLAG, PATH, SECONDS, TEXT, WHOLE, Check
+from looprig.exceptions import LooprigError, ServiceStartError, summary
 from looprig.location import Location, location_of
 from looprig.net.ports import HeldPort, hold_port, localhost
 from looprig.runtime.context import OWNER
-from looprig.runtime.errors import shown
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.stacks import raised_at
 from looprig.runtime.tasks import Party, party_of
@@ -48,9 +48,12 @@ _FIRST_POLL: Final = 0.005
 _LAST_POLL: Final = 0.1
 """Seconds between two calls of `ready`, which double from the first to the last."""
 
+_SIGNALS: Final = tuple(signal.Signals)
+_SIGNAL: Final = Check("a signal", lambda value: WHOLE.accepts(value) and value in _SIGNALS)
+
 
 @dataclass(kw_only=True)
-class ProcessService(ABC):
+class ProcessService(Configured, ABC):
     """Base class of a service that is a process. Implement `command`, and `ready` to say when it is ready.
 
         @service_fixture(scope="session")
@@ -73,6 +76,14 @@ class ProcessService(ABC):
     Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
     while it is in use. Both show the end of its output.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "host": TEXT,
+        "cwd": PATH.or_none(),
+        "stop_signal": _SIGNAL,
+        "stop_timeout": SECONDS,
+        "holds_port": FLAG,
+    }
 
     host: str = config_field(factory=localhost)
     cwd: str | Path | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
@@ -221,7 +232,7 @@ class ProcessService(ABC):
             pause = min(pause * 2, _LAST_POLL)
 
     def _refused(self, error: BaseException) -> None:
-        why = "\n".join((f"Its `ready` raised {shown(error)}", *raised_at(error)))
+        why = "\n".join((f"Its `ready` raised {summary(error)}", *raised_at(error)))
         if why != self._not_yet:
             level = logging.WARNING if isinstance(error, _MISTAKES) else logging.DEBUG
             _log.log(level, "%s is asked again whether it is ready. %s", type(self).__qualname__, why)

@@ -3,12 +3,14 @@
 Does not carry bytes (`net.tcp` does). Invariant: it starts after its service and ends before it.
 """
 
+import asyncio
 import os
 import ssl
 import types
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,9 +25,12 @@ from looprig.net.tcp.link import SocketAddress
 from looprig.scopes import Scope
 from looprig.services.routed import address_of, routed
 
-__all__ = ["HasAddress", "Proxy", "proxy_for", "url_at"]
+__all__ = ["HasAddress", "Proxy", "name_at", "name_in", "proxy_for", "url_at", "url_of_service"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
+
+_RESOLVED_WITHIN: Final = 2.0
+"""Seconds that a name has to be resolved. One that isn't known here can't lead to a proxy that runs here."""
 
 
 class HasAddress(Protocol):
@@ -55,6 +60,7 @@ class Proxy(TcpControls, Generic[S]):
     proxy_kind = TCP
 
     service: S
+    _name: str = field(default="", init=False)
 
     @property
     def routed(self) -> S:
@@ -65,21 +71,21 @@ class Proxy(TcpControls, Generic[S]):
             instead |= {"address": self.address, "host": self.address.host, "port": self.address.port}
         else:
             instead |= {"path": address}
-        if isinstance(address, tuple) and isinstance(getattr(self.service, "url", None), str):
+        if isinstance(address, tuple) and url_of_service(self.service) is not None:
             instead["url"] = self.url
         return routed(self.service, instead)
 
     @property
     def url(self) -> str:
-        """The service's base URL, with the proxy's address.
+        """The service's base URL, with the proxy's port. Its host stays if that is a name that leads to the proxy.
 
         Raises `LooprigError` if the service has none.
         """
-        url: object = getattr(self.service, "url", None)
-        if not isinstance(url, str):
+        url = url_of_service(self.service)
+        if url is None:
             name = type(self.service).__qualname__
             raise LooprigError(f"{name} has no url, so its proxy has none: use `address`.")
-        return url_at(url, *self.address)
+        return url_at(url, self._name or self.address.host, self.address.port)
 
     @property
     def client_tls(self) -> ssl.SSLContext | None:
@@ -90,9 +96,14 @@ class Proxy(TcpControls, Generic[S]):
         """Run until this generator is closed or resumed; it yields once, when clients are accepted."""
         await self._open()
         try:
+            if self.listen_path is None:
+                self._name = await name_at(url_of_service(self.service), self.address.host)
             yield
         finally:
             await self._close()
+
+    def _known_as(self) -> str | None:
+        return super()._known_as() or name_in(url_of_service(self.service))
 
     def _client_tls_of_service(self) -> ssl.SSLContext | None:
         context: ssl.SSLContext | None = getattr(self.service, "client_tls", None)
@@ -103,6 +114,41 @@ class Proxy(TcpControls, Generic[S]):
 
     def _upstream(self) -> SocketAddress:
         return address_of(self.service)
+
+
+def url_of_service(service: object) -> str | None:
+    """Return the `url` of a service, if it has one."""
+    url: object = getattr(service, "url", None)
+    return url if isinstance(url, str) else None
+
+
+def name_in(url: str | None) -> str | None:
+    """Return the host in a URL if it is a name, not an address."""
+    host = urlsplit(url or "").hostname
+    return None if host is None or _address(host) is not None else host
+
+
+async def name_at(url: str | None, listening: str) -> str:
+    """Return the host in a URL if it is a name that leads to the address on which a proxy listens, or nothing."""
+    name = name_in(url)
+    own = _address(listening)
+    if name is None or own is None:
+        return ""
+    try:
+        async with asyncio.timeout(_RESOLVED_WITHIN):
+            found = await asyncio.get_running_loop().getaddrinfo(name, None)
+    except (OSError, UnicodeError):  # a TimeoutError is one
+        return ""
+    addresses = [_address(str(address[0])) for *_, address in found]
+    is_own = own in addresses or (own.is_unspecified and any(each and each.is_loopback for each in addresses))
+    return name if is_own else ""
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def url_at(url: str, host: str, port: int) -> str:

@@ -4,9 +4,12 @@ Does not listen (`address.listen` does) or serve anything.
 """
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from looprig.declare.fields_meta import config_field
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import TEXT, Check, instance_of
 from looprig.net.ports import localhost, url_of
 from looprig.services.address import Address, bound_address
 
@@ -14,8 +17,14 @@ __all__ = ["Served"]
 
 
 @dataclass(kw_only=True)
-class Served:
+class Served(Configured):
     """An HTTP service. `tls` makes its URL https, and `client_tls` is the context for clients that have to trust it."""
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "host": TEXT,
+        "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+        "client_tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+    }
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field

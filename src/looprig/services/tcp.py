@@ -15,17 +15,17 @@ import logging
 import ssl
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
-from looprig.declare.fields_meta import config_field
-from looprig.exceptions import LooprigError
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import SECONDS, TEXT, Check, instance_of
+from looprig.exceptions import LooprigError, summary
 from looprig.location import Location, location_of
 from looprig.net.ports import localhost
 from looprig.runtime.clock import Timeout
-from looprig.runtime.errors import shown
 from looprig.services.address import Address, bound_address, listen
 from looprig.services.handlers import stuck_handlers
 from looprig.watch.sources import SourceWatch, current_watch
@@ -38,7 +38,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class TcpService(ABC):
+class TcpService(Configured, ABC):
     """Base class of a service that serves each TCP client with one call of `handle`.
 
         @service_fixture
@@ -59,6 +59,12 @@ class TcpService(ABC):
     Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of the errors that no
     test had.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "host": TEXT,
+        "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+        "shutdown_timeout": SECONDS,
+    }
 
     host: str = config_field(factory=localhost)
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
@@ -149,7 +155,7 @@ class TcpService(ABC):
             error.add_note(f"Raised by a handler, not by the test.\n  {party[1]}: {party[0]}\n{fix}")
             self._errors.append(error)
         else:
-            wrapped = LooprigError(f"A handler raised {shown(error)}", [party], fix)
+            wrapped = LooprigError(f"A handler raised {summary(error)}", [party], fix)
             wrapped.__cause__ = error
             self._errors.append(wrapped)
 

@@ -4,14 +4,14 @@ Does not carry datagrams (`net.udp` does). Invariant: it starts after its servic
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from looprig.declare.proxy import UDP
 from looprig.exceptions import LooprigError
 from looprig.location import location_of
 from looprig.net.udp.controls import UdpControls
-from looprig.services.proxy import url_at
+from looprig.services.proxy import name_at, url_at, url_of_service
 from looprig.services.routed import address_of, routed
 
 __all__ = ["HasUdpAddress", "UdpProxy"]
@@ -46,21 +46,22 @@ class UdpProxy(UdpControls, Generic[S]):
     proxy_kind = UDP
 
     service: S
+    _name: str = field(default="", init=False)
 
     @property
     def routed(self) -> S:
         """The service as its clients should see it: with the proxy's address."""
         address = self.address
         instead: dict[str, object] = {"address": address, "host": address.host, "port": address.port}
-        url: object = getattr(self.service, "url", None)
-        if isinstance(url, str):
-            instead["url"] = url_at(url, *address)
+        if (url := url_of_service(self.service)) is not None:
+            instead["url"] = url_at(url, self._name or address.host, address.port)
         return routed(self.service, instead)
 
     async def run(self) -> AsyncIterator[None]:
         """Run until this generator is closed or resumed; it yields once, when datagrams are accepted."""
         await self._open()
         try:
+            self._name = await name_at(url_of_service(self.service), self.address.host)
             yield
         finally:
             await self._close()

@@ -1,15 +1,14 @@
-"""Run-time checks of what a suite's own toxics return and yield, since those may not be type-checked.
+"""Run-time checks of what a suite's own toxics return, since those may not be type-checked.
 
-Carries nothing out. Invariant: what passes these checks raises no error later.
+Carries nothing out. Effects check their values themselves. Invariant: what passes these checks raises no error later.
 """
 
-import math
 from collections.abc import Coroutine, Iterable, Iterator
 from typing import cast
 
 from looprig.toxics.effects import Effect
 
-__all__ = ["as_bytes", "check_seconds", "effects_of"]
+__all__ = ["as_bytes", "effects_of"]
 
 
 def effects_of(returned: object, toxic: str) -> Iterator[Effect]:
@@ -36,13 +35,3 @@ def as_bytes(data: object, toxic: str) -> bytes:
     if isinstance(data, bytearray | memoryview):
         return bytes(cast("bytearray", data))
     raise TypeError(f"{toxic} sent {data!r}, which isn't bytes")
-
-
-def check_seconds(seconds: object, effect: Effect, toxic: str) -> None:
-    """Make sure that a delay is a number of seconds.
-
-    Raises:
-        ValueError: it isn't a number, or it is below 0 or infinite.
-    """
-    if not isinstance(seconds, int | float) or not 0.0 <= seconds < math.inf:
-        raise ValueError(f"{toxic} yielded {effect!r}: pass a number of seconds, 0 or more")

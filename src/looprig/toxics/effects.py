@@ -5,14 +5,28 @@ An effect is only a value: the proxy carries effects out, in the order in which 
 Invariants, for TCP:
 1. What is sent keeps its order. A delay also delays what comes after it.
 2. After `End`, `Abort()` or `Close`, nothing more is sent in that direction.
+
+An effect that exists is valid: a wrong value is a `DeclarationError` where the effect is created.
 """
 
 import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Final, TypeAlias, final
+
+from looprig.declare.values import SECONDS, STRING, Check, check_values, instance_of
 
 __all__ = ["Abort", "Await", "Close", "Drop", "Effect", "End", "Note", "Pause", "Send"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
+
+_AWAITABLE: Final = instance_of("something that can be awaited", Awaitable)
+_BYTES: Final = instance_of("bytes", bytes, bytearray, memoryview)
+_LONG: Final = 1e9
+"""Seconds below which a delay certainly is no mistake; checking all the rest of a `Send` would slow each chunk down."""
+_UNTIL_OFF: Final = Check(
+    SECONDS.expected, lambda value: (isinstance(value, float) and value == math.inf) or SECONDS.accepts(value)
+)
 
 
 @final
@@ -23,6 +37,10 @@ class Send:
     data: bytes
     after: float = 0.0
 
+    def __post_init__(self) -> None:
+        if type(self.data) is not bytes or type(self.after) is not float or not 0.0 <= self.after < _LONG:
+            check_values("Send", [("data", self.data, _BYTES), ("after", self.after, SECONDS)])
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,9 @@ class End:
     """End this direction in good order (FIN), `after` seconds from now; the other goes on."""
 
     after: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_values("End", [("after", self.after, SECONDS)])
 
 
 @final
@@ -42,6 +63,9 @@ class Abort:
     """
 
     after: float | None = None
+
+    def __post_init__(self) -> None:
+        check_values("Abort", [("after", self.after, SECONDS.or_none())])
 
 
 @final
@@ -56,6 +80,9 @@ class Pause:
     """Read nothing in this direction for so many seconds, or until the toxic is taken off. No byte is lost."""
 
     seconds: float = math.inf
+
+    def __post_init__(self) -> None:
+        check_values("Pause", [("seconds", self.seconds, _UNTIL_OFF)])
 
 
 @final
@@ -74,6 +101,9 @@ class Await:
 
     result: Awaitable[bytes]
 
+    def __post_init__(self) -> None:
+        check_values("Await", [("result", self.result, _AWAITABLE)])
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -81,6 +111,9 @@ class Note:
     """Write a line to the proxy's log of events: the same for the same seed and the same bytes."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        check_values("Note", [("text", self.text, STRING)])
 
 
 Effect: TypeAlias = Send | End | Abort | Close | Pause | Drop | Await | Note

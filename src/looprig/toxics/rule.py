@@ -6,14 +6,15 @@ Invariant: a rule that exists is valid. An invalid value is an error where the r
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self, final
+from typing import ClassVar, Final, Literal, Self, final
 
 from looprig.declare.annotations import annotations_of
+from looprig.declare.fields_meta import check_fields
+from looprig.declare.values import COUNT, PLAIN_FUNCTION, PROBABILITY, STRING, Check, one_of
 from looprig.exceptions import DeclarationError
-from looprig.location import caller_location, location_of
+from looprig.location import location_of, user_location
 
 __all__ = ["ConnectionInfo", "Direction", "Rule"]
 
@@ -21,8 +22,6 @@ __tracebackhide__: Final = True  # the messages say what is wrong
 
 Direction = Literal["upstream", "downstream", "both"]
 """`upstream`: from the client to the service; `downstream`: from the service to the client."""
-
-_DIRECTIONS: Final = ("upstream", "downstream", "both")
 
 
 @final
@@ -47,6 +46,14 @@ class Rule:
     - `name`: its name in the log, on which its random numbers depend; by default the class's name.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "direction": one_of("upstream", "downstream", "both"),
+        "probability": PROBABILITY,
+        "when": PLAIN_FUNCTION.or_none(),
+        "first": COUNT.or_none(),
+        "name": STRING,
+    }
+
     direction: Direction = field(default="both", kw_only=True, repr=False)
     probability: float = field(default=1.0, kw_only=True, repr=False)
     when: Callable[[ConnectionInfo], bool] | None = field(default=None, kw_only=True, repr=False)
@@ -63,19 +70,11 @@ class Rule:
         return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        complaints = [*self._complaints(), *self.complaints()]
+        check_fields(self)
+        complaints = [*self.complaints()]
         if complaints:
             name = type(self).__name__
-            at = caller_location(2)  # __init__ is between
-            raise DeclarationError(f"{name}: {'; '.join(complaints)}.", [(name, at)])
-
-    def _complaints(self) -> Iterator[str]:
-        if self.direction not in _DIRECTIONS:
-            yield f"direction is {self.direction!r}, not one of {', '.join(_DIRECTIONS)}"
-        if not 0.0 <= self.probability <= 1.0:
-            yield f"probability is {self.probability!r}, not between 0 and 1"
-        if self.first is not None and self.first < 0:
-            yield f"first is {self.first!r}, which is below 0"
+            raise DeclarationError(f"{name}: {'; '.join(complaints)}.", [(name, user_location())])
 
     def complaints(self) -> Iterator[str]:
         """Yield what is wrong with the values of its own fields, for a `DeclarationError`."""
@@ -85,13 +84,6 @@ class Rule:
     def source(self) -> object:
         """The code that an error of this toxic points to: its class, unless it was given a function."""
         return type(self)
-
-    def below_zero(self, *names: str) -> Iterator[str]:
-        """Yield complaints about those of the fields that are below 0, or infinite."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
-                yield f"{name} is {value!r}: pass a finite number, 0 or more"
 
     def __str__(self) -> str:
         """Return what differs from the defaults, as one would write it."""

@@ -4,9 +4,10 @@ Does not touch connections (`link` does). Invariant: `when`, `probability` and `
 connection.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Generic, TypeVar, final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Generic, TypeVar, cast, final
 
+from looprig.declare.values import shown
 from looprig.exceptions import DeclarationError
 from looprig.net.faults.log import Party
 from looprig.net.faults.seeds import rng_for
@@ -17,7 +18,7 @@ __all__ = ["Application", "checked"]
 R = TypeVar("R", bound=Rule)
 
 
-def checked(kind: type[R], given: Iterable[object], protocol: str, at: Party) -> Sequence[R]:
+def checked(kind: type[R], given: object, protocol: str, at: Party) -> Sequence[R]:
     """Return the toxics that were given to a proxy of a protocol, whose toxics are of a kind.
 
     Raises:
@@ -26,7 +27,10 @@ def checked(kind: type[R], given: Iterable[object], protocol: str, at: Party) ->
     if isinstance(given, Rule):
         raise DeclarationError(f"{at[0]} has toxics={given}, which is a single toxic.", [at], f"Write ({given},).")
     toxics: list[R] = []
-    for each in given:
+    text = shown(given)
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise DeclarationError(f"{at[0]} has toxics={text}.", [at], "toxics must be a sequence of toxics.")
+    for each in cast("Iterable[object]", given):
         if not isinstance(each, kind):
             raise _not_a_toxic(each, kind, protocol, at)
         methods = [name for name in vars(kind) if name.startswith("on_")]
@@ -39,16 +43,16 @@ def checked(kind: type[R], given: Iterable[object], protocol: str, at: Party) ->
 
 
 def _not_a_toxic(given: object, kind: type[Rule], protocol: str, at: Party) -> DeclarationError:
-    shown = given.__qualname__ if isinstance(given, type) else str(given) if isinstance(given, Rule) else repr(given)
+    name = str(given) if isinstance(given, Rule) else shown(given)
     what, fix = f"isn't a toxic for {protocol}", ""
     if isinstance(given, type):
         what = "is a class, not a toxic made from it"
-        fix = f"Write {shown}(...)." if issubclass(given, kind) else ""
+        fix = f"Write {name}(...)." if issubclass(given, kind) else ""
     elif isinstance(given, Rule):
         fix = "Toxics for TCP are in looprig.toxics, those for UDP in looprig.toxics.udp."
     elif isinstance(given, list | tuple):
         fix = "Pass them one by one: *[...]."
-    return DeclarationError(f"{shown} was passed to a proxy, but {what}.", [at], fix)
+    return DeclarationError(f"{name} was passed to a proxy, but {what}.", [at], fix)
 
 
 @final

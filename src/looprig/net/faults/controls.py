@@ -8,12 +8,13 @@ Carries no data (a `FaultLink` does). Invariants:
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
 
-from looprig.declare.fields_meta import config_field
+from looprig.declare.fields_meta import Configured, check_fields, config_field
+from looprig.declare.values import COUNT, TEXT, WHOLE, Check, check_values
 from looprig.exceptions import LooprigError, ProxyError
 from looprig.location import Location, caller_location, location_of
 from looprig.net.address import Address
@@ -21,7 +22,7 @@ from looprig.net.faults.application import Application, checked
 from looprig.net.faults.block import Block
 from looprig.net.faults.events import ProxyEvent
 from looprig.net.faults.link import FaultLink
-from looprig.net.faults.log import Party
+from looprig.net.faults.log import FaultLog, Party
 from looprig.net.faults.watch import Watch, current_watch
 from looprig.net.ports import localhost
 from looprig.toxics.rule import Rule
@@ -55,10 +56,35 @@ class Applied:
         return tuple(sorted(self._application.struck))
 
 
+@final
+class _Observed:
+    """A proxy, as its watch sees it."""
+
+    def __init__(self, proxy: "FaultControls[Any, Any]", log: FaultLog) -> None:
+        self._log = log
+        self._proxy = proxy
+        self.seed: int | None = proxy.seed
+
+    @property
+    def event_count(self) -> int:
+        return self._proxy.event_count
+
+    @property
+    def events(self) -> Sequence[ProxyEvent]:
+        return self._proxy.events
+
+    def take_errors(self) -> list[ProxyError]:
+        return self._log.take_errors()
+
+    def render(self, *, since: int) -> str:
+        return self._proxy.render(since=since) if self._log.has_acted else ""
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class FaultControls(ABC, Generic[T, L]):
+class FaultControls(Configured, ABC, Generic[T, L]):
     """The base of proxies that take toxics `T` and have a link `L` while they run."""
 
+    _checks: ClassVar[Mapping[str, Check]] = {"host": TEXT, "seed": WHOLE.or_none()}
     _protocol: ClassVar[str]
 
     host: str = config_field(factory=localhost)
@@ -66,6 +92,7 @@ class FaultControls(ABC, Generic[T, L]):
     toxics: Sequence[T] = config_field(())
     _last: L | None = field(default=None, init=False)
     _link: L | None = field(default=None, init=False)
+    _observed: "_Observed | None" = field(default=None, init=False)
     _watch: Watch | None = field(default=None, init=False)
 
     # What a protocol decides
@@ -93,24 +120,30 @@ class FaultControls(ABC, Generic[T, L]):
 
     # Life
 
+    def _check_configuration(self) -> None:
+        owner = self._party()
+        check_fields(self, owner[0], [owner])
+        checked(self._toxic_type(), self.toxics, self._protocol, owner)
+
     async def _open(self) -> None:
         owner = self._party()
         if self._link is not None:
             raise LooprigError(f"{owner[0]} is already running.", [owner])
+        self._check_configuration()  # fields may have been set since it was made
         toxics = checked(self._toxic_type(), self.toxics, self._protocol, owner)
         watch = current_watch()
         if self.seed is None:
             self.seed = secrets.randbits(32) if watch is None else watch.seed
         self._link = self._last = await self._begin(toxics, self.seed, owner)
         if watch is not None:
-            self._watch = watch
-            watch.begin(self)
+            self._watch, self._observed = watch, _Observed(self, self._link.log)
+            watch.begin(self._observed)
 
     async def _close(self, failure: BaseException | None = None) -> None:
         """End the proxy. `failure` is the error that made it end, if any."""
         watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.end(self)
+        if watch is not None and self._observed is not None:
+            watch.end(self._observed)
         link, self._link = self._link, None
         if link is not None:
             await self._end(link)
@@ -186,6 +219,7 @@ class FaultControls(ABC, Generic[T, L]):
 
         Raises `LooprigError` if the proxy ends before.
         """
+        check_values(f"{self._label()}.wait_connections", [("count", count, COUNT)])
         await self._running().wait_connections(count)
 
     @property
@@ -205,14 +239,14 @@ class FaultControls(ABC, Generic[T, L]):
     def take_errors(self) -> list[ProxyError]:
         """Return the errors of the proxy itself so far, which count as handled from now on.
 
+        So does what becomes of connections that are still being made.
+
         Unhandled ones fail the running test, or are raised when the proxy ends.
         """
         if self._last is None:
             return []
-        errors = self._last.log.errors
-        taken = list(errors)
-        errors.clear()
-        return taken
+        self._last.log.forgive(self._last.unmade)
+        return self._last.log.take_errors()
 
     def render(self, *, since: int = 0) -> str:
         """Return the log of events as text, without the first `since` of them; 200 lines at most."""

@@ -10,7 +10,7 @@ Carries no data: `net.tcp.link` and `net.udp.link` do. Invariants:
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from itertools import count
@@ -78,6 +78,11 @@ class FaultLink(ABC, Generic[C, R, S]):
     @abstractmethod
     def live(self) -> int:
         """How many connections can be used from end to end."""
+
+    @property
+    def unmade(self) -> Iterable[int]:
+        """The indexes of the connections that are being made."""
+        return ()
 
     @abstractmethod
     def _start(self, connection: C, toxic: R, name: str, direction: FlowDirection) -> S:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from looprig.location import UNKNOWN, Location, caller_location
+from looprig.location import UNKNOWN, Location, user_location
 from looprig.net.faults.controls import AnyLink, FaultControls
 from looprig.toxics.rule import Rule
 
@@ -25,8 +25,9 @@ class StandaloneProxy(FaultControls[T, L]):
 
     _at: Location = field(default=UNKNOWN, init=False)
 
-    def __post_init__(self) -> None:
-        self._at = caller_location(2)  # __init__ is between
+    def __post_init__(self, *given: object) -> None:
+        self._at = user_location()
+        super().__post_init__(*given)
 
     def _declared_at(self) -> Location:
         return self._at

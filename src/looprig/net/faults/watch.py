@@ -38,7 +38,7 @@ class Watched(sources.ErrorSource, Protocol):
         ...
 
     def render(self, *, since: int) -> str:
-        """Return the log of events as text, without the first `since` of them."""
+        """Return the log of events as text, without the first `since` of them, or nothing if it is of no interest."""
         ...
 
 
@@ -48,6 +48,11 @@ class Watch(sources.SourceWatch, Protocol):
     @property
     def seed(self) -> int:
         """The seed for proxies that have none of their own."""
+        ...
+
+    @property
+    def test(self) -> int:
+        """The number of the running test, or of the last one: each has another."""
         ...
 
     def begin(self, proxy: Watched, /) -> None:

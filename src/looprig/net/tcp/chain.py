@@ -12,12 +12,11 @@ Invariants:
    that), except for a reset, after which no toxic is asked any more.
 """
 
-import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final, Protocol, final
 
 from looprig.net.tcp.line import Delays, Mark, Stage, time_of
-from looprig.toxics.checked import as_bytes, check_seconds, effects_of
+from looprig.toxics.checked import as_bytes, effects_of
 from looprig.toxics.effects import Abort, Await, Close, Drop, Effect, End, Note, Pause, Send
 
 __all__ = ["Chain", "Outlet"]
@@ -60,7 +59,7 @@ _DONE: Final = _Done()
 class _Question:
     """The effects that one toxic yields for one input. They are requested one at a time."""
 
-    __slots__ = ("by", "came", "delays", "effects", "index", "length", "stages")
+    __slots__ = ("by", "came", "delays", "effects", "index", "item", "stages")
 
     def __init__(self, stages: tuple[Stage, ...], index: int, came: float, delays: Delays) -> None:
         self.by = stages[index].name  # which toxic makes an end, if it makes one
@@ -68,8 +67,12 @@ class _Question:
         self.delays = delays
         self.effects: Iterator[Effect] = iter(())
         self.index = index
-        self.length = 0
+        self.item: bytes | Mark | None = None
         self.stages = stages
+
+    @property
+    def length(self) -> int:
+        return len(self.item) if isinstance(self.item, bytes) else 0
 
     @property
     def stage(self) -> Stage:
@@ -166,8 +169,8 @@ class Chain:
         stage = stages[index]
         flow, toxic = stage.flow, stage.toxic
         question = _Question(stages, index, came, stage.receive(came, delays))
+        question.item = item
         if isinstance(item, bytes):
-            question.length = len(item)
             self._ask(question, lambda: toxic.on_data(item, flow))
         else:
             question.by = by
@@ -203,10 +206,16 @@ class Chain:
                 self._asked.pop()
                 stage.flow.seen += question.length
             elif isinstance(effect, Send | End):
-                if isinstance(effect, End) or effect.data:
-                    self._go_on(question, Mark.END if isinstance(effect, End) else effect.data, effect.after)
+                self._send(effect, question, stage)
             else:
                 self._carry_out(effect, question, stage)
+
+    def _send(self, effect: Send | End, question: _Question, stage: Stage) -> None:
+        sent = Mark.END if isinstance(effect, End) else effect.data
+        if effect.after > 0 or sent != question.item:
+            stage.act()
+        if sent:
+            self._go_on(question, sent, effect.after)
 
     def _go_on(self, question: _Question, item: bytes | Mark, after: float) -> None:
         delays = (*question.delays, (question.stage, after)) if after > 0 else question.delays
@@ -216,6 +225,8 @@ class Chain:
     def _carry_out(
         self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage
     ) -> None:
+        if not isinstance(effect, Abort):  # the reset itself is an event, which may be long after this
+            stage.act()
         match effect:
             case Abort(after):
                 if after is None:
@@ -244,16 +255,9 @@ class Chain:
 def _checked(effect: object, stage: Stage) -> Effect | _Done:
     """Return an effect after checking it at run time: a suite's toxics may not be type-checked."""
     match effect:
-        case _Done() | Close() | Drop() | Await() | Note(text=str()) | Abort(after=None):
-            return effect
         case Send(data, after):
-            check_seconds(after, effect, stage.name)
             return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)
-        case End(after) | Abort(after):
-            check_seconds(after, effect, stage.name)
-            return effect
-        case Pause(seconds):
-            check_seconds(0.0 if seconds == math.inf else seconds, effect, stage.name)
+        case _Done() | End() | Abort() | Close() | Pause() | Drop() | Await() | Note():
             return effect
         case _:
             raise TypeError(

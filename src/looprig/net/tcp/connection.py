@@ -312,8 +312,15 @@ class Connection:
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
         """Report that a toxic raised, and reset: what would come after is not what was meant."""
         toxic = stage.toxic
-        self._owner.log.toxic_failed(self.info.index, stage.flow.direction, stage.name, toxic.source, error)
+        self._owner.log.toxic_failed(
+            self.info.index, stage.flow.direction, stage.name, toxic.source, error, is_off=stage.is_off
+        )
         self.reset(stage.name)
+
+    def reset_by_test(self) -> None:
+        """Reset it, as the test wants."""
+        self._owner.log.act()
+        self.reset("", why="by the test")
 
     def lost_bytes(self, stage: Stage) -> None:
         """Reset it: a stream with a gap is no stream."""

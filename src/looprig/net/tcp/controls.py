@@ -5,13 +5,14 @@ Carries no data (`link` does), and does not say what is behind the proxy (`proxy
 
 import ssl
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import DeclarationError, LooprigError
+from looprig.declare.values import DURATION, FLAG, POSITIVE, SECONDS, TEXT, Check, check_values, instance_of
+from looprig.exceptions import LooprigError
 from looprig.location import caller_location
 from looprig.net.address import Address
 from looprig.net.authority import Authority
@@ -71,7 +72,7 @@ class ProxyConnection:
 
     def reset(self) -> None:
         """Reset it on both sides."""
-        self._connection.reset("", why="by the test")
+        self._connection.reset_by_test()
 
     def __repr__(self) -> str:
         return f"<ProxyConnection #{self.index} from {self.client or 'a Unix socket'}>"
@@ -91,8 +92,18 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     - `terminate_tls`: whether the proxy speaks TLS itself on both sides, so that toxics see what is inside. Clients
       have to trust it: `client_tls` is the context for that. Requires `looprig[tls]`. By default TLS is passed through.
     - `upstream_tls`: the context with which it then trusts the service.
+    - `tls_name`: the name that the service's certificate is for; by default the host in its `url` or `address`. The
+      proxy's own certificate is for that name too.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "listen_path": TEXT.or_none(),
+        "window": POSITIVE,
+        "connect_timeout": DURATION,
+        "terminate_tls": FLAG,
+        "upstream_tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
+        "tls_name": TEXT.or_none(),
+    }
     _protocol = "TCP"
 
     listen_path: str | None = config_field(None)
@@ -100,6 +111,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     connect_timeout: float = config_field(10.0)
     terminate_tls: bool = config_field(False)
     upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
+    tls_name: str | None = config_field(None)
     _authority: Authority | None = field(default=None, init=False)
 
     @abstractmethod
@@ -110,19 +122,23 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         """Return the context with which the proxy trusts the service."""
         return self.upstream_tls
 
+    def _known_as(self) -> str | None:
+        """Return the host name by which clients of the service know it, if that isn't its address."""
+        return self.tls_name
+
     # Life
 
     def _toxic_type(self) -> type[Toxic]:
         return Toxic
 
     async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: Party) -> TcpLink:
-        if self.window < 1:
-            raise DeclarationError(f"{owner[0]} has window={self.window!r}, which is below 1 byte.", [owner])
         upstream = self._upstream()
         tls: dict[str, Any] = {}
         if self.terminate_tls:
-            name = upstream[0] if isinstance(upstream, tuple) else "localhost"
-            authority = self._authority = self._authority or Authority(*dict.fromkeys((self.host, name, "localhost")))
+            host = upstream[0] if isinstance(upstream, tuple) else "localhost"
+            name = self._known_as() or host
+            names = dict.fromkeys((self.host, name, host, "localhost"))
+            authority = self._authority = self._authority or Authority(*names)
             trusted = self._trusted() or ssl.create_default_context()
             tls = {"client_tls": authority.server_context(), "service_tls": trusted, "service_name": name}
         link = TcpLink(
@@ -176,6 +192,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
 
         Open ones are reset first, unless `reset=False`.
         """
+        check_values(f"{self._label()}.down", [("reset", reset, FLAG)])
         return self._block(self._down(reset=reset), "down()", caller_location())
 
     @contextmanager
@@ -210,6 +227,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         A connection is reset if after `grace` seconds its peer has not read everything, or a toxic still awaits
         something.
         """
+        check_values(f"{self._label()}.disconnect_all", [("grace", grace, SECONDS)])
         await self._running().disconnect_all(grace, "by disconnect_all()")
 
     # What happened

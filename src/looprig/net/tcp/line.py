@@ -9,6 +9,7 @@ Invariants:
 
 import enum
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias, final
 
 from looprig.toxics.flow import Flow
@@ -36,11 +37,13 @@ class Stage:
     would have, so its clock is put forward by as much.
     """
 
-    __slots__ = ("_ahead", "_latest", "alarms", "flow", "has_dropped", "is_off", "name", "paused_until", "toxic")
+    __slots__ = ("_ahead", "_latest", "act", "alarms", "flow", "has_dropped", "is_off", "name", "paused_until", "toxic")
 
-    def __init__(self, toxic: Toxic, flow: Flow, name: str) -> None:
+    def __init__(self, toxic: Toxic, flow: Flow, name: str, act: Callable[[], object]) -> None:
         self._ahead = 0.0
         self._latest: Delays = ()
+        self.act: Final = act
+        """Called when it does something else than send on what came, as it came."""
         self.alarms: Final[list[Alarm]] = []
         self.flow: Final = flow
         self.has_dropped: bool = False

@@ -10,11 +10,12 @@ Invariants:
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
+from looprig.exceptions import summary
 from looprig.net.faults.link import FaultLink
 from looprig.net.faults.log import Party
 from looprig.net.faults.seeds import rng_for
@@ -114,6 +115,11 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         return [connection for _, connection in sorted(self._connections.items())]
 
     @property
+    def unmade(self) -> Iterable[int]:
+        """The indexes of the connections that are being made."""
+        return list(self._dials)
+
+    @property
     def live(self) -> int:
         """How many clients are connected through to the service."""
         return sum(connection.state == "open" for connection in self._connections.values())
@@ -124,7 +130,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         info = ConnectionInfo(next(self._indexes), address)
         connection = Connection(self, info, client, self.settings.window, self._loop)
         self._connections[info.index] = connection
-        self.log.note("accepted", info.index, detail=f"from {address}" if address else "")
+        self.log.accepted(info.index, address)
         self._strike_all(connection)
         if connection.state == "connecting":
             dial = self._create_task(self._dial(connection), f"proxy connection {info.index}")
@@ -147,9 +153,10 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             await self._make(connection, sock)
         except Exception as error:  # noqa: BLE001 - TLS has many; the test sees them
             if connection.state != "closed":  # else this is how it was made to end
-                shown = f"{type(error).__name__}: {error}"
+                shown = summary(error)
                 self.log.note("error", index, detail=shown)
-                self.log.report(f"Connection #{index} could not be made: {shown}", error)
+                what = f"Connection #{index} could not be made {self._between(connection)}: {shown}"
+                self.log.report(what, error, connection=index)
                 connection.reset("", why="since it could not be made")
         except asyncio.CancelledError:
             connection.reset("", why="while it was being made")
@@ -185,13 +192,24 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             )
         connection.begin()
 
+    @property
+    def _shown(self) -> str:
+        upstream = self.settings.upstream
+        return f"{upstream[0]}:{upstream[1]}" if isinstance(upstream, tuple) else os.fspath(upstream)
+
+    def _between(self, connection: Connection) -> str:
+        """Return between whom a connection was being made when that failed: the service comes first."""
+        service = connection.service
+        if service is None or service.transport is None:
+            return f"to the service at {self._shown}"
+        return f"with the client {connection.info.client}".rstrip()
+
     def _refused(self, connection: Connection, error: OSError) -> None:
-        index, upstream = connection.info.index, self.settings.upstream
+        index = connection.info.index
         why = str(error) or f"no answer within {self.settings.connect_timeout:g} s"
-        where = f"{upstream[0]}:{upstream[1]}" if isinstance(upstream, tuple) else os.fspath(upstream)
         self.log.note("refused", index, detail=why)
         connection.reset("", why="since the service could not be reached")
-        self.log.report(f"Connection #{index} could not be made to {where}: {why}", error)
+        self.log.report(f"Connection #{index} could not be made to {self._shown}: {why}", error, connection=index)
 
     # What connections report (`connection.Owner`)
 
@@ -227,7 +245,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     def _start(self, connection: Connection, toxic: Toxic, name: str, direction: FlowDirection) -> Stage:
         rng = rng_for(self._seed, connection.info.index, direction, name)
-        stage = Stage(toxic, Flow(connection.info, direction, rng), name)
+        stage = Stage(toxic, Flow(connection.info, direction, rng), name, self.log.act)
         connection.put_on(stage)
         return stage
 
@@ -255,6 +273,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
     def reset_now(self, why: str) -> list[Connection]:
         """Reset all connections, those that wait to be accepted too, and return them."""
         self.listener.take_waiting()
+        self.log.act()
         connections = self.connections
         for connection in connections:
             connection.reset("", why=why)
@@ -269,6 +288,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         """End all connections in good order, and reset those whose peers have not read all within `grace` seconds."""
         if not self._is_closed:
             self.listener.take_waiting()
+            self.log.act()
         connections = self.connections
         for connection in connections:
             connection.close_orderly("", why=why)

@@ -1,8 +1,11 @@
 """A TCP proxy in front of an address. For one in front of a declared service see `services.proxy`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
+from looprig.declare.values import Check
+from looprig.net.address import SOCKET_ADDRESS
 from looprig.net.faults.standalone import StandaloneProxy
 from looprig.net.tcp.controls import TcpControls
 from looprig.net.tcp.link import SocketAddress, TcpLink
@@ -22,6 +25,8 @@ class TcpProxy(StandaloneProxy[Toxic, TcpLink], TcpControls):
 
     Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {"upstream": SOCKET_ADDRESS}
 
     upstream: SocketAddress
 

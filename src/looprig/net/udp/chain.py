@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias, final
 
 from looprig.net.udp.rng import DatagramRng
-from looprig.toxics.checked import as_bytes, check_seconds, effects_of
+from looprig.toxics.checked import as_bytes, effects_of
 from looprig.toxics.effects import Note, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.toxic import Toxic
@@ -90,10 +90,9 @@ def _effects(stage: Stage, data: bytes) -> Iterator[Send | Note]:
 def _checked(effect: object, stage: Stage) -> Send | Note:
     """Return an effect after checking it at run time: a suite's toxics may not be type-checked."""
     match effect:
-        case Note(text=str()):
+        case Note():
             return effect
         case Send(data, after):
-            check_seconds(after, effect, stage.name)
             return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)
         case _:
             raise TypeError(f"{stage.name} yielded {effect!r}: a toxic for UDP can only yield Send(...) and Note(...)")

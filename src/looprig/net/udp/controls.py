@@ -5,13 +5,13 @@ no `down` and no reset, as UDP has neither: while the port is ours, a datagram t
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.exceptions import DeclarationError
+from looprig.declare.values import DURATION, Check
 from looprig.location import caller_location
 from looprig.net.address import Address
 from looprig.net.faults.controls import FaultControls
@@ -83,6 +83,7 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
     - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"idle_timeout": DURATION}
     _protocol = "UDP"
 
     idle_timeout: float = config_field(60.0)
@@ -95,8 +96,6 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
         return Toxic
 
     async def _begin(self, toxics: Sequence[Toxic], seed: int, owner: Party) -> UdpLink:
-        if not self.idle_timeout > 0:
-            raise DeclarationError(f"{owner[0]} has idle_timeout={self.idle_timeout!r}, which is not above 0.", [owner])
         link = UdpLink(
             Settings(upstream=self._upstream(), host=self.host, seed=seed, idle_timeout=self.idle_timeout, owner=owner)
         )

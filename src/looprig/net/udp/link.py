@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
+from looprig.exceptions import summary
 from looprig.location import location_of
 from looprig.net.address import Address
 from looprig.net.faults.link import FaultLink
@@ -156,6 +157,8 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             outcome = f"lost datagram {number}: "
             self.log.toxic_failed(index, direction, stage.name, stage.toxic.source, error, outcome=outcome)
         else:
+            if parcels != [(data, ())]:
+                self.log.act()
             for sent, delays in parcels:
                 self._sender.add(sent, came, delays, pipe)
 
@@ -169,6 +172,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     def _accept(self, client: Peer) -> Connection | None:
         info = ConnectionInfo(next(self._indexes), f"{client[0]}:{client[1]}")
+        self.log.accepted(info.index, info.client)
         try:
             sock = _connected(*self._service)
         except OSError as error:
@@ -182,7 +186,6 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
         connection = Connection(info, client, self._port, endpoint)
         connection.opening = self._create_task(self._open(connection), f"proxy connection {info.index}")
         self._connections[client] = connection
-        self.log.note("accepted", info.index, detail=f"from {info.client}")
         self._strike_all(connection)
         if self._idle_timer is None:
             self._idle_timer = self._loop.call_later(self.settings.idle_timeout, self._forget_idle)
@@ -255,14 +258,14 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
         """Report it. The connection gets none of the toxics that were applied with that one."""
-        index, shown = connection.info.index, f"{type(error).__name__}: {error}"
+        index, shown = connection.info.index, summary(error)
         party = (f"when of {name}", location_of(toxic.when))
         self.log.note("error", index, detail=f"when: {shown}")
         self.log.report(f"The `when` of a toxic raised on connection #{index}: {shown}", error, party)
 
     def _not_made(self, index: int, error: OSError) -> None:
         self.log.note("refused", index, detail=str(error))
-        self.log.report(f"Connection #{index} could not be made to {self._shown}: {error}", error)
+        self.log.report(f"Connection #{index} could not be made to {self._shown}: {error}", error, connection=index)
 
     def _refused(self, connection: Connection, error: OSError) -> None:
         """Report, once for a connection, that the kernel got an ICMP error: no one listens there."""
@@ -270,7 +273,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             connection.is_refused = True
             index = connection.info.index
             self.log.note("refused", index, "upstream", detail=str(error))
-            self.log.report(f"Connection #{index} found no service at {self._shown}: {error}", error)
+            self.log.report(f"Connection #{index} found no service at {self._shown}: {error}", error, connection=index)
 
     def _port_failed(self, error: OSError) -> None:
         if not isinstance(error, ConnectionRefusedError):  # a client has gone; the port is fine
@@ -282,7 +285,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
         where = self._shown if pipe.direction == "upstream" else info.client
         what = f"a datagram of {len(data)} bytes could not be sent to {where}: {error}"
         self.log.note("error", info.index, pipe.direction, detail=what)
-        self.log.report(f"On connection #{info.index} {what}", error)
+        self.log.report(f"On connection #{info.index} {what}", error, connection=info.index)
 
     @property
     def _shown(self) -> str:

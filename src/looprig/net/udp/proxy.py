@@ -1,8 +1,11 @@
 """A UDP proxy in front of an address. For one in front of a declared service see `services.udp_proxy`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import ClassVar, Final, final
 
+from looprig.declare.values import Check
+from looprig.net.address import ADDRESS
 from looprig.net.faults.standalone import StandaloneProxy
 from looprig.net.udp.controls import UdpControls
 from looprig.net.udp.link import UdpLink
@@ -23,6 +26,8 @@ class DatagramProxy(StandaloneProxy[Toxic, UdpLink], UdpControls):
 
     Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
     """
+
+    _checks: ClassVar[Mapping[str, Check]] = {"upstream": ADDRESS}
 
     upstream: tuple[str, int]
 

@@ -11,6 +11,7 @@ from typing import Final
 from looprig.pytest_plugin.checks.declarations import broken_declarations, late_providers
 from looprig.pytest_plugin.checks.existence import missing_fixtures, misunderstood_names
 from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.checks.markers import wrong_markers
 from looprig.pytest_plugin.checks.owners import mixed_owners
 from looprig.pytest_plugin.checks.services import wrong_services
 from looprig.pytest_plugin.checks.testcases import loops_of_test_cases
@@ -26,6 +27,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     unawaited_functions,
     loops_of_test_cases,
     mixed_owners,
+    wrong_markers,
     broken_declarations,
     late_providers,
 )

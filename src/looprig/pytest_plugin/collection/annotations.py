@@ -15,7 +15,8 @@ from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import service_of
 from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, proxied_service
 from looprig.declare.service import ServiceKey, ServiceSpec
-from looprig.location import Location, is_of_looprig
+from looprig.exceptions import DeclarationError
+from looprig.location import Location, is_of_looprig, location_of
 
 __all__ = [
     "Annotations",
@@ -98,7 +99,10 @@ class Annotations:
         self._texts: dict[tuple[str, str], Any] = {}
 
     def of(self, function: Any) -> Sequence[tuple[str, Any]]:
-        """Return the name and annotation of each parameter whose annotation means something at run time."""
+        """Return the name and annotation of each parameter whose annotation means something at run time.
+
+        For an annotation that is wrong, such as `Through(5)`, that is its `DeclarationError`.
+        """
         if asks_nothing(function):
             return ()
         function = written_function(function)
@@ -119,6 +123,8 @@ class Annotations:
         if key not in self._texts:
             try:
                 value = eval(text, function.__globals__)  # noqa: S307 - the user's own annotation
+            except DeclarationError as error:
+                return DeclarationError(error.what, [(function.__qualname__, location_of(function))], error.fix)
             except Exception:  # noqa: BLE001 - a name for type checkers only, so not a service
                 value = _UNKNOWN
             self._texts[key] = value
@@ -129,8 +135,10 @@ def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
     """Return what an annotation asks for, if it is about a service.
 
     Raises:
-        DeclarationError: it names a proxy that doesn't exist, or doesn't say which of several it means.
+        DeclarationError: it is wrong, names a proxy that doesn't exist, or doesn't say which of several it means.
     """
+    if isinstance(annotation, DeclarationError):
+        raise annotation
     extras = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is typing.Annotated else ()
     annotation, through = unwrapped(annotation)
     client = is_client(annotation)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
+from looprig.exceptions import LooprigError, summary
 from looprig.pytest_plugin._compat import has_fixtures
-from looprig.runtime.errors import shown
 from looprig.watch.watcher import WatchedTest, Watcher
 
 if TYPE_CHECKING:
@@ -133,5 +132,5 @@ class Watchers:
 
 def _noted(error: Exception) -> str:
     """Return an error as the text of a note on another one."""
-    text = str(error) if isinstance(error, LooprigError) else shown(error)
+    text = str(error) if isinstance(error, LooprigError) else summary(error)
     return "\n".join((text, *getattr(error, "__notes__", ())))

@@ -3,7 +3,7 @@
 Tests also fail for the errors of other sources (`looprig.watch.sources`), such as the handlers of a server. Does not
 start or stop any of them. A run without one pays nothing: the watcher joins the others when the first one starts.
 
-Invariant: the report of a failed test has the events from its own time, of each proxy that it uses.
+Invariant: the report of a failed test has the events from its own time, of each proxy that did something in it.
 """
 
 from collections.abc import Sequence
@@ -49,6 +49,7 @@ class ProxyWatch(Watcher):
         self._open: dict[int, tuple[Watched, int]] = {}
         self._ended: list[tuple[Watched, int]] = []
         self._has_joined = False
+        self._test = 0
         self._seed: int | None = None
         self._sources: dict[int, ErrorSource] = {}
 
@@ -60,6 +61,11 @@ class ProxyWatch(Watcher):
         if self._seed is None:
             self._seed = _seed_of(self._config)
         return self._seed
+
+    @property
+    def test(self) -> int:
+        """The number of the running test, or of the last one."""
+        return self._test
 
     def begin(self, proxy: Watched) -> None:
         """Take note that a proxy is open."""
@@ -94,6 +100,7 @@ class ProxyWatch(Watcher):
 
     def begin_test(self, test: WatchedTest) -> None:
         """Start over: only what happens from now on concerns this test."""
+        self._test += 1
         self._ended.clear()
         self._open = {key: (proxy, proxy.event_count) for key, (proxy, _) in self._open.items()}
 
@@ -107,10 +114,13 @@ class ProxyWatch(Watcher):
 
     def sections(self, test_id: str) -> Sequence[tuple[str, str]]:
         """Return the log of events during the test, with the command that repeats random faults."""
-        active = [(proxy, before) for proxy, before in self._all() if proxy.event_count > before]
+        rendered = [
+            (proxy, before, proxy.render(since=before)) for proxy, before in self._all() if proxy.event_count > before
+        ]
+        active = [(proxy, before) for proxy, before, text in rendered if text]
         if not active:
             return ()
-        shown = [proxy.render(since=before) for proxy, before in active]
+        shown = [text for *_, text in rendered if text]
         random = [before for proxy, before in active if proxy.seed == self._seed and _has_toxics(proxy, before)]
         if any(random):
             # The numbers come from the index of a connection, which counts from when its proxy began.

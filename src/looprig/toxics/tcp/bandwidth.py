@@ -1,10 +1,10 @@
 """A narrow link: it carries so many bytes a second, and the sender has to wait accordingly."""
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import ClassVar, Final, final
 
+from looprig.declare.values import Check, number
 from looprig.toxics.effects import Effect, End, Pause, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -28,11 +28,11 @@ class _Line:
 class Bandwidth(Toxic):
     """Lets `rate` bytes a second through."""
 
-    rate: float
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "rate": number("a number of bytes a second above 0 (to let nothing pass, use Stall)", above=True)
+    }
 
-    def complaints(self) -> Iterator[str]:
-        if not 0 < self.rate < math.inf:
-            yield f"rate is {self.rate!r} bytes a second: pass a number above 0 (to let nothing pass, use Stall)"
+    rate: float
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         """Send one piece after the other, each at its time."""

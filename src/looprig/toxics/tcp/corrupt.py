@@ -1,10 +1,11 @@
 """Flipped bits: what arrives is not what was sent."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import ClassVar, Final, final
 
+from looprig.declare.values import PROBABILITY, Check
 from looprig.toxics.effects import Effect, Note, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -30,11 +31,9 @@ class Corrupt(Toxic):
     does that to TCP, whose checksums detect it: this stands for a broken peer or middlebox.
     """
 
-    bit_rate: float
+    _checks: ClassVar[Mapping[str, Check]] = {"bit_rate": PROBABILITY}
 
-    def complaints(self) -> Iterator[str]:
-        if not 0.0 <= self.bit_rate <= 1.0:
-            yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
+    bit_rate: float
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         if not self.bit_rate:

@@ -1,9 +1,10 @@
 """A sender that ends early: its direction closes, and the other goes on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import COUNT, Check
 from looprig.toxics.effects import Effect, End, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.rule import Direction
@@ -21,11 +22,10 @@ class HalfClose(Toxic):
     early.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"after_bytes": COUNT}
+
     after_bytes: int = 0
     direction: Direction = field(default="downstream", kw_only=True, repr=False)
-
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("after_bytes")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         """End at once if there are no bytes to wait for."""

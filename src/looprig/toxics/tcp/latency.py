@@ -1,9 +1,10 @@
 """A slow link: everything arrives later, and nothing arrives out of order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import SECONDS, Check
 from looprig.toxics.effects import Effect, End, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -20,11 +21,10 @@ class Latency(Toxic):
     window allows: `window` bytes in each `delay`.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS, "jitter": SECONDS}
+
     delay: float
     jitter: float = 0.0
-
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("delay", "jitter")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data, self._delay(flow))

@@ -1,9 +1,10 @@
 """A connection that closes after so many bytes, in good order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import COUNT, Check
 from looprig.toxics.effects import Close, Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -22,10 +23,9 @@ class Limit(Toxic):
     answer, which a client that does not check lengths takes for a complete one.
     """
 
-    bytes: int
+    _checks: ClassVar[Mapping[str, Check]] = {"bytes": COUNT}
 
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("bytes")
+    bytes: int
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         """Close at once if there are no bytes to wait for."""

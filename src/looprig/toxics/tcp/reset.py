@@ -1,9 +1,10 @@
 """A connection that breaks: both sides get ECONNRESET."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import COUNT, SECONDS, Check
 from looprig.toxics.effects import Abort, Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -20,11 +21,10 @@ class Reset(Toxic):
     are sent on before the reset; a peer may still see fewer, since a reset overtakes what it has not read.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"after_bytes": COUNT.or_none(), "after": SECONDS.or_none()}
+
     after_bytes: int | None = None
     after: float | None = None
-
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("after_bytes", "after")
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
         """Reset at once or after a time: an idle connection too."""

@@ -1,9 +1,10 @@
 """Small packets: what was sent at once arrives in pieces."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import COUNT, POSITIVE, SECONDS, Check
 from looprig.toxics.effects import Effect, End, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -26,14 +27,11 @@ class Slice(Toxic):
     a piece may also be cut where a chunk ends.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"size": POSITIVE, "variation": COUNT, "delay": SECONDS}
+
     size: int
     variation: int = 0
     delay: float = 0.0
-
-    def complaints(self) -> Iterator[str]:
-        if self.size < 1:
-            yield f"size is {self.size!r} bytes, which is below 1"
-        yield from self.below_zero("variation", "delay")
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         knife = flow.state(_Knife)

@@ -1,9 +1,10 @@
 """A peer that takes its time to close its connection."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import SECONDS, Check
 from looprig.toxics.effects import Effect, End
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -16,10 +17,9 @@ __all__ = ["SlowClose"]
 class SlowClose(Toxic):
     """Delays the end of a stream by `delay` seconds; its bytes are not delayed."""
 
-    delay: float
+    _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS}
 
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("delay")
+    delay: float
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
         yield End(self.delay)

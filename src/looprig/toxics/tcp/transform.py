@@ -1,10 +1,12 @@
 """A peer that sends something else: each chunk goes through a function."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import FUNCTION, Check
+from looprig.toxics.checked import as_bytes
 from looprig.toxics.effects import Await, Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.tcp.toxic import Toxic
@@ -20,6 +22,8 @@ class Transform(Toxic):
     How a stream is cut into chunks is up to the network. If `fn` raises, the connection is reset and the test fails.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"fn": FUNCTION}
+
     fn: Callable[[bytes], bytes | Awaitable[bytes]]
 
     @property
@@ -32,4 +36,4 @@ class Transform(Toxic):
         if inspect.isawaitable(made):
             yield Await(made)
         else:
-            yield Send(made)
+            yield Send(as_bytes(made, "Transform"))

@@ -1,10 +1,11 @@
 """Flipped bits in datagrams: what arrives is not what was sent."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import ClassVar, Final, final
 
+from looprig.declare.values import PROBABILITY, Check
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.notes import noted
@@ -25,11 +26,9 @@ class Corrupt(Toxic):
     does not notice: in a network this happens where a device rebuilds packets.
     """
 
-    bit_rate: float
+    _checks: ClassVar[Mapping[str, Check]] = {"bit_rate": PROBABILITY}
 
-    def complaints(self) -> Iterator[str]:
-        if not 0.0 <= self.bit_rate <= 1.0:
-            yield f"bit_rate is {self.bit_rate!r}, which is not between 0 and 1"
+    bit_rate: float
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         flipped = bytearray(data)

@@ -1,9 +1,10 @@
 """A network in which datagrams arrive twice."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import PROBABILITY, Check
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.notes import noted
@@ -20,11 +21,9 @@ class Duplication(Toxic):
     A toxic behind it handles each copy on its own: with `Latency(0.0, jitter=0.1)` they arrive apart.
     """
 
-    rate: float
+    _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY}
 
-    def complaints(self) -> Iterator[str]:
-        if not 0.0 <= self.rate <= 1.0:
-            yield f"rate is {self.rate!r}, which is not between 0 and 1"
+    rate: float
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         yield Send(data)

@@ -1,9 +1,10 @@
 """A slow network: each datagram arrives later, on its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import SECONDS, Check
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.toxic import Toxic
@@ -20,11 +21,10 @@ class Latency(Toxic):
     which is the default, a round trip takes twice that.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS, "jitter": SECONDS}
+
     delay: float
     jitter: float = 0.0
-
-    def complaints(self) -> Iterator[str]:
-        yield from self.below_zero("delay", "jitter")
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         spread = flow.rng.uniform(-self.jitter, self.jitter) if self.jitter else 0.0

@@ -1,9 +1,10 @@
 """A network that loses datagrams."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import PROBABILITY, Check
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.notes import noted
@@ -17,11 +18,9 @@ __all__ = ["Loss"]
 class Loss(Toxic):
     """Loses each datagram with the probability `rate`. No one notices, as in any network."""
 
-    rate: float
+    _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY}
 
-    def complaints(self) -> Iterator[str]:
-        if not 0.0 <= self.rate <= 1.0:
-            yield f"rate is {self.rate!r}, which is not between 0 and 1"
+    rate: float
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         if flow.rng.random() < self.rate:

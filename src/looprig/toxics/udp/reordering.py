@@ -1,9 +1,10 @@
 """A network in which datagrams overtake one another."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
+from looprig.declare.values import PROBABILITY, SECONDS, Check
 from looprig.toxics.effects import Effect, Send
 from looprig.toxics.flow import Flow
 from looprig.toxics.udp.notes import noted
@@ -20,13 +21,10 @@ class Reordering(Toxic):
     All others go on at once. If none follows within `delay` seconds, the datagram is late, but still in order.
     """
 
+    _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY, "delay": SECONDS}
+
     rate: float
     delay: float
-
-    def complaints(self) -> Iterator[str]:
-        if not 0.0 <= self.rate <= 1.0:
-            yield f"rate is {self.rate!r}, which is not between 0 and 1"
-        yield from self.below_zero("delay")
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
         if flow.rng.random() < self.rate:

@@ -1,0 +1,50 @@
+"""Markers of looprig that are written wrong: an argument that is missing, one too many, or of the wrong kind.
+
+Does not apply markers (`markers` and `watch` do). Each node of the collection tree is looked at once.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from looprig.declare.values import DURATION, shown
+from looprig.exceptions import DeclarationError
+from looprig.location import UNKNOWN, Location, location_of
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.collected import Collected
+from looprig.pytest_plugin.markers import seconds_of
+from looprig.pytest_plugin.options import CATCH, FORBID
+
+__all__ = ["wrong_markers"]
+
+_PLAIN: Final = frozenset({CATCH, FORBID})
+"""Markers without arguments."""
+
+
+def wrong_markers(collected: Collected) -> Found:
+    """Yield an error for each marker that is written wrong, with the tests that it is on."""
+    found: dict[object, list[DeclarationError]] = {}
+    for test, group in collected.tests.items():
+        if group.is_left:
+            continue
+        for node in test.iter_parents():
+            if node not in found:
+                found[node] = [*_of_node(node)]
+            for error in found[node]:
+                yield error, (test,)
+
+
+def _of_node(node: Any) -> Iterator[DeclarationError]:
+    for marker in node.own_markers:
+        if marker.name == "loop_timeout" and seconds_of(marker) is None:
+            yield _wrong(marker, node, f"loop_timeout takes {DURATION.expected}: loop_timeout(5).")
+        elif marker.name in _PLAIN and (marker.args or marker.kwargs):
+            yield _wrong(marker, node, f"{marker.name} takes no arguments: @pytest.mark.{marker.name}.")
+
+
+def _wrong(marker: pytest.Mark, node: Any, fix: str) -> DeclarationError:
+    given = [*map(shown, marker.args), *(f"{name}={shown(value)}" for name, value in marker.kwargs.items())]
+    at = location_of(getattr(node, "obj", None))
+    party = (node.name, Location(str(node.path), 0) if at == UNKNOWN else at)
+    return DeclarationError(f"{node.name} is marked {marker.name}({', '.join(given)}).", [party], fix)
