@@ -57,6 +57,7 @@ async def test_joins_where_it_would_have_been_on_another_loop(db):
 @pytest.mark.asyncio
 async def test_alone():
     assert is_ours()
+    assert not here().get_debug()
 
 def test_sync(): ...
 
@@ -290,3 +291,9 @@ def test_an_unknown_plugin_is_refused(pytester: pytest.Pytester) -> None:
         "adopt: 'pytest_asyncio' isn't a plugin that looprig can adopt. Give all, or names of aiohttp, anyio, "
         "pytest-asyncio; put paths before --adopt." in output(result)
     )
+
+
+def test_pytest_asyncios_debug_mode_is_obeyed(pytester: pytest.Pytester) -> None:
+    suite = OURS + "@pytest.mark.asyncio\nasync def test_it():\n    assert here().get_debug()\n"
+    result = run_apart(pytester, suite, "--adopt", *beside("asyncio"), "--asyncio-debug", *POLICY)
+    result.assert_outcomes(passed=1)

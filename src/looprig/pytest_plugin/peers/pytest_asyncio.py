@@ -70,7 +70,7 @@ class PytestAsyncio(Peer):
         return value if callable(value) else None
 
     def loop_debug(self, config: pytest.Config) -> bool:
-        return bool(setting(config, "asyncio_debug"))
+        return setting(config, "asyncio_debug") in {True, "true"}  # its default is the word "false"
 
 
 def _function(definition: Definition) -> Any:
