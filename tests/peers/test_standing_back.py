@@ -8,13 +8,13 @@ from tests.peers.test_owners import beside
 from tests.plugin.suite import output, run_apart
 
 PEERS: Final = {
-    "pytest-asyncio": ("asyncio", ("-o", "asyncio_mode=auto"), "set asyncio_mode = strict"),
-    "pytest-asyncio's option": ("asyncio", ("--asyncio-mode=auto",), "set asyncio_mode = strict"),
-    "anyio": ("anyio", ("-o", "anyio_mode=auto"), "set anyio_mode = strict"),
+    "pytest-asyncio": ("asyncio", ("-o", "asyncio_mode=auto"), "run with --adopt"),
+    "pytest-asyncio's option": ("asyncio", ("--asyncio-mode=auto",), "run with --adopt"),
+    "anyio": ("anyio", ("-o", "anyio_mode=auto"), "run with --adopt"),
     "pytest-trio": ("trio", ("-o", "trio_mode=true"), "set trio_mode = false"),
     "aiomisc-pytest": ("aiomisc", (), "run with -p no:aiomisc"),
     "alt-pytest-asyncio": ("alt_pytest_asyncio.enable", (), "run with -p no:alt_pytest_asyncio.enable"),
-    "aiohttp's own pytest plugin": ("aiohttp.pytest_plugin", (), "run with -p no:aiohttp.pytest_plugin"),
+    "aiohttp's own pytest plugin": ("aiohttp.pytest_plugin", (), "run with --adopt"),
 }
 every_peer: Final = pytest.mark.parametrize("peer", PEERS)
 

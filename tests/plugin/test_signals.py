@@ -348,6 +348,7 @@ def test_a_sync_test_may_be_about_signals(pytester: pytest.Pytester, children: l
             def test_the_handlers_are_those_of_python():
                 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
                 assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+                assert signal.set_wakeup_fd(-1) == -1
 
             def fork_and_end():
                 with warnings.catch_warnings():

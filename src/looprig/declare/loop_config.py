@@ -3,11 +3,11 @@
 Does not work out which settings apply to a test; the plugin does, from the modules around it. Pure: no asyncio.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, final, get_args
 
 from looprig.declare.checks import checked_scope
 from looprig.declare.values import DURATION, FLAG, FUNCTION, TEXT, Check, check_values, shown
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 else:
     AbstractEventLoop = Any  # asyncio must not be imported here, but `get_type_hints` has to work
 
-__all__ = ["LoopConfig", "configs_in", "loop_config"]
+__all__ = ["ADOPTABLE", "Adoptable", "LoopConfig", "configs_in", "loop_config"]
 
 _ATTRIBUTE: Final = "__looprig_loop_configs__"
 _MAKER: Final = Check("a class or function that takes no arguments", FUNCTION.accepts)
+
+Adoptable = Literal["pytest-asyncio", "anyio", "aiohttp"]
+"""The other plugins whose tests and fixtures looprig can run in their place."""
+ADOPTABLE: Final[frozenset[str]] = frozenset(get_args(Adoptable))
 
 
 @final
@@ -43,6 +47,7 @@ class LoopConfig:
     executor: Callable[[], ThreadPoolExecutor] | None = None
     timeout: float | None = None
     location: Location = UNKNOWN
+    adopt: frozenset[str] | None = None
 
 
 def loop_config(
@@ -53,6 +58,7 @@ def loop_config(
     debug: bool | None = None,
     executor: Callable[[], ThreadPoolExecutor] | None = None,
     timeout: float | None = None,
+    adopt: bool | Adoptable | Collection[Adoptable] | None = None,
 ) -> LoopConfig:
     """Configure the loops of a subtree. Call it at the top level of a conftest.py or test module.
 
@@ -65,6 +71,7 @@ def loop_config(
         debug: asyncio's debug mode.
         executor: creates the loop's default executor.
         timeout: time limit in seconds for each of a test's set-up, call and teardown.
+        adopt: the other plugins whose tests and fixtures looprig runs in their place; True for all, False for none.
 
     Raises:
         DeclarationError: a value is invalid, or contradicts another one here or in the same module.
@@ -94,6 +101,7 @@ def loop_config(
         executor,
         timeout,
         location,
+        _adopted(adopt, party),
     )
     # Recorded on the calling module, so that it applies even if the result is not assigned to a name.
     module, is_its_body = caller_globals()
@@ -108,7 +116,8 @@ def loop_config(
 def _check_agree(one: LoopConfig, other: LoopConfig) -> None:
     """Check that two declarations of one module don't contradict each other: neither is nearer to a test."""
     __tracebackhide__ = True
-    for name, silent in (("scope", Scope.FUNCTION), ("debug", None), ("executor", None), ("timeout", None)):
+    silences = (("scope", Scope.FUNCTION), ("debug", None), ("executor", None), ("timeout", None), ("adopt", None))
+    for name, silent in silences:
         _check_one(name, getattr(one, name), getattr(other, name), silent, (one, other))
     _check_one("factory", one.factory or one.factories, other.factory or other.factories, {}, (one, other))
 
@@ -121,6 +130,20 @@ def _check_one(name: str, one: object, other: object, silent: object, both: tupl
             [("loop_config", config.location) for config in both],
             "Set it once, or move the tests that need another value into a module of their own.",
         )
+
+
+def _adopted(adopt: Any, party: list[tuple[str, Location]]) -> frozenset[str] | None:
+    __tracebackhide__ = True
+    if adopt is None or isinstance(adopt, bool):
+        return None if adopt is None else ADOPTABLE if adopt else frozenset()
+    names: Any = [adopt] if isinstance(adopt, str) else adopt
+    if not isinstance(names, Collection) or any(name not in ADOPTABLE for name in cast("Any", names)):
+        raise DeclarationError(
+            f"loop_config was given adopt={adopt!r}.",
+            party,
+            f"Pass True, False, or names of plugins: {', '.join(sorted(ADOPTABLE))}.",
+        )
+    return frozenset(cast("Collection[str]", names))
 
 
 def configs_in(module: ModuleType) -> tuple[LoopConfig, ...]:

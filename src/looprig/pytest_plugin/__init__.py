@@ -29,6 +29,7 @@ from looprig.pytest_plugin.options import (
     MARKERS,
     Options,
     add_options,
+    adoption_asked_for,
     has_watched_markers,
     inspection_asked_for,
     refusals_in,
@@ -128,7 +129,8 @@ class Entry:
         _watch_proxies(session.config)
         for plugin in self._manager.get_plugins():
             self.pytest_plugin_registered(plugin)
-        if self._may_begin() or inspection_asked_for(session.config) is not None:
+        is_inspected = inspection_asked_for(session.config) is not None
+        if is_inspected or adoption_asked_for(session.config) != frozenset() or self._may_begin():
             self._begin()
 
     def pytest_plugin_registered(self, plugin: object) -> None:
@@ -153,7 +155,7 @@ class Entry:
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
         self._manager.register(collection, "looprig.collection")
-        self._settings = LoopSettings(self._session, collection.owners, collection.dialect)
+        self._settings = LoopSettings(collection)
         self._manager.register(self._settings, "looprig.loop_settings")
         if collection.owners.stands_back:
             from looprig.pytest_plugin.peers.shield import Shield  # noqa: PLC0415 - only then

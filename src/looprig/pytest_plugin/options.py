@@ -25,12 +25,14 @@ __all__ = [
     "PROPERTY",
     "Options",
     "add_options",
+    "adoption_asked_for",
     "has_watched_markers",
     "inspection_asked_for",
     "refusals_in",
 ]
 
 _GROUP: Final = "looprig"
+_ALL: Final = "all"
 CHECKER_NAMES: Final = ("mypy", "pyright", "ty", "pyrefly")
 _INSPECTIONS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
 OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
@@ -98,7 +100,16 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NUMBER",
         help="the seed of the random faults of proxies; by default a new one in each run",
     )
+    group.addoption(
+        "--adopt",
+        nargs="?",
+        const=_ALL,
+        default=None,
+        metavar="PLUGINS",
+        help="run what is other async plugins' in their place: all of them, or these, separated by commas (ini: adopt)",
+    )
     _add_check_options(parser)
+    parser.addini("adopt", "the other async plugins in whose place looprig runs tests: all, or names", type="args")
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")
@@ -193,6 +204,14 @@ def inspection_asked_for(config: pytest.Config) -> str | None:
         shown = " and ".join(f"--{name.replace('_', '-')}" for name in asked)
         raise pytest.UsageError(f"{shown} were given: ask for one at a time.")
     return asked[0] if asked else None
+
+
+def adoption_asked_for(config: pytest.Config) -> frozenset[str] | None:
+    """Return the names of the plugins to adopt in the whole run; `None` means every one that can be adopted."""
+    given: str | None = config.getoption("adopt")
+    words = config.getini("adopt") if given is None else [given]
+    names = frozenset(name for word in words for name in word.replace(",", " ").split())
+    return None if _ALL in names else names
 
 
 @final

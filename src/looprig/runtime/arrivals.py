@@ -36,10 +36,20 @@ class Arrivals:
         self._numbers = numbers
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._handled: float = -_MARGIN
+        self.is_paused: bool = False
+        """Whether other code may have the wakeup descriptor for now."""
 
     def listen(self) -> None:
-        """Start watching. Must be called in the main thread."""
-        if self._sockets is not None or not hasattr(signal, "pthread_kill"):
+        """Start watching, or go on after a pause. Must be called in the main thread."""
+        is_paused, self.is_paused = self.is_paused, False
+        if self._sockets is not None:
+            if (
+                is_paused
+                and (before := signal.set_wakeup_fd(self._sockets[0].fileno(), warn_on_full_buffer=False)) != -1
+            ):
+                signal.set_wakeup_fd(before)
+            return
+        if not hasattr(signal, "pthread_kill"):
             return
         written, read = socket.socketpair()
         written.setblocking(False)
@@ -52,6 +62,14 @@ class Arrivals:
         self._sockets = written, read
         _listening.add(self)
         _thread.start_new_thread(self._read, (read,))
+
+    def pause(self) -> None:
+        """Leave the wakeup descriptor to other code, until `listen` is called. Must be called in the main thread."""
+        if self._sockets is None or self.is_paused:
+            return
+        self.is_paused = True
+        if (current := signal.set_wakeup_fd(-1)) not in {-1, self._sockets[0].fileno()}:
+            signal.set_wakeup_fd(current)
 
     def handled(self) -> None:
         """Record that a signal is being handled now."""

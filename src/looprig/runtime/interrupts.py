@@ -54,6 +54,8 @@ class Interrupts:
         """Install the handler for each signal that has its default one. Cheap if already installed."""
         if threading.get_ident() != _MAIN_THREAD:
             return
+        if self._arrivals.is_paused:
+            self._arrivals.listen()
         for number in self._raised:
             handler = _current_handler(number)
             if handler is not self._handler and handler in _DEFAULTS:
@@ -80,9 +82,15 @@ class Interrupts:
         self._previous.clear()
 
     def give_back(self, *numbers: signal.Signals) -> None:
-        """Restore the previous handlers of these signals, if ours are still installed. Cheap otherwise."""
+        """Restore the previous handlers of these signals, if ours are still installed. Cheap otherwise.
+
+        What runs until the next `install` may have a wakeup descriptor of its own, as trio has.
+        """
+        if threading.get_ident() != _MAIN_THREAD:
+            return
+        self._arrivals.pause()
         for number in numbers:
-            if number in self._previous and threading.get_ident() == _MAIN_THREAD:
+            if number in self._previous:
                 handler = self._previous.pop(number)
                 if _current_handler(number) is self._handler:
                     signal.signal(number, handler)

@@ -24,6 +24,7 @@ __all__ = [
     "drop_autouse",
     "function_ahead",
     "insert_fixture_name",
+    "make_plain",
     "plain_function",
 ]
 
@@ -213,6 +214,11 @@ def plain_function(item: pytest.Function) -> pytest.Function:
     if (known := item.stash.get(_CLOSURE, None)) is not None:
         made.stash[_CLOSURE] = known
     return made
+
+
+def make_plain(item: pytest.Function) -> None:
+    """Make an item of another plugin's class one of pytest's own. It stays the same object: others may know it."""
+    item.__class__ = pytest.Function
 
 
 def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytest.Function:

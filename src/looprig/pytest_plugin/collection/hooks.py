@@ -19,6 +19,7 @@ from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
 from looprig.pytest_plugin._compat import fixture_functions
 from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.configs import Configs
 from looprig.pytest_plugin.is_async import is_plain
 from looprig.pytest_plugin.peers.active import Peers
 
@@ -32,7 +33,8 @@ class Collection:
     def __init__(self, session: pytest.Session) -> None:
         self.session: Final = session
         self.registry: Final = Registry(session)
-        self.owners: Final = Peers(session.config, self.registry.is_used_by)
+        self.configs: Final = Configs(session)
+        self.owners: Final = Peers(session.config, self.configs, self.registry.is_used_by)
         self.dialect: Final = _dialect_of(session.config)
         self.parameters: Final = Parameters(self.registry, self.dialect, starts_services=not self.owners.stands_back)
         self._conftests: dict[Path, ModuleType] = {}

@@ -16,7 +16,7 @@ import pytest
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin.collection.collected import Collected, Group
-from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, is_own_loop, may_be_async
+from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, may_be_async
 from looprig.pytest_plugin.loops.settings import LoopSettings
 
 __all__ = ["Demand", "demand_of"]
@@ -47,7 +47,8 @@ def demand_of(collected: Collected, settings: LoopSettings) -> Demand:
         shape = tuple(definition for definition in definitions if definition in standing)
         loops = [*_named_like_loops(group)]
         may_be = group.is_async or bool(shape) or any(_is_loop(each, settings) for each in loops)
-        needs = group.is_async or any(is_own_loop(each) for each in loops) or not needing.isdisjoint(definitions)
+        has_own = any(settings.is_own_loop(each) for each in loops)
+        needs = group.is_async or has_own or not needing.isdisjoint(definitions)
         return shape, may_be, needs
 
     tests: dict[pytest.Function, Sequence[Definition]] = {}
@@ -71,7 +72,7 @@ def _fixtures(groups: Iterable[Group], settings: LoopSettings) -> tuple[set[Defi
             if (
                 may_be_async(definition)
                 or not needing.isdisjoint(requested)
-                or any(is_own_loop(other) for other in requested)
+                or any(settings.is_own_loop(other) for other in requested)
             ):
                 needing.add(definition)
             if definition in needing or any(other in standing or _is_loop(other, settings) for other in requested):
@@ -81,7 +82,7 @@ def _fixtures(groups: Iterable[Group], settings: LoopSettings) -> tuple[set[Defi
 
 def _is_loop(definition: Definition, settings: LoopSettings) -> bool:
     """Return whether a fixture returns a loop: looprig's own, or one of the suite's that looprig uses."""
-    return definition.argname in LOOP_NAMES and (is_own_loop(definition) or settings.is_provider(definition))
+    return definition.argname in LOOP_NAMES and (settings.is_own_loop(definition) or settings.is_provider(definition))
 
 
 def _named_like_loops(group: Group) -> Iterator[Definition]:

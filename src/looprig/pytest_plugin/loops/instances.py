@@ -11,13 +11,12 @@ from typing import Any, Final, final
 
 import pytest
 
-from looprig.declare.loop_config import LoopConfig
 from looprig.location import location_of
 from looprig.plan import Instance, Place, Planner
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.loops.settings import Flavour
+from looprig.pytest_plugin.loops.settings import Bound, Flavour
 from looprig.scopes import Scope
 
 __all__ = ["Instances"]
@@ -30,7 +29,7 @@ class Instances:
     def __init__(self, planner: Planner, registry: Registry) -> None:
         self._planner = planner
         self._registry = registry
-        # By a definition, or the location of a `loop_config`; the node; and the flavour.
+        # By a definition, or a declared scope; the node; and the flavour.
         self._numbers: dict[tuple[object, Any, Flavour], int] = {}
         self.definitions: Final[dict[int, Definition]] = {}
         """The definition of each instance of a fixture, by its number."""
@@ -52,16 +51,16 @@ class Instances:
                 self.definitions[number] = definition
             yield number
 
-    def of_configs(self, item: pytest.Function, configs: Iterable[LoopConfig], flavour: Flavour) -> Iterator[int]:
-        """Yield an instance for each `loop_config` that gives the loop of an item a wider scope than the item's."""
-        for config in configs:
-            node = scope_place(item, config.scope, None)
-            if config.scope is Scope.FUNCTION or node is item:
+    def of_bounds(self, item: pytest.Function, bounds: Iterable[Bound], flavour: Flavour) -> Iterator[int]:
+        """Yield an instance for each declaration that gives the loop of an item a wider scope than the item's."""
+        for bound in bounds:
+            node = scope_place(item, bound.scope, None)
+            if bound.scope is Scope.FUNCTION or node is item:
                 continue
-            number = self._numbers.get((config.location, node, flavour))
+            number = self._numbers.get((bound, node, flavour))
             if number is None:
-                instance = Instance("loop_config", config.scope, self.place(node), config.location)
-                number = self._numbers[config.location, node, flavour] = self._planner.add_instance(instance)
+                instance = Instance(bound.name, bound.scope, self.place(node), bound.location)
+                number = self._numbers[bound, node, flavour] = self._planner.add_instance(instance)
             yield number
 
     def join_nested(self) -> None:

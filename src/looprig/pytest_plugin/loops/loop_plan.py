@@ -109,13 +109,13 @@ def _add_tests(
         if declared.declarations:
             settings.insert_names(test)
         fixtures = (*shape, *declared.loops)
-        is_alike = not (declared.configs or declared.loops or any(is_parametrized(test, d) for d in shape))
+        is_alike = not (declared.bounds or declared.loops or any(is_parametrized(test, d) for d in shape))
         key = (collected.tests[test], declared.flavour)
         reached = by_group.get(key) if is_alike else None
         if reached is None:
             reached = (
                 *instances.of_fixtures(test, fixtures, declared.flavour),
-                *instances.of_configs(test, declared.configs, declared.flavour),
+                *instances.of_bounds(test, declared.bounds, declared.flavour),
             )
             narrow += [(test, each, declared.flavour) for each in fixtures if _is_narrowed(test, each)]
             reached = shared.setdefault(reached, reached)

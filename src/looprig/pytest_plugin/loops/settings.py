@@ -5,17 +5,13 @@ Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.
 Invariant: what applies to a module or class is looked up once, however many tests it has.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Final, NamedTuple, final
 
 import pytest
 
-from looprig.aiomisc.dialect import Dialect
-from looprig.declare.loop_config import LoopConfig, configs_in
-from looprig.location import location_of
+from looprig.declare.loop_config import LoopConfig
+from looprig.location import UNKNOWN, Location, location_of
 from looprig.plan import Place
 from looprig.plan.model import Declaration
 from looprig.pytest_plugin._compat import Definition, is_installed, visible_definitions
@@ -27,31 +23,39 @@ from looprig.pytest_plugin._compat.parameters import (
     parametrized_indices,
 )
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of, scope_place
+from looprig.pytest_plugin.collection.hooks import Collection
 from looprig.pytest_plugin.is_async import (
     LOOP_NAMES,
     is_async_definition,
     is_async_test,
     is_builtin,
     is_own_loop,
-    is_plain,
     may_be_async,
 )
 from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
 from looprig.pytest_plugin.peers import is_from_peer
-from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.peers.peer import Peer
 from looprig.scopes import Scope
 
-__all__ = ["Declared", "Flavour", "LoopSettings"]
+__all__ = ["Bound", "Declared", "Flavour", "LoopSettings"]
 
 Flavour = tuple[tuple[str, int], ...]
 """Which parameters of the fixtures that settle a loop a test was made for."""
+
+
+class Bound(NamedTuple):
+    """A declaration that the loop of a test has at least this scope."""
+
+    name: str
+    scope: Scope
+    location: Location
 
 
 class Declared(NamedTuple):
     """The declarations about the loop of one test; `loops` are fixtures that return the loop itself."""
 
     declarations: tuple[Declaration, ...] = ()
-    configs: Sequence[LoopConfig] = ()
+    bounds: Sequence[Bound] = ()
     loops: Sequence[Definition] = ()
     flavour: Flavour = ()
 
@@ -63,13 +67,15 @@ _NOTHING: Final = Declared()
 class LoopSettings:
     """The declarations of a suite, looked up by test."""
 
-    def __init__(self, session: pytest.Session, owners: Peers, dialect: Dialect) -> None:
-        self._session = session
-        self._dialect = dialect
-        self.owners: Final = owners
+    def __init__(self, collection: Collection) -> None:
+        self._dialect = collection.dialect
+        self.configs: Final = collection.configs.of
+        self.owners: Final = collection.owners
+        self._adoption = collection.owners.adoption
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
-        self._configs: dict[object, tuple[LoopConfig, ...]] = {}
         self._silent: dict[object, bool] = {}
+        self._factories: dict[object, Any] = {}
+        self._said_by_peers: dict[pytest.Function, bool] = {}
         self._providers: dict[Definition, bool] = {}
 
     # Looking up
@@ -105,7 +111,15 @@ class LoopSettings:
         known = self._silent.get(item.parent)
         if known is None:
             known = self._silent[item.parent] = not (self._nearest(item) or self.configs(item))
-        return known and not hasattr(item, "callspec")
+        return known and not hasattr(item, "callspec") and not self._is_said_by_peers(item)
+
+    def _is_said_by_peers(self, item: pytest.Function) -> bool:
+        """Return whether a suite declares something about the loop of an item in the words of an adopted plugin."""
+        known = self._said_by_peers.get(item)
+        if known is None:
+            is_said = any(self._of_peers(item)) or any(each.scope for each in self._bounds_of_peers(item))
+            known = self._said_by_peers[item] = is_said or self.is_debugged(item)
+        return known
 
     def fixtures(self, item: pytest.Function) -> tuple[Definition, ...]:
         """Return the fixtures, among `SETTINGS`, that settle an item's loop: the suite's own, and parametrized ones."""
@@ -118,7 +132,25 @@ class LoopSettings:
             nearest = (definitions_in_item(item, name)[-1:] for name in names)
             made_for = [d for definitions in nearest for d in definitions if self._settles(d, values[d.argname], item)]
             found = (*(d for d in found if d.argname not in names), *made_for)
-        return found
+        return (*found, *(definition for definition, _ in self._of_peers(item)))
+
+    def _of_peers(self, item: pytest.Function) -> Iterator[tuple[Definition, Peer]]:
+        """Yield the fixtures of adopted plugins that settle which kind of loop a test is on."""
+        for peer in self._adoption.adopted_from(item):
+            for name in peer.factory_fixtures:
+                if name in item.fixturenames or name in parameter_values(item):
+                    yield from ((definition, peer) for definition in definitions_in_item(item, name)[-1:])
+
+    def meant(self, definition: Definition, value: object, item: pytest.Function) -> tuple[str, Any] | None:
+        """Return the setting that a fixture of `fixtures` settles, and its value, which is `None` for the default.
+
+        Return `None` if the fixture only has that name.
+        """
+        name = definition.argname
+        if name in SETTINGS:
+            return (name, value) if is_meant(name, value) else None
+        factories = (peer.loop_factory(value) for found, peer in self._of_peers(item) if found is definition)
+        return "loop_factory", next(factories, None)
 
     def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
         """Return whether a parametrized fixture settles the loop of the test that was made for `value`."""
@@ -126,31 +158,27 @@ class LoopSettings:
             return is_meant(definition.argname, value) and self._holds(definition, item)
         return is_builtin(definition) or (self.is_provider(definition) and self._holds(definition, item))
 
-    def configs(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
-        """Return the `loop_config` declarations that apply to an item, the nearest last."""
-        module = item.getparent(pytest.Module)
-        found = self._configs.get(module)
-        if found is None:
-            above: list[tuple[int, tuple[LoopConfig, ...]]] = []
-            for plugin in self._session.config.pluginmanager.get_plugins():
-                if not isinstance(plugin, ModuleType) or not (file := getattr(plugin, "__file__", None)):
-                    continue
-                path = Path(file)
-                if path.name == "conftest.py" and item.path.is_relative_to(path.parent):
-                    above.append((len(path.parts), configs_in(plugin)))
-            outer = (config for _, configs in sorted(above, key=lambda entry: entry[0]) for config in configs)
-            # To ask a kind of module that isn't pytest's own for its `obj` may import something.
-            name: str = getattr(item.obj, "__module__", None) or ""
-            holder: object = module.obj if is_plain(module) else sys.modules.get(name)
-            own = configs_in(holder) if isinstance(holder, ModuleType) else ()
-            found = self._configs[module] = (*outer, *own)
-        return found
-
     def flavour(self, item: pytest.Function) -> Flavour:
         """Return which of several loop factories and executors an item was made for: each has loops of its own."""
-        if SETTINGS.keys().isdisjoint(parameter_values(item)):
+        if not hasattr(item, "callspec"):
             return ()
-        return parametrized_indices(item, [definition.argname for definition in self.fixtures(item)])
+        names = [definition.argname for definition in self.fixtures(item) if definition.argname in SETTINGS]
+        return (*parametrized_indices(item, names), *self._flavour_of_peers(item))
+
+    def _flavour_of_peers(self, item: pytest.Function) -> Iterator[tuple[str, int]]:
+        for definition, factory in self._factories_of_peers(item):
+            yield definition.argname, id(factory)
+
+    def _factories_of_peers(self, item: pytest.Function) -> Iterator[tuple[Definition, Any]]:
+        """Yield the loop factories that a test is parametrized with in the words of adopted plugins."""
+        for definition, peer in self._of_peers(item):
+            factory = peer.loop_factory(parameter_values(item).get(definition.argname))
+            if factory is not None:  # a hook may make a function anew for each test: its code is the same
+                yield definition, self._factories.setdefault(getattr(factory, "__code__", factory), factory)
+
+    def is_debugged(self, item: pytest.Function) -> bool:
+        """Return whether the options of an adopted plugin turn asyncio's debug mode on."""
+        return any(peer.loop_debug(item.config) for peer in self._adoption.adopted_from(item))
 
     # For the plan
 
@@ -161,15 +189,23 @@ class LoopSettings:
         fixtures, configs = self.fixtures(item), self.configs(item)
         return Declared(
             declarations=(*self._by_fixtures(item, fixtures, place), *_by_configs(configs)),
-            configs=configs,
-            loops=[definition for definition in fixtures if SETTINGS[definition.argname] == "loop"],
+            bounds=[*(Bound("loop_config", c.scope, c.location) for c in configs), *self._bounds_of_peers(item)],
+            loops=[definition for definition in fixtures if SETTINGS.get(definition.argname) == "loop"],
             flavour=self.flavour(item),
         )
+
+    def _bounds_of_peers(self, item: pytest.Function) -> Iterator[Bound]:
+        for peer in self._adoption.adopted_from(item):
+            for scope in dict.fromkeys(peer.loop_scopes(item)):
+                # One for all tests of a node: in the other plugin they share a loop of this scope.
+                yield Bound(f"{peer.name}'s loop scope", Scope.parse(scope, of=peer.name, at=UNKNOWN), UNKNOWN)
 
     def _by_fixtures(
         self, item: pytest.Function, fixtures: Sequence[Definition], place: Callable[[Any], Place]
     ) -> Iterator[Declaration]:
         for definition in fixtures:
+            if definition.argname not in SETTINGS:
+                continue
             node = scope_place(item, parametrized_scope(item, definition), definition)
             name, location = definition.argname, location_of(definition.func)
             if is_builtin(definition) and (named := self._named_factories(item)) is not None:
@@ -177,11 +213,17 @@ class LoopSettings:
                 name = f"loop_config, {list(named.factories)[parameter_index(item, name)]}"
                 location = named.location
             yield Declaration(SETTINGS[definition.argname], name, place(node), location)
+        for definition, factory in self._factories_of_peers(item):
+            yield Declaration("loop factory", definition.argname, None, location_of(definition.func), factory)
 
     def insert_names(self, item: pytest.Function) -> None:
         """Make the item set up the fixtures that settle its loop, first those that decide what is cached."""
         for definition in reversed(self.fixtures(item)):
             insert_fixture_name(item, definition.argname, definition)
+
+    def is_own_loop(self, definition: Definition) -> bool:
+        """Return whether a fixture gives looprig's loop: one of looprig's own, or of an adopted plugin."""
+        return is_own_loop(definition) or self._adoption.gives_loop(definition)
 
     # Parametrization
 
@@ -204,7 +246,7 @@ class LoopSettings:
         for found in wanted:
             metafunc.fixturenames.append(found.argname)
             metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
-        if named is not None and all(SETTINGS[d.argname] != "loop factory" for d in self.fixtures(definition)):
+        if named is not None and all(SETTINGS.get(d.argname) != "loop factory" for d in self.fixtures(definition)):
             scopes = [scope_of(d) for d in _on_a_loop(definition)]
             scope: Any = str(max([named.scope, *scopes], default=Scope.FUNCTION))
             if "loop_factory" not in present:

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
+from looprig.pytest_plugin.options import adoption_asked_for
+
 if TYPE_CHECKING:
     from looprig.pytest_plugin.peers.peer import Peer
 
-__all__ = ["active_peers", "claims_everything", "has_other_runners", "header", "is_from_peer", "setting"]
+__all__ = [
+    "active_peers",
+    "claims_everything",
+    "has_other_runners",
+    "header",
+    "is_from_peer",
+    "peer_plugins",
+    "setting",
+]
 
 
 @final
@@ -35,6 +45,10 @@ class Row:
         if any(manager.has_plugin(name) for name in self._plugins):
             return True
         return bool(self._class) and any(type(plugin).__name__ == self._class for plugin in manager.get_plugins())
+
+    def registered(self, manager: pytest.PytestPluginManager) -> list[object]:
+        """Return the plugin as it is registered, under each of its names."""
+        return [plugin for name in self._plugins if (plugin := manager.get_plugin(name)) is not None]
 
     def may_claim_everything(self, config: pytest.Config) -> bool:
         """Return whether the plugin takes part in a run, and may claim every async test in it."""
@@ -66,6 +80,11 @@ def active_peers(config: pytest.Config) -> "list[Peer]":
     return [row.load() for row in _ROWS if row.is_active(config.pluginmanager)]
 
 
+def peer_plugins(config: pytest.Config) -> list[object]:
+    """Return the other async plugins that take part in a run, as they are registered."""
+    return [plugin for row in _ROWS for plugin in row.registered(config.pluginmanager)]
+
+
 def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
     """Return the other plugins that claim every async test, each with what to do so that it no longer does."""
     candidates = [row.load() for row in _ROWS if row.may_claim_everything(config)]
@@ -74,15 +93,25 @@ def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
 
 def header(config: pytest.Config) -> str | None:
     """Return the line that says why looprig stands back, if it does."""
-    if not (claiming := claims_everything(config)):
-        return None
+    claiming = [(peer, remedy) for peer, remedy in claims_everything(config) if not _is_adopted(peer, config)]
+    if not claiming:
+        adopted = [peer.name for peer in active_peers(config) if _is_adopted(peer, config)]
+        return f"looprig: runs what is {' and '.join(adopted)}'s in its place" if adopted else None
     names = " and ".join(peer.name for peer, _ in claiming)
     claims = "claims" if len(claiming) == 1 else "claim"
-    remedies = " and ".join(remedy for _, remedy in claiming)
+    remedy = " and ".join(remedy for _, remedy in claiming)
+    if all(peer.adopted_as for peer, _ in claiming):
+        remedy = "run with --adopt"
     return (
         f"looprig: {names} {claims} every async test, so looprig runs only those that use its services; to have it run "
-        f"all, {remedies}"
+        f"all, {remedy}"
     )
+
+
+def _is_adopted(peer: "Peer", config: pytest.Config) -> bool:
+    """Return whether looprig runs what is this plugin's in the whole run."""
+    names = adoption_asked_for(config)
+    return bool(peer.adopted_as) and (names is None or peer.adopted_as in names)
 
 
 def setting(config: pytest.Config, name: str) -> object:

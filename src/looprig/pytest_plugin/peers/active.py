@@ -6,12 +6,14 @@ and nothing else (`shield` protects those from the other plugin).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import final
+from typing import Final, final
 
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin.configs import Configs
 from looprig.pytest_plugin.peers import active_peers
+from looprig.pytest_plugin.peers.adoption import Adoption
 from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Peers"]
@@ -21,9 +23,10 @@ __all__ = ["Peers"]
 class Peers:
     """The other async plugins that are active in a run; false if there are none."""
 
-    def __init__(self, config: pytest.Config, is_ours: Callable[[pytest.Function], bool]) -> None:
+    def __init__(self, config: pytest.Config, configs: Configs, is_ours: Callable[[pytest.Function], bool]) -> None:
         """`is_ours` says whether a test uses declarations of looprig's own."""
         self._active = active_peers(config)
+        self.adoption: Final = Adoption(config, self._active, configs)
         self._claiming: Peer | None = next((each for each in self._active if each.claims_everything(config)), None)
         self._is_ours = is_ours
 
@@ -35,18 +38,22 @@ class Peers:
 
     def settle(self, items: Sequence[pytest.Function], definitions: Iterable[Definition]) -> None:
         """Forget the plugins that own nothing of what was collected, so that the run pays nothing for them."""
+        self.adoption.settle(items)
+        if not self.stands_back and not any(self.leaves(item) for item in items):
+            self._claiming = None
         if self._active and self._claiming is None:
             made = [*definitions]
             self._active = [
                 each
                 for each in self._active
-                if any(each.makes(definition) for definition in made) or any(each.claims_test(item) for item in items)
+                if any(self._owns(each, item) for item in items)
+                or (any(each.makes(definition) for definition in made) and not self.adoption.is_whole(each))
             ]
 
     @property
     def stands_back(self) -> bool:
         """Whether another plugin runs all that does not use looprig's own declarations."""
-        return self._claiming is not None
+        return self._claiming is not None and not self.adoption.is_whole(self._claiming)
 
     def owner_of_test(self, item: pytest.Function) -> Peer | None:
         """Return the other plugin that owns a test, or `None` if looprig does.
@@ -56,19 +63,28 @@ class Peers:
         if not self._active:
             return None
         for each in self._active:
-            if each.claims_test(item):
+            if self._owns(each, item):
                 return each
         return self._claiming if self.leaves(item) else None
+
+    def _owns(self, peer: Peer, item: pytest.Function) -> bool:
+        return peer.claims_test(item) and not self.adoption.adopts(peer, item)
 
     def owner_of_fixture(self, definition: Definition, item: pytest.Function) -> Peer | None:
         """Return the other plugin that owns a fixture as used by a test, or `None` if looprig does."""
         if not self._active:
             return None
         for each in self._active:
-            if each.claims_fixture(definition, item):
+            if each.claims_fixture(definition, item) and not self.adoption.adopts(each, item):
                 return each
         return self._claiming if self.leaves(item) else None
 
     def leaves(self, item: pytest.Function) -> bool:
         """Return whether looprig stands back from a test, and has nothing to do with it."""
-        return self._claiming is not None and not self._is_ours(item)
+        if self._claiming is None or self._is_ours(item):
+            return False
+        return not self.adoption.adopts(self._claiming, item)
+
+    def is_protected(self, item: pytest.Function) -> bool:
+        """Return whether a test uses looprig's own declarations, and another plugin should not touch it."""
+        return self.owner_of_test(item) is None and not any(self.adoption.adopted_from(item))

@@ -6,4 +6,9 @@ from looprig.pytest_plugin.peers.peer import Everything
 
 __all__ = ["PEER"]
 
-PEER: Final = Everything("aiohttp's own pytest plugin", plugin="aiohttp.pytest_plugin", module="aiohttp.pytest_plugin")
+PEER: Final = Everything(
+    "aiohttp's own pytest plugin",
+    plugin="aiohttp.pytest_plugin",
+    module="aiohttp.pytest_plugin",
+    adopted_as="aiohttp",
+)

@@ -3,12 +3,14 @@
 Does not decide who runs what (`active` does).
 """
 
-from typing import ClassVar, final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, final
 
 import pytest
 from typing_extensions import override
 
-from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat import Definition, visible_definitions
+from looprig.pytest_plugin.is_async import is_async_test
 
 __all__ = ["Everything", "Peer", "is_declared"]
 
@@ -28,6 +30,10 @@ class Peer:
     """The mark that it puts on the function of every async test: its name and arguments."""
     put_on_items: ClassVar[str] = ""
     """The name of the mark that it puts on the item of every async test."""
+    adopted_as: str = ""
+    """The name by which a suite has looprig run what is its own; empty if looprig can't."""
+    factory_fixtures: ClassVar[Sequence[str]] = ()
+    """The fixtures of its own that settle which kind of loop a test runs on."""
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         """Return what to do so that it no longer claims every async test; `None` if it does not."""
@@ -53,14 +59,41 @@ class Peer:
         """Return whether an item is of a class of its own, in the place of pytest's."""
         return False
 
+    # For a suite that is adopted
+
+    def runs(self, item: pytest.Function) -> bool:
+        """Return whether this plugin would run an async test, or is otherwise concerned with it."""
+        return self.claims_test(item)
+
+    def keeps(self, item: pytest.Function) -> bool:
+        """Return whether only this plugin can run a test."""
+        return False
+
+    def loop_scopes(self, item: pytest.Function) -> Iterator[str]:
+        """Yield the scopes that the suite gives, in this plugin's words, to the loop of a test and of its fixtures."""
+        yield from ()
+
+    def loop_factory(self, value: Any) -> Callable[[], Any] | None:
+        """Return the loop factory that a value of one of `factory_fixtures` means, if it means one."""
+        return None
+
+    def loop_debug(self, config: pytest.Config) -> bool:
+        """Return whether its options turn asyncio's debug mode on."""
+        return False
+
+    def gives_loop(self, definition: Definition) -> bool:
+        """Return whether a fixture of its own gives the test's loop."""
+        return False
+
 
 @final
 class Everything(Peer):
     """A plugin that has no mode: it runs every async test there is."""
 
-    def __init__(self, name: str, plugin: str, module: str) -> None:
+    def __init__(self, name: str, plugin: str, module: str, adopted_as: str = "") -> None:
         """`plugin` is what `-p no:` takes, and `module` the package that its fixtures come from."""
         self.name = name
+        self.adopted_as = adopted_as
         self._plugin = plugin
         self._module = module
 
@@ -75,6 +108,14 @@ class Everything(Peer):
     @override
     def surrounds_with(self, definition: Definition) -> bool:
         return (getattr(definition.func, "__module__", None) or "").startswith(self._module)
+
+    @override
+    def runs(self, item: pytest.Function) -> bool:
+        return is_async_test(item) or any(self.gives_loop(each) for each in visible_definitions("loop", item)[-1:])
+
+    @override
+    def gives_loop(self, definition: Definition) -> bool:
+        return definition.argname == "loop" and self.surrounds_with(definition)
 
 
 def is_declared(mark: str, item: pytest.Item) -> bool:

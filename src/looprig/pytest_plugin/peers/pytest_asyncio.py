@@ -1,13 +1,16 @@
 """pytest-asyncio: strict and auto mode, its mark, its decorator of fixtures, and loop scopes."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, Final, final
 
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.is_async import is_async_test
+from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin.is_async import is_async_definition, is_async_test
 from looprig.pytest_plugin.peers import setting
 from looprig.pytest_plugin.peers.peer import Peer, is_declared
+from looprig.scopes import SCOPE_NAMES
 
 __all__ = ["PEER"]
 
@@ -19,6 +22,8 @@ class PytestAsyncio(Peer):
     name = "pytest-asyncio"
     mark = "@pytest.mark.asyncio"
     decorator = "@pytest_asyncio.fixture"
+    adopted_as = "pytest-asyncio"
+    factory_fixtures = ("_asyncio_loop_factory",)
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         mode = setting(config, "asyncio_mode")
@@ -41,6 +46,31 @@ class PytestAsyncio(Peer):
 
     def replaces(self, item: pytest.Function) -> bool:
         return type(item).__module__.startswith("pytest_asyncio")
+
+    def runs(self, item: pytest.Function) -> bool:
+        return item.get_closest_marker("asyncio") is not None
+
+    def loop_scopes(self, item: pytest.Function) -> Iterator[str]:
+        if is_async_test(item) and (mark := item.get_closest_marker("asyncio")) is not None:
+            yield mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or self._default(item, "test")
+        default = self._default(item, "fixture")
+        for definition in closure_of(item).used():
+            if self.makes(definition):
+                yield getattr(_function(definition), "_loop_scope", None) or default
+            elif is_async_definition(definition):
+                yield default
+
+    @staticmethod
+    def _default(item: pytest.Function, of: str) -> str:
+        scope = setting(item.config, f"asyncio_default_{of}_loop_scope")
+        # Without one, a fixture's loop has the scope of the fixture, and so does looprig's at least.
+        return scope if isinstance(scope, str) and scope in SCOPE_NAMES else SCOPE_NAMES[0]
+
+    def loop_factory(self, value: Any) -> Callable[[], Any] | None:
+        return value if callable(value) else None
+
+    def loop_debug(self, config: pytest.Config) -> bool:
+        return setting(config, "asyncio_debug") in {True, "true"}  # its default is the word "false"
 
 
 def _function(definition: Definition) -> Any:

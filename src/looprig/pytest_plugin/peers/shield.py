@@ -32,7 +32,7 @@ class Shield:
         self._put_on_items = {each.put_on_items for each in peers}
 
     def _is_ours(self, item: object) -> TypeGuard[pytest.Function]:
-        return isinstance(item, pytest.Function) and self._peers.owner_of_test(item) is None
+        return isinstance(item, pytest.Function) and self._peers.is_protected(item)
 
     # Outermost: after the other plugin has replaced items.
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_pycollect_makeitem")

@@ -6,6 +6,7 @@ Invariant: a fixture's function is replaced only during its set-up. Its definiti
 """
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any, Final, final
 
 import pytest
@@ -16,7 +17,7 @@ from looprig.pytest_plugin._compat.requests import item_of
 from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
 from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
-from looprig.pytest_plugin.run.ends import Ends
+from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.requests import forget_refusal
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 
@@ -35,15 +36,17 @@ class FixtureSetup:
         sync_fixtures: SyncFixtures,
         *,
         dependencies: Dependencies,
-        ends: Ends,
+        hosts: Hosts,
         peers: Peers,
     ) -> None:
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
         self._dependencies = dependencies
-        self._ends = ends
+        self._ends = hosts.ends
+        self._hosts = hosts
         self._facts = dependencies.facts
         self._peers = peers or None
+        self._adoption = peers.adoption or None
 
     # First, so that other plugins see a plain function if the fixture is ours, and so that we see it before they do.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -60,6 +63,8 @@ class FixtureSetup:
         if self._ends.item is not item:
             self._ends.begin(item)
         function = facts.function if facts.is_plain else bound_function(fixturedef, request)
+        if self._adoption is not None and self._adoption.gives_loop(fixturedef):
+            function = partial(self._loop_of, item)
         substitute: Any = (self._async if facts.is_async else self._sync)(fixturedef, facts, function, request, item)
         # pytest's errors show the source of the substitute, and other plugins look at where it comes from.
         substitute.__wrapped__ = function
@@ -73,6 +78,9 @@ class FixtureSetup:
             raise
         finally:
             definition.func = facts.function
+
+    def _loop_of(self, item: pytest.Function, **_arguments: object) -> object:
+        return self._hosts.of_item(item).loop
 
 
 def _is_of_peer(peers: Peers, definition: Definition, facts: Facts, item: pytest.Function) -> bool:

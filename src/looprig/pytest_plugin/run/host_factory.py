@@ -20,7 +20,7 @@ from looprig.location import location_of
 from looprig.plan import Component
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.requests import item_request
-from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant
+from looprig.pytest_plugin.loops.meaning import SETTINGS
 from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.options import Options
 from looprig.runtime.host import Host, LoopFactory
@@ -46,15 +46,15 @@ class HostFactory:
         found: tuple[Definition, ...] = ()
         for definition in self._settings.fixtures(item):
             value = item_request(item).getfixturevalue(definition.argname)
-            if is_meant(definition.argname, value):  # otherwise the fixture only has that name
-                values[definition.argname] = value
+            if (meant := self._settings.meant(definition, value, item)) is not None:
+                values[meant[0]] = meant[1]
                 found += (definition,)
         debug = self._debug(item, component)
         executor = self._executor(item, component, values)
         lent = values.get("loop", values.get("event_loop"))
         if lent is None:
             return Host.open(self._loop_factory(item, component, values), debug=debug, executor=executor), found
-        host = Host.lent(_checked(lent, next(d for d in found if SETTINGS[d.argname] == "loop")))
+        host = Host.lent(_checked(lent, next(d for d in found if SETTINGS.get(d.argname) == "loop")))
         if debug:
             host.loop.set_debug(True)
         if executor is not None:
@@ -80,7 +80,7 @@ class HostFactory:
 
     def _debug(self, item: pytest.Function, component: Component | None) -> bool:
         declared = self._declared(item, component, "debug")
-        return self._options.debug if declared is None else bool(declared)
+        return self._options.debug or self._settings.is_debugged(item) if declared is None else bool(declared)
 
     def _executor(
         self, item: pytest.Function, component: Component | None, values: dict[str, Any]

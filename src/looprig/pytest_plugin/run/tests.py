@@ -25,6 +25,7 @@ from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
 from looprig.pytest_plugin._compat.terminal import write_lines
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_coroutine_function, is_function
+from looprig.pytest_plugin.peers import peer_plugins
 from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.contexts import Contexts
 from looprig.pytest_plugin.run.crashes import Crashes
@@ -51,6 +52,7 @@ class Runner:
 
     def __init__(
         self,
+        config: pytest.Config,
         hosts: Hosts,
         *,
         contexts: Contexts,
@@ -68,6 +70,8 @@ class Runner:
         self._interrupts = interrupts
         self._limits = limits
         self._peers = peers or None
+        self._adoption = peers.adoption or None
+        self._call_without_peers = config.pluginmanager.subset_hook_caller("pytest_pyfunc_call", peer_plugins(config))
         self._requests = requests
         # The latest test, its function, and whether that is an `async def`.
         self._kind: tuple[pytest.Item | None, object, bool] = (None, None, False)
@@ -85,13 +89,20 @@ class Runner:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start the clock of the set-up."""
         self.is_new = False
-        if (has_fixtures(item) and self._is_async(item, item.obj)) or self.hosts.component(item) is not None:
+        if self._is_on_a_loop(item):
             self._interrupts.install()
         else:  # it may be about signals itself; what is alive under it is still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
         self._limits.begin_test(item)
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
+
+    def _is_on_a_loop(self, item: pytest.Item) -> bool:
+        if self.hosts.component(item) is not None:
+            return True
+        if not has_fixtures(item) or not self._is_async(item, item.obj):
+            return False
+        return self._peers is None or self._peers.owner_of_test(item) is None
 
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None]) -> None:
         """Note a reported error: a crash need not be raised again at teardown, but an interrupt must be."""
@@ -110,16 +121,24 @@ class Runner:
             return
         if self._is_async(item, item.obj):
             self._async_item, self._has_run = item, False
+            if self._adoption is not None and any(self._adoption.adopted_from(item)):
+                item.runtest = partial(self._run_adopted, item)  # type: ignore[method-assign]
             if self._has_other_runners:
                 item.runtest = partial(self._run_async, item, item.runtest)  # type: ignore[method-assign]
             return
         # No wrapper of the hook, since that would cost time in every async test.
         item.runtest = partial(self._run_sync, item, item.runtest)  # type: ignore[method-assign]
 
+    def _run_adopted(self, item: pytest.Function) -> None:
+        """Run a test without the hooks of the plugins in whose place looprig runs it."""
+        __tracebackhide__ = True
+        vars(item).pop("runtest", None)
+        self._call_without_peers(pyfuncitem=item)
+
     def _run_async(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
         """Run an async test that hooks of the suite may call, and make sure that its coroutine was not dropped."""
         __tracebackhide__ = True
-        del item.runtest
+        vars(item).pop("runtest", None)
         function = inner_test(item.obj)
         with dropped_coroutines(item, function) as dropped:
             runtest()
