@@ -150,7 +150,7 @@ def test_a_wrong_marker_fails_its_test_alone(pytester: pytest.Pytester, marker: 
         (["--proxy-seed=1.5"], "argument --proxy-seed: '1.5' isn't a whole number"),
         (["-o", "fixture_stubs=nowhere", "--check-fixtures"], "fixture_stubs: there is no folder "),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=str,
 )
 def test_a_wrong_option_is_named_as_it_was_written(pytester: pytest.Pytester, options: list[str], shown: str) -> None:
     result = run_apart(pytester, "async def test_it(): pass", *options)

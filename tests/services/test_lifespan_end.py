@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import uvicorn  # noqa: F401 - loaded before a service starts, since that may take longer than a limit below
+
+# Loaded before a service starts, since that may take longer than a limit below.
+import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 from looprig.exceptions import LooprigError
 from looprig.http import TestClient

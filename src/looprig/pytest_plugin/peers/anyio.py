@@ -42,7 +42,7 @@ class AnyIO(Peer):
             return item.get_closest_marker("anyio") is not None
         values = parameter_values(item)
         if "anyio_backend" in values:
-            return _name(values["anyio_backend"]) != "asyncio"
+            return bool(_name(values["anyio_backend"]) != "asyncio")
         definitions = definitions_in_item(item, "anyio_backend")
         code = getattr(innermost(definitions[-1].func), "__code__", None) if definitions else None
         words = {_name(constant) for constant in getattr(code, "co_consts", ())}
