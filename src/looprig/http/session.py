@@ -56,7 +56,6 @@ class Session:
         import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
 
         self._connections = connections
-        self._is_fresh = True
         self._timeout = timeout
         self._url = url.rstrip("/")
         # `unsafe=True` keeps cookies of IP addresses such as 127.0.0.1.
@@ -77,12 +76,6 @@ class Session:
         """Detach the session from the connections. It has nothing else to close."""
         self._session.detach()
 
-    async def _settled(self) -> "aiohttp.ClientSession":
-        if self._is_fresh:
-            self._is_fresh = False
-            await self._connections.settle()
-        return self._session
-
     async def request(self, method: str, path: str, options: RequestOptions) -> Response:
         """Send one request, and return its response when it was read to its end."""
         if unknown := options.keys() - RequestOptions.__annotations__.keys():
@@ -95,8 +88,8 @@ class Session:
         clock = Timeout(limit)
         try:
             async with clock:
-                session = await self._settled()
-                asking = session.request(
+                await self._connections.settle()
+                asking = self._session.request(
                     method,
                     url,
                     params=options.get("params"),
@@ -137,8 +130,8 @@ class Session:
         url = self.url_of(path)
         try:
             async with within(limit, f"{url}: no websocket within {limit} s."):
-                session = await self._settled()
-                opened = await session.ws_connect(url, params=params, headers=headers, protocols=protocols)
+                await self._connections.settle()
+                opened = await self._session.ws_connect(url, params=params, headers=headers, protocols=protocols)
         except aiohttp.WSServerHandshakeError as error:
             answered = f"answered {error.status}: {error.message}"
             raise UnexpectedResponseError(

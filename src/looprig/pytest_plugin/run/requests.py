@@ -85,8 +85,7 @@ class Requests:
         raise AskError(
             f"ask({shown}): that isn't a service class.",
             [(shown, location_of(wanted))],
-            "Ask for a class that is decorated with @service_fixture, for a TestClient[...] or Proxy[...] of one, or "
-            "for a fixture by its name.",
+            "Ask for a class with @service_fixture, a TestClient[...] or Proxy[...] of one, or a fixture by its name.",
         )
 
     @contextmanager
