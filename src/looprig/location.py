@@ -15,7 +15,16 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, final
 
-__all__ = ["UNKNOWN", "Location", "caller_globals", "caller_location", "is_foreign", "is_of_looprig", "location_of"]
+__all__ = [
+    "UNKNOWN",
+    "Location",
+    "caller_globals",
+    "caller_location",
+    "is_foreign",
+    "is_of_looprig",
+    "location_of",
+    "user_location",
+]
 
 
 @final
@@ -76,6 +85,18 @@ def caller_location(depth: int = 1) -> Location:
     """Return the line that called the current function. Each `depth` above 1 goes up one more frame."""
     frame = _frame(depth + 1)
     return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
+
+
+def user_location() -> Location:
+    """Return the line that led here from outside looprig. Generated code, such as a dataclass's `__init__`, is none."""
+    frame = _frame(1)
+    while frame is not None and (_is_inside(frame) or frame.f_code.co_filename == "<string>"):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else UNKNOWN
+
+
+def _is_inside(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "looprig"
 
 
 def caller_globals() -> tuple[dict[str, Any], bool]:
