@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, is_foreign, user_location
@@ -47,17 +47,17 @@ _WIDTH: Final = 80
 
 
 class Check(NamedTuple):
-    """What a value must be, in words, and the test for it."""
+    """A rule for a value: what it must be, in words, and the test for it."""
 
     expected: str
-    accepts: Callable[[Any], bool]
+    accepts: Callable[[object], bool]
 
     def or_none(self) -> "Check":
         """Return a check that accepts `None` too."""
         return Check(f"{self.expected}, or None", lambda value: value is None or self.accepts(value))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -129,7 +129,7 @@ def check_values(
     )
 
 
-def _expected(check: Check, value: Any) -> str:
+def _expected(check: Check, value: object) -> str:
     # Only those who hit that limit have to hear of it.
     is_too_large = _is_number(value) and LARGEST < value < float("inf")
     return f"{check.expected}, and at most sys.maxsize" if is_too_large else check.expected

@@ -1,4 +1,4 @@
-"""What clients, requests and websockets accept. A wrong value is an error at the user's line, before anything is sent.
+"""The values that clients, requests and websockets accept. A wrong one is an error at the user's line, and nothing is sent.
 
 Does not look at responses. Loads no HTTP library. Invariant: what the types allow is accepted.
 """
