@@ -1,4 +1,4 @@
-"""The values that clients, requests and websockets accept. A wrong one is an error at the user's line, and nothing is sent.
+"""The values that clients, requests and websockets accept. A wrong one is an error at the user's line; nothing is sent.
 
 Does not look at responses. Loads no HTTP library. Invariant: what the types allow is accepted.
 """
