@@ -229,7 +229,6 @@ async def stream() -> Any:
         {"status": {200, 404}},
         {"status": range(200, 300)},
     ],
-    ids=str,
 )
 def test_right_values_are_accepted(options: dict[str, Any]) -> None:
     async def use(api: Any) -> None:

@@ -159,7 +159,9 @@ def check_generic(annotations: Iterable[tuple[str, Any]], party: tuple[str, Loca
     """
     seen: dict[ServiceKey, tuple[str, Any]] = {}
     for name, annotation in annotations:
-        wanted = _unwrapped(annotation, party)[0]
+        wanted = without_none(annotation)
+        if typing.get_origin(wanted) is typing.Annotated:
+            wanted = without_none(typing.get_args(wanted)[0])
         service = service_of(wanted)
         if service is None or not typing.get_args(wanted):
             continue
