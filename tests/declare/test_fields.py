@@ -110,6 +110,7 @@ def test_every_kind_of_field() -> None:
         "numbers": Numbers,
         "words": Words,
         "init": Db,
+        "optional": Db,
     }
     fixtures = {name: source.fixture for name, source in found.items() if source.service is None and source.required}
     assert fixtures == {
@@ -119,7 +120,7 @@ def test_every_kind_of_field() -> None:
         "checkers": "checkers",
     }
     optional = {name for name, source in found.items() if not source.required}
-    assert optional == {"checkers_default", "configuration", "made", "config", "optional"}
+    assert optional == {"checkers_default", "configuration", "made", "config"}
     assert [name for name, source in found.items() if source.config] == ["config"]
     assert [name for name, source in found.items() if not source.known] == ["checkers", "checkers_default"]
     assert found["named_service"].expected == spec(Db)

@@ -161,7 +161,7 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
             """\
             looprig.AskError: ask(Life): that isn't a service class.
               test_it.py:5: Life
-            Ask for a class that is decorated with @service_fixture, or for a fixture by its name.
+            Ask for a class with @service_fixture, a TestClient[...] or Proxy[...] of one, or a fixture by its name.
             """,
             id="asked for what is none",
         ),

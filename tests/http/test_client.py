@@ -10,7 +10,7 @@ import aiohttp
 import pydantic
 import pytest
 
-from looprig.exceptions import LooprigError, UnexpectedResponseError
+from looprig.exceptions import DeclarationError, LooprigError, UnexpectedResponseError
 from looprig.http import Response, TestClient
 from tests.http.shop import Shop, User
 from tests.running import running
@@ -165,7 +165,7 @@ def test_a_request_with_two_bodies_is_refused() -> None:
     """It would be unclear which of them was meant."""
 
     async def asks(api: TestClient[Shop]) -> None:
-        with pytest.raises(TypeError, match="pass json= or data=, not both"):
+        with pytest.raises(DeclarationError, match="Pass json= or data=, not both"):
             await api.post("/echo", json=1, data=b"1")
         echo = await api.post("/echo", json=1, headers={"content-type": "application/vnd.api+json"}, into=Echo)
         assert echo.type == "application/vnd.api+json"
@@ -373,7 +373,7 @@ def test_pytest_does_not_collect_the_client() -> None:
 def test_an_option_that_there_is_not_is_told() -> None:
     async def asks(api: TestClient[Shop]) -> None:
         anything: Any = api
-        with pytest.raises(TypeError, match="a request takes no headrs, statuss: see"):
+        with pytest.raises(DeclarationError, match=r"TestClient\.get takes no headrs, statuss"):
             await anything.get("/empty", headrs={}, statuss=404)
 
     ask(asks)

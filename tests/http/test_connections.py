@@ -144,3 +144,40 @@ async def test_posts(pause: None, api: TestClient[Rude], number: int) -> None:
     assert await api.post("/", into=int) == 1
 """,
     ).assert_outcomes(passed=20)
+
+
+def test_their_number_has_no_limit(pytester: pytest.Pytester) -> None:
+    """The service answers none of the requests before all have come."""
+    run(
+        pytester,
+        """
+import asyncio
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from looprig import AiohttpService, TestClient, service_fixture
+
+MANY = 150
+
+@service_fixture
+@dataclass(kw_only=True)
+class Rest(AiohttpService):
+    barrier: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(MANY), init=False)
+
+    async def create_app(self) -> web.Application:
+        async def meet(request: web.Request) -> web.Response:
+            await self.barrier.wait()
+            return web.Response()
+
+        app = web.Application()
+        app.router.add_get("/", meet)
+        return app
+
+async def test_all_at_once(api: TestClient[Rest]) -> None:
+    await asyncio.gather(*(api.get("/", status=200, timeout=20) for _ in range(MANY)))
+
+async def test_one_of_its_own(rest: Rest) -> None:
+    async with TestClient(rest, timeout=20) as api:
+        await asyncio.gather(*(api.get("/", status=200) for _ in range(MANY)))
+""",
+    ).assert_outcomes(passed=2)

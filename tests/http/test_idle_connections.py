@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -11,7 +12,6 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
-from looprig.http import connections
 from looprig.http.connections import Connections
 from looprig.http.session import Session
 
@@ -59,27 +59,57 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         thread.join()
 
 
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new client", "the same client"])
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_a_new_client_does_not_ask_over_it(server: Server, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    new_loop = pytest.importorskip(kind).new_event_loop
-    monkeypatch.setattr(connections, "_STILL", -1.0)  # no service is that fast, but the test shouldn't wait for it
-    with asyncio.Runner(loop_factory=new_loop) as runner:
+def test_no_request_is_sent_over_it(server: Server, kind: str, is_new: bool) -> None:
+    """By the client of the next test, or by one that several tests or lines of one test use."""
+    with asyncio.Runner(loop_factory=pytest.importorskip(kind).new_event_loop) as runner:
         shared = Connections(runner.get_loop(), None)
-
-        def ask() -> bytes:
-            client = Session(server.url, {}, 30.0, shared)
-            try:
-                return runner.run(client.request("GET", "/", {})).body
-            finally:
-                client.close()
-
-        assert ask() == b"#0"
+        client = Session(server.url, {}, 30.0, shared)
+        assert runner.run(client.request("GET", "/", {})).body == b"#0"
         server.close.set()
         assert server.closed.wait(60)
         ((idle, _),) = next(iter(vars(shared.connector)["_conns"].values()))
         assert select.select([idle.transport.get_extra_info("socket").fileno()], [], [], 60)[0], "its end has come"
-        assert ask() == b"#1"
+        if is_new:
+            client.close()
+            client = Session(server.url, {}, 30.0, shared)
+        assert runner.run(client.request("GET", "/", {})).body == b"#1"
+        client.close()
         runner.run(shared.close())
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_service_on_the_loop_closes_it_first(kind: str) -> None:
+    """Its timer is due while the loop stands still, so it closes only when the loop runs again: for the request."""
+    loop_factory = pytest.importorskip(kind).new_event_loop
+    due = 0.0
+    accepted: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal due
+        accepted.append(writer)
+        with suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ANSWER + b"#%d" % len(accepted))
+            loop = asyncio.get_running_loop()
+            due = loop.time() + 0.05
+            loop.call_at(due, writer.close)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        server = runner.run(asyncio.start_server(answer, "127.0.0.1", 0))
+        shared = Connections(runner.get_loop(), None)
+        client = Session(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", {}, 30.0, shared)
+        assert runner.run(client.request("GET", "/", {})).body == b"#1"
+        while runner.get_loop().time() < due + 0.001:
+            time.sleep(0.001)
+        assert runner.run(client.request("GET", "/", {})).body == b"#2"
+        client.close()
+        runner.run(shared.close())
+        for writer in accepted:
+            writer.close()
+        server.close()
+        runner.run(server.wait_closed())
 
 
 @pytest.mark.parametrize("server", [True], indirect=True, ids=["breaks off"])

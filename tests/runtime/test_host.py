@@ -15,7 +15,8 @@ from looprig.exceptions import StuckTaskError
 from looprig.runtime.clock import Alarm, now
 from looprig.runtime.context import OWNER
 from looprig.runtime.host import Host
-from looprig.runtime.operation import Limit, running
+from looprig.runtime.limit import Limit
+from looprig.runtime.operation import running
 from looprig.runtime.tasks import owner_of
 
 loops = ["asyncio", "uvloop"]

@@ -184,3 +184,71 @@ def test_xdist(pytester: pytest.Pytester) -> None:
     )
     result.assert_outcomes(passed=6, failed=1)
     assert "the disk is gone" in output(result)
+
+
+def test_asked_for_as_parameters_are(pytester: pytest.Pytester) -> None:
+    """A client, a proxy, and what an `Annotated` says: each is what a parameter of that type would be."""
+    result = run(
+        pytester,
+        """
+    from dataclasses import dataclass
+    from typing import Annotated
+
+    import pytest
+    from aiohttp import web
+    from looprig import AiohttpService, AskError, Proxy, TestClient, Through, ask, proxy_fixture, service_fixture
+    from looprig.toxics import Latency
+
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Rest(AiohttpService):
+        async def create_app(self): return web.Application()
+
+    async def test_client():
+        api = await ask(TestClient[Rest])
+        await api.get("/", status=404)
+        assert api is await ask(TestClient[Rest])
+        assert api.service is await ask(Rest)
+
+    async def test_the_next_has_another_client(rest: Rest):
+        api = await ask(TestClient[Rest])
+        assert api.service is rest
+        await api.get("/", status=404)
+
+    async def test_proxy(rest: Rest, proxied: Proxy[Rest]):
+        proxy = await ask(Proxy[Rest])
+        assert proxy is proxied and proxy.port != rest.port
+
+    async def test_client_of_a_proxy():
+        api = await ask(TestClient[Proxy[Rest]])
+        await api.get("/", status=404)
+        assert api.service is await ask(Proxy[Rest])
+
+    async def test_annotated():
+        proxy = await ask(Proxy[Rest])
+        behind = await ask(Annotated[Rest, Through()])
+        assert behind.port == proxy.port
+        api = await ask(Annotated[TestClient[Rest], Through()])
+        assert api.service.port == proxy.port
+        assert (await ask(TestClient[Rest])).service.port != proxy.port
+
+    @pytest.fixture
+    async def asks():
+        return await ask(TestClient[Rest])
+
+    async def test_in_a_fixture(asks):
+        await asks.get("/", status=404)
+        assert await ask("asks", TestClient[Rest]) is asks
+
+    async def test_refused(asks):
+        for wanted in (TestClient, Proxy, TestClient[int], Proxy[int], 5, None, Rest()):
+            with pytest.raises(AskError, match="isn't a service class"):
+                await ask(wanted)
+        for kind in (5, "TestClient", int | str):
+            with pytest.raises(AskError, match="the second argument isn't a class"):
+                await ask("asks", kind)
+        with pytest.raises(AskError, match="the fixture's value is a TestClient"):
+            await ask("asks", int)
+    """,
+    )
+    result.assert_outcomes(passed=7)

@@ -2,7 +2,7 @@
 
 The first of these that applies: `Annotated[T, Fixture("name")]`; T is a service class; T is a Protocol that exactly one
 service provides; the fixture with the field's name. A field with a default and no such fixture is configuration, and
-`field(init=False)` is state.
+`field(init=False)` is state. `T | None` means the same as T.
 
 Does not get the values, and does not know which fixtures exist: the caller, who does, decides whether a field with a
 default is configuration.
@@ -17,14 +17,14 @@ from typing_extensions import is_protocol
 
 from looprig.declare.annotations import parameters_of
 from looprig.declare.fields_meta import is_config
-from looprig.declare.hints import UNRESOLVED, hints_of
+from looprig.declare.hints import UNRESOLVED, hints_of, is_union, without_none
 from looprig.declare.proxy import Through, declared_before, kind_of_proxy, misplaced, proxied_service, proxy_named
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.declare.values import TEXT, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 
-__all__ = ["Fixture", "Source", "find_cycle", "resolve_fields", "service_of"]
+__all__ = ["Fixture", "Source", "check_generic", "find_cycle", "resolve_fields", "service_of"]
 
 
 @final
@@ -73,6 +73,7 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
     # Go by the constructor: it leaves out state (`init=False`) and includes an InitVar, which isn't a field.
     declared: dict[str, dataclasses.Field[Any]] = getattr(spec.cls, "__dataclass_fields__", {})
     sources: list[Source] = []
+    check_generic(hints.items(), spec.party)
     for parameter in parameters_of(spec.cls).values():
         field = declared.get(parameter.name)
         if field is None:
@@ -102,6 +103,7 @@ def _resolve(
     service = service_of(base)
     if fixture is not None:
         return Source(name, None, fixture.name, required=True, expected=service)
+    _check_one(base, _party(spec, name))
     if service is None:
         proxied, kind = service_of(proxied_service(base)), kind_of_proxy(base)
         if proxied is not None and kind is not None:
@@ -129,13 +131,56 @@ def _unwrapped(hint: Any, party: tuple[str, Location]) -> tuple[Any, Fixture | N
         raise hint
     if isinstance(hint, dataclasses.InitVar):
         hint = cast("Any", hint).type
+    hint = without_none(hint)
     if typing.get_origin(hint) is typing.Annotated:
         base, *extras = typing.get_args(hint)
         if (error := misplaced(f"Field {party[0]}", extras, party)) is not None:
             raise error
         fixture = next((extra for extra in extras if isinstance(extra, Fixture)), None)
-        return base, fixture, next((extra for extra in extras if isinstance(extra, Through)), None)
+        return without_none(base), fixture, next((extra for extra in extras if isinstance(extra, Through)), None)
     return hint, None, None
+
+
+def _check_one(annotation: Any, party: tuple[str, Location]) -> None:
+    """Refuse a union of services: any of them would fit, and a default would take their place."""
+    services = [service_of(member) for member in typing.get_args(annotation)] if is_union(annotation) else []
+    found = [service for service in services if service is not None]
+    if len(found) > 1:
+        names = [service.cls.__qualname__ for service in found]
+        raise DeclarationError(
+            f"{party[0]} may be any of several services: {' or '.join(names)}.",
+            [party, *(service.party for service in found)],
+            "Annotate it with one of them, with a Protocol that one of them provides, or with Annotated[..., "
+            'Fixture("name")] for a fixture that chooses.',
+            "declaration",
+            party[0].rpartition(".")[2],
+        )
+
+
+def check_generic(annotations: Iterable[tuple[str, Any]], party: tuple[str, Location]) -> None:
+    """Refuse a generic service that is used for several types in one place: there is one instance of it.
+
+    Raises:
+        DeclarationError: there is such a service.
+    """
+    seen: dict[ServiceKey, tuple[str, Any]] = {}
+    for name, annotation in annotations:
+        wanted = without_none(annotation)
+        if typing.get_origin(wanted) is typing.Annotated:
+            wanted = without_none(typing.get_args(wanted)[0])
+        service = service_of(wanted)
+        if service is None or not typing.get_args(wanted):
+            continue
+        other, first = seen.setdefault(service.key, (name, wanted))
+        if first != wanted:
+            cls = service.cls.__qualname__
+            raise DeclarationError(
+                f"{party[0]} takes {cls} for several types, as {other} and as {name}, but both are the same instance.",
+                [party, service.party],
+                f"Declare a service for each type: @service_fixture on `class Users({cls}[User])`.",
+                "declaration",
+                name,
+            )
 
 
 def _provider(spec: ServiceSpec, field: str, wanted: Any, services: Iterable[ServiceSpec]) -> ServiceSpec | None:

@@ -12,14 +12,14 @@ Invariants:
 
 import sys
 import typing
-from types import FunctionType
+from types import FunctionType, NoneType, UnionType
 from typing import Any, Final, ForwardRef, TypeVar
 
 from looprig.declare.annotations import annotations_of
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 
-__all__ = ["UNRESOLVED", "hints_of", "namespace_of"]
+__all__ = ["UNRESOLVED", "hints_of", "is_union", "namespace_of", "without_none"]
 
 UNRESOLVED: Final = object()
 """The type of a field whose annotation names something that does not exist at run time."""
@@ -49,11 +49,25 @@ def _evaluated(hint: Any, base: type) -> Any:
             return DeclarationError(error.what, [(base.__qualname__, location_of(base))], error.fix)
         except Exception:  # noqa: BLE001 - a name that only checkers know, or not a type at all
             return UNRESOLVED
+    if is_union(hint):  # Optional["Rest"]
+        members = [_evaluated(member, base) for member in typing.get_args(hint)]
+        return UNRESOLVED if UNRESOLVED in members else typing.Union[tuple(members)]  # noqa: UP007 - made of values
     if typing.get_origin(hint) is typing.Annotated:
         inner, *extras = typing.get_args(hint)
         if isinstance(inner, ForwardRef) and (found := _evaluated(inner, base)) is not UNRESOLVED:
             return typing.Annotated[(found, *extras)]
     return hint
+
+
+def is_union(hint: Any) -> bool:
+    """Return whether a type is a union, such as `Rest | None`."""
+    return typing.get_origin(hint) in {typing.Union, UnionType}
+
+
+def without_none(hint: Any) -> Any:
+    """Return `Rest` for `Rest | None`, and any other type as it is."""
+    members = [member for member in typing.get_args(hint) if member is not NoneType] if is_union(hint) else []
+    return members[0] if len(members) == 1 else hint
 
 
 def namespace_of(base: type) -> dict[str, Any]:
@@ -83,4 +97,5 @@ def _bindings(cls: type) -> dict[Any, dict[Any, Any]]:
 def _substituted(hint: Any, bound: dict[Any, Any]) -> Any:
     if isinstance(hint, TypeVar):
         return bound.get(hint, hint if hint.__bound__ is None else hint.__bound__)
-    return hint
+    inner = without_none(hint)
+    return hint if inner is hint else typing.Optional[_substituted(inner, bound)]  # noqa: UP045 - made of a value

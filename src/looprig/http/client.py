@@ -19,7 +19,21 @@ from typing import ClassVar, Final, Generic, Protocol, Self, cast, final
 
 from typing_extensions import TypeForm, TypeVar, Unpack
 
+from looprig.declare.values import DURATION, check_values
 from looprig.exceptions import LooprigError
+from looprig.http.checks import (
+    ADDRESS,
+    DECODER,
+    FORM,
+    HEADERS,
+    METHOD,
+    PROTOCOLS,
+    QUERY,
+    SERVICE,
+    STATUS,
+    check_options,
+    check_path,
+)
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
@@ -58,7 +72,8 @@ class TestClient(Generic[_ServiceT]):
     - `params`, `headers`, `cookies`, `json`, `data`, `timeout`, `allow_redirects`: see `RequestOptions`.
 
     Raises `UnexpectedResponseError`, an `AssertionError` that shows request, status and body, if the response is not as
-    expected, `TimeoutError`, and aiohttp's `ClientError` if the connection fails.
+    expected, `TimeoutError`, aiohttp's `ClientError` if the connection fails, and `DeclarationError` for a wrong
+    argument, before anything is sent.
 
         async with TestClient(rest) as api:
             users = await api.get("/users", into=list[User], status=200)
@@ -79,6 +94,16 @@ class TestClient(Generic[_ServiceT]):
         timeout: float = 30.0,
         decoder: Decoder = DEFAULT_DECODER,
     ) -> None:
+        check_values(
+            "TestClient",
+            [
+                ("service", service, SERVICE),
+                ("url", url, ADDRESS),
+                ("headers", headers, HEADERS.or_none()),
+                ("timeout", timeout, DURATION),
+                ("decoder", decoder, DECODER),
+            ],
+        )
         self.service: Final = service
         self._decoder = decoder
         self._headers = dict(headers or {})
@@ -108,7 +133,23 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a request with any method. See the class for its arguments, result and errors."""
-        response = await self._opened().request(method, path, options)
+        return await self._send("request", method, path, into, status, options)
+
+    async def _send(  # noqa: PLR0917 - for the verbs alone
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        into: TypeForm[_T],
+        status: int | Collection[int] | None,
+        options: RequestOptions,
+    ) -> _T:
+        name = f"TestClient.{verb}"
+        check_values(name, [("method", method, METHOD), ("into", into, FORM), ("status", status, STATUS.or_none())])
+        check_options(name, options)
+        session = self._opened()
+        check_path(name, path, session.url)
+        response = await session.request(method, path, options, name)
         whole = cast("object", into) is Response
         expected = _SUCCESS if status is None and not whole else status
         if expected is not None:
@@ -124,7 +165,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a GET request."""
-        return await self.request("GET", path, into=into, status=status, **options)
+        return await self._send("get", "GET", path, into, status, options)
 
     async def post(
         self,
@@ -135,7 +176,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a POST request."""
-        return await self.request("POST", path, into=into, status=status, **options)
+        return await self._send("post", "POST", path, into, status, options)
 
     async def put(
         self,
@@ -146,7 +187,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a PUT request."""
-        return await self.request("PUT", path, into=into, status=status, **options)
+        return await self._send("put", "PUT", path, into, status, options)
 
     async def patch(
         self,
@@ -157,7 +198,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a PATCH request."""
-        return await self.request("PATCH", path, into=into, status=status, **options)
+        return await self._send("patch", "PATCH", path, into, status, options)
 
     async def delete(
         self,
@@ -168,7 +209,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send a DELETE request."""
-        return await self.request("DELETE", path, into=into, status=status, **options)
+        return await self._send("delete", "DELETE", path, into, status, options)
 
     async def head(
         self,
@@ -178,7 +219,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> Response:
         """Send a HEAD request. Its response has no body to decode. Follows redirects, like the other verbs."""
-        return await self.request("HEAD", path, status=status, **options)
+        return await self._send("head", "HEAD", path, Response, status, options)
 
     async def options(
         self,
@@ -189,7 +230,7 @@ class TestClient(Generic[_ServiceT]):
         **options: Unpack[RequestOptions],
     ) -> _T:
         """Send an OPTIONS request."""
-        return await self.request("OPTIONS", path, into=into, status=status, **options)
+        return await self._send("options", "OPTIONS", path, into, status, options)
 
     def ws(
         self,
@@ -208,6 +249,17 @@ class TestClient(Generic[_ServiceT]):
                 await chat.send_json(Join(room="a"))
                 assert await chat.receive(into=Joined) == Joined(room="a")
         """
+        name = "TestClient.ws"
+        check_values(
+            name,
+            [
+                ("params", params, QUERY.or_none()),
+                ("headers", headers, HEADERS.or_none()),
+                ("protocols", protocols, PROTOCOLS),
+                ("timeout", timeout, DURATION.or_none()),
+            ],
+        )
+        check_path(name, path, self._base_url())
         limit = self._timeout if timeout is None else timeout
         return self._websocket(path, params or {}, headers or {}, protocols, limit)
 

@@ -22,32 +22,39 @@ __all__ = ["Connections"]
 
 _IDLE: Final = 1.0
 """Seconds after which an idle connection is not used again. Servers keep idle connections for longer."""
-_STILL: Final = 0.02
-"""Seconds since the last client began. In less time, no service closes an idle connection."""
-_ROUNDS: Final = 2
-"""Number of iterations the loop needs to notice that a connection was closed while the loop was stopped."""
+_ROUNDS: Final = 6
+"""Number of iterations of the loop in which a service on it closes what it wants to, and the client notices.
+
+The service's timer, its close, the end of its socket and the client's view of it each take one.
+"""
 
 
 @final
 class Connections:
     """A pool of connections, opened on `loop` as they are needed. `tls` is the context for a service that speaks TLS.
 
-    Raises `ExtraMissingError` if aiohttp isn't installed.
+    Their number has no limit: a test may need them all at once. Raises `ExtraMissingError` if aiohttp isn't installed.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None) -> None:
         import_extra("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
         self.loop: Final = loop
-        self.connector: Final = aiohttp.TCPConnector(loop=loop, ssl=tls or True, keepalive_timeout=_IDLE)
-        self._used: float | None = None
+        self.connector: Final = aiohttp.TCPConnector(
+            loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0
+        )
+        self._are_fresh = True
 
     async def settle(self) -> None:
-        """Let the loop notice connections that were closed while it was stopped, before a client's first request."""
-        now = self.loop.time()
-        if self._used is not None and now - self._used > _STILL:
-            for _ in range(_ROUNDS):
-                await asyncio.sleep(0)
-        self._used = now
+        """Let the loop notice connections that the service has closed. Call it before each request.
+
+        The loop stands still between tests, and while code in a test blocks it. aiohttp would send the request over
+        such a connection, and fail, or send it a second time.
+        """
+        if self._are_fresh:  # none is open yet
+            self._are_fresh = False
+            return
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -5,9 +5,11 @@ client's own service, on every path, until the client closes.
 """
 
 from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from looprig._extras import LazyModule
+from looprig.declare.values import check_values
+from looprig.http.checks import COOKIE, COOKIE_NAME
 
 if TYPE_CHECKING:
     import aiohttp
@@ -17,6 +19,8 @@ else:
     yarl = LazyModule("yarl", extra="aiohttp", needed_for="looprig.TestClient")
 
 __all__ = ["Cookies"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 
 @final
@@ -34,6 +38,7 @@ class Cookies(MutableMapping[str, str]):
         return self._values()[name]
 
     def __setitem__(self, name: str, value: str) -> None:
+        check_values("TestClient.cookies", [("name", name, COOKIE_NAME), ("value", value, COOKIE)])
         self._jar.update_cookies({name: value}, self._url.with_path("/"))
 
     def __delitem__(self, name: str) -> None:

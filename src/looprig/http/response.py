@@ -16,7 +16,9 @@ from typing import Any, Final, TypeVar, cast, final
 
 from typing_extensions import TypeForm
 
+from looprig.declare.values import check_values
 from looprig.exceptions import LooprigError, UnexpectedResponseError
+from looprig.http.checks import DECODER, FORM, STATUS
 from looprig.http.decode import DEFAULT_DECODER, Decoder, form_name
 from looprig.http.headers import Headers
 
@@ -99,6 +101,7 @@ class Response:
         Raises `UnexpectedResponseError` if the body does not fit the type, `ExtraMissingError` if the library that
         decodes it isn't installed, and `LooprigError` for a type that the library does not support.
         """
+        check_values("Response.decode", [("into", into, FORM), ("decoder", decoder, DECODER)])
         if not self.body and form_name(into) == "None":
             return cast("_T", None)
         try:
@@ -118,6 +121,7 @@ class Response:
 
         Raises `UnexpectedResponseError` otherwise.
         """
+        check_values("Response.expect", [("status", status, STATUS)])
         if self.status == status if isinstance(status, int) else self.status in status:
             return self
         raise self.unexpected(f"expected {expected_statuses(status)}.")

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from looprig._extras import LazyModule
 from looprig.exceptions import UnexpectedResponseError
+from looprig.http.checks import encoded
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
-from looprig.http.decode import encode_json
 from looprig.http.headers import Headers
 from looprig.http.response import Request, Response
 from looprig.http.websocket import Connection, within
@@ -56,9 +56,8 @@ class Session:
         import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
 
         self._connections = connections
-        self._is_fresh = True
         self._timeout = timeout
-        self._url = url.rstrip("/")
+        self.url: Final = url.rstrip("/")
         # `unsafe=True` keeps cookies of IP addresses such as 127.0.0.1.
         jar = aiohttp.CookieJar(unsafe=True, loop=connections.loop)
         self._session = aiohttp.ClientSession(
@@ -71,32 +70,22 @@ class Session:
         # aiohttp resends a request whose connection broke, which may hide the very thing under test. Its own test
         # client turns that off in the same way.
         setattr(self._session, "_retry_connection", False)  # noqa: B010 - type checkers reject the private name
-        self.cookies: Cookies = Cookies(jar, yarl.URL(self._url))
+        self.cookies: Cookies = Cookies(jar, yarl.URL(self.url))
 
     def close(self) -> None:
         """Detach the session from the connections. It has nothing else to close."""
         self._session.detach()
 
-    async def _settled(self) -> "aiohttp.ClientSession":
-        if self._is_fresh:
-            self._is_fresh = False
-            await self._connections.settle()
-        return self._session
-
-    async def request(self, method: str, path: str, options: RequestOptions) -> Response:
-        """Send one request, and return its response when it was read to its end."""
-        if unknown := options.keys() - RequestOptions.__annotations__.keys():
-            raise TypeError(
-                f"a request takes no {', '.join(sorted(unknown))}: see looprig.TestClient for what it takes"
-            )
+    async def request(self, method: str, path: str, options: RequestOptions, name: str = "request") -> Response:
+        """Send one request, and return its response when it was read to its end. `name` is for errors."""
         url = self.url_of(path)
         limit = options.get("timeout", self._timeout)
-        sent, body = _body(options)
+        sent, body = _body(options, name)
         clock = Timeout(limit)
         try:
             async with clock:
-                session = await self._settled()
-                asking = session.request(
+                await self._connections.settle()
+                asking = self._session.request(
                     method,
                     url,
                     params=options.get("params"),
@@ -138,8 +127,8 @@ class Session:
         url = self.url_of(path)
         try:
             async with within(limit, f"{url}: no websocket within {limit} s."):
-                session = await self._settled()
-                opened = await session.ws_connect(url, params=params, headers=headers, protocols=protocols)
+                await self._connections.settle()
+                opened = await self._session.ws_connect(url, params=params, headers=headers, protocols=protocols)
         except aiohttp.WSServerHandshakeError as error:
             answered = f"answered {error.status}: {error.message}"
             raise UnexpectedResponseError(
@@ -151,19 +140,17 @@ class Session:
         """Append a path to the base URL. An absolute URL is returned as it is."""
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
-        return f"{self._url}/{path.removeprefix('/')}" if path else self._url
+        return f"{self.url}/{path.removeprefix('/')}" if path else self.url
 
 
-def _body(options: RequestOptions) -> tuple[dict[str, Any], bytes | None]:
+def _body(options: RequestOptions, name: str) -> tuple[dict[str, Any], bytes | None]:
     """Return the arguments for aiohttp that hold headers and body, and the body in a form that errors can show."""
     headers = dict(options.get("headers", {}))
     if "json" in options:
-        if "data" in options:
-            raise TypeError("a request has only one body: pass json= or data=, not both")
-        encoded = encode_json(options["json"])
+        body = encoded(name, options["json"])
         if not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
-        return {"headers": headers, "data": encoded}, encoded
+        return {"headers": headers, "data": body}, body
     data = options.get("data")
     return {"headers": headers, "data": data}, _shown(data)
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from typing_extensions import TypeForm, TypeVar
 
+from looprig.declare.values import check_values
 from looprig.exceptions import LooprigError, UnexpectedResponseError
-from looprig.http.decode import DEFAULT_DECODER, Decoder, encode_json, form_name
+from looprig.http.checks import CLOSE_CODE, FORM, MESSAGE, REASON, encoded
+from looprig.http.decode import DEFAULT_DECODER, Decoder, form_name
 from looprig.runtime.clock import Timeout
 
 if TYPE_CHECKING:
@@ -96,6 +98,10 @@ class WebSocket:
 
     async def send(self, message: str | bytes) -> None:
         """Send a text or a binary message."""
+        check_values("WebSocket.send", [("message", message, MESSAGE)])
+        await self._send(message)
+
+    async def _send(self, message: str | bytes) -> None:
         async with self._limit("to send a message"):
             if isinstance(message, str):
                 await self._connection.send_str(message)
@@ -104,7 +110,7 @@ class WebSocket:
 
     async def send_json(self, value: object) -> None:
         """Send a value as JSON in a text message: plain data, Structs, dataclasses, pydantic models."""
-        await self.send(encode_json(value).decode())
+        await self._send(encoded("WebSocket.send_json", value).decode())
 
     async def receive(
         self,
@@ -116,6 +122,7 @@ class WebSocket:
         Raises `UnexpectedResponseError` if it can't be decoded or the service closes first, and `TimeoutError`.
         """
         form = cast("object", into)
+        check_values("WebSocket.receive", [("into", form, FORM)])
         message = await self._receive("a message" if form is _RAW else f"a message of {form_name(form)}")
         if form is _RAW:
             return cast("_MessageT", message)
@@ -149,6 +156,7 @@ class WebSocket:
 
     async def close(self, *, code: int = 1000, reason: str = "") -> None:
         """Close from this side. Closing twice is the same as closing once."""
+        check_values("WebSocket.close", [("code", code, CLOSE_CODE), ("reason", reason, REASON)])
         async with self._limit("to close"):
             await self._connection.close(code=code, message=reason.encode())
         self._close = self._close or (self._connection.close_code or _LOST, "")

@@ -6,7 +6,8 @@ fixture up, which may itself run the loop. Then the caller continues.
 
 import asyncio
 from functools import partial
-from typing import Any, Final, TypeVar, overload
+from types import UnionType
+from typing import Any, Final, TypeVar, get_origin, overload
 
 from looprig.exceptions import AskError
 from looprig.location import caller_location
@@ -29,7 +30,8 @@ async def ask(wanted: str, kind: type[S], /) -> S: ...
 async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     """Return the value of a fixture, and set it up first if necessary.
 
-    Request a service by its class, `rest = await ask(Rest)`, and any fixture by its name, `await ask("db")`. With a
+    Request a service by its class, `rest = await ask(Rest)`, and a client or proxy of one by its type,
+    `await ask(TestClient[Rest])`, as parameters of tests do. Request any fixture by its name, `await ask("db")`. With a
     class in addition to the name, `await ask("db", Db)`, the value must be an instance of that class.
 
     The fixture lives as long as its scope says.
@@ -38,6 +40,13 @@ async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
         AskError: the caller isn't an async test or fixture, the fixture lives on another loop, or its value isn't an
             instance of the class.
     """
+    cls = get_origin(kind) or kind
+    if kind is not None and (not isinstance(cls, type) or cls is UnionType):
+        raise AskError(
+            f"ask({wanted!r}, {kind!r}): the second argument isn't a class.",
+            [("ask", caller_location())],
+            f"Pass the class that the value is an instance of: ask({wanted!r}, Db). For any value: ask({wanted!r}).",
+        )
     asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
     for operation in reversed(running.operations):
@@ -46,9 +55,9 @@ async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
             value, carried, live = await operation.put(partial(operation.resolve, wanted))
             operation.needs |= live
             apply_changes(carried)
-            if kind is not None and not isinstance(value, kind):
+            if isinstance(cls, type) and not isinstance(value, cls):
                 raise AskError(
-                    f"ask({wanted!r}, {kind.__qualname__}): the fixture's value is a {type(value).__qualname__}.",
+                    f"ask({wanted!r}, {cls.__qualname__}): the fixture's value is a {type(value).__qualname__}.",
                     [("ask", caller_location())],
                     f"Ask for {type(value).__qualname__}, or for another fixture.",
                 )

@@ -29,7 +29,8 @@ from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
 from looprig.runtime.errors import raise_together, root_of
 from looprig.runtime.host import Host
-from looprig.runtime.operation import GRACE, Limit, Resolver
+from looprig.runtime.limit import Limit
+from looprig.runtime.operation import GRACE, Resolver
 from looprig.runtime.tasks import context_of
 
 __all__ = ["LiveFixture"]

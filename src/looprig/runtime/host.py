@@ -27,7 +27,8 @@ from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
 from looprig.runtime.ending import ended, is_closing, kept, shut_down, where_it_stood
 from looprig.runtime.errors import raise_together
-from looprig.runtime.operation import ROUNDS, Limit, Operation, Resolver, has_more, running
+from looprig.runtime.limit import Limit
+from looprig.runtime.operation import ROUNDS, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
 from looprig.runtime.tasks import STUCK, Party, Spawning, owner_of, party_of, report_errors, tasks_of
 

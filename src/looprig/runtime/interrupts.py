@@ -10,7 +10,8 @@ Invariants:
 3. If the loop is blocked and has not processed the cancellation after `GRACE` seconds, the signal is sent again and
    counts as the second one: CI systems, for example, send only one.
 4. A signal that arrives just before a blocking call is handled too (`arrivals`).
-5. A forked child has the handlers from before, and each signal that it is sent reaches it alone, however soon.
+5. Code that blocks the main thread past its time limit is broken off with SIGINT, which then means only that.
+6. A forked child has the handlers from before, and each signal that it is sent reaches it alone, however soon.
 """
 
 import _thread
@@ -29,6 +30,7 @@ from looprig.runtime.operation import GRACE, Operation, running
 
 __all__ = ["Interrupts"]
 
+__tracebackhide__: Final = True  # the traceback of what is broken off ends where it blocked
 
 _MAIN_THREAD: Final = threading.main_thread().ident
 _DEFAULTS: Final = (signal.SIG_DFL, signal.default_int_handler)
@@ -48,6 +50,7 @@ class Interrupts:
         self._raised = raised
         self._previous: dict[signal.Signals, Any] = {}
         self._arrivals: Final = Arrivals(self._previous.keys())  # a live view of the signals we handle
+        self._late: Callable[[FrameType | None], BaseException | None] | None = None
         self._handler: Final = self._handle  # kept for `is` checks: each access creates a new bound method
 
     def install(self) -> None:
@@ -68,6 +71,15 @@ class Interrupts:
         """Restore the handlers of all signals, and stop listening."""
         self._arrivals.close()
         self.give_back(*self._raised)
+
+    def break_off(self, late: Callable[[FrameType | None], BaseException | None]) -> None:
+        """Interrupt the main thread, from another one, and raise there what `late` returns for the frame it is in.
+
+        Does nothing where SIGINT isn't handled here, and if `late` returns `None`.
+        """
+        if signal.SIGINT in self._raised and _current_handler(signal.SIGINT) is self._handler:
+            self._late = late
+            _send(signal.SIGINT)
 
     @property
     def handled(self) -> Collection[signal.Signals]:
@@ -95,9 +107,14 @@ class Interrupts:
                 if _current_handler(number) is self._handler:
                     signal.signal(number, handler)
 
-    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
         number = signal.Signals(signum)
         self._arrivals.handled()
+        if number is signal.SIGINT and self._late is not None:
+            late, self._late = self._late(frame), None
+            if late is not None:
+                raise late
+            return
         error = self._raised[number]()
         if running.operations:
             operation = running.operations[-1]
@@ -116,14 +133,18 @@ def _insist(operation: Operation, number: signal.Signals) -> None:
         if operation.cause is not None or operation.is_settled:
             return
         _insist(operation, number)
-        if _MAIN_THREAD is not None and hasattr(signal, "pthread_kill"):  # also interrupts a blocking system call
-            signal.pthread_kill(_MAIN_THREAD, number)
-        else:
-            _thread.interrupt_main(number)
+        _send(number)
 
     if operation.insisted < _TIMES:
         operation.insisted += 1
         operation.keep(Alarm(now() + GRACE, send_again))
+
+
+def _send(number: signal.Signals) -> None:
+    if _MAIN_THREAD is not None and hasattr(signal, "pthread_kill"):  # also interrupts a blocking system call
+        signal.pthread_kill(_MAIN_THREAD, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 _TIMES: Final = 3

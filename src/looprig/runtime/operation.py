@@ -14,14 +14,16 @@ import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from threading import local
+from types import FrameType
 from typing import Any, Final, final
 
 from looprig.exceptions import AskError
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.context import Changes
+from looprig.runtime.limit import BLOCKED_FOR, Limit, is_in_a_callback
 from looprig.runtime.stacks import others_of, waits_at
 
-__all__ = ["GRACE", "ROUNDS", "Limit", "Operation", "Resolver", "has_more", "running"]
+__all__ = ["GRACE", "ROUNDS", "Operation", "Resolver", "has_more", "running"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -53,22 +55,6 @@ def has_more(loop: asyncio.AbstractEventLoop, rounds: int) -> bool:
     """Return whether a loop has callbacks left to run, after `rounds` rounds."""
     ready: Any = getattr(loop, "_ready", None)
     return rounds < _BLIND_ROUNDS if ready is None else bool(ready) and rounds < _LAST_ROUNDS
-
-
-@final
-class Limit:
-    """A time limit of `seconds` from now, in real time. `expired` returns the error to raise when it has passed."""
-
-    __slots__ = ("deadline", "expired")
-
-    def __init__(self, seconds: float, expired: Callable[[str], BaseException]) -> None:
-        self.deadline: Final = now() + seconds
-        self.expired: Final = expired
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time has passed."""
-        return now() >= self.deadline
 
 
 @final
@@ -116,7 +102,26 @@ class Operation:
         """Cancel the operation when the time has passed, but not before `at_least` seconds from now."""
         self._limit = limit
         self._deadline = max(limit.deadline, now() + at_least)
-        self._call_at(self._deadline, self._expire)
+        self.keep(Alarm(self._deadline, self._ring))
+
+    def _ring(self) -> None:
+        """Have the loop cancel the target. If it can't, as something blocks it, break that off."""
+        ring_on(self.loop, self._expire)()
+        if self._limit is not None and self._limit.break_off is not None:
+            self.keep(Alarm(now() + BLOCKED_FOR, self._break_off))
+
+    def _break_off(self) -> None:
+        limit = self._limit
+        if limit is None or limit.break_off is None or self.cause is not None or self.is_settled:
+            return
+
+        def late(frame: FrameType | None) -> BaseException | None:
+            is_innermost = bool(running.operations) and running.operations[-1] is self
+            is_blocked = is_innermost and self.cause is None and not self.is_settled and is_in_a_callback(frame)
+            return limit.blocked(self.what) if is_blocked else None
+
+        limit.break_off(late)
+        self.keep(Alarm(now() + GRACE, self._break_off))  # whatever was broken off may go on
 
     def _expire(self) -> None:
         if self.cause is None and not (self.is_settled or self.target.done()):
@@ -133,9 +138,7 @@ class Operation:
         """Return the error of an operation that exceeded its limit while it blocked the loop, or `None`."""
         if self._limit is None or self.cause is not None or now() < self._deadline:
             return None
-        error = self._limit.expired(self.what)
-        error.add_note("It did not wait on the loop: something in it blocked the thread.")
-        return error
+        return self._limit.blocked(self.what)
 
     # Ending before it is done
 

@@ -15,7 +15,7 @@ other module of looprig. `tests/house` compares the code with this list:
 | `_get_all_fixture_defs` | __init__ | lists them; public is only what `--fixtures` prints |
 | `_arg2node2fixturedefs` | __init__ | has their order on one node: looprig's stand behind all others |
 | `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
-| `_autouse` | closures | whether a fixture is around those that a test names |
+| `_autouse` | closures, instances | whether a fixture is around those that a test names |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |
 | `_request` | requests, __init__ | the request of an item, which may ask for every scope |
 | `_pyfuncitem` | requests | the item of a request; `node` is that of the fixture's scope |
@@ -26,7 +26,7 @@ other module of looprig. `tests/house` compares the code with this list:
 | `_file` | terminal | where the terminal writer writes to |
 
 Without an underscore, but undocumented: `callspec` of items; `cached_result`, `cache_key`, `execute`, `finish` and
-`node` of definitions; `getfixturedefs` of the fixture manager.
+`node` of definitions, and how one is made; `getfixturedefs` of the fixture manager.
 """
 
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false

@@ -17,6 +17,7 @@ from looprig.pytest_plugin._compat.scopes import scope_of
 __all__ = [
     "Closure",
     "argument_names",
+    "closure_below",
     "closure_key",
     "closure_of",
     "complete",
@@ -26,6 +27,7 @@ __all__ = [
     "insert_fixture_name",
     "make_plain",
     "plain_function",
+    "replace_definitions",
 ]
 
 
@@ -150,18 +152,31 @@ def complete(item: pytest.Function) -> None:
     names = item.fixturenames
     if all(name in known.definitions or name == "request" for name in names):
         return  # the usual case
-    found: dict[str, Sequence[Definition]] = dict(known.definitions)
-    added = tuple(name for name in names if name not in found and visible_definitions(name, item))
-    wanted = list(added)
+    added = tuple(name for name in names if name not in known.definitions and visible_definitions(name, item))
+    found = _with_all_below(item, known, added)
+    whole = Closure(known.arguments, (*known.initial, *added), names, found)
+    below = (name for _, name, _ in whole._walk(added, None) if name)
+    whole.names = tuple(dict.fromkeys((*names, *below)))
+    item.stash[_CLOSURE] = whole
+
+
+def closure_below(item: pytest.Function, name: str) -> Closure:
+    """Return the closure of one name that an item requests at run time."""
+    found = _with_all_below(item, closure_of(item), [name])
+    below = Closure((), (name,), (), found)
+    return Closure((), (name,), tuple(dict.fromkeys(each for _, each, _ in below._walk((name,), None) if each)), found)
+
+
+def _with_all_below(item: pytest.Function, known: Closure, names: Iterable[str]) -> dict[str, Sequence[Definition]]:
+    """Return the definitions of a closure, with those of more names and of all that these need."""
+    found = dict(known.definitions)
+    wanted = list(names)
     while wanted:
         name = wanted.pop()
         if name not in found and (seen := visible_definitions(name, item)):
             found[name] = seen
             wanted += [needed for definition in seen for needed in definition.argnames]
-    whole = Closure(known.arguments, (*known.initial, *added), names, found)
-    below = (name for _, name, _ in whole._walk(added, None) if name)
-    whole.names = tuple(dict.fromkeys((*names, *below)))
-    item.stash[_CLOSURE] = whole
+    return found
 
 
 def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
@@ -197,6 +212,19 @@ def drop_autouse(item: pytest.Function, is_unwanted: Callable[[Definition], bool
         reached = {name for _, name, _ in known._walk(kept, None)}
         item.fixturenames[:] = [name for name in known.names if name in reached]
         item.stash[_CLOSURE] = Closure(known.arguments, kept, item.fixturenames, known.definitions)
+
+
+def replace_definitions(
+    item: pytest.Function, replaced: Mapping[Definition, Definition], closure: Closure | None = None
+) -> None:
+    """Put other definitions in the place of some that an item uses, or that it will use with a closure below.
+
+    Items of one parametrized function share them.
+    """
+    by_name = item._fixtureinfo.name2fixturedefs
+    known = by_name if closure is None else closure.definitions
+    for name in {definition.argname for definition in replaced}:
+        by_name[name] = [replaced.get(definition, definition) for definition in known[name]]
 
 
 def plain_function(item: pytest.Function) -> pytest.Function:

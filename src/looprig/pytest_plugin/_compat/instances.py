@@ -1,8 +1,10 @@
 """Instances of fixtures that are alive: pytest keeps one for each definition, in its `cached_result`.
 
-Nothing underscored is touched, but pytest documents neither `cached_result` and `cache_key` nor that `execute` and
-`finish` may be replaced on one definition. No hook is called where pytest answers from its cache.
+pytest documents neither `cached_result` and `cache_key` nor that `execute` and `finish` may be replaced on one
+definition. No hook is called where pytest answers from its cache.
 """
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,8 +12,18 @@ from typing import Any, cast
 import pytest
 
 from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.parameters import parameter_values
 
-__all__ = ["cached_value", "forget", "guard", "is_cached", "make_dynamic", "poison"]
+__all__ = [
+    "cached_value",
+    "copied_definition",
+    "forget",
+    "guard",
+    "is_cached",
+    "is_cached_for",
+    "make_dynamic",
+    "poison",
+]
 
 
 def is_cached(definition: Definition) -> bool:
@@ -19,10 +31,37 @@ def is_cached(definition: Definition) -> bool:
     return definition.cached_result is not None and definition.cached_result[2] is None
 
 
+def is_cached_for(definition: Definition, item: pytest.Function) -> bool:
+    """Return whether the instance that is alive now is the one for an item, and not for another parameter."""
+    parameters = parameter_values(item)
+    return is_cached(definition) and (
+        definition.argname not in parameters
+        or (definition.cached_result is not None and definition.cached_result[1] is parameters[definition.argname])
+    )
+
+
 def cached_value(definition: Definition) -> Any:
     """Return the value of a fixture that is alive now."""
     assert definition.cached_result is not None
     return definition.cached_result[0]
+
+
+def copied_definition(definition: Definition, function: Callable[..., Any], session: pytest.Session) -> Definition:
+    """Return a definition with another function, and with instances of its own, that is registered nowhere."""
+    make = cast("Any", pytest.FixtureDef)
+    made: Definition = make(
+        config=session.config,
+        baseid=None,
+        argname=definition.argname,
+        func=function,
+        scope=definition.scope,
+        params=definition.params,
+        ids=definition.ids,
+        node=session if definition.node is None else definition.node,
+        _autouse=definition._autouse,
+        _ispytest=True,
+    )
+    return made
 
 
 def poison(definition: Definition, error: BaseException) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Final
 
+from looprig.pytest_plugin.checks.configuration import unreachable_configuration
 from looprig.pytest_plugin.checks.declarations import broken_declarations, late_providers
 from looprig.pytest_plugin.checks.existence import missing_fixtures, misunderstood_names
 from looprig.pytest_plugin.checks.item_errors import Found
@@ -24,6 +25,7 @@ Check = Callable[[Collected], Found]
 
 CHECKS: Final[tuple[Check, ...]] = (
     wrong_services,
+    unreachable_configuration,
     unawaited_functions,
     loops_of_test_cases,
     mixed_owners,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from looprig.declare.fields import Source
+from looprig.declare.fields import Source, check_generic
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
@@ -46,6 +46,10 @@ def _of_test(registry: Registry, item: pytest.Function) -> Iterator[LooprigError
     if annotations:
         yield from _unanswered(annotations, item)
         yield from _of_annotations(registry, annotations, function, item)
+        try:
+            check_generic(annotations, (item.originalname or item.name, location_of(function)))
+        except DeclarationError as error:
+            yield error
     if registry.asked:
         yield from _mixed_up(registry, function, item.name, item)
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, final
 
 from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import service_of
+from looprig.declare.hints import without_none
 from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, proxied_service
 from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import DeclarationError
@@ -139,6 +140,7 @@ def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
     """
     if isinstance(annotation, DeclarationError):
         raise annotation
+    annotation = without_none(annotation)
     extras = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is typing.Annotated else ()
     annotation, through = unwrapped(annotation)
     client = is_client(annotation)
@@ -155,11 +157,12 @@ def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
 
 
 def unwrapped(annotation: Any) -> tuple[Any, Through | None]:
-    """Return an annotation without `Annotated`, and the `Through` that was in it."""
+    """Return an annotation without `Annotated` and `| None`, and the `Through` that was in it."""
+    annotation = without_none(annotation)
     if typing.get_origin(annotation) is not typing.Annotated:
         return annotation, None
     annotation, *extras = typing.get_args(annotation)
-    return annotation, next((extra for extra in extras if isinstance(extra, Through)), None)
+    return without_none(annotation), next((extra for extra in extras if isinstance(extra, Through)), None)
 
 
 def is_client(annotation: Any) -> bool:

@@ -17,6 +17,7 @@ import pytest
 
 from looprig.aiomisc.dialect import PLUGIN, PREDECESSORS, Dialect
 from looprig.pytest_plugin._compat import fixture_functions
+from looprig.pytest_plugin.collection.configuration import configured_by
 from looprig.pytest_plugin.collection.parameters import Parameters
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.configs import Configs
@@ -93,6 +94,12 @@ class Collection:
         self._see(collector)
         if self.parameters.may_answer(obj) and collector.istestfunction(obj, name):
             self.parameters.answer_test(obj, collector)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, object, object]:
+        """Give services the values of tests that are parametrized over their configuration."""
+        with configured_by(self.registry, metafunc):
+            return (yield)
 
 
 def _dialect_of(config: pytest.Config) -> Dialect:

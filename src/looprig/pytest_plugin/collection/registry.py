@@ -22,10 +22,9 @@ import pytest
 from looprig.declare.fields import Source, find_cycle, resolve_fields
 from looprig.declare.proxy import ProxyKind
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
-from looprig.exceptions import AskError
-from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.instances import copied_definition
 from looprig.pytest_plugin.collection.annotations import Annotations, Target
 from looprig.pytest_plugin.collection.functions import (
     RunningServices,
@@ -54,6 +53,8 @@ class Registry:
         self._holders: dict[str, list[Any]] = {}
         self._optional: dict[str, list[ServiceSpec]] = {}
         self._variants: set[tuple[str, Any]] = set()
+        # What stands for a definition in tests that are parametrized over configuration.
+        self._configured: dict[tuple[Definition, frozenset[str], frozenset[Definition]], Definition] = {}
         self._seen: set[type] = set()
         self._implicit_proxies: dict[tuple[ServiceKey, ProxyKind], ServiceSpec] = {}
         self.annotations: Final = Annotations()
@@ -108,13 +109,17 @@ class Registry:
         if (name, node) in self._variants:
             return
         self._variants.add((name, node))
+        _register(name, self._function(spec, lambda fixture: _is_answered(fixture, node)), node, spec.scope)
+
+    def _function(self, spec: ServiceSpec, is_answered: Callable[[str], bool]) -> Any:
+        """Return the fixture function of a service; `is_answered` tells which fields with a default have a fixture."""
         arguments = {
             source.field: self._names[source.service.key] if source.service is not None else source.fixture
             for source in self.sources(spec)
-            if not source.config and (source.required or _is_answered(source.fixture, node))
+            if not source.config and (source.required or is_answered(source.fixture))
         }
         routed = {source.field for source in self.sources(spec) if source.routed}
-        _register(name, service_function(spec, arguments, routed, self._running), node, spec.scope)
+        return service_function(spec, arguments, routed, self._running)
 
     def note_fixtures(self, names: set[str], node: Any) -> None:
         """Note that fixtures of these names are on a node: they answer fields that have a default elsewhere."""
@@ -170,6 +175,29 @@ class Registry:
         if sources is None:
             sources = self._sources[spec.key] = resolve_fields(spec, self.living_services)
         return sources
+
+    def open_fields(self, definition: Definition) -> list[str]:
+        """Return the fields of a service that are configuration because no fixture answers them."""
+        spec = self.spec(definition)
+        return [
+            source.field
+            for source in (() if spec is None else self.sources(spec))
+            if not (source.required or source.config or source.fixture in definition.argnames)
+        ]
+
+    def configured(self, definition: Definition, fields: frozenset[str], needs: frozenset[Definition]) -> Definition:
+        """Return what stands for a definition in tests that give values to `fields`, or to those of what it `needs`."""
+        key = definition, fields, needs
+        made = self._configured.get(key)
+        if made is None:
+            function = definition.func
+            if fields:
+                answered = fields.union(definition.argnames)
+                function = self._function(self.services[definition.argname], answered.__contains__)
+            made = self._configured[key] = copied_definition(definition, function, self._session)
+            if definition in self.implied:
+                self.implied.add(made)
+        return made
 
     def services_of(self, spec: ServiceSpec) -> list[ServiceSpec]:
         """Return the services that a service takes."""
@@ -235,31 +263,29 @@ class Registry:
     def label(self, definition: Definition) -> str:
         """Return what people call a fixture: the class of a service, the name of anything else."""
         spec = self.spec(definition)
-        return definition.argname if spec is None else spec.cls.__qualname__
+        if spec is not None:
+            return spec.cls.__qualname__
+        is_nameless = definition.argname.startswith(_PREFIX)
+        return str(self.target(definition)) if is_nameless else definition.argname
 
     def public_name(self, definition: Definition) -> str:
         """Return what people write to request a fixture."""
         spec = self.spec(definition)
         return definition.argname if spec is None else spec.name
 
-    def name_of(self, wanted: Any) -> str:
-        """Return the fixture that `ask` means, by its name or by a service class.
+    def name_for(self, target: Target) -> str:
+        """Return the fixture that answers a request at run time for a service, a client or what is behind a proxy.
 
         Raises:
-            AskError: it is neither.
             DeclarationError: the service's fields cannot be resolved.
         """
-        if isinstance(wanted, str):
-            return wanted
-        spec = spec_of(wanted)
-        if spec is None:
-            shown = getattr(wanted, "__qualname__", repr(wanted))
-            raise AskError(
-                f"ask({shown}): that isn't a service class.",
-                [(shown, location_of(wanted))],
-                "Ask for a class that is decorated with @service_fixture, or for a fixture by its name.",
-            )
-        return self.fixture_of(spec, self._session)
+        fixture = self.fixture_of(target.fixture, self._session)
+        if not target.client and target.through is None:
+            return fixture
+        name = fixture + ("_client" if target.client else "") + ("" if target.through is None else "_routed")
+        if not visible_definitions(name, self._session):
+            self.add_alias(name, target, self._session)
+        return name
 
 
 def plain(function: Any) -> Any:

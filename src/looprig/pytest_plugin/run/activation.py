@@ -25,6 +25,7 @@ from looprig.pytest_plugin.run.host_factory import HostFactory
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
+from looprig.pytest_plugin.run.standstill import Standstill
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
 from looprig.runtime.interrupts import Interrupts
@@ -58,7 +59,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     config.add_cleanup(interrupts.uninstall)
 
     settings, registry = loops.settings, loops.registry
-    limits = Limits(settings, options)
+    limits = Limits(settings, options, interrupts, Standstill(registry).hint)
     hosts = Hosts(loops, HostFactory(settings, options), limits)
     admission = Admission(hosts, loops)
     contexts = Contexts()
@@ -81,6 +82,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         async_fixtures=async_fixtures,
         contexts=contexts,
         dependencies=dependencies,
+        limits=limits,
         requests=requests,
     )
     fixtures = FixtureSetup(

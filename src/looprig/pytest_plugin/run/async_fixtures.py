@@ -15,7 +15,7 @@ import pytest
 
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item
-from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cached
+from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cached, is_cached_for
 from looprig.pytest_plugin._compat.scopes import scope_of, scope_place
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.run.admission import Admission
@@ -156,7 +156,7 @@ class AsyncFixtures:
                 continue
             node = scope_place(item, scope_of(other), other)
             needed = [definitions_in_item(item, name)[-1:] for name in other.argnames]
-            if (other, node) in self._begun or not all(d and is_cached(d[0]) for d in needed):
+            if (other, node) in self._begun or not all(d and is_cached_for(d[0], item) for d in needed):
                 continue
             kwargs = {d[0].argname: cached_value(d[0]) for d in needed}
             facts = self._dependencies.facts.get(other) or self._dependencies.look_up(other)

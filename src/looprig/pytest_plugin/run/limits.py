@@ -1,10 +1,12 @@
 """Time limits: each phase of a test (set-up, call, teardown) has the same number of seconds.
 
-Does not cancel anything (operations do, see `looprig.runtime.operation`).
+Does not cancel anything (operations do, see `looprig.runtime.operation`). `hint` knows why code may block.
 
 Invariant: outside of a test's phases there is no limit.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import final
 
 import pytest
@@ -14,7 +16,9 @@ from looprig.location import location_of
 from looprig.pytest_plugin.loops.settings import LoopSettings
 from looprig.pytest_plugin.markers import timeout_of
 from looprig.pytest_plugin.options import Options
-from looprig.runtime.operation import Limit
+from looprig.runtime.interrupts import Interrupts
+from looprig.runtime.limit import Limit, LimitOnSyncCode
+from looprig.runtime.operation import running
 
 __all__ = ["Limits"]
 
@@ -23,7 +27,15 @@ __all__ = ["Limits"]
 class Limits:
     """The limit of the phase that runs, and the seconds that each phase of the current test has."""
 
-    def __init__(self, settings: LoopSettings, options: Options) -> None:
+    def __init__(
+        self,
+        settings: LoopSettings,
+        options: Options,
+        interrupts: Interrupts,
+        hint: Callable[[pytest.Item], str],
+    ) -> None:
+        self._hint = hint
+        self._interrupts = interrupts
         self._settings = settings
         self._options = options
         self._nearest: tuple[pytest.Collector | None, float | None] = (None, None)
@@ -63,7 +75,14 @@ class Limits:
                 "what it waits for.",
             )
 
-        self.current = Limit(seconds, expired)
+        self.current = Limit(seconds, expired, self._interrupts.break_off, partial(self._hint, item))
+
+    def on_sync_code(self, host: object, what: str) -> LimitOnSyncCode:
+        """Return a block of sync code that is broken off when the limit of the phase expires, if it has a host."""
+        limit = None if host is None else self.current
+        if limit is not None:
+            self._interrupts.install()  # a test whose own loop has just been opened may run without
+        return LimitOnSyncCode(limit, what, running.operations)
 
     def end(self) -> None:
         """Stop the clock."""

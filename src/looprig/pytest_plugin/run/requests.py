@@ -13,14 +13,19 @@ from typing import Any, Final, final
 import pytest
 
 from looprig.exceptions import AskError
+from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import forget
 from looprig.pytest_plugin._compat.requests import (
     active_definition,
+    item_of,
     item_request,
     noting_requests,
     resolved_definitions,
 )
+from looprig.pytest_plugin.collection.annotations import target_of
+from looprig.pytest_plugin.collection.configuration import configure_requested
+from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.run.contexts import NOTHING, Contexts
 from looprig.pytest_plugin.run.finalizers import finishing
@@ -63,11 +68,25 @@ class Requests:
     def _ask(
         self, request: pytest.FixtureRequest, wanted: Any, before: tuple[Changes, ...]
     ) -> tuple[Definition, Answer]:
-        name = self._registry.name_of(wanted)
+        name = self._name_of(wanted, request)
+        configure_requested(self._registry, item_of(request), name)
         value = request.getfixturevalue(name)
         found = active_definition(request, name)
         live, carried = self._contexts.legacies.get(found, NOTHING)
         return found, (value, new_in(carried, before), live)
+
+    def _name_of(self, wanted: Any, request: pytest.FixtureRequest) -> str:
+        if isinstance(wanted, str):
+            return wanted
+        item = item_of(request)
+        if (target := target_of(wanted, VisibleProxies(self._registry, item.obj, item))) is not None:
+            return self._registry.name_for(target)
+        shown = getattr(wanted, "__qualname__", repr(wanted))
+        raise AskError(
+            f"ask({shown}): that isn't a service class.",
+            [(shown, location_of(wanted))],
+            "Ask for a class with @service_fixture, a TestClient[...] or Proxy[...] of one, or a fixture by its name.",
+        )
 
     @contextmanager
     def carried_into(self, request: pytest.FixtureRequest, known: list[Definition]) -> Generator[None, None, None]:

@@ -18,6 +18,7 @@ from looprig.pytest_plugin.run.contexts import Contexts
 from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
 from looprig.pytest_plugin.run.finalizers import ending_tasks_of, finalizers_in
 from looprig.pytest_plugin.run.hosts import Hosts
+from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.wrapped_tests import closing_unstarted
 from looprig.runtime.context import apply_changes, changes_between, new_in
@@ -41,6 +42,7 @@ class SyncFixtures:
         async_fixtures: AsyncFixtures,
         contexts: Contexts,
         dependencies: Dependencies,
+        limits: Limits,
         requests: Requests,
     ) -> None:
         self._admission = admission
@@ -48,6 +50,7 @@ class SyncFixtures:
         self._contexts = contexts
         self._dependencies = dependencies
         self._hosts = hosts
+        self._limits = limits
         self._requests = requests
 
     def substitute(
@@ -70,8 +73,9 @@ class SyncFixtures:
             host = self._hosts.of_sync_fixture(item, request.node)
             if host is not None:
                 definition.addfinalizer(ending_tasks_of(owner, host))
+            limited = self._limits.on_sync_code(host, f"the set-up of fixture {facts.label}")
             if not facts.may_ask:
-                with finalizers_in(context, definition, host), CurrentLoop(host):
+                with finalizers_in(context, definition, host), CurrentLoop(host), limited:
                     value = context.run(call_fixture, function, request, kwargs)
             else:
                 known = len(needed)
@@ -79,6 +83,7 @@ class SyncFixtures:
                     finalizers_in(context, definition, host),
                     self._requests.carried_into(request, needed),
                     CurrentLoop(host),
+                    limited,
                 ):
                     value = context.run(call_fixture, function, request, kwargs)
                 if len(needed) > known:  # it also depends on what it requested

@@ -154,6 +154,7 @@ class Runner:
         with (
             self._requests.carried_into(item_request(item), known),
             CurrentLoop(self.hosts.open_host(item)),
+            self._limits.on_sync_code(self.hosts.open_host(item), f"the call of {item.name}"),
         ):
             try:
                 context.run(runtest)

@@ -1,0 +1,18 @@
+"""The check that parametrized values can reach the configuration of the services that a test uses.
+
+Does not hand values to services (`collection.configuration` does).
+"""
+
+from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.collection.collected import Collected
+from looprig.pytest_plugin.collection.configuration import unreachable_fields
+
+__all__ = ["unreachable_configuration"]
+
+
+def unreachable_configuration(collected: Collected) -> Found:
+    """Yield an error for each service that is wider than the values with which its tests are parametrized."""
+    for group in collected.groups:
+        for definition, _ in group.fixtures:
+            for error in unreachable_fields(collected.registry, group.tests[0], definition):
+                yield error, group.tests

@@ -1,0 +1,129 @@
+"""Configuration by parametrization: a parametrized name gives its values to the field of that name of a service.
+
+    @pytest.mark.parametrize("page_size", [1, 100])
+    async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
+
+Invariants:
+1. Only a field with a default is meant that no fixture answers: all others are answered as pytest answers parameters.
+2. What pytest made of a parametrization stays as it is: its values, ids, order and scope. Only the service asks for one
+   parameter more, in the tests that have it.
+3. Whatever is wider than a test and depends on such a service has instances of its own in these tests, so that no other
+   test is given them from a cache.
+"""
+
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from looprig.exceptions import DeclarationError
+from looprig.location import location_of
+from looprig.pytest_plugin._compat import Definition
+from looprig.pytest_plugin._compat.closures import (
+    Closure,
+    closure_below,
+    closure_of,
+    definitions_in_item,
+    replace_definitions,
+)
+from looprig.pytest_plugin._compat.parameters import gives_parameter, parameter_values
+from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of
+from looprig.pytest_plugin.collection.registry import Registry
+from looprig.scopes import Scope
+
+__all__ = ["configure_requested", "configured_by", "unreachable_fields"]
+
+
+@contextmanager
+def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[None, None, None]:
+    """Give the services of a test the values with which it is parametrized in this block.
+
+    pytest accepts a name in a mark only if something asks for it, so a field of that name counts as asking.
+    """
+    test, names = metafunc.definition, metafunc.fixturenames
+    if registry.services.keys().isdisjoint(names):
+        yield
+        return
+    added: list[str] = []
+    if wanted := [name for name in _in_marks(test) if name not in names]:
+        fields = {field for definition in closure_of(test).used() for field in registry.open_fields(definition)}
+        added = [name for name in wanted if name in fields]
+        names += added
+    yield
+    closure = closure_of(test)
+    parametrized = {name for name, found in closure.definitions.items() if gives_parameter(found[-1])}
+    for name in added:
+        if name not in parametrized:
+            names.remove(name)
+    if parametrized:
+        replace_definitions(test, _replaced(registry, closure, parametrized))
+
+
+def configure_requested(registry: Registry, item: pytest.Function, name: str) -> None:
+    """Do the same for what a parametrized test requests at run time.
+
+    Raises:
+        DeclarationError: a service is wider than the values of its field.
+    """
+    given = parameter_values(item)
+    parametrized = {name for name in given if any(map(gives_parameter, definitions_in_item(item, name)[-1:]))}
+    if parametrized:
+        closure = closure_below(item, name)
+        replaced = _replaced(registry, closure, parametrized)
+        for definition in closure.used():
+            for error in unreachable_fields(registry, item, replaced.get(definition, definition)):
+                raise error
+        replace_definitions(item, replaced, closure)
+
+
+def unreachable_fields(registry: Registry, test: pytest.Function, definition: Definition) -> Iterator[DeclarationError]:
+    """Yield an error for each field of a service that is wider than the values with which a test is parametrized."""
+    given = parameter_values(test)
+    for field in registry.open_fields(definition) if given else ():
+        values = definitions_in_item(test, field) if field in given else ()
+        if values and gives_parameter(values[-1]):
+            yield _too_wide(registry, test, definition, field, parametrized_scope(test, values[-1]))
+
+
+def _too_wide(
+    registry: Registry, test: pytest.Function, definition: Definition, field: str, narrow: Scope
+) -> DeclarationError:
+    spec = registry.services[definition.argname]
+    name, service = test.originalname or test.name, spec.cls.__qualname__
+    wider = "" if spec.scope is Scope.SESSION else f'parametrize with scope="{spec.scope}", or '
+    return DeclarationError(
+        f'{name} is parametrized over {field} (scope "{narrow}"), but that is a field of {spec.label}, which serves '
+        "other tests too and keeps its value.",
+        [(name, location_of(test.obj)), spec.party],
+        f'Narrow {service} to scope="{narrow}", or {wider}give the parameter a name that is no field of {service}.',
+        "fixture-scope",
+        field,
+    )
+
+
+def _in_marks(test: pytest.Function) -> Iterator[str]:
+    """Yield the names that marks parametrize directly."""
+    for mark in test.iter_markers("parametrize"):
+        names: Any = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+        indirect: Any = mark.kwargs.get("indirect", False)
+        if isinstance(indirect, bool):
+            indirect = names if indirect else ()
+        yield from (name for name in names if name and name not in indirect)
+
+
+def _replaced(registry: Registry, closure: Closure, parametrized: Collection[str]) -> dict[Definition, Definition]:
+    """Return the definitions that are others in a test that is parametrized, each with the one in its place."""
+    replaced: dict[Definition, Definition] = {}
+    for definition, asked in closure.dependencies():
+        scope = scope_of(definition)
+        fields = frozenset(
+            name
+            for name in registry.open_fields(definition)
+            if name in parametrized and scope_of(closure.definitions[name][-1]) >= scope
+        )
+        needs = frozenset(replaced[each] for each in asked if each in replaced)
+        if fields or (needs and scope > Scope.FUNCTION):
+            replaced[definition] = registry.configured(definition, fields, needs)
+    return replaced
