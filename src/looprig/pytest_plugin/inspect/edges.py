@@ -3,12 +3,13 @@
 Does not judge them (`looprig.check` does) and reports nothing (`type_check` does).
 
 Invariants:
-1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run.
+1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run. For each
+   fixture there is also a test that stands in for one that uses it where it is defined (`unreached`).
 2. A parameter that is answered by its annotation has no edge: its type is right by construction.
 3. An edge is collected once, however many tests share it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values
+from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values, plain_parameter
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known
 
@@ -58,6 +59,8 @@ class FixtureEdges:
         """`is_own` says whether a file is the suite's: what plugins request from each other is not checked."""
         self.edges: list[Edge] = []
         self.unread: list[Unread] = []
+        self.silent: int = 0
+        """How many parameters have no annotation."""
         self._is_own = is_own
         self._root = root
         self._registry = registry
@@ -66,18 +69,24 @@ class FixtureEdges:
         self._providers: dict[Definition, str] = {}
         self._seen: set[object] = set()
 
-    def collect(self, items: Iterable[pytest.Item]) -> None:
-        """Collect the edges of all tests, and of the fixtures and services that they use."""
+    def collect(self, items: Iterable[pytest.Item], stand_ins: Mapping[Definition, pytest.Function]) -> None:
+        """Collect the edges of all tests, and of all fixtures and services, used or not."""
         for item in items:
             if isinstance(item, pytest.Function):
                 self._types.function(item.obj)  # its file is one to search for suppressions
                 self._collect(item)
+        for definition, stand_in in stand_ins.items():
+            self._types.function(definition.func)
+            self._collect(stand_in)
+            for value in definition.params or ():
+                self._indirect_value(stand_in, definition, plain_parameter(value))
         for spec in self._registry.living_services():
             self._provides(spec)
 
     def _collect(self, item: pytest.Function) -> None:
         values = parameter_values(item)
         for user, name, found in closure_of(item).requests():
+            self._count_silent(item if user is None else user, name)
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)
@@ -97,6 +106,12 @@ class FixtureEdges:
         return is_new
 
     # Parameters
+
+    def _count_silent(self, user: Definition | pytest.Function, name: str) -> None:
+        function = user.obj if isinstance(user, pytest.Function) else user.func
+        if self._is_new("silent", code_of(function), name):
+            spot = self._types.unannotated(function, name)
+            self.silent += spot is not None and self._is_own(spot.path)
 
     def _asked(self, item: pytest.Function, user: Definition | None, name: str) -> _Asked | None:
         declared = self._types.parameter(item.obj if user is None else user.func, name)

@@ -75,6 +75,12 @@ class FixtureTypes:
             return None
         return _annotation(*found, argument.annotation), found[0].spot(argument)
 
+    def unannotated(self, function: Any, name: str) -> Spot | None:
+        """Return where a parameter is that has no annotation."""
+        found = self.function(function)
+        argument = None if found is None else found[1].parameter(name)
+        return None if found is None or argument is None or argument.annotation else found[0].spot(argument)
+
     def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
         """Yield each type that a fixture declares for `request.param`, and where.
 
