@@ -10,21 +10,32 @@ Invariants:
 """
 
 import ast
+import copy
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, Final, Protocol, final
 
 from looprig.check.layout import ModuleNames, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
+from looprig.check.newtypes import NewTypes
 from looprig.check.source import Source
 from looprig.location import is_foreign
 
-__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "yielded"]
+__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "shown_apart", "yielded"]
 
 _TYPING: Final = ("typing", "typing_extensions", "collections.abc", "builtins", "types")
 _VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
+_NO_NAMES: Final[Mapping[str, str]] = {}
+_SPECIAL: Final = frozenset({
+    "Annotated", "ClassVar", "Concatenate", "Final", "Generic", "Literal", "NotRequired", "Optional", "Protocol", "ReadOnly",
+    "Required", "TypeAlias", "TypeGuard", "TypeIs", "Union", "Unpack",
+})  # fmt: skip
+_FORMS: Final = {"typing": _SPECIAL, "typing_extensions": _SPECIAL, "builtins": frozenset({"any", "callable"})}
+"""Names that are no types by themselves."""
 _WRAPPERS: Final = {("typing", "Annotated"), ("typing_extensions", "Annotated"), ("dataclasses", "InitVar")}
 _YIELDING: Final = frozenset({
     "Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator",
@@ -38,10 +49,14 @@ class InexpressibleError(Exception):
 @final
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written)."""
+    """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written).
+
+    `others` is code for the same value: it fits if any of them does.
+    """
 
     code: str
     atoms: tuple[tuple[str, str], ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class TypeText(Protocol):
@@ -52,12 +67,16 @@ class TypeText(Protocol):
 
         Raises:
             InexpressibleError: it has no meaning there.
-            UnresolvedError: a name in it is bound by nothing.
+            UnresolvedError: a name in it is bound by nothing, or names no type.
         """
         ...
 
-    def shown(self) -> str:
-        """Return the type for people."""
+    def names(self) -> Mapping[str, Origin]:
+        """Return the origins of the names that `shown` has."""
+        ...
+
+    def shown(self, names: Mapping[str, str] = ..., /) -> str:
+        """Return the type for people, with other `names` for some of those that it has."""
         ...
 
     def key(self) -> object:
@@ -82,9 +101,14 @@ class Known:
         code = ".".join([writer.names.name(origin), *rest])
         return Text(code, ((code, self.shown()),))
 
-    def shown(self) -> str:
+    def names(self) -> Mapping[str, Origin]:
         """See `TypeText`."""
-        return self.qualname.rpartition("<locals>.")[2]
+        return {self.shown(): Origin(self.module, self.shown(), self.path)}
+
+    def shown(self, names: Mapping[str, str] = _NO_NAMES, /) -> str:
+        """See `TypeText`."""
+        name = self.qualname.rpartition("<locals>.")[2]
+        return names.get(name, name)
 
     def key(self) -> object:
         """See `TypeText`."""
@@ -115,18 +139,51 @@ class Written:
         except UnresolvedError as error:
             if not self.is_local:
                 raise
-            raise InexpressibleError(f"{error} is defined in a function") from None
+            raise InexpressibleError(f"{error.name} is defined in a function") from None
         return Text(code, tuple(dict.fromkeys(found.atoms)))
 
-    def shown(self) -> str:
+    def names(self) -> Mapping[str, Origin]:
         """See `TypeText`."""
+        found: dict[str, Origin] = {}
+        for node in ast.walk(self._plain()):
+            if isinstance(node, ast.Name | ast.Attribute) and (parts := _parts(node)) is not None:
+                with suppress(UnresolvedError):
+                    origin, rest = origin_of(parts, self.source, self.scope)
+                    if origin is not None:
+                        found[".".join(parts)] = Origin(origin.module, ".".join([origin.name, *rest]), origin.path)
+        return found
+
+    def shown(self, names: Mapping[str, str] = _NO_NAMES, /) -> str:
+        """See `TypeText`."""
+        return ast.unparse(_Renaming(names).visit(self._plain()))
+
+    def _plain(self) -> ast.expr:
         inner = (yielded(self) or self) if self.yields else self
-        return ast.unparse(_Unquoting().visit(_unquoted(inner.node)))
+        plain: ast.expr = _Unquoting().visit(_unquoted(copy.deepcopy(inner.node)))
+        return plain
 
     def key(self) -> object:
         """See `TypeText`."""
         named = self.node.id if isinstance(self.node, ast.Name) else id(self.node)
         return self.source.path, self.scope, named, self.variables, self.is_local
+
+
+def shown_apart(one: TypeText, other: TypeText) -> tuple[str, str]:
+    """Return two types for people: names that are the same but mean two things are shown with their modules."""
+    ones, others = one.names(), other.names()
+    alike = [name for name in ones if name in others and ones[name] != others[name]]
+    full = {name: (str(ones[name]), str(others[name])) for name in alike}
+    for name, (first, second) in full.items():
+        if first == second:  # two conftests, say
+            full[name] = _in_file(ones[name]), _in_file(others[name])
+    return one.shown({name: found for name, (found, _) in full.items()}), other.shown(
+        {name: found for name, (_, found) in full.items()}
+    )
+
+
+def _in_file(origin: Origin) -> str:
+    path = PurePath(origin.path)
+    return f"{origin.name} of {path.parent.name}/{path.name}" if origin.path else str(origin)
 
 
 def yielded(written: Written) -> Written | None:
@@ -150,6 +207,7 @@ class Writer:
     ) -> None:
         """`file_of` returns the file of a module."""
         self.names: Final = names or Names()
+        self.new_types: Final = NewTypes(file_of)
         self._file_of = file_of
         self._rendered: dict[object, Text] = {}
         self._by_module: dict[str, list[Source]] = {}
@@ -210,6 +268,7 @@ class _Rendering:
         node = _unquoted(node)
         match node:
             case ast.Name() | ast.Attribute():
+                self._reject_forms(node)
                 found = self._named(node)
             case ast.Subscript():
                 found = self._subscript(node)
@@ -226,6 +285,12 @@ class _Rendering:
             case _:
                 raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         return found
+
+    def _reject_forms(self, node: ast.Name | ast.Attribute) -> None:
+        """Raise where a name is no type by itself: some checkers accept these, as `Any`."""
+        module, name = self._origin(node) or ("builtins", ast.unparse(node))
+        if name in _FORMS.get(module, ()):
+            raise UnresolvedError(name, f"{name} is no type")
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
         head = self._origin(node.value)
@@ -293,6 +358,21 @@ def _is_any_by_design(value: Any) -> bool:
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()
     return value is Any or any(base.__module__ == "unittest.mock" for base in bases)
+
+
+@final
+class _Renaming(ast.NodeTransformer):
+    """Other names for some; they need not be names in Python."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self._names.get(node.id, node.id), ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        found = self._names.get(ast.unparse(node))
+        return node if found is None else ast.Name(found, ast.Load())
 
 
 @final

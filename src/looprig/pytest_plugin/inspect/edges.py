@@ -22,7 +22,7 @@ from looprig.check.module import Unread
 from looprig.check.output import shown_place
 from looprig.check.source import Spot
 from looprig.check.typetext import Known, TypeText
-from looprig.check.values import Value, holds_new_types
+from looprig.check.values import Value
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
@@ -68,6 +68,7 @@ class FixtureEdges:
         self._overrides = overrides
         self._providers: dict[Definition, str] = {}
         self._seen: set[object] = set()
+        self._below: Mapping[str, Definition] = {}
 
     def collect(self, items: Iterable[pytest.Item], stand_ins: Mapping[Definition, pytest.Function]) -> None:
         """Collect the edges of all tests, and of all fixtures and services, used or not."""
@@ -75,6 +76,11 @@ class FixtureEdges:
             if isinstance(item, pytest.Function):
                 self._types.function(item.obj)  # its file is one to search for suppressions
                 self._collect(item)
+        by_name: dict[str, list[Definition]] = {}
+        for definition in stand_ins:
+            by_name.setdefault(definition.argname, []).append(definition)
+        # What a fixture asks for may be defined below it. Of several such fixtures, each may be meant.
+        self._below = {name: found for name, (found, *others) in by_name.items() if not others}
         for definition, stand_in in stand_ins.items():
             self._types.function(definition.func)
             self._collect(stand_in)
@@ -87,6 +93,7 @@ class FixtureEdges:
         values = parameter_values(item)
         for user, name, found in closure_of(item).requests():
             self._count_silent(item if user is None else user, name)
+            found = found or self._below.get(name)
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)
@@ -140,8 +147,7 @@ class FixtureEdges:
         function = item.obj if user is None else user.func
         if not self._is_new(code_of(function), name, *_identity(value)):
             return
-        annotation = dict(self._registry.annotations.of(function)).get(name)
-        asked = None if holds_new_types(annotation) else self._asked(item, user, name)
+        asked = self._asked(item, user, name)
         if asked is not None and type(value).__module__.partition(".")[0] in _LAZY:
             self._add("parametrize-type", asked, Given(None, why="a lazy fixture"), "")
         elif asked is not None:
@@ -150,7 +156,7 @@ class FixtureEdges:
 
     def _indirect_value(self, item: pytest.Function, found: Definition, value: object) -> None:
         """Collect the edges of a value of `request.param`, if the fixture declares a type for that."""
-        is_own = found.params is not None
+        is_own = found.params is not None and found.argname not in _parametrized_by_marks(item)
         user = f'fixture "{found.argname}"'
         provider = "its parametrization" if is_own else f"the parametrization of {self._label(item, None)}"
         if not self._is_new(code_of(found.func), None if is_own else code_of(item.obj), *_identity(value)):
@@ -234,6 +240,14 @@ class FixtureEdges:
         place = f"{shown_place(location.path, self._root)}:{location.line}"
         found = self._providers[definition] = f'fixture "{name}" ({place})'
         return found
+
+
+def _parametrized_by_marks(item: pytest.Function) -> set[str]:
+    found: set[str] = set()
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        found.update(names.replace(",", " ").split() if isinstance(names, str) else names)
+    return found
 
 
 def _identity(value: object) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ Invariants:
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,7 +43,6 @@ class Inspection(ABC):
         config = session.config
         stubs = Stubs([Path(folder) for folder in config.getini("fixture_stubs")])
         self._own: dict[str, bool] = {}
-        self._is_done = False
         self.config: pytest.Config = config
         self.items: list[pytest.Item] = []
         self.errors: list[LooprigError] = []
@@ -106,17 +105,10 @@ class Inspection(ABC):
             gc.freeze()
             if was_enabled:
                 gc.enable()
-        self._is_done = True
+        session.testsfailed += self.found
+        # As late as possible: to pytest-cov and others, a run without tests has failed, and each says so in another hook.
+        self.config.add_cleanup(lambda: setattr(session, "exitstatus", self._exit_status()))
         return True
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Set the exit status last: to other plugins, such as pytest-cov, a run without tests may have failed."""
-        try:
-            return (yield)
-        finally:
-            if self._is_done:
-                session.exitstatus = self._exit_status()
 
     def _exit_status(self) -> pytest.ExitCode:
         if self.found:

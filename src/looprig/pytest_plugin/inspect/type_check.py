@@ -15,6 +15,7 @@ from typing import Final, final
 
 import pytest
 
+from looprig.check.causes import by_cause
 from looprig.check.edges import CODES, Finding
 from looprig.check.output import FORMATS, shown_path
 from looprig.check.run import Judged, choose, judge
@@ -71,6 +72,7 @@ class TypeCheck(Inspection):
             findings += self._untyped()
         own = [source for source in self.types.sources if self.is_own(source.path)]
         findings = suppressed(findings, own, [source.path for source in own if self.is_whole(source.path)])
+        findings = by_cause(findings, self.root)
         self.found = len(findings)
         text = FORMATS[self._format](findings, self.root)
         if self._format != "text":

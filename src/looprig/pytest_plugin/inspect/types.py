@@ -21,7 +21,7 @@ from looprig.check.stubs import Stubs
 from looprig.check.typetext import Known, TypeText, Written, yielded
 from looprig.declare.annotations import annotations_of
 from looprig.declare.hints import namespace_of
-from looprig.declare.service import ServiceSpec
+from looprig.declare.service import ServiceSpec, spec_of
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.annotations import written_function
@@ -145,8 +145,10 @@ class FixtureTypes:
 
     def class_of(self, cls: type) -> tuple[Source, ast.ClassDef] | None:
         """Return the source of a class."""
-        path = location_of(cls).path
-        source = self.sources.read(path, cls.__module__, namespace_of(cls))
+        spec, namespace = spec_of(cls), namespace_of(cls)
+        # Of several conftests, `sys.modules` has only the last.
+        path = str(namespace.get("__file__") or location_of(cls).path) if spec is None else spec.location.path
+        source = self.sources.read(path, cls.__module__, namespace)
         node = None if source is None else source.classes.get(cls.__qualname__)
         return None if source is None or node is None else (source, node)
 

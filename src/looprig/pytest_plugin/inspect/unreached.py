@@ -104,7 +104,7 @@ class StandIns:
         self._tests = {
             definition: function_ahead(node, definition.argname, _user_of(definition.argname))
             for definition, node in placed_definitions(session)
-            if self._is_of_suite(definition)
+            if isinstance(node, pytest.Collector) and self._is_of_suite(definition)
         }
 
     def all(self) -> dict[Definition, pytest.Function]:
@@ -136,10 +136,12 @@ class StandIns:
                     self.errors.append(error)
 
     def _is_of_suite(self, definition: Definition) -> bool:
-        spec = self._registry.spec(definition)
+        # The one fixture of a service is on the session, where it need not see those of conftests: its aliases do.
+        target = self._registry.target(definition)
+        spec = self._registry.spec(definition) if target is None else target.spec
         if spec is not None:
-            return self._is_own(spec.location.path)
-        return self._registry.target(definition) is None and self._is_own(location_of(definition.func).path)
+            return definition not in self._registry.implied and self._is_own(spec.location.path)
+        return self._is_own(location_of(definition.func).path)
 
 
 def _user_of(name: str) -> Callable[[], None]:
