@@ -125,7 +125,8 @@ class Draft:
             text.append(f"def t{number}(v: {code}) -> None: ...")
             types[code] = len(text)
         for number, (line, edges) in enumerate(self.lines.items()):
-            text += (code.replace("?", f"e{number}_{other}", 1) for other, code in enumerate(line.codes))
+            names = (f"e{number}{'_' * other}" for other in range(len(line.codes)))
+            text += (code.replace("?", name, 1) for name, code in zip(names, line.codes, strict=True))
             last = len(text)
             found.edges[last] = edges
             found.declared[last], found.provided[last] = line.declared, line.provided
@@ -138,11 +139,11 @@ class Draft:
 
 def _written(edge: Edge, writer: Writer) -> _Line:
     declared = writer.render(edge.declared)
-    if isinstance(edge.provided, Value) and isinstance(edge.declared, Written):
-        if writer.new_types.are_in(edge.declared.node, edge.declared.source, edge.declared.scope):
-            raise InexpressibleError("a NewType leaves no trace in a value")
     provided = writer.render(edge.provided)
     if isinstance(edge.provided, Value):
+        wanted = edge.declared
+        if isinstance(wanted, Written) and writer.new_types.are_in(wanted.node, wanted.source, wanted.scope):
+            raise InexpressibleError("a NewType leaves no trace in a value")
         codes = (f"def ?() -> {declared.code}: return {code}" for code in (provided.code, *provided.others))
         return _Line(tuple(codes), declared.atoms, (), declared.code)
     if edge.code == "override-type":

@@ -31,8 +31,8 @@ _TYPING: Final = ("typing", "typing_extensions", "collections.abc", "builtins", 
 _VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
 _NO_NAMES: Final[Mapping[str, str]] = {}
 _SPECIAL: Final = frozenset({
-    "Annotated", "ClassVar", "Concatenate", "Final", "Generic", "Literal", "NotRequired", "Optional", "Protocol", "ReadOnly",
-    "Required", "TypeAlias", "TypeGuard", "TypeIs", "Union", "Unpack",
+    "Annotated", "ClassVar", "Concatenate", "Final", "Generic", "Literal", "NotRequired", "Optional", "Protocol",
+    "ReadOnly", "Required", "TypeAlias", "TypeGuard", "TypeIs", "Union", "Unpack",
 })  # fmt: skip
 _FORMS: Final = {"typing": _SPECIAL, "typing_extensions": _SPECIAL, "builtins": frozenset({"any", "callable"})}
 """Names that are no types by themselves."""

@@ -125,8 +125,8 @@ def _open_depths(value: Any, depth: int) -> list[int]:
     """Return the depths of tuples that hold other containers.
 
     Checkers judge the items of a tuple without a look at the declared type, unless that is a tuple of this length. So
-    `({"a": 1},)` would not fit `Collection[dict[str, int | str]]`. From each of these depths on, tuples are also written
-    as calls that give a tuple of any length.
+    `({"a": 1},)` would not fit `Collection[dict[str, int | str]]`. From each of these depths on, tuples are also
+    written as calls that give a tuple of any length.
     """
     if _kind(value) not in _CONTAINERS or depth >= _DEEPEST or len(value) > _LONGEST:
         return []

@@ -13,7 +13,7 @@ other module of looprig. `tests/house` compares the code with this list:
 | `_pdb` | calls | the debugger that `--trace` put around a test, which would drop its coroutine |
 | `_fixturemanager` | definitions, __init__ | knows which fixtures there are, before any is requested |
 | `_get_all_fixture_defs` | __init__ | lists them; public is only what `--fixtures` prints |
-| `_arg2node2fixturedefs` | definitions, __init__ | has their nodes, and their order on one: looprig's stand behind all others |
+| `_arg2node2fixturedefs` | definitions, __init__ | has their nodes, and their order: looprig's stand behind others |
 | `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
 | `_autouse` | closures | whether a fixture is around those that a test names |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from looprig.pytest_plugin._compat import Definition
 __all__ = ["placed_definitions"]
 
 
-def placed_definitions(session: pytest.Session) -> Iterator[tuple[Definition, pytest.Item | pytest.Collector]]:
+def placed_definitions(session: pytest.Session) -> Iterator[tuple[Definition, Any]]:
     """Yield each definition and its node. pytest's own list has no nodes."""
     for by_node in session._fixturemanager._arg2node2fixturedefs.values():
         for node, definitions in by_node.items():

@@ -82,7 +82,7 @@ class FixtureEdges:
         # What a fixture asks for may be defined below it. Of several such fixtures, each may be meant.
         self._below = {name: found for name, (found, *others) in by_name.items() if not others}
         for definition, stand_in in stand_ins.items():
-            self._types.function(definition.func)
+            self._types.gives(definition)  # which notes those without a type
             self._collect(stand_in)
             for value in definition.params or ():
                 self._indirect_value(stand_in, definition, plain_parameter(value))
@@ -91,9 +91,9 @@ class FixtureEdges:
 
     def _collect(self, item: pytest.Function) -> None:
         values = parameter_values(item)
-        for user, name, found in closure_of(item).requests():
+        for user, name, seen in closure_of(item).requests():
             self._count_silent(item if user is None else user, name)
-            found = found or self._below.get(name)
+            found = seen or self._below.get(name)
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)

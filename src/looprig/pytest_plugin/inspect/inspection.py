@@ -106,7 +106,7 @@ class Inspection(ABC):
             if was_enabled:
                 gc.enable()
         session.testsfailed += self.found
-        # As late as possible: to pytest-cov and others, a run without tests has failed, and each says so in another hook.
+        # As late as possible: to pytest-cov and others, a run without tests has failed. Each says so in another hook.
         self.config.add_cleanup(lambda: setattr(session, "exitstatus", self._exit_status()))
         return True
 
