@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, final
 
 from looprig.check.edges import Edge
-from looprig.check.names import UnresolvedError
+from looprig.check.names import Origin, UnresolvedError
 from looprig.check.typetext import InexpressibleError, Writer, Written
 from looprig.check.values import Value
 
@@ -70,8 +70,8 @@ class Generated:
     """The first of the lines of which one has to be right; the edges are those of the last."""
     types: dict[int, int] = field(default_factory=dict[int, int])
     """The line that has nothing but the declared type of another."""
-    modules: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The modules of names."""
+    origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    """The origins of names."""
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """The lines of the two probes of a name: as a provided type, and as a declared one."""
     unread: list[Unread] = field(default_factory=list[Unread])
@@ -113,7 +113,7 @@ class Draft:
 
     def finish(self, copies: Mapping[str, str]) -> Generated:
         """Return the module. `copies` has other names for the modules of some files."""
-        found = Generated(unread=self.unread, modules=self.writer.names.modules())
+        found = Generated(unread=self.unread, origins=self.writer.names.origins())
         text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
         atoms = (atom for line in self.lines for atom in (*line.declared, *line.provided))
         for number, code in enumerate(dict.fromkeys(code for code, _ in atoms)):

@@ -104,9 +104,9 @@ class Names:
         """Return its name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
 
-    def modules(self) -> Mapping[str, str]:
-        """Return the module of each name."""
-        return {name: origin.module for origin, name in self._names.items()}
+    def origins(self) -> Mapping[str, Origin]:
+        """Return the origin of each name."""
+        return {name: origin for origin, name in self._names.items()}
 
     def imports(self, copies: Mapping[str, str]) -> Iterator[str]:
         """Return the import statements; `copies` has other names for the modules of some files."""

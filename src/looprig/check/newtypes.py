@@ -101,6 +101,6 @@ def _values(tree: ast.Module, name: str) -> Iterator[ast.expr]:
 def _holds_new_types(annotation: Any, depth: int) -> bool:
     if hasattr(annotation, "__supertype__"):
         return True
-    found: object = getattr(annotation, "__args__", ())
-    arguments = found if isinstance(found, tuple) else ()
+    found: Any = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = found if isinstance(found, tuple) else ()
     return depth < _DEEPEST and any(_holds_new_types(each, depth + 1) for each in arguments)

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from looprig.check.checkers import CHECKERS
 from looprig.check.checkers.base import Checker, Command, Job
@@ -176,13 +176,18 @@ class _Answers:
 
     def why_unknown(self, code: str, name: str) -> str:
         """Return why a name may be `Any`."""
-        module = self._made.modules.get(code.partition(".")[0], "")
-        path: str | None = getattr(sys.modules.get(module), "__file__", None)
-        if path is None or not is_foreign(path):
+        head, *rest = code.split(".")
+        origin = self._made.origins.get(head)
+        module = None if origin is None else sys.modules.get(origin.module)
+        path: str | None = getattr(module, "__file__", None)
+        value: Any = module
+        for part in [*([origin.name] if origin is not None and origin.name else []), *rest]:
+            value = getattr(value, part, None)
+        if origin is None or path is None or not is_foreign(path) or value is None:
             return f'"{name}" cannot be resolved'
         return (
-            f'the checker takes "{name}" for Any, though {module} is installed: its configuration skips the module '
-            "(follow_imports), or the package declares no types"
+            f'the checker takes "{name}" for Any, though {origin.module} is installed: its configuration skips the '
+            "module (follow_imports), or the package declares no types"
         )
 
 

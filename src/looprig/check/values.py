@@ -113,7 +113,8 @@ def _shown_type(value: Any, names: Mapping[str, str], depth: int) -> str:
         return " | ".join(sorted(shown, key=lambda each: (each == "None", each)))
 
     if isinstance(value, dict):
-        return f"{name}[{union(value)}, {union(value.values())}]"
+        keys, items = zip(*_pairs(value), strict=True)
+        return f"{name}[{union(keys)}, {union(items)}]"
     return f"{name}[{union(value)}{', ...' if isinstance(value, tuple) else ''}]"
 
 
@@ -130,7 +131,7 @@ def _open_depths(value: Any, depth: int) -> list[int]:
     """
     if _kind(value) not in _CONTAINERS or depth >= _DEEPEST or len(value) > _LONGEST:
         return []
-    items = value.values() if isinstance(value, dict) else value
+    items: Iterable[Any] = [item for _, item in _pairs(value)] if isinstance(value, dict) else value
     below = [found for item in items for found in _open_depths(item, depth + 1)]
     is_open = isinstance(value, tuple) and any(_kind(item) in _CONTAINERS for item in items)
     return sorted({*below, *([depth] if is_open else [])})
