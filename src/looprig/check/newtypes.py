@@ -7,7 +7,7 @@ Invariant: a name is looked up at run time first, and else in the text of the fi
 import ast
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from looprig.check.names import UnresolvedError, origin_of
 from looprig.check.source import Source, Sources
@@ -101,6 +101,6 @@ def _values(tree: ast.Module, name: str) -> Iterator[ast.expr]:
 def _holds_new_types(annotation: Any, depth: int) -> bool:
     if hasattr(annotation, "__supertype__"):
         return True
-    found: Any = getattr(annotation, "__args__", ())
-    arguments: tuple[Any, ...] = found if isinstance(found, tuple) else ()
+    found: object = getattr(annotation, "__args__", ())
+    arguments = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
     return depth < _DEEPEST and any(_holds_new_types(each, depth + 1) for each in arguments)

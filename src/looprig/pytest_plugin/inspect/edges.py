@@ -166,6 +166,8 @@ class FixtureEdges:
         for name, declared, spot in self._types.typed_params(found.func):
             # The place to mend is the test that passes the value, not the fixture.
             place = spot if is_own else self._place(item, found.argname) or spot
+            if not self._is_own(place.path):
+                continue
             self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
 
     def _place(self, item: pytest.Function, name: str) -> Spot | None:
