@@ -10,7 +10,6 @@ Invariants:
 """
 
 import ast
-import copy
 import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final, Protocol, final
 
+from looprig.check.expressions import InexpressibleError, dotted, last_of, parts_of, plain, renamed, unquoted
 from looprig.check.layout import ModuleNames, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
 from looprig.check.newtypes import NewTypes
@@ -40,10 +40,6 @@ _WRAPPERS: Final = {("typing", "Annotated"), ("typing_extensions", "Annotated"),
 _YIELDING: Final = frozenset({
     "Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator",
 })  # fmt: skip
-
-
-class InexpressibleError(Exception):
-    """A type that has no meaning outside of the function or class where it is written."""
 
 
 @final
@@ -146,7 +142,7 @@ class Written:
         """See `TypeText`."""
         found: dict[str, Origin] = {}
         for node in ast.walk(self._plain()):
-            if isinstance(node, ast.Name | ast.Attribute) and (parts := _parts(node)) is not None:
+            if isinstance(node, ast.Name | ast.Attribute) and (parts := parts_of(node)) is not None:
                 with suppress(UnresolvedError):
                     origin, rest = origin_of(parts, self.source, self.scope)
                     if origin is not None:
@@ -155,12 +151,10 @@ class Written:
 
     def shown(self, names: Mapping[str, str] = _NO_NAMES, /) -> str:
         """See `TypeText`."""
-        return ast.unparse(_Renaming(names).visit(self._plain()))
+        return ast.unparse(renamed(self._plain(), names))
 
     def _plain(self) -> ast.expr:
-        inner = (yielded(self) or self) if self.yields else self
-        plain: ast.expr = _Unquoting().visit(_unquoted(copy.deepcopy(inner.node)))
-        return plain
+        return plain(((yielded(self) or self) if self.yields else self).node)
 
     def key(self) -> object:
         """See `TypeText`."""
@@ -188,8 +182,8 @@ def _in_file(origin: Origin) -> str:
 
 def yielded(written: Written) -> Written | None:
     """Return what a generator yields, if its annotation is one of typing's; `None` otherwise."""
-    node = _unquoted(written.node)
-    if not isinstance(node, ast.Subscript) or _last(node.value) not in _YIELDING:
+    node = unquoted(written.node)
+    if not isinstance(node, ast.Subscript) or last_of(node.value) not in _YIELDING:
         return None
     inner = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice
     return replace(written, node=inner, yields=False)
@@ -265,7 +259,7 @@ class _Rendering:
         self.atoms: list[tuple[str, str]] = []
 
     def type(self, node: ast.expr) -> ast.expr:
-        node = _unquoted(node)
+        node = unquoted(node)
         match node:
             case ast.Name() | ast.Attribute():
                 self._reject_forms(node)
@@ -313,7 +307,7 @@ class _Rendering:
                 return node
 
     def _origin(self, node: ast.expr) -> tuple[str, str] | None:
-        parts = _parts(node)
+        parts = parts_of(node)
         if parts is None:
             return None
         origin, rest = origin_of(parts, self._written.source, self._written.scope)
@@ -322,7 +316,7 @@ class _Rendering:
         return origin.module, ".".join([*([origin.name] if origin.name else []), *rest])
 
     def _named(self, node: ast.expr) -> ast.expr:
-        parts = _parts(node)
+        parts = parts_of(node)
         if parts is None:
             raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         written = self._written
@@ -330,11 +324,11 @@ class _Rendering:
             raise InexpressibleError(f"{parts[0]} is a type variable")
         origin, rest = origin_of(parts, written.source, written.scope)
         if origin is None:
-            return _dotted(rest)
+            return dotted(rest)
         if origin.module in _TYPING and (origin.name or rest[-1:]) in {"Self", ("Self",)}:
             raise InexpressibleError("Self has no meaning outside of its class")
         origin = self._writer.settled(origin, parts[0], written.source)
-        found = _dotted((self._writer.names.name(origin), *rest))
+        found = dotted((self._writer.names.name(origin), *rest))
         if origin.module not in _TYPING and not _is_any_by_design(_at_run_time(origin, rest, written.source, parts)):
             self.atoms.append((ast.unparse(found), ".".join(parts)))
         return found
@@ -358,58 +352,3 @@ def _is_any_by_design(value: Any) -> bool:
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()
     return value is Any or any(base.__module__ == "unittest.mock" for base in bases)
-
-
-@final
-class _Renaming(ast.NodeTransformer):
-    """Other names for some; they need not be names in Python."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Name(self._names.get(node.id, node.id), ast.Load())
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        found = self._names.get(ast.unparse(node))
-        return node if found is None else ast.Name(found, ast.Load())
-
-
-@final
-class _Unquoting(ast.NodeTransformer):
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return _unquoted(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        return node if _last(node.value) in {"Literal", "Annotated"} else self.generic_visit(node)  # type: ignore[return-value]
-
-
-def _unquoted(node: ast.expr) -> ast.expr:
-    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        return node
-    try:
-        inner = ast.parse(node.value.strip(), mode="eval").body
-    except SyntaxError:
-        raise InexpressibleError(f"{node.value!r} isn't a type") from None
-    return _unquoted(inner)
-
-
-def _parts(node: ast.expr) -> tuple[str, ...] | None:
-    node = _unquoted(node)
-    if isinstance(node, ast.Name):
-        return (node.id,)
-    if isinstance(node, ast.Attribute) and (before := _parts(node.value)) is not None:
-        return (*before, node.attr)
-    return None
-
-
-def _last(node: ast.expr) -> str:
-    parts = _parts(node)
-    return parts[-1] if parts else ""
-
-
-def _dotted(parts: tuple[str, ...]) -> ast.expr:
-    found: ast.expr = ast.Name(parts[0], ast.Load())
-    for part in parts[1:]:
-        found = ast.Attribute(found, part, ast.Load())
-    return found

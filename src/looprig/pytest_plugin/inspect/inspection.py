@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from looprig.check.edges import Finding
 from looprig.check.stubs import Stubs
 from looprig.exceptions import LooprigError
 from looprig.location import is_foreign
@@ -49,8 +50,8 @@ class Inspection(ABC):
         self.lines: list[str] = []
         self.uncollected: list[str] = []
         """The modules and folders that could not be collected."""
-        self.found: int = 0
-        """How many mistakes were found: the exit status says whether there are any."""
+        self.findings: list[Finding] = []
+        """The mistakes that were found: the exit status says whether there are any."""
         self.registry: Registry = registry
         self.root: Path = config.rootpath
         self.types: FixtureTypes = FixtureTypes(registry, stubs)
@@ -105,13 +106,13 @@ class Inspection(ABC):
             gc.freeze()
             if was_enabled:
                 gc.enable()
-        session.testsfailed += self.found
+        session.testsfailed += len(self.findings)
         # As late as possible: to pytest-cov and others, a run without tests has failed. Each says so in another hook.
         self.config.add_cleanup(lambda: setattr(session, "exitstatus", self._exit_status()))
         return True
 
     def _exit_status(self) -> pytest.ExitCode:
-        if self.found:
+        if self.findings:
             return pytest.ExitCode.TESTS_FAILED
         if self.uncollected:
             return pytest.ExitCode.INTERRUPTED

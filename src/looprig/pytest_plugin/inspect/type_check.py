@@ -56,7 +56,7 @@ class TypeCheck(Inspection):
         self._conftests = Conftests(self._session, self.items)
         self._conftests.read()
         self._stand_ins = StandIns(self._session, self.registry, self.is_own)
-        self.errors += self._stand_ins.errors
+        self.errors.extend(self._stand_ins.errors)
         return self._stand_ins.missing(self.items)
 
     def report(self, session: pytest.Session) -> Iterator[str]:
@@ -73,7 +73,7 @@ class TypeCheck(Inspection):
         own = [source for source in self.types.sources if self.is_own(source.path)]
         findings = suppressed(findings, own, [source.path for source in own if self.is_whole(source.path)])
         findings = by_cause(findings, self.root)
-        self.found = len(findings)
+        self.findings.extend(findings)
         text = FORMATS[self._format](findings, self.root)
         if self._format != "text":
             print_document(self.config, text)
