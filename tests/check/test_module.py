@@ -43,7 +43,7 @@ def test_an_edge_that_cannot_be_written_is_kept_with_its_reason() -> None:
         ("itself", "", "Self has no meaning outside of its class"),
         ("variable", "", "T is a type variable"),
         ("module", "", "it is a module"),
-        ("gone", "Missing", ""),
+        ("gone", "Missing", '"Missing" cannot be resolved'),
     ]
     generated = draft.finish({})
     assert [[each.name for each in edges] for edges in generated.edges.values()] == [["right"]]

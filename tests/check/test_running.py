@@ -185,13 +185,6 @@ def test_a_name_that_is_missing_is_told_once_where_it_is_written(pytester: pytes
     )
 
 
-def test_what_cannot_be_collected_is_not_checked(pytester: pytest.Pytester) -> None:
-    put(pytester.path, {"test_it.py": WRONG, "test_broken.py": "import no_such_module"})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "No finding" not in result.stdout.str()
-
-
 def test_a_path_behind_the_option_is_told_to_stand_before_it(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"test_it.py": WRONG})
     result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures", "test_it.py")

@@ -2,15 +2,13 @@
 
 import enum
 from collections.abc import Callable
-from typing import Any, NewType
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from looprig.check.typetext import InexpressibleError, Writer
-from looprig.check.values import Value, holds_new_types
-
-UserId = NewType("UserId", int)
+from looprig.check.values import Value
 
 
 class Color(enum.Flag):
@@ -117,22 +115,6 @@ def test_what_has_no_name_is_not_guessed_at(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "holds"),
-    [(UserId, True), (UserId | None, True), (dict[str, list[UserId]], True), (int, False), (list[int], False)],
-)
-def test_a_new_type_leaves_no_trace_in_a_value(annotation: object, holds: bool) -> None:
-    assert holds_new_types(annotation) is holds
-
-
-def test_an_annotation_that_is_about_itself_is_not_looked_through_for_ever() -> None:
-    class Recursive: ...
-
-    annotation: Any = Recursive()
-    annotation.__args__ = (annotation,)
-    assert not holds_new_types(annotation)
-
-
-@pytest.mark.parametrize(
     ("value", "shown"),
     [
         (1, "1"),
@@ -144,9 +126,29 @@ def test_an_annotation_that_is_about_itself_is_not_looked_through_for_ever() -> 
         (rendered, "rendered"),
         ([1, {"b": {2}}], "[1, {'b': {2}}]"),
         ([[[[[[[1]]]]]]], "[[[[[[list]]]]]]"),
+        ((), "()"),
+        (("a",), "('a',)"),
+        ({"b", "a"}, "{'a', 'b'}"),
+        (set[int](), "set()"),
+        (frozenset({2, 1}), "frozenset({1, 2})"),
+        (Color(0), "Color(0)" if Color(0).name is None else "Color."),
+        ({"a" * 40: ["b"], "c": None}, "dict[str, list[str] | None]"),
+        (("a" * 40, 1), "tuple[int | str, ...]"),
+        ([Rude()] * 20, "list[Rude]"),
         ([0] * 201, "list"),
         pytest.param(Rude(), "Rude", id="rude"),
     ],
 )
 def test_it_is_told_without_running_the_suites_code(value: object, shown: str) -> None:
     assert Value(value).shown() == shown
+
+
+def test_a_tuple_of_containers_can_be_of_any_length() -> None:
+    text = Value(({"a": 1}, ([1],))).render(Writer())
+    assert (text.code, *text.others) == (
+        "({'a': 1}, ([1],))",
+        "_tuple({'a': 1}, _tuple([1]))",
+        "({'a': 1}, _tuple([1]))",
+    )
+    assert Value((1, ())).render(Writer()).others == ("_tuple(1, ())",)
+    assert Value([1, (2, 3)]).render(Writer()).others == ()

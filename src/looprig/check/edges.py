@@ -3,11 +3,11 @@
 Invariant: a finding reads the same whichever checker found it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, final
 
 from looprig.check.source import Spot
-from looprig.check.typetext import TypeText
+from looprig.check.typetext import TypeText, shown_apart
 
 __all__ = ["CODES", "Code", "Edge", "Finding", "Unwrap"]
 
@@ -62,7 +62,7 @@ class Edge:
 
     def mismatch(self) -> str:
         """Return the message for types that do not fit."""
-        declared, provided = self.declared.shown(), self.provided.shown()
+        declared, provided = shown_apart(self.declared, self.provided)
         match self.code:
             case "override-type":
                 return f'{self.user} provides "{provided}" but overrides {self.provider}, which provides "{declared}"'
@@ -75,19 +75,26 @@ class Edge:
             case _:
                 return f'{self.user} declares "{self.name}: {declared}" but {self.provider} provides "{provided}"'
 
-    def unchecked(self, name: str) -> str:
-        """Return the message for a name that the checker can't resolve."""
+    def unchecked(self, reason: str) -> str:
+        """Return the message for an edge about which the checker says nothing."""
         return (
             f'{self.user} declares "{self.name}: {self.declared.shown()}", which is not checked against '
-            f'{self.provider}: "{name}" cannot be resolved'
+            f"{self.provider}: {reason}"
         )
+
+    def cause(self) -> str:
+        """Return what is equal where the same two types don't fit in the same way."""
+        if self.code != "fixture-type":
+            return ""
+        return f"{self.name}: {self.declared.shown()} from {self.provider}: {self.provided.shown()}"
 
 
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """A mistake, and where it is."""
+    """A mistake, and where it is. Findings of one `cause` may be reported as one, with a count."""
 
     spot: Spot
     code: Code
     message: str
+    cause: str = field(default="", compare=False)

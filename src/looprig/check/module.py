@@ -3,7 +3,8 @@
 Does not run a checker (`run` does).
 
 Invariants:
-1. Edges of the same types share one line.
+1. Edges of the same types share one line. A value that can be written in several ways has a line for each, and fits if
+   one of them is right.
 2. Each name in an edge has two lines too, its probes, in which a checker must find an error. If it finds none, the name
    or a base of it is `Any`, which fits everything, so that the edge can't be judged.
 3. Edges that can't be written are kept, with the reason.
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, final
 
 from looprig.check.edges import Edge
-from looprig.check.names import UnresolvedError
-from looprig.check.typetext import InexpressibleError, Writer
+from looprig.check.names import Origin, UnresolvedError
+from looprig.check.typetext import InexpressibleError, Writer, Written
 from looprig.check.values import Value
 
 __all__ = ["MODULE", "SANE", "Draft", "Generated", "Unread", "generate"]
@@ -38,6 +39,7 @@ def _yielded(value: _Iterable[_T]) -> _T: raise NotImplementedError
 def _async_yielded(value: _AsyncIterable[_T]) -> _T: raise NotImplementedError
 def _takes(value: _T) -> _Callable[[_T], None]: raise NotImplementedError
 def _instance(cls: type[_T]) -> _T: raise NotImplementedError
+def _tuple(*items: _T) -> tuple[_T, ...]: raise NotImplementedError
 '''
 SANE: Final = next(number for number, line in enumerate(_HEAD.splitlines(), 1) if "_sane" in line)
 """A line that is wrong in each suite: a checker that does not say so has not judged the others either."""
@@ -48,7 +50,7 @@ _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_a
 @final
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An edge that was not checked. `name` is one that no file binds; without one, the reason is harmless."""
+    """An edge that was not checked. `name` is one that no file binds, or no type; without one, that is no mistake."""
 
     edge: Edge
     reason: str
@@ -64,6 +66,12 @@ class Generated:
     edges: dict[int, list[Edge]] = field(default_factory=dict[int, list[Edge]])
     declared: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
+    first: dict[int, int] = field(default_factory=dict[int, int])
+    """The first of the lines of which one has to be right; the edges are those of the last."""
+    types: dict[int, int] = field(default_factory=dict[int, int])
+    """The line that has nothing but the declared type of another."""
+    origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    """The origins of names."""
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """The lines of the two probes of a name: as a provided type, and as a declared one."""
     unread: list[Unread] = field(default_factory=list[Unread])
@@ -72,9 +80,12 @@ class Generated:
 @final
 @dataclass(frozen=True, slots=True)
 class _Line:
-    code: str
+    """A line for an edge, or several of which one has to be right. `type` is a declared type to look at by itself."""
+
+    codes: tuple[str, ...]
     declared: Atoms
     provided: Atoms
+    type: str = ""
 
 
 def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
@@ -85,7 +96,7 @@ def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
         try:
             lines.setdefault(_written(edge, writer), []).append(edge)
         except UnresolvedError as error:
-            unread.append(Unread(edge, "", str(error)))
+            unread.append(Unread(edge, error.reason, error.name))
         except InexpressibleError as error:
             unread.append(Unread(edge, str(error)))
     return Draft(lines, unread, writer)
@@ -102,28 +113,42 @@ class Draft:
 
     def finish(self, copies: Mapping[str, str]) -> Generated:
         """Return the module. `copies` has other names for the modules of some files."""
-        found = Generated(unread=self.unread)
+        found = Generated(unread=self.unread, origins=self.writer.names.origins())
         text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
         atoms = (atom for line in self.lines for atom in (*line.declared, *line.provided))
         for number, code in enumerate(dict.fromkeys(code for code, _ in atoms)):
             text.append(f"def p{number}(v: {code}) -> _Nothing: return v")
             text.append(f"def q{number}(v: _Nothing) -> {code}: return v")
             found.probes[code] = len(text) - 1, len(text)
+        types: dict[str, int] = {}
+        for number, code in enumerate(dict.fromkeys(line.type for line in self.lines if line.type)):
+            text.append(f"def t{number}(v: {code}) -> None: ...")
+            types[code] = len(text)
         for number, (line, edges) in enumerate(self.lines.items()):
-            text.append(line.code.replace("?", f"e{number}", 1))
-            found.edges[len(text)] = edges
-            found.declared[len(text)], found.provided[len(text)] = line.declared, line.provided
+            names = (f"e{number}{'_' * other}" for other in range(len(line.codes)))
+            text += (code.replace("?", name, 1) for name, code in zip(names, line.codes, strict=True))
+            last = len(text)
+            found.edges[last] = edges
+            found.declared[last], found.provided[last] = line.declared, line.provided
+            found.first[last] = last - len(line.codes) + 1
+            if line.type:
+                found.types[last] = types[line.type]
         found.text = "\n".join(text) + "\n"
         return found
 
 
 def _written(edge: Edge, writer: Writer) -> _Line:
-    declared, provided = writer.render(edge.declared), writer.render(edge.provided)
+    declared = writer.render(edge.declared)
+    provided = writer.render(edge.provided)
     if isinstance(edge.provided, Value):
-        return _Line(f"def ?() -> {declared.code}: return {provided.code}", declared.atoms, ())
+        wanted = edge.declared
+        if isinstance(wanted, Written) and writer.new_types.are_in(wanted.node, wanted.source, wanted.scope):
+            raise InexpressibleError("a NewType leaves no trace in a value")
+        codes = (f"def ?() -> {declared.code}: return {code}" for code in (provided.code, *provided.others))
+        return _Line(tuple(codes), declared.atoms, (), declared.code)
     if edge.code == "override-type":
         given, taken = _UNWRAPPING[edge.unwrap].format("v"), _UNWRAPPING[edge.declared_unwrap].format("w")
         code = f"def ?(v: {provided.code}, w: {declared.code}) -> None: _takes({taken})({given})"
-        return _Line(code, declared.atoms, provided.atoms)
+        return _Line((code,), declared.atoms, provided.atoms)
     code = f"def ?(v: {provided.code}) -> {declared.code}: return {_UNWRAPPING[edge.unwrap].format('v')}"
-    return _Line(code, declared.atoms, provided.atoms)
+    return _Line((code,), declared.atoms, provided.atoms)

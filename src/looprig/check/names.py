@@ -24,7 +24,12 @@ _BUILTINS: Final = frozenset(vars(builtins))
 
 
 class UnresolvedError(Exception):
-    """No file binds the name."""
+    """No file binds the name, or what it names is no type."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name: Final = name
+        self.reason: Final = reason
 
 
 @final
@@ -65,7 +70,7 @@ def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) ->
         return None, parts
     if source.stars:
         return Origin(source.module, head, source.path), parts[1:]
-    raise UnresolvedError(head)
+    raise UnresolvedError(head, f'"{head}" cannot be resolved')
 
 
 def _chosen(name: str, bindings: list[Binding], source: Source) -> Origin:
@@ -98,6 +103,10 @@ class Names:
     def name(self, origin: Origin) -> str:
         """Return its name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
+
+    def origins(self) -> Mapping[str, Origin]:
+        """Return the origin of each name."""
+        return {name: origin for origin, name in self._names.items()}
 
     def imports(self, copies: Mapping[str, str]) -> Iterator[str]:
         """Return the import statements; `copies` has other names for the modules of some files."""

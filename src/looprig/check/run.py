@@ -8,11 +8,12 @@ Invariants:
 
 import os
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from looprig.check.checkers import CHECKERS
 from looprig.check.checkers.base import Checker, Command, Job
@@ -23,6 +24,7 @@ from looprig.check.source import Sources
 from looprig.check.typetext import Writer
 from looprig.check.values import Value
 from looprig.exceptions import CheckerError, ExtraMissingError
+from looprig.location import is_foreign
 
 __all__ = ["Judged", "choose", "judge"]
 
@@ -141,34 +143,77 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
+@final
+class _Answers:
+    """The checker's answers, by line."""
+
+    def __init__(self, made: Generated, said: Mapping[int, set[str]]) -> None:
+        self._made = made
+        self._said = said
+        wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
+        # A class with an unknown base can be judged as a declared type, but provided it fits everything.
+        self._taking = {code for code, lines in made.probes.items() if not wrong.isdisjoint(lines)}
+        self._giving = {code for code, (line, _) in made.probes.items() if line in wrong}
+
+    def unknown(self, line: int) -> tuple[str, str] | None:
+        """Return a name of a line that is `Any`: as the module has it, and as it is written."""
+        declared, provided = self._made.declared[line], self._made.provided[line]
+        found = [name for name in declared if name[0] not in self._taking]
+        if declared != provided:
+            found += [name for name in provided if name[0] not in self._giving]
+        return found[0] if found else None
+
+    def of(self, line: int) -> set[str]:
+        """Return what is wrong in a line, and in all others of which one has to be right."""
+        kinds = [self._said.get(each, set()) for each in range(self._made.first[line], line + 1)]
+        return set[str]().union(*kinds) if all(kinds) else set()
+
+    def is_no_type(self, line: int, edge: Edge) -> bool:
+        """Return whether what is declared is no type: in a line with a value, the value may be what is wrong."""
+        of_type = self._made.types.get(line)
+        said = self._said.get(line if of_type is None else of_type, ())
+        return "invalid" in said and (of_type is not None or not isinstance(edge.provided, Value))
+
+    def why_unknown(self, code: str, name: str) -> str:
+        """Return why a name may be `Any`."""
+        head, *rest = code.split(".")
+        origin = self._made.origins.get(head)
+        module = None if origin is None else sys.modules.get(origin.module)
+        path: str | None = getattr(module, "__file__", None)
+        value: Any = module
+        for part in [*([origin.name] if origin is not None and origin.name else []), *rest]:
+            value = getattr(value, part, None)
+        if origin is None or path is None or not is_foreign(path) or value is None:
+            return f'"{name}" cannot be resolved'
+        return (
+            f'the checker takes "{name}" for Any, though {origin.module} is installed: its configuration skips the '
+            "module (follow_imports), or the package declares no types"
+        )
+
+
 def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
-    wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
-    # A class with an unknown base can be judged as a declared type, but provided it fits everything.
-    taking = {code for code, lines in made.probes.items() if not wrong.isdisjoint(lines)}
-    giving = {code for code, (line, _) in made.probes.items() if line in wrong}
+    answers = _Answers(made, said)
     judged = Judged()
     for line, edges in made.edges.items():
-        declared, provided = made.declared[line], made.provided[line]
-        unknown = [name for code, name in declared if code not in taking]
-        if declared != provided:
-            unknown += [name for code, name in provided if code not in giving]
-        kinds = said.get(line, set())
+        unknown = answers.unknown(line)
         for edge in edges:
-            judged.findings += _of_edge(edge, unknown, kinds)
-            judged.checked += not unknown
+            if unknown is not None:
+                reason = answers.why_unknown(*unknown)
+                judged.findings.append(_unchecked(edge, reason, unknown[0]))
+            elif answers.is_no_type(line, edge):
+                name = edge.declared.shown()
+                judged.findings.append(_unchecked(edge, f'"{name}" is no type', f"{edge.spot.path}: {name}"))
+            elif "mismatch" in answers.of(line):
+                judged.findings.append(Finding(edge.spot, edge.code, edge.mismatch(), edge.cause()))
+            judged.checked += unknown is None
     for unread in made.unread:
         if unread.name:
-            judged.findings.append(Finding(unread.edge.spot, "fixture-unchecked", unread.edge.unchecked(unread.name)))
+            judged.findings.append(_unchecked(unread.edge, unread.reason, f"{unread.edge.spot.path}: {unread.name}"))
         else:
             judged.unread.append(unread)
     judged.findings = _once_a_parameter(judged.findings)
     return judged
 
 
-def _of_edge(edge: Edge, unknown: list[str], kinds: set[str]) -> Iterator[Finding]:
-    if unknown:
-        yield Finding(edge.spot, "fixture-unchecked", edge.unchecked(unknown[0]))
-    elif "mismatch" in kinds:
-        yield Finding(edge.spot, edge.code, edge.mismatch())
-    elif "invalid" in kinds and not isinstance(edge.provided, Value):
-        yield Finding(edge.spot, "fixture-unchecked", edge.unchecked(edge.declared.shown()))
+def _unchecked(edge: Edge, reason: str, cause: str) -> Finding:
+    return Finding(edge.spot, "fixture-unchecked", edge.unchecked(reason), f"unchecked {cause}")

@@ -12,36 +12,47 @@ Invariants:
 import ast
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, Final, Protocol, final
 
+from looprig.check.expressions import InexpressibleError, dotted, last_of, parts_of, plain, renamed, unquoted
 from looprig.check.layout import ModuleNames, is_importable
 from looprig.check.names import Names, Origin, UnresolvedError, nearest, origin_of
+from looprig.check.newtypes import NewTypes
 from looprig.check.source import Source
 from looprig.location import is_foreign
 
-__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "yielded"]
+__all__ = ["InexpressibleError", "Known", "Text", "TypeText", "Writer", "Written", "shown_apart", "yielded"]
 
 _TYPING: Final = ("typing", "typing_extensions", "collections.abc", "builtins", "types")
 _VARIABLES: Final = (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple)
+_NO_NAMES: Final[Mapping[str, str]] = {}
+_SPECIAL: Final = frozenset({
+    "Annotated", "ClassVar", "Concatenate", "Final", "Generic", "Literal", "NotRequired", "Optional", "Protocol",
+    "ReadOnly", "Required", "TypeAlias", "TypeGuard", "TypeIs", "Union", "Unpack",
+})  # fmt: skip
+_FORMS: Final = {"typing": _SPECIAL, "typing_extensions": _SPECIAL, "builtins": frozenset({"any", "callable"})}
+"""Names that are no types by themselves."""
 _WRAPPERS: Final = {("typing", "Annotated"), ("typing_extensions", "Annotated"), ("dataclasses", "InitVar")}
 _YIELDING: Final = frozenset({
     "Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator",
 })  # fmt: skip
 
 
-class InexpressibleError(Exception):
-    """A type that has no meaning outside of the function or class where it is written."""
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written)."""
+    """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written).
+
+    `others` is code for the same value: it fits if any of them does.
+    """
 
     code: str
     atoms: tuple[tuple[str, str], ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class TypeText(Protocol):
@@ -52,12 +63,16 @@ class TypeText(Protocol):
 
         Raises:
             InexpressibleError: it has no meaning there.
-            UnresolvedError: a name in it is bound by nothing.
+            UnresolvedError: a name in it is bound by nothing, or names no type.
         """
         ...
 
-    def shown(self) -> str:
-        """Return the type for people."""
+    def names(self) -> Mapping[str, Origin]:
+        """Return the origins of the names that `shown` has."""
+        ...
+
+    def shown(self, names: Mapping[str, str] = ..., /) -> str:
+        """Return the type for people, with other `names` for some of those that it has."""
         ...
 
     def key(self) -> object:
@@ -82,9 +97,14 @@ class Known:
         code = ".".join([writer.names.name(origin), *rest])
         return Text(code, ((code, self.shown()),))
 
-    def shown(self) -> str:
+    def names(self) -> Mapping[str, Origin]:
         """See `TypeText`."""
-        return self.qualname.rpartition("<locals>.")[2]
+        return {self.shown(): Origin(self.module, self.shown(), self.path)}
+
+    def shown(self, names: Mapping[str, str] = _NO_NAMES, /) -> str:
+        """See `TypeText`."""
+        name = self.qualname.rpartition("<locals>.")[2]
+        return names.get(name, name)
 
     def key(self) -> object:
         """See `TypeText`."""
@@ -115,13 +135,26 @@ class Written:
         except UnresolvedError as error:
             if not self.is_local:
                 raise
-            raise InexpressibleError(f"{error} is defined in a function") from None
+            raise InexpressibleError(f"{error.name} is defined in a function") from None
         return Text(code, tuple(dict.fromkeys(found.atoms)))
 
-    def shown(self) -> str:
+    def names(self) -> Mapping[str, Origin]:
         """See `TypeText`."""
-        inner = (yielded(self) or self) if self.yields else self
-        return ast.unparse(_Unquoting().visit(_unquoted(inner.node)))
+        found: dict[str, Origin] = {}
+        for node in ast.walk(self._plain()):
+            if isinstance(node, ast.Name | ast.Attribute) and (parts := parts_of(node)) is not None:
+                with suppress(UnresolvedError):
+                    origin, rest = origin_of(parts, self.source, self.scope)
+                    if origin is not None:
+                        found[".".join(parts)] = Origin(origin.module, ".".join([origin.name, *rest]), origin.path)
+        return found
+
+    def shown(self, names: Mapping[str, str] = _NO_NAMES, /) -> str:
+        """See `TypeText`."""
+        return ast.unparse(renamed(self._plain(), names))
+
+    def _plain(self) -> ast.expr:
+        return plain(((yielded(self) or self) if self.yields else self).node)
 
     def key(self) -> object:
         """See `TypeText`."""
@@ -129,10 +162,28 @@ class Written:
         return self.source.path, self.scope, named, self.variables, self.is_local
 
 
+def shown_apart(one: TypeText, other: TypeText) -> tuple[str, str]:
+    """Return two types for people: names that are the same but mean two things are shown with their modules."""
+    ones, others = one.names(), other.names()
+    alike = [name for name in ones if name in others and ones[name] != others[name]]
+    full = {name: (str(ones[name]), str(others[name])) for name in alike}
+    for name, (first, second) in full.items():
+        if first == second:  # two conftests, say
+            full[name] = _in_file(ones[name]), _in_file(others[name])
+    return one.shown({name: found for name, (found, _) in full.items()}), other.shown(
+        {name: found for name, (_, found) in full.items()}
+    )
+
+
+def _in_file(origin: Origin) -> str:
+    path = PurePath(origin.path)
+    return f"{origin.name} of {path.parent.name}/{path.name}" if origin.path else str(origin)
+
+
 def yielded(written: Written) -> Written | None:
     """Return what a generator yields, if its annotation is one of typing's; `None` otherwise."""
-    node = _unquoted(written.node)
-    if not isinstance(node, ast.Subscript) or _last(node.value) not in _YIELDING:
+    node = unquoted(written.node)
+    if not isinstance(node, ast.Subscript) or last_of(node.value) not in _YIELDING:
         return None
     inner = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice
     return replace(written, node=inner, yields=False)
@@ -150,6 +201,7 @@ class Writer:
     ) -> None:
         """`file_of` returns the file of a module."""
         self.names: Final = names or Names()
+        self.new_types: Final = NewTypes(file_of)
         self._file_of = file_of
         self._rendered: dict[object, Text] = {}
         self._by_module: dict[str, list[Source]] = {}
@@ -207,9 +259,10 @@ class _Rendering:
         self.atoms: list[tuple[str, str]] = []
 
     def type(self, node: ast.expr) -> ast.expr:
-        node = _unquoted(node)
+        node = unquoted(node)
         match node:
             case ast.Name() | ast.Attribute():
+                self._reject_forms(node)
                 found = self._named(node)
             case ast.Subscript():
                 found = self._subscript(node)
@@ -226,6 +279,12 @@ class _Rendering:
             case _:
                 raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         return found
+
+    def _reject_forms(self, node: ast.Name | ast.Attribute) -> None:
+        """Raise where a name is no type by itself: some checkers accept these, as `Any`."""
+        module, name = self._origin(node) or ("builtins", ast.unparse(node))
+        if name in _FORMS.get(module, ()):
+            raise UnresolvedError(name, f"{name} is no type")
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
         head = self._origin(node.value)
@@ -248,7 +307,7 @@ class _Rendering:
                 return node
 
     def _origin(self, node: ast.expr) -> tuple[str, str] | None:
-        parts = _parts(node)
+        parts = parts_of(node)
         if parts is None:
             return None
         origin, rest = origin_of(parts, self._written.source, self._written.scope)
@@ -257,7 +316,7 @@ class _Rendering:
         return origin.module, ".".join([*([origin.name] if origin.name else []), *rest])
 
     def _named(self, node: ast.expr) -> ast.expr:
-        parts = _parts(node)
+        parts = parts_of(node)
         if parts is None:
             raise InexpressibleError(f"{ast.unparse(node)} isn't a type")
         written = self._written
@@ -265,11 +324,11 @@ class _Rendering:
             raise InexpressibleError(f"{parts[0]} is a type variable")
         origin, rest = origin_of(parts, written.source, written.scope)
         if origin is None:
-            return _dotted(rest)
+            return dotted(rest)
         if origin.module in _TYPING and (origin.name or rest[-1:]) in {"Self", ("Self",)}:
             raise InexpressibleError("Self has no meaning outside of its class")
         origin = self._writer.settled(origin, parts[0], written.source)
-        found = _dotted((self._writer.names.name(origin), *rest))
+        found = dotted((self._writer.names.name(origin), *rest))
         if origin.module not in _TYPING and not _is_any_by_design(_at_run_time(origin, rest, written.source, parts)):
             self.atoms.append((ast.unparse(found), ".".join(parts)))
         return found
@@ -293,43 +352,3 @@ def _is_any_by_design(value: Any) -> bool:
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()
     return value is Any or any(base.__module__ == "unittest.mock" for base in bases)
-
-
-@final
-class _Unquoting(ast.NodeTransformer):
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return _unquoted(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        return node if _last(node.value) in {"Literal", "Annotated"} else self.generic_visit(node)  # type: ignore[return-value]
-
-
-def _unquoted(node: ast.expr) -> ast.expr:
-    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        return node
-    try:
-        inner = ast.parse(node.value.strip(), mode="eval").body
-    except SyntaxError:
-        raise InexpressibleError(f"{node.value!r} isn't a type") from None
-    return _unquoted(inner)
-
-
-def _parts(node: ast.expr) -> tuple[str, ...] | None:
-    node = _unquoted(node)
-    if isinstance(node, ast.Name):
-        return (node.id,)
-    if isinstance(node, ast.Attribute) and (before := _parts(node.value)) is not None:
-        return (*before, node.attr)
-    return None
-
-
-def _last(node: ast.expr) -> str:
-    parts = _parts(node)
-    return parts[-1] if parts else ""
-
-
-def _dotted(parts: tuple[str, ...]) -> ast.expr:
-    found: ast.expr = ast.Name(parts[0], ast.Load())
-    for part in parts[1:]:
-        found = ast.Attribute(found, part, ast.Load())
-    return found

@@ -5,19 +5,21 @@ Does not run user code, not even `repr`: all but plain values are known by their
 Invariants:
 1. A container is written as a display, `[1, 2]`, so that a checker judges it as it would judge the suite's own text.
 2. A value whose class can't be named is inexpressible, and not guessed at.
+3. A value is shown the same in each run: without addresses, and sets in order.
 """
 
 import enum
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final, final
 
+from looprig.check.names import Origin
 from looprig.check.typetext import InexpressibleError, Known, Text, Writer
 
-__all__ = ["Value", "holds_new_types"]
+__all__ = ["Value"]
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
 _TYPE_EXPRESSIONS: Final = (types.GenericAlias, types.UnionType, type(list[int]))
@@ -27,6 +29,9 @@ _NAMED_IN_TYPES: Final[dict[type, str]] = {
 """Classes that claim to be builtins, but can't be found there."""
 _LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
 _INSTANCE: Final = "_instance"
+_TUPLE: Final = "_tuple"
+_CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
+_NO_NAMES: Final[Mapping[str, str]] = {}
 _WIDEST: Final = 40  # characters of a value in a message
 _DEEPEST: Final = 6
 
@@ -44,43 +49,95 @@ class Value:
         Raises:
             InexpressibleError: there is none for it.
         """
-        return Text(_expression(self.value, writer, 0))
+        depths = [None, *_open_depths(self.value, 0)]
+        code, *others = dict.fromkeys(_expression(self.value, writer, 0, opened) for opened in depths)
+        return Text(code, (), tuple(others))
 
     def key(self) -> object:
         """Return `None`: equal values need not be of one type."""
         return None
 
-    def shown(self) -> str:
-        """Return the value as people write it."""
-        text = _shown(self.value, 0)
-        return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+    def names(self) -> Mapping[str, Origin]:
+        """Return the classes that `shown` names."""
+        cls = self.value if isinstance(self.value, type) else _kind(self.value)
+        return {} if cls in _PLAIN else {cls.__qualname__: Origin(cls.__module__, cls.__qualname__)}
+
+    def shown(self, names: Mapping[str, str] = _NO_NAMES) -> str:
+        """Return the value as people write it, or its type if that is shorter."""
+        text = _shown(self.value, names, 0)
+        if len(text) <= _WIDEST:
+            return text
+        if _kind(self.value) in _CONTAINERS:
+            return _shown_type(self.value, names, 0)
+        return f"{text[: _WIDEST - 3]}..."
 
 
-def _shown(value: Any, depth: int) -> str:
+def _shown(value: Any, names: Mapping[str, str], depth: int) -> str:
     kind = _kind(value)
     if kind in _PLAIN:
         return repr(value[:_LONGEST] if isinstance(value, str | bytes) else value)
     if issubclass(kind, enum.Enum):
-        return f"{kind.__qualname__}.{value.name}"
+        name = _named(kind, names)
+        return f"{name}({_shown(value.value, names, depth)})" if value.name is None else f"{name}.{value.name}"
     if isinstance(value, type):
-        return f"type[{value.__qualname__}]"
+        return f"type[{_named(value, names)}]"
     if isinstance(value, FunctionType | BuiltinFunctionType):
-        return value.__qualname__
-    if kind in {list, tuple, set, dict} and 0 < len(value) <= _LONGEST and depth < _DEEPEST:
-        return _shown_display(value, depth + 1)
-    return kind.__qualname__
+        return value.__qualname__.rpartition("<locals>.")[2]
+    if kind in _CONTAINERS and len(value) <= _LONGEST and depth < _DEEPEST:
+        return _shown_display(value, names, depth + 1)
+    return _named(kind, names)
 
 
-def _shown_display(value: Any, depth: int) -> str:
+def _shown_display(value: Any, names: Mapping[str, str], depth: int) -> str:
     if isinstance(value, dict):
-        items = [f"{_shown(key, depth)}: {_shown(item, depth)}" for key, item in _pairs(value)]
-    else:
-        items = [_shown(item, depth) for item in value]
-    opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")") if isinstance(value, tuple) else ("{", "}")
-    return f"{opening}{', '.join(items)}{closing}"
+        pairs = _pairs(value)
+        return f"{{{', '.join(f'{_shown(key, names, depth)}: {_shown(item, names, depth)}' for key, item in pairs)}}}"
+    items = [_shown(item, names, depth) for item in value]
+    if isinstance(value, list):
+        return f"[{', '.join(items)}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    # In an order that is the same in each run: that of strings in a set is not.
+    inner = f"{{{', '.join(sorted(items))}}}" if items else "set()"
+    return inner if isinstance(value, set) else f"frozenset({inner if items else ''})"
 
 
-def _expression(value: Any, writer: Writer, depth: int) -> str:
+def _shown_type(value: Any, names: Mapping[str, str], depth: int) -> str:
+    kind = _kind(value)
+    name = "None" if value is None else _named(kind, names)
+    if kind not in _CONTAINERS or not value or depth >= _DEEPEST:
+        return name
+
+    def union(items: Iterable[Any]) -> str:
+        shown = dict.fromkeys(_shown_type(item, names, depth + 1) for item in items)
+        return " | ".join(sorted(shown, key=lambda each: (each == "None", each)))
+
+    if isinstance(value, dict):
+        keys, items = zip(*_pairs(value), strict=True)
+        return f"{name}[{union(keys)}, {union(items)}]"
+    return f"{name}[{union(value)}{', ...' if isinstance(value, tuple) else ''}]"
+
+
+def _named(cls: type, names: Mapping[str, str]) -> str:
+    return names.get(cls.__qualname__) or cls.__qualname__.rpartition("<locals>.")[2]
+
+
+def _open_depths(value: Any, depth: int) -> list[int]:
+    """Return the depths of tuples that hold other containers.
+
+    Checkers judge the items of a tuple without a look at the declared type, unless that is a tuple of this length. So
+    `({"a": 1},)` would not fit `Collection[dict[str, int | str]]`. From each of these depths on, tuples are also
+    written as calls that give a tuple of any length.
+    """
+    if _kind(value) not in _CONTAINERS or depth >= _DEEPEST or len(value) > _LONGEST:
+        return []
+    items: Iterable[Any] = [item for _, item in _pairs(value)] if isinstance(value, dict) else value
+    below = [found for item in items for found in _open_depths(item, depth + 1)]
+    is_open = isinstance(value, tuple) and any(_kind(item) in _CONTAINERS for item in items)
+    return sorted({*below, *([depth] if is_open else [])})
+
+
+def _expression(value: Any, writer: Writer, depth: int, opened: int | None) -> str:
     kind = _kind(value)
     if depth > _DEEPEST:
         raise InexpressibleError("it is nested too deeply")
@@ -92,8 +149,8 @@ def _expression(value: Any, writer: Writer, depth: int) -> str:
         raise InexpressibleError("it is a type expression")
     if isinstance(value, type):
         return _class(value, writer)
-    if kind in {list, tuple, set, frozenset, dict} and len(value) <= _LONGEST:
-        return _display(value, writer, depth)
+    if kind in _CONTAINERS and len(value) <= _LONGEST:
+        return _display(value, writer, depth, opened)
     if isinstance(value, FunctionType | BuiltinFunctionType | ModuleType):
         return _global(value, writer)
     return f"{_INSTANCE}({_class(kind, writer)})"
@@ -115,9 +172,9 @@ def _plain(value: Any) -> str:
     return "..." if value is ... else repr(value)
 
 
-def _display(value: Any, writer: Writer, depth: int) -> str:
+def _display(value: Any, writer: Writer, depth: int, opened: int | None) -> str:
     def write(item: Any) -> str:
-        return _expression(item, writer, depth + 1)
+        return _expression(item, writer, depth + 1, opened)
 
     if isinstance(value, dict):
         pairs = _pairs(value)
@@ -125,6 +182,8 @@ def _display(value: Any, writer: Writer, depth: int) -> str:
     items = [write(item) for item in value]
     if isinstance(value, list):
         return f"[{', '.join(items)}]"
+    if isinstance(value, tuple) and opened is not None and depth >= opened and items:
+        return f"{_TUPLE}({', '.join(items)})"
     if isinstance(value, tuple):
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
     inner = f"{{{', '.join(items)}}}" if items else "set()"
@@ -162,11 +221,3 @@ def _global(value: Any, writer: Writer) -> str:
     if (module := _home(value)) is None:
         raise InexpressibleError(f"{value.__qualname__} cannot be imported")
     return Known(module, value.__qualname__).render(writer).code
-
-
-def holds_new_types(annotation: Any, depth: int = 0) -> bool:
-    """Return whether an annotation names a NewType, of which no trace is left in a value at run time."""
-    if hasattr(annotation, "__supertype__"):
-        return True
-    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
-    return depth < _DEEPEST and any(holds_new_types(each, depth + 1) for each in arguments)

@@ -47,7 +47,10 @@ _declared: Final[WeakSet[type]] = WeakSet()
 # For each module, the number of classes of one name that it has declared so far.
 _counts: Final[WeakKeyDictionary[ModuleType, Counter[str]]] = WeakKeyDictionary()
 
-S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
+# Of a class that has none of them, mypy says only that the value of this type variable cannot be that class.
+Has_start_and_stop_or_run_or_aenter_and_aexit = TypeVar(
+    "Has_start_and_stop_or_run_or_aenter_and_aexit", bound=StartsAndStops | Runs | EntersItself
+)
 ServiceKey = tuple[str, str, int]
 
 
@@ -86,7 +89,9 @@ class ServiceSpec:
 
 
 @overload
-def service_fixture(cls: type[S], /) -> type[S]: ...
+def service_fixture(
+    cls: type[Has_start_and_stop_or_run_or_aenter_and_aexit], /
+) -> type[Has_start_and_stop_or_run_or_aenter_and_aexit]: ...
 @overload
 def service_fixture(
     *,
@@ -95,7 +100,10 @@ def service_fixture(
     provides: type | Sequence[type] = (),
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
-) -> Callable[[type[S]], type[S]]: ...
+) -> Callable[
+    [type[Has_start_and_stop_or_run_or_aenter_and_aexit]],
+    type[Has_start_and_stop_or_run_or_aenter_and_aexit],
+]: ...
 def service_fixture(
     cls: type[Any] | None = None,
     /,

@@ -237,7 +237,8 @@ class Entry:
             collection.catch_up(item.parent for item in self._items)
         inspection: Inspection | None = self._manager.get_plugin("looprig.inspection")
 
-        collected = collect(self._items, collection)
+        extra = () if inspection is None else inspection.stand_ins()
+        collected = collect([*self._items, *extra], collection)
         found = [*check(collected, is_run=inspection is None)]
         loops = plan_loops(collected, self._settings)
         errors = ItemErrors([*found, *loops.errors])

@@ -60,6 +60,8 @@ class Mypy(Checker):
                 "--no-error-summary",
                 "--hide-error-context",
                 "--no-warn-unused-configs",
+                "--no-install-types",
+                "--interactive",  # `non_interactive` requires `install_types`
                 f"--python-executable={sys.executable}",
                 f"--cache-dir={job.cache}",
                 *_reports(job),
@@ -73,6 +75,8 @@ class Mypy(Checker):
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         for line in output.splitlines():
+            if not line.startswith("{"):  # some settings make it say more
+                continue
             said: dict[str, Any] = json.loads(line)
             # By its name: from its cache mypy reports errors with the path of the run that found them.
             if Path(said["file"]).name == job.file.name and said["severity"] == "error":

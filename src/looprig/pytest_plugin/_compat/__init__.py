@@ -11,9 +11,9 @@ other module of looprig. `tests/house` compares the code with this list:
 | `call_fixture_func` | calls | sets a generator up and registers its teardown, with pytest's errors |
 | `resolve_fixture_function` | calls | binds a fixture that is a method to the test's instance |
 | `_pdb` | calls | the debugger that `--trace` put around a test, which would drop its coroutine |
-| `_fixturemanager` | __init__ | knows which fixtures there are, before any is requested |
+| `_fixturemanager` | definitions, __init__ | knows which fixtures there are, before any is requested |
 | `_get_all_fixture_defs` | __init__ | lists them; public is only what `--fixtures` prints |
-| `_arg2node2fixturedefs` | __init__ | has their order on one node: looprig's stand behind all others |
+| `_arg2node2fixturedefs` | definitions, __init__ | has their nodes, and their order: looprig's stand behind others |
 | `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
 | `_autouse` | closures, instances | whether a fixture is around those that a test names |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |

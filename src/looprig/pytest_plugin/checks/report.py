@@ -102,5 +102,5 @@ def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
 
 
 def many(number: int, what: str) -> str:
-    """Return a number with its noun: `1 error`, `2 errors`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    """Return a number with its noun: `1 error`, `2,000 errors`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -3,12 +3,13 @@
 Does not judge them (`looprig.check` does) and reports nothing (`type_check` does).
 
 Invariants:
-1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run.
+1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run. For each
+   fixture there is also a test that stands in for one that uses it where it is defined (`unreached`).
 2. A parameter that is answered by its annotation has no edge: its type is right by construction.
 3. An edge is collected once, however many tests share it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +22,12 @@ from looprig.check.module import Unread
 from looprig.check.output import shown_place
 from looprig.check.source import Spot
 from looprig.check.typetext import Known, TypeText
-from looprig.check.values import Value, holds_new_types
+from looprig.check.values import Value
 from looprig.declare.service import ServiceSpec
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values
+from looprig.pytest_plugin._compat.parameters import gives_parameter, is_no_value, parameter_values, plain_parameter
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.types import FixtureTypes, Given, code_of, known
 
@@ -58,6 +59,8 @@ class FixtureEdges:
         """`is_own` says whether a file is the suite's: what plugins request from each other is not checked."""
         self.edges: list[Edge] = []
         self.unread: list[Unread] = []
+        self.silent: int = 0
+        """How many parameters have no annotation."""
         self._is_own = is_own
         self._root = root
         self._registry = registry
@@ -65,19 +68,32 @@ class FixtureEdges:
         self._overrides = overrides
         self._providers: dict[Definition, str] = {}
         self._seen: set[object] = set()
+        self._below: Mapping[str, Definition] = {}
 
-    def collect(self, items: Iterable[pytest.Item]) -> None:
-        """Collect the edges of all tests, and of the fixtures and services that they use."""
+    def collect(self, items: Iterable[pytest.Item], stand_ins: Mapping[Definition, pytest.Function]) -> None:
+        """Collect the edges of all tests, and of all fixtures and services, used or not."""
         for item in items:
             if isinstance(item, pytest.Function):
                 self._types.function(item.obj)  # its file is one to search for suppressions
                 self._collect(item)
+        by_name: dict[str, list[Definition]] = {}
+        for definition in stand_ins:
+            by_name.setdefault(definition.argname, []).append(definition)
+        # What a fixture asks for may be defined below it. Of several such fixtures, each may be meant.
+        self._below = {name: found for name, (found, *others) in by_name.items() if not others}
+        for definition, stand_in in stand_ins.items():
+            self._types.gives(definition)  # which notes those without a type
+            self._collect(stand_in)
+            for value in definition.params or ():
+                self._indirect_value(stand_in, definition, plain_parameter(value))
         for spec in self._registry.living_services():
             self._provides(spec)
 
     def _collect(self, item: pytest.Function) -> None:
         values = parameter_values(item)
-        for user, name, found in closure_of(item).requests():
+        for user, name, seen in closure_of(item).requests():
+            self._count_silent(item if user is None else user, name)
+            found = seen or self._below.get(name)
             if found is None:
                 if name == _REQUEST:
                     self._request(item, user)
@@ -97,6 +113,12 @@ class FixtureEdges:
         return is_new
 
     # Parameters
+
+    def _count_silent(self, user: Definition | pytest.Function, name: str) -> None:
+        function = user.obj if isinstance(user, pytest.Function) else user.func
+        if self._is_new("silent", code_of(function), name):
+            spot = self._types.unannotated(function, name)
+            self.silent += spot is not None and self._is_own(spot.path)
 
     def _asked(self, item: pytest.Function, user: Definition | None, name: str) -> _Asked | None:
         declared = self._types.parameter(item.obj if user is None else user.func, name)
@@ -125,8 +147,7 @@ class FixtureEdges:
         function = item.obj if user is None else user.func
         if not self._is_new(code_of(function), name, *_identity(value)):
             return
-        annotation = dict(self._registry.annotations.of(function)).get(name)
-        asked = None if holds_new_types(annotation) else self._asked(item, user, name)
+        asked = self._asked(item, user, name)
         if asked is not None and type(value).__module__.partition(".")[0] in _LAZY:
             self._add("parametrize-type", asked, Given(None, why="a lazy fixture"), "")
         elif asked is not None:
@@ -135,7 +156,7 @@ class FixtureEdges:
 
     def _indirect_value(self, item: pytest.Function, found: Definition, value: object) -> None:
         """Collect the edges of a value of `request.param`, if the fixture declares a type for that."""
-        is_own = found.params is not None
+        is_own = found.params is not None and found.argname not in _parametrized_by_marks(item)
         user = f'fixture "{found.argname}"'
         provider = "its parametrization" if is_own else f"the parametrization of {self._label(item, None)}"
         if not self._is_new(code_of(found.func), None if is_own else code_of(item.obj), *_identity(value)):
@@ -145,6 +166,8 @@ class FixtureEdges:
         for name, declared, spot in self._types.typed_params(found.func):
             # The place to mend is the test that passes the value, not the fixture.
             place = spot if is_own else self._place(item, found.argname) or spot
+            if not self._is_own(place.path):
+                continue
             self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
 
     def _place(self, item: pytest.Function, name: str) -> Spot | None:
@@ -219,6 +242,14 @@ class FixtureEdges:
         place = f"{shown_place(location.path, self._root)}:{location.line}"
         found = self._providers[definition] = f'fixture "{name}" ({place})'
         return found
+
+
+def _parametrized_by_marks(item: pytest.Function) -> set[str]:
+    found: set[str] = set()
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        found.update(names.replace(",", " ").split() if isinstance(names, str) else names)
+    return found
 
 
 def _identity(value: object) -> tuple[object, ...]:

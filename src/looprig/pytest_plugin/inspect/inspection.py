@@ -1,16 +1,20 @@
 """The base of the options that inspect fixtures: they collect, report on what was collected, and run no test.
 
-Invariant: errors of collection do not stop an inspection, and are reported.
+Invariants:
+1. Errors of collection do not stop an inspection, and are reported.
+2. The exit status is 1 if something was found, or else 2 if something could not be collected, whatever other plugins
+   make of a run without tests.
 """
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from looprig.check.edges import Finding
 from looprig.check.stubs import Stubs
 from looprig.exceptions import LooprigError
 from looprig.location import is_foreign
@@ -44,6 +48,10 @@ class Inspection(ABC):
         self.items: list[pytest.Item] = []
         self.errors: list[LooprigError] = []
         self.lines: list[str] = []
+        self.uncollected: list[str] = []
+        """The modules and folders that could not be collected."""
+        self.findings: list[Finding] = []
+        """The mistakes that were found: the exit status says whether there are any."""
         self.registry: Registry = registry
         self.root: Path = config.rootpath
         self.types: FixtureTypes = FixtureTypes(registry, stubs)
@@ -51,6 +59,10 @@ class Inspection(ABC):
     @abstractmethod
     def report(self, session: pytest.Session) -> Iterator[str]:
         """Inspect `self.items`, and yield the lines to show."""
+
+    def stand_ins(self) -> Sequence[pytest.Item]:
+        """Return tests to judge beside those of the suite; they are never run."""
+        return ()
 
     def note(self, errors: Iterable[LooprigError], loops: Loops) -> None:
         """Note the errors of collection, and the loop plan."""
@@ -74,11 +86,14 @@ class Inspection(ABC):
         """Note all items before any is deselected: `-k` and `-m` select tests to run."""
         self.items = list(items)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what can't be collected: everything else is inspected all the same."""
+        if report.failed:
+            self.uncollected.append(report.nodeid)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
         """Inspect, instead of running tests."""
-        if session.testsfailed:
-            raise session.Interrupted("fixtures can't be inspected where tests can't be collected")
         # The objects made here live until the process ends, which is soon. Collecting garbage among them, as the
         # interpreter does several times on exit, would take as long as everything else.
         was_enabled = gc.isenabled()
@@ -91,7 +106,17 @@ class Inspection(ABC):
             gc.freeze()
             if was_enabled:
                 gc.enable()
+        session.testsfailed += len(self.findings)
+        # As late as possible: to pytest-cov and others, a run without tests has failed. Each says so in another hook.
+        self.config.add_cleanup(lambda: setattr(session, "exitstatus", self._exit_status()))
         return True
+
+    def _exit_status(self) -> pytest.ExitCode:
+        if self.findings:
+            return pytest.ExitCode.TESTS_FAILED
+        if self.uncollected:
+            return pytest.ExitCode.INTERRUPTED
+        return pytest.ExitCode.OK if self.items else pytest.ExitCode.NO_TESTS_COLLECTED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the report."""

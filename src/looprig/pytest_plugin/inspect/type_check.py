@@ -4,17 +4,18 @@ Does not collect edges (`edges` does) and knows no checker (`looprig.check` does
 
 Invariants:
 1. Errors of collection are findings too, each at its place: a wrong scope does not hide a wrong type.
-2. The exit status is 1 if there is a finding.
+2. Fixtures that no test uses are judged too, those of conftests whose folders were not selected among them.
 3. In a format for programs, standard output holds the document and nothing else.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, final
 
 import pytest
 
+from looprig.check.causes import by_cause
 from looprig.check.edges import CODES, Finding
 from looprig.check.output import FORMATS, shown_path
 from looprig.check.run import Judged, choose, judge
@@ -26,6 +27,7 @@ from looprig.pytest_plugin.checks.report import many
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.edges import FixtureEdges
 from looprig.pytest_plugin.inspect.inspection import Inspection
+from looprig.pytest_plugin.inspect.unreached import Conftests, StandIns
 
 __all__ = ["TypeCheck"]
 
@@ -40,6 +42,7 @@ class TypeCheck(Inspection):
 
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
         super().__init__(session, registry)
+        self._session = session
         self._format = str(self.config.getoption("check_format"))
         if self._format != "text":
             write_to_standard_error(self.config)
@@ -48,11 +51,19 @@ class TypeCheck(Inspection):
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
 
+    def stand_ins(self) -> Sequence[pytest.Item]:
+        """Read the conftests that were not selected, and return tests that use what no test of the suite does."""
+        self._conftests = Conftests(self._session, self.items)
+        self._conftests.read()
+        self._stand_ins = StandIns(self._session, self.registry, self.is_own)
+        self.errors.extend(self._stand_ins.errors)
+        return self._stand_ins.missing(self.items)
+
     def report(self, session: pytest.Session) -> Iterator[str]:
         """Yield the findings and a summary."""
         overrides = bool(self.config.getoption("check_overrides"))
         found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
-        found.collect(self.items)
+        found.collect(self.items, self._stand_ins.all())
         with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
             judged = judge(self._checker, found.edges, self.types.sources, self.root, self._cache(Path(spare)))
         judged.unread += found.unread
@@ -61,14 +72,14 @@ class TypeCheck(Inspection):
             findings += self._untyped()
         own = [source for source in self.types.sources if self.is_own(source.path)]
         findings = suppressed(findings, own, [source.path for source in own if self.is_whole(source.path)])
-        if findings:
-            session.testsfailed = len(findings)
+        findings = by_cause(findings, self.root)
+        self.findings.extend(findings)
         text = FORMATS[self._format](findings, self.root)
         if self._format != "text":
             print_document(self.config, text)
             return
         yield from text.splitlines()
-        yield from self._summary(findings, judged)
+        yield from self._summary(findings, judged, found.silent)
 
     def _untyped(self) -> Iterator[Finding]:
         for definition, spot in self.types.untyped.items():
@@ -109,13 +120,20 @@ class TypeCheck(Inspection):
         source = self.types.sources.read(location.path, "")
         return (source is not None and name and source.spot_of_parameter(location.line, name)) or spot
 
-    def _summary(self, findings: list[Finding], judged: Judged) -> Iterator[str]:
+    def _summary(self, findings: list[Finding], judged: Judged, silent: int) -> Iterator[str]:
         reasons: dict[str, int] = {}
         for unread in judged.unread:
             reasons[unread.reason] = reasons.get(unread.reason, 0) + 1
         files = len({finding.spot.path for finding in findings})
         head = f"{many(len(findings), 'finding')} in {many(files, 'file')}" if findings else "No finding"
-        yield f"{head}: {many(judged.checked, 'edge')} checked with {self._checker.name}."
+        checked = f"{head}: {many(judged.checked, 'edge')} checked with {self._checker.name}"
+        has = "has" if silent == 1 else "have"
+        help_ = f"; {many(silent, 'parameter')} {has} no annotation: --annotate-fixtures helps" if silent else ""
+        yield f"{checked}{help_}."
+        for nodeid in self.uncollected:
+            yield f"{nodeid or '.'} could not be collected, and is not checked."
+        for path, reason in self._conftests.unreadable.items():
+            yield f"{shown_path(path, self.root)} is not checked: {reason}"
         yield from (f"{many(count, 'edge')} not checked: {reason}." for reason, count in sorted(reasons.items()))
         if judged.complaints:
             yield f"{self._checker.name} said: {judged.complaints}"

@@ -21,7 +21,7 @@ from looprig.check.stubs import Stubs
 from looprig.check.typetext import Known, TypeText, Written, yielded
 from looprig.declare.annotations import annotations_of
 from looprig.declare.hints import namespace_of
-from looprig.declare.service import ServiceSpec
+from looprig.declare.service import ServiceSpec, spec_of
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.collection.annotations import written_function
@@ -74,6 +74,12 @@ class FixtureTypes:
         if found is None or argument is None or argument.annotation is None:
             return None
         return _annotation(*found, argument.annotation), found[0].spot(argument)
+
+    def unannotated(self, function: Any, name: str) -> Spot | None:
+        """Return where a parameter is that has no annotation."""
+        found = self.function(function)
+        argument = None if found is None else found[1].parameter(name)
+        return None if found is None or argument is None or argument.annotation else found[0].spot(argument)
 
     def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
         """Yield each type that a fixture declares for `request.param`, and where.
@@ -139,8 +145,10 @@ class FixtureTypes:
 
     def class_of(self, cls: type) -> tuple[Source, ast.ClassDef] | None:
         """Return the source of a class."""
-        path = location_of(cls).path
-        source = self.sources.read(path, cls.__module__, namespace_of(cls))
+        spec, namespace = spec_of(cls), namespace_of(cls)
+        # Of several conftests, `sys.modules` has only the last.
+        path = str(namespace.get("__file__") or location_of(cls).path) if spec is None else spec.location.path
+        source = self.sources.read(path, cls.__module__, namespace)
         node = None if source is None else source.classes.get(cls.__qualname__)
         return None if source is None or node is None else (source, node)
 
