@@ -168,7 +168,7 @@ TABLE: Final[dict[Callable[..., object], dict[str, Wrong]]] = {
         "shutdown_timeout": NO_SECONDS,
         "handler_cancellation": NO_FLAG,
     },
-    Asgi: {"shutdown_timeout": NO_COUNT, "lifespan": (None, "yes", b"on", True), "host": NO_TEXT},
+    Asgi: {"shutdown_timeout": NO_SECONDS, "lifespan": (None, "yes", b"on", True), "host": NO_TEXT},
     Tcp: {"host": NO_TEXT, "tls": NO_TLS, "shutdown_timeout": NO_SECONDS},
     Process: {
         "host": NO_TEXT,
