@@ -97,6 +97,7 @@ class Adoption:
             return
         items = [*tests]
         if not any(self.adopts(peer, item) for item in items for peer in self._active):
+            self._active = []  # the run pays nothing for what it doesn't use
             return
         self._is_used = True
         if any(peer.runs(item) and not self.adopts(peer, item) for item in items for peer in self._active):
