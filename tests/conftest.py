@@ -8,6 +8,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import pytest
+
 pytest_plugins = ["pytester"]
 
 NEEDS: Final = {
@@ -18,6 +20,14 @@ NEEDS: Final = {
     "typing/test_proxy_types.py": ("aiohttp",),
 }
 """Tests that need an extra. A Python may be too new for one. Elsewhere each test says what it needs."""
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """pytester, whose runs print the same in CI as elsewhere: pytest shortens its summary only where no `CI` is set."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    return pytester
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -140,7 +140,7 @@ class UnexpectedResponseError(LooprigError, AssertionError):
 
 def summary(error: BaseException) -> str:
     """Return the type of an error and what happened, for a message about something else. Many errors have no text."""
-    what = error.what if isinstance(error, LooprigError) else str(error)
+    what = error.what.removesuffix(".") if isinstance(error, LooprigError) else str(error)
     return f"{type(error).__name__}: {what}" if what else type(error).__name__
 
 

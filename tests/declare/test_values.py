@@ -159,7 +159,7 @@ TABLE: Final[dict[Callable[..., object], dict[str, Wrong]]] = {
     datagrams: {
         "upstream": (*NO_ADDRESS, "/run/it.sock"),
         "toxics": (None, (tcp.Stall(),)),
-        "idle_timeout": NO_DURATION,
+        "idle_timeout": tuple(value for value in NO_DURATION if value != inf),
     },
     Aiohttp: {
         "host": NO_TEXT,

@@ -148,7 +148,7 @@ def test_a_service_that_never_shakes_hands_is_told_after_the_connect_timeout(run
                     await asyncio.open_connection(*proxy.address, ssl=trusted(proxy))
                 await proxy.wait_connections(0)
             (error,) = proxy.take_errors()
-            assert "Connection #0 could not be made with the client " in str(error)
+            assert "Connection #0 could not be made to the service at " in str(error)
 
     run(scenario())
 

@@ -192,7 +192,7 @@ def test_a_toxic_that_raises_loses_the_datagram_and_is_told(run: Run) -> None:
     ("toxic", "told"),
     [
         (OfTcp(), "OfTcp raised on connection #0: TypeError: OfTcp yielded End(after=0.0): a toxic for UDP can only"),
-        (NoBytes(), "NoBytes raised on connection #0: TypeError: NoBytes sent 'text', which isn't bytes"),
+        (NoBytes(), "NoBytes raised on connection #0: DeclarationError: Send was given data='text'.\n"),
         (Grow(), "On connection #0 a datagram of 70000 bytes could not be sent to 127.0.0.1:"),
     ],
 )

@@ -4,6 +4,7 @@ Carries no data (`link` does), and does not say what is behind the proxy (`proxy
 no `down` and no reset, as UDP has neither: while the port is ours, a datagram to it can't be refused.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.declare.values import DURATION, Check
+from looprig.declare.values import Check, number
 from looprig.location import caller_location
 from looprig.net.address import Address
 from looprig.net.faults.controls import FaultControls
@@ -23,6 +24,8 @@ from looprig.toxics.udp.toxic import Toxic
 __all__ = ["ProxyConnection", "UdpControls"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
+
+_PATIENCE: Final = number("a number of seconds above 0, or math.inf", above=True, high=math.inf)
 
 
 @final
@@ -80,10 +83,11 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
     - `host`: the address to listen on.
     - `seed`: the seed of random faults; by default a new one in each run, which a failed test shows.
     - `toxics`: the toxics that are on all the time.
-    - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does.
+    - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does;
+      `math.inf` for never.
     """
 
-    _checks: ClassVar[Mapping[str, Check]] = {"idle_timeout": DURATION}
+    _checks: ClassVar[Mapping[str, Check]] = {"idle_timeout": _PATIENCE}
     _protocol = "UDP"
 
     idle_timeout: float = config_field(60.0)
