@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
 from looprig.declare.fields_meta import config_field
-from looprig.declare.values import Check, number
+from looprig.declare.values import DURATION, Check
 from looprig.location import caller_location
 from looprig.net.address import Address
 from looprig.net.faults.controls import FaultControls
@@ -25,7 +25,9 @@ __all__ = ["ProxyConnection", "UdpControls"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
 
-_PATIENCE: Final = number("a number of seconds above 0, or math.inf", above=True, high=math.inf)
+_PATIENCE: Final = Check(
+    f"{DURATION.expected}, or math.inf", lambda seconds: seconds == math.inf or DURATION.accepts(seconds)
+)
 
 
 @final
