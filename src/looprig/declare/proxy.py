@@ -39,8 +39,6 @@ __all__ = [
     "stands_before",
 ]
 
-P = TypeVar("P", bound=Any)
-
 
 class ProxyKind(NamedTuple):
     """A kind of proxies: the generic class that users subscript, and the module that has it."""
@@ -62,6 +60,9 @@ class ProxyClass(Protocol):
     proxy_kind: ClassVar[ProxyKind]
 
 
+P = TypeVar("P", bound=ProxyClass)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Through:
@@ -71,7 +72,7 @@ class Through:
     goes through what `Proxy[Postgres]` means there; `Through(UdpProxy)` means `UdpProxy[Postgres]`.
     """
 
-    proxy: type | None = None
+    proxy: type[ProxyClass] | None = None
 
 
 def kind_of_proxy(annotation: Any) -> ProxyKind | None:

@@ -17,11 +17,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Final, TypeVar, final, overload
+from typing import Any, Final, final, overload
 from weakref import WeakKeyDictionary, WeakSet
 
 from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope, checked_timeout
-from looprig.declare.lifecycle import EntersItself, Lifecycle, Runs, StartsAndStops, lifecycle_of
+from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter, Lifecycle, lifecycle_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
 from looprig.scopes import Scope, ScopeName
@@ -45,7 +45,6 @@ _declared: Final[WeakSet[type]] = WeakSet()
 # For each module, the number of classes of one name that it has declared so far.
 _counts: Final[WeakKeyDictionary[ModuleType, Counter[str]]] = WeakKeyDictionary()
 
-S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 ServiceKey = tuple[str, str, int]
 
 
@@ -84,7 +83,7 @@ class ServiceSpec:
 
 
 @overload
-def service_fixture(cls: type[S], /) -> type[S]: ...
+def service_fixture(cls: type[HasStartAndStopOrRunOrAenter], /) -> type[HasStartAndStopOrRunOrAenter]: ...
 @overload
 def service_fixture(
     *,
@@ -93,7 +92,7 @@ def service_fixture(
     provides: type | Sequence[type] = (),
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
-) -> Callable[[type[S]], type[S]]: ...
+) -> Callable[[type[HasStartAndStopOrRunOrAenter]], type[HasStartAndStopOrRunOrAenter]]: ...
 def service_fixture(
     cls: type[Any] | None = None,
     /,

@@ -11,7 +11,7 @@ from looprig.location import caller_location
 
 __all__ = ["timeout", "timeout_of"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def timeout_of(item: pytest.Item) -> float | None:
@@ -38,7 +38,7 @@ def timeout(seconds: float) -> Callable[[T], T]:
         async def test_answers_soon(api: TestClient[Rest]) -> None: ...
 
     Raises:
-        DeclarationError: the number is not above 0.
+        DeclarationError: the number is not above 0, or what it is over is no test.
     """
     if not is_duration(seconds):
         raise DeclarationError(
@@ -48,6 +48,12 @@ def timeout(seconds: float) -> Callable[[T], T]:
         )
 
     def mark(test: T) -> T:
+        if not callable(test):
+            raise DeclarationError(
+                f"timeout({seconds!r}) was put over {test!r}, which isn't a test.",
+                [("timeout", caller_location())],
+                "Put it over a test function or a test class: @timeout(5).",
+            )
         marked: T = cast("Any", pytest.mark.loop_timeout(seconds))(test)
         return marked
 

@@ -9,7 +9,7 @@ import types
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from looprig.declare.lifecycle import lifecycle_of
@@ -52,7 +52,7 @@ class Proxy(TcpControls, Generic[S]):
     `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
 
-    proxy_kind = TCP
+    proxy_kind: ClassVar[ProxyKind] = TCP
 
     service: S
 
