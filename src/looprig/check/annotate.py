@@ -78,33 +78,53 @@ def annotations(
     sources: Iterable[Source],
     is_importable: Callable[[str], bool],
     is_collected: Callable[[str], bool],
+    *,
+    in_part: bool = True,
 ) -> tuple[list[Annotation], list[Left]]:
     """Return what to write, and what is left.
 
     `is_importable` says whether others may import a file, `is_collected` whether pytest takes a name for a test.
+    Without `in_part` a function that has no annotation gets all of them or none.
     """
     made: list[Annotation] = []
     left: list[Left] = []
     sources = list(sources)
-    functions: dict[Spot, Wanted] = {}
-    returning: set[Spot] = set()
+    functions: dict[Spot, list[Wanted]] = {}
     for each in wanted:
-        names = _ReadersNames(each.source, each.function, is_importable, is_collected)
-        try:
-            text = _text(each, Writer(sources, names), names)
-        except (InexpressibleError, UnresolvedError) as error:
-            left.append(Left(each.spot, each.name, str(error)))
-            continue
-        made.append(Annotation(each.spot, names.safe(text), tuple(dict.fromkeys(names.needed)), not each.name))
-        place = each.source.spot(each.function.node)
-        functions.setdefault(place, each)
-        if not each.name:
-            returning.add(place)
-    for place, each in functions.items():
-        node = each.function.node
-        if place not in returning and node.returns is None and returns_nothing(each.source.whole(each.function)):
-            made.append(Annotation(place, "None", returns=True))
+        functions.setdefault(each.source.spot(each.function.node), []).append(each)
+    for place, its in functions.items():
+        found: list[Annotation] = []
+        for each in its:
+            names = _ReadersNames(each.source, each.function, is_importable, is_collected)
+            try:
+                text = names.safe(_text(each, Writer(sources, names), names))
+            except (InexpressibleError, UnresolvedError) as error:
+                left.append(Left(each.spot, each.name, str(error)))
+            else:
+                found.append(Annotation(each.spot, text, tuple(dict.fromkeys(names.needed)), not each.name))
+        source, function = its[0].source, its[0].function
+        returns = any(each.returns for each in found) or function.node.returns is not None
+        if found and not returns and returns_nothing(source.whole(function)):
+            found.append(Annotation(place, "None", returns=True))
+        if in_part or _is_whole(source, function, found):
+            made += found
+        else:
+            why = "its function would be annotated in part, which mypy is told to forbid"
+            left += (Left(each.spot, each.name, why) for each in its if any(each.spot == one.spot for one in found))
     return made, left
+
+
+def _is_whole(source: Source, function: Function, found: Iterable[Annotation]) -> bool:
+    """Return whether annotations leave none out; a function that has some already may as well have more."""
+    arguments = function.node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += filter(None, (arguments.vararg, arguments.kwarg))
+    if function.node.returns is not None or any(each.annotation is not None for each in every):
+        return True
+    places = {each.spot for each in found if not each.returns}
+    lacking = [each for each in every if source.spot(each) not in places]
+    own = 1 if function.scope and lacking[:1] == every[:1] else 0  # self, or cls
+    return len(lacking) == own and any(each.returns for each in found)
 
 
 def has_future_annotations(source: Source) -> bool:

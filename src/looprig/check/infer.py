@@ -45,6 +45,8 @@ def returns_nothing(function: ast.AST) -> bool:
 def inferred(source: Source, function: Function, lookup: FunctionLookup, parameter: ParameterLookup) -> TypeText | None:
     """Return the type that a fixture returns or yields; `None` if that is not certain."""
     whole = source.whole(function)
+    if _is_for_others(whole):
+        return None
     if returns_nothing(whole):
         return Written(source, ast.Constant(None))
     found = _Inference(source, whole, lookup, parameter)
@@ -54,7 +56,7 @@ def inferred(source: Source, function: Function, lookup: FunctionLookup, paramet
         return None
     if not values:
         values = [node.value for node in nodes if isinstance(node, ast.Return)]
-        if not isinstance(_last_statement(whole), ast.Return | ast.Raise | ast.With | ast.AsyncWith):
+        if not isinstance(_last_statement(whole), ast.Return):
             return None  # it may end without one
     types = [found.type_of(value) for value in values]
     first, *rest = types
@@ -181,6 +183,14 @@ def _last_statement(function: ast.AST) -> ast.stmt:
     while isinstance(last, ast.With | ast.AsyncWith):
         last = last.body[-1]
     return last
+
+
+def _is_for_others(function: ast.AST) -> bool:
+    """Return whether a function is there to be overridden: it has only a `...`, or raises in the end."""
+    last = _last_statement(function)
+    return isinstance(last, ast.Raise) or (
+        isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...
+    )
 
 
 def _is_none(node: ast.expr) -> bool:

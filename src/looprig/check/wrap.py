@@ -34,11 +34,11 @@ def line_length(root: Path) -> int:
 def _table(file: Path, tables: list[str]) -> dict[str, Any]:
     try:
         found: Any = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
+        for name in tables:
+            found = found[name]
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    for name in tables:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+    return dict(found)
 
 
 class _Signature(NamedTuple):

@@ -21,6 +21,7 @@ import pytest
 
 from looprig._extras import import_extra
 from looprig.check.annotate import REQUEST, Annotation, Left, Wanted, annotations
+from looprig.check.checkers.mypy import forbids_incomplete
 from looprig.check.edges import Unwrap
 from looprig.check.infer import inferred
 from looprig.check.layout import base_of
@@ -52,7 +53,7 @@ class MissingAnnotations(Inspection):
         self._last: list[str] = []
         self._left: list[Left] = []
         self._pending: dict[Path, bytes] = {}
-        self._requested: dict[tuple[object, str], Definition | None] = {}
+        self._requested: dict[tuple[object, str], list[Definition | None]] = {}
         self._inferred: dict[Definition, TypeText | None] = {}
 
     def report(self, session: pytest.Session) -> Iterator[str]:
@@ -60,7 +61,13 @@ class MissingAnnotations(Inspection):
         import_extra("libcst", extra="check", needed_for="--annotate-fixtures")
         wanted = [*self._wanted()]
         wanted += self._returning()
-        made, left = annotations(wanted, self.types.sources, self._is_importable, self._is_collected)
+        made, left = annotations(
+            wanted,
+            self.types.sources,
+            self._is_importable,
+            self._is_collected,
+            in_part=not forbids_incomplete(self.root),
+        )
         left = sorted([*left, *self._left], key=lambda each: each.spot)
         by_file: dict[str, list[Annotation]] = {}
         for each in made:
@@ -74,29 +81,33 @@ class MissingAnnotations(Inspection):
         return bool(self.config.getoption("annotate_fixtures") == "write")
 
     def _wanted(self) -> Iterator[Wanted]:
-        seen: set[tuple[object, str]] = set()
+        requested: dict[tuple[object, str], list[Definition | None]] = {}
+        functions: dict[object, Callable[..., Any]] = {}
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
             for user, name, found in closure_of(item).requests():
                 function = item.obj if user is None else user.func
-                self._requested.setdefault((code_of(function), name), found)
-                if (code_of(function), name) in seen or (user is not None and self.registry.spec(user) is not None):
-                    continue
-                seen.add((code_of(function), name))
-                written = self.types.function(function)
-                argument = None if written is None else written[1].parameter(name)
-                if written is None or argument is None or argument.annotation is not None:
-                    continue
-                source, declared = written
-                given = self._given(name, found)
-                if not self.is_own(source.path) or given is None:
-                    continue
-                spot = source.spot(argument)
-                if given.type is None:
-                    self._left.append(Left(spot, name, f"its fixture has {given.why}"))
-                else:
-                    yield Wanted(source, declared, spot, name, given.type, given.unwrap)
+                if user is None or self.registry.spec(user) is None:
+                    functions.setdefault(code_of(function), function)
+                    answers = requested.setdefault((code_of(function), name), [])
+                    if found not in answers:
+                        answers.append(found)
+        self._requested = requested
+        for (code, name), answers in requested.items():
+            written = self.types.function(functions[code])
+            argument = None if written is None else written[1].parameter(name)
+            if written is None or argument is None or argument.annotation is not None:
+                continue
+            source, declared = written
+            spot = source.spot(argument)
+            if not self.is_own(source.path):
+                continue
+            given = self._given(name, answers)
+            if given is not None and given.type is None:
+                self._left.append(Left(spot, name, f"its fixture has {given.why}"))
+            elif given is not None and given.type is not None:
+                yield Wanted(source, declared, spot, name, given.type, given.unwrap)
 
     def _returning(self) -> Iterator[Wanted]:
         """Yield what fixtures return, where they do not say it and it is certain."""
@@ -108,11 +119,18 @@ class MissingAnnotations(Inspection):
             if function.node.returns is None:
                 yield Wanted(source, function, source.spot(function.node), "", found, _unwrap(definition.func))
 
-    def _given(self, name: str, found: Definition | None) -> Given | None:
-        if found is None:
+    def _given(self, name: str, answers: list[Definition | None]) -> Given | None:
+        """Return what the fixtures that answer a parameter provide; `None` if one is a value of a parametrization."""
+        if None in answers:
             return Given(REQUEST) if name == "request" else None
-        if gives_parameter(found):
+        found = [self._given_by(each) for each in answers if each is not None and not gives_parameter(each)]
+        if len(found) < len(answers):
             return None
+        if len({None if each.type is None else (each.type.shown(), each.unwrap) for each in found}) > 1:
+            return Given(None, why="other types in other places")
+        return found[0]
+
+    def _given_by(self, found: Definition) -> Given:
         given = self.types.gives(found)
         if given.type is None and given.why == UNTYPED and (certain := self._infer(found)) is not None:
             return Given(certain)
@@ -132,8 +150,7 @@ class MissingAnnotations(Inspection):
             declared = self.types.parameter(definition.func, name)
             if declared is not None:
                 return declared[0]
-            found = self._requested.get((code_of(definition.func), name))
-            given = None if found is None else self._given(name, found)
+            given = self._given(name, self._requested.get((code_of(definition.func), name), [None]))
             if given is None or given.unwrap == "value":
                 return None if given is None else given.type
             return yielded(given.type) if isinstance(given.type, Written) else None
