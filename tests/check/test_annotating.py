@@ -375,7 +375,7 @@ def test_a_parameter_that_fixtures_of_several_types_answer_is_left(pytester: pyt
 
 def test_signatures_are_as_wide_as_the_projects_formatter_makes_them(pytester: pytest.Pytester) -> None:
     suite = {
-        "pyproject.toml": "[tool.ruff]\nline-length = 60\n",
+        "pyproject.toml": "[tool.ruff]\nline-length = 61\n",
         "test_it.py": "class TestIt:\n    def test_it(self, tmp_path, monkeypatch): ...\n",
     }
     assert rewritten(pytester, suite).endswith(

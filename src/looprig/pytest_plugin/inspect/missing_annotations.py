@@ -53,6 +53,7 @@ class MissingAnnotations(Inspection):
         self._last: list[str] = []
         self._left: list[Left] = []
         self._pending: dict[Path, bytes] = {}
+        self._functions: dict[object, Callable[..., Any]] = {}
         self._requested: dict[tuple[object, str], list[Definition | None]] = {}
         self._inferred: dict[Definition, TypeText | None] = {}
 
@@ -80,22 +81,23 @@ class MissingAnnotations(Inspection):
     def _is_writing(self) -> bool:
         return bool(self.config.getoption("annotate_fixtures") == "write")
 
-    def _wanted(self) -> Iterator[Wanted]:
-        requested: dict[tuple[object, str], list[Definition | None]] = {}
-        functions: dict[object, Callable[..., Any]] = {}
+    def _note_requests(self) -> None:
+        """Note each parameter of a test or fixture, with all the fixtures that answer it somewhere."""
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
             for user, name, found in closure_of(item).requests():
                 function = item.obj if user is None else user.func
                 if user is None or self.registry.spec(user) is None:
-                    functions.setdefault(code_of(function), function)
-                    answers = requested.setdefault((code_of(function), name), [])
+                    self._functions.setdefault(code_of(function), function)
+                    answers = self._requested.setdefault((code_of(function), name), [])
                     if found not in answers:
                         answers.append(found)
-        self._requested = requested
-        for (code, name), answers in requested.items():
-            written = self.types.function(functions[code])
+
+    def _wanted(self) -> Iterator[Wanted]:
+        self._note_requests()
+        for (code, name), answers in self._requested.items():
+            written = self.types.function(self._functions[code])
             argument = None if written is None else written[1].parameter(name)
             if written is None or argument is None or argument.annotation is not None:
                 continue
