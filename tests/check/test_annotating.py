@@ -140,11 +140,11 @@ def test_line_ends_and_encodings_stay_as_they_were(pytester: pytest.Pytester) ->
     assert "\n" not in written.replace("\r\n", "")
 
 
-def rewritten(pytester: pytest.Pytester, suite: dict[str, str], name: str = "test_it.py") -> str:
+def rewritten(pytester: pytest.Pytester, suite: dict[str, str], name: str = "") -> str:
     """Write a suite's annotations, and return what a file then says. The suite passes, and all is written."""
     put(pytester.path, suite)
     pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
-    text = text_of(pytester.path / name)
+    text = text_of(pytester.path / (name or next(reversed(suite))))
     assert pytester.runpytest_subprocess(*OPTIONS).ret == pytest.ExitCode.OK
     again = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
     again.stdout.fnmatch_lines(["Annotated 0 parameters in 0 files."])
@@ -189,35 +189,34 @@ def test_what_only_checkers_need_is_imported_for_them_alone(pytester: pytest.Pyt
         """)
 
 
-@pytest.mark.parametrize(
-    ("head", "annotation"),
-    [
-        ('"""Text."""\nfrom __future__ import annotations\n', "TestServer"),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import re\n", '"TestServer"'),
-        ("import typing\nif typing.TYPE_CHECKING:\n    from suite.conftest import TestServer\n", '"TestServer"'),
-        ("from suite.helpers import *\n", '"TestServer"'),
-    ],
-)
-def test_an_annotation_is_quoted_where_python_would_evaluate_it(
-    pytester: pytest.Pytester, head: str, annotation: str
-) -> None:
-    text = rewritten(pytester, CIRCLE | {"suite/test_it.py": f"{head}def test_it(server): ...\n"}, "suite/test_it.py")
-    assert f"def test_it(server: {annotation}) -> None: ..." in text
-    assert text.count("TYPE_CHECKING:") == 1
-    assert text.count("import TestServer") == 1
+QUOTED = {
+    '"""Text."""\nfrom __future__ import annotations\n': "TestServer",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import re\n": '"TestServer"',
+    "import typing\nif typing.TYPE_CHECKING:\n    from suite.conftest import TestServer\n": '"TestServer"',
+    "from suite.helpers import *\n": '"TestServer"',
+}
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
+def test_an_annotation_is_quoted_where_python_would_evaluate_it(pytester: pytest.Pytester) -> None:
+    tests = {f"suite/test_{number}.py": f"{head}def test_it(server): ...\n" for number, head in enumerate(QUOTED)}
+    rewritten(pytester, CIRCLE | tests)
+    for name, annotation in zip(tests, QUOTED.values(), strict=True):
+        text = text_of(pytester.path / name)
+        assert f"def test_it(server: {annotation}) -> None: ..." in text
+        assert text.count("TYPE_CHECKING:") == 1
+        assert text.count("import TestServer") == 1
+
+
+def test_a_name_that_means_something_else_is_left(pytester: pytest.Pytester) -> None:
+    heads = (
         "from suite.helpers import *\n",
         "TestServer = 3\n",
         "try:\n    from re import X as TestServer\nexcept Exception: ...\n",
-    ],
-)
-def test_a_name_that_means_something_else_is_left(pytester: pytest.Pytester, head: str) -> None:
-    suite = CIRCLE | {"suite/helpers.py": "TestServer = 3\n", "suite/test_it.py": f"{head}def test_it(server): ...\n"}
-    assert "def test_it(server): ..." in rewritten(pytester, suite, "suite/test_it.py")
+    )
+    tests = {f"suite/test_{number}.py": f"{head}def test_it(server): ...\n" for number, head in enumerate(heads)}
+    rewritten(pytester, CIRCLE | {"suite/helpers.py": "TestServer = 3\n"} | tests)
+    for name, text in tests.items():
+        assert text_of(pytester.path / name) == text
 
 
 def test_what_is_defined_further_down_is_quoted(pytester: pytest.Pytester) -> None:
@@ -423,6 +422,28 @@ def test_files_are_put_back_if_pytest_collects_something_else(pytester: pytest.P
     }
     put(pytester.path, suite)
     result = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
-    result.stdout.fnmatch_lines(["test_it.py is left as it was: with annotations pytest does not collect the same."])
+    result.stdout.fnmatch_lines(["test_it.py:1:13: db is left: pytest would collect something else"])
     assert text_of(pytester.path / "test_it.py") == "def test_it(db): ...\n"
     assert text_of(pytester.path / "test_fine.py") == "def test_fine(db: int) -> None: ...\n"
+
+
+def test_a_function_in_which_a_checker_would_find_more_is_left(pytester: pytest.Pytester) -> None:
+    suite = {
+        "test_it.py": """
+            def test_wrong(tmp_path): return tmp_path.nothing
+
+            def test_right(tmp_path):
+                def inner(): ...
+                assert tmp_path
+            """
+    }
+    put(pytester.path, suite)
+    result = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py:1:16: tmp_path is left: * would find more errors",
+            "Annotated 1 parameter and 1 return type in 1 file.",
+        ]
+    )
+    assert "def test_wrong(tmp_path): return" in text_of(pytester.path / "test_it.py")
+    assert "def test_right(tmp_path: Path) -> None:" in text_of(pytester.path / "test_it.py")

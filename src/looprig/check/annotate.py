@@ -55,12 +55,17 @@ class Import:
 @final
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Text to write at the place of a parameter or, with `returns`, of a function."""
+    """Text to write at the place of a parameter or, without its name, for what a function returns."""
 
     spot: Spot
+    name: str
     text: str
     imports: tuple[Import, ...] = ()
-    returns: bool = False
+
+    @property
+    def returns(self) -> bool:
+        """Whether it is for what a function returns."""
+        return not self.name
 
 
 @final
@@ -101,11 +106,11 @@ def annotations(
             except (InexpressibleError, UnresolvedError) as error:
                 left.append(Left(each.spot, each.name, str(error)))
             else:
-                found.append(Annotation(each.spot, text, tuple(dict.fromkeys(names.needed)), not each.name))
+                found.append(Annotation(each.spot, each.name, text, tuple(dict.fromkeys(names.needed))))
         source, function = its[0].source, its[0].function
         returns = any(each.returns for each in found) or function.node.returns is not None
         if found and not returns and returns_nothing(source.whole(function)):
-            found.append(Annotation(place, "None", returns=True))
+            found.append(Annotation(place, "", "None"))
         if in_part or _is_whole(source, function, found):
             made += found
         else:

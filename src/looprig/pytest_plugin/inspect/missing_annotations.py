@@ -13,7 +13,7 @@ import fnmatch
 import inspect
 import io
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -36,7 +36,7 @@ from looprig.pytest_plugin.checks.report import many
 from looprig.pytest_plugin.collection.annotations import written_function
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.inspection import Inspection
-from looprig.pytest_plugin.inspect.safe_write import write_safely
+from looprig.pytest_plugin.inspect.safe_write import SafeWriter
 from looprig.pytest_plugin.inspect.types import UNTYPED, Given, code_of
 
 __all__ = ["MissingAnnotations"]
@@ -50,9 +50,8 @@ class MissingAnnotations(Inspection):
 
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
         super().__init__(session, registry)
-        self._last: list[str] = []
         self._left: list[Left] = []
-        self._pending: dict[Path, bytes] = {}
+        self._made: dict[Path, list[Annotation]] = {}
         self._functions: dict[object, Callable[..., Any]] = {}
         self._requested: dict[tuple[object, str], list[Definition | None]] = {}
         self._inferred: dict[Definition, TypeText | None] = {}
@@ -69,13 +68,11 @@ class MissingAnnotations(Inspection):
             self._is_collected,
             in_part=not forbids_incomplete(self.root),
         )
-        left = sorted([*left, *self._left], key=lambda each: each.spot)
-        by_file: dict[str, list[Annotation]] = {}
+        self._left += left
         for each in made:
-            by_file.setdefault(each.spot.path, []).append(each)
-        for path, its in sorted(by_file.items()):
-            yield from self._annotate(Path(path), its)
-        self._last = [*self._conclusion(made, len(by_file), left), *self.error_count()]
+            self._made.setdefault(Path(each.spot.path).resolve(), []).append(each)
+        for path, its in sorted(self._made.items()):
+            yield from self._annotate(path, its)
 
     @property
     def _is_writing(self) -> bool:
@@ -178,7 +175,6 @@ class MissingAnnotations(Inspection):
         before = path.read_bytes()
         after = rewritten(before, wanted, line_length(self.root))
         compile(after, path, "exec", dont_inherit=True)
-        self._pending[path] = after
         name = shown_path(str(path), self.root)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(before).readline)
         old, new = (text.decode(encoding).splitlines() for text in (before, after))
@@ -187,19 +183,21 @@ class MissingAnnotations(Inspection):
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the difference, and only then write it."""
         super().pytest_terminal_summary(terminalreporter)
-        if self._is_writing and self._pending:
-            for path in write_safely(self._pending, self.config):
-                name = shown_path(str(path), self.root)
-                self._last.insert(0, f"{name} is left as it was: with annotations pytest does not collect the same.")
-        for line in self._last:
+        writer = SafeWriter(self.config, self._made)
+        if self._is_writing and self._made:
+            writer.write()
+        for line in (*self._conclusion(writer.taken_back), *self.error_count()):
             terminalreporter.write_line(line)
 
-    def _conclusion(self, made: list[Annotation], files: int, left: list[Left]) -> Iterator[str]:
-        for each in left:
+    def _conclusion(self, taken_back: Mapping[Annotation, str]) -> Iterator[str]:
+        left = [*self._left, *(Left(each.spot, each.name, why) for each, why in taken_back.items() if each.name)]
+        for each in sorted(left, key=lambda each: each.spot):
             place = f"{shown_path(each.spot.path, self.root)}:{each.spot.line}:{each.spot.column}"
             yield f"{place}: {each.name} is left: {each.reason}"
+        made = [each for its in self._made.values() for each in its if each not in taken_back]
         returns = sum(each.returns for each in made)
         also = f" and {many(returns, 'return type')}" if returns else ""
+        files = len({each.spot.path for each in made})
         what = f"{many(len(made) - returns, 'parameter')}{also} in {many(files, 'file')}"
         if self._is_writing or not made:
             yield f"Annotated {what}."
