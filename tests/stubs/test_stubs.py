@@ -20,16 +20,40 @@ def pytest_collection_finish(session):
     facts = [[each.func.__module__, each.argname, each.scope] for each in all_definitions(session)]
     open("fixtures.json", "w").write(json.dumps(facts))
 """
+APP = """import flask, pytest
+from flask.testing import FlaskClient
+@pytest.fixture
+def app() -> flask.Flask: ..."""
 USES = {
     "respx.plugin": ("respx_mock", "respx.MockRouter", "import respx"),
     "pytest_benchmark.plugin": ("benchmark", "fixture.BenchmarkFixture", "from pytest_benchmark import fixture"),
     "pytest_cov.plugin": ("cov", "coverage.Coverage | None", "import coverage"),
+    "anyio.pytest_plugin": ("anyio_backend", "str", "import anyio"),
+    "celery.contrib.pytest": ("celery_app", "Celery", "from celery import Celery"),
+    "faker.contrib.pytest.plugin": ("faker", "Faker", "from faker import Faker"),
+    "pyfakefs.pytest_plugin": ("fs", "FakeFilesystem", "from pyfakefs.fake_filesystem import FakeFilesystem"),
+    "pytest_aioresponses": ("aioresponses", "aio.aioresponses", "import aioresponses as aio"),
+    "pytest_flask.fixtures": ("client", "FlaskClient", APP),
+    "pytest_localserver.plugin": ("httpserver", "ContentServer", "from pytest_localserver.http import ContentServer"),
+    "requests_mock.contrib._pytest_plugin": ("requests_mock", "mock.Mocker", "import requests_mock as mock"),
     "pytest_freezer": ("freezer", "FrozenDateTimeFactory", "from freezegun.api import FrozenDateTimeFactory"),
 }
+# Where the plugin's module is not the one that defines the fixtures.
+PLUGINS = {"pytest_flask.fixtures": "pytest_flask.plugin"}
+# Packages that mypy does not read, since they have no `py.typed`.
+UNTYPED = {"celery.contrib.pytest", "pytest_localserver.plugin"}
 
 
 def plugins(module: str) -> tuple[str, ...]:
-    return ("--disable-plugin-autoload", "-p", "looprig.pytest_plugin", "-p", "no:cacheprovider", "-p", module)
+    return (
+        "--disable-plugin-autoload",
+        "-p",
+        "looprig.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        PLUGINS.get(module, module),
+    )
 
 
 def declared(module: str) -> set[tuple[str, str]]:
@@ -66,7 +90,11 @@ def test_its_types_are_known_to_each_checker(pytester: pytest.Pytester, module: 
     options = (f"--check-fixtures={checker}", "--check-format=json")
     result = pytester.runpytest_subprocess(*plugins(module), *options)
     found = json.loads(result.stdout.str())
-    assert [(each["code"], each["line"]) for each in found] == [("fixture-type", 3)]
+    last = suite.count("\n")
+    expected = {("fixture-type", last)}
+    if checker == "mypy" and module in UNTYPED:
+        expected = {("fixture-unchecked", last - 1), ("fixture-unchecked", last)}
+    assert {(each["code"], each["line"]) for each in found} == expected
 
 
 def test_the_stubs_are_found_where_looprig_is_installed() -> None:

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import assert_type
+from typing import TypeVar, assert_type
 
 from aiohttp import web
 
 from looprig.http import Cookies, HasUrl, Response, TestClient, WebSocket
 from looprig.net.ports import HeldPort, hold_port
+from looprig.runtime.ask import ask
 from looprig.services.aiohttp import AiohttpService
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,12 +50,35 @@ async def what_a_verb_gives(api: TestClient[Rest]) -> None:
 
 async def what_a_verb_refuses(api: TestClient[Rest]) -> None:
     await api.get("/", status="200")  # type: ignore[arg-type]
-    await api.get("/", into=User(1))  # type: ignore[arg-type]
-    await api.get("/", header={"a": "b"})  # type: ignore[call-arg]
+    await api.get("/", into=User(1))  # type: ignore[call-overload]
+    await api.get("/", header={"a": "b"})  # type: ignore[call-overload]
     await api.get("/", headers={"a": 1})  # type: ignore[dict-item]
     await api.head("/", into=User)  # type: ignore[call-arg]
+    await api.get("/", into="User(")  # type: ignore[call-overload]
     wrong: list[int] = await api.get("/", into=list[User])  # type: ignore[arg-type]
     del wrong
+
+
+async def what_a_verb_gives_without_into(api: TestClient[Rest]) -> User:
+    """A `Response`, whatever its result is assigned to."""
+    user: User = await api.get("/user")  # type: ignore[assignment]
+    user = await api.request("GET", "/user")  # type: ignore[assignment]
+    user = await api.post("/user", json=user)  # type: ignore[assignment]
+    user = await api.put("/user", json=user)  # type: ignore[assignment]
+    user = await api.patch("/user", json=user)  # type: ignore[assignment]
+    user = await api.delete("/user", timeout=1)  # type: ignore[assignment]
+    user = await api.options("/user", status=200)  # type: ignore[assignment]
+    async with api.ws("/") as socket:
+        user = await socket.receive()  # type: ignore[assignment]
+    return await api.get("/user", status=200)  # type: ignore[return-value]
+
+
+async def what_asking_gives() -> None:
+    assert_type(await ask(TestClient[Rest]), TestClient[Rest])
+
+
+async def what_a_wrapper_gives(api: TestClient[Rest], into: type[T]) -> T:
+    return await api.get("/", into=into)
 
 
 async def what_a_websocket_gives(api: TestClient[Rest]) -> None:

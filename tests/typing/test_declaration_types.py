@@ -115,7 +115,13 @@ async def what_asking_gives() -> None:
     assert_type(await ask(Server), Server)
     assert_type(await ask("server_name", str), str)
     await ask("server_name", "str")  # type: ignore[call-overload]
+    assert_type(await ask("anything", int), int)
+    assert_type(await ask(Proxy[Server]), Proxy[Server])
+    assert_type(await ask(UdpProxy[Dns]), UdpProxy[Dns])
+    assert_type(await ask(SlowServer), SlowServer)
     await ask(3)  # type: ignore[call-overload]
+    await ask(int)  # type: ignore[type-var]
+    await ask(Half)  # type: ignore[type-var]
 
 
 class Nothing:
@@ -140,6 +146,8 @@ def what_a_service_must_be() -> None:
     service_fixture(Nothing)  # type: ignore[type-var]
     service_fixture(scope="session")(Half)  # type: ignore[type-var]
     service_fixture(scope="forever")  # type: ignore[call-overload]
+    rig(Nothing)  # type: ignore[type-var]
+    proxy_fixture(scope="module")(Whole)  # type: ignore[type-var]
 
 
 def what_loops_take() -> None:
@@ -147,6 +155,9 @@ def what_loops_take() -> None:
     loop_config(factories={"asyncio": asyncio.new_event_loop})
     loop_config(scope="modul")  # type: ignore[arg-type]
     loop_config(timeout="1")  # type: ignore[arg-type]
+    loop_config(factory=5)  # type: ignore[arg-type]
+    timeout("5")  # type: ignore[arg-type]
+    timeout(5)(3)  # type: ignore[type-var]
 
 
 @timeout(2.5)
@@ -175,5 +186,10 @@ async def what_datagram_proxies_take(lossy: LossyDns) -> None:
 
 def what_goes_through(server: Annotated[Server, Through(SlowServer)]) -> None:
     assert_type(server.size, int)
+    Through(Proxy)
+    Through(UdpProxy)
     Through(3)  # type: ignore[arg-type]
+    Through(int)  # type: ignore[arg-type]
+    Through("SlowServer")  # type: ignore[arg-type]
+    Through(Server)  # type: ignore[arg-type]
     Fixture(3)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""ty and pyrefly find the same lines wrong as mypy and pyright in the files here."""
+"""ty and pyrefly find the same lines wrong as mypy and pyright in the files here, and mypy's message helps."""
 
 import re
 import subprocess
@@ -49,3 +49,13 @@ def test_the_same_lines_are_wrong(checker: str, tmp_path: Path) -> None:
     }
     assert found == expected, ran.stdout + ran.stderr
     assert gaps == GAPS[checker], "a gap that is none any more"
+
+
+def test_mypy_names_what_a_class_without_lifecycle_lacks(tmp_path: Path) -> None:
+    text = (
+        "from looprig import service_fixture\n\n@service_fixture\nclass Db:\n    async def start(self) -> None: ...\n"
+    )
+    (tmp_path / "services.py").write_text(text, "utf-8")
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "services.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "StartAndStopOrRunOrAenter" in ran.stdout, ran.stdout + ran.stderr

@@ -22,7 +22,7 @@ loops = loop_config(
 @pytest.fixture(scope="session", params=[Sqlite, pytest.param(Postgres, marks=needs_postgres)])
 async def database(request: pytest.FixtureRequest) -> Database:
     """Start a database. A kind that no test uses is never started."""
-    kind: type[Database] = request.param
+    kind: type[Sqlite | Postgres] = request.param
     return await ask(kind)
 
 

@@ -7,13 +7,20 @@ import inspect
 from collections.abc import AsyncIterator
 from enum import Enum
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from looprig.declare.annotations import annotations_of
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 
-__all__ = ["EntersItself", "Lifecycle", "Runs", "StartsAndStops", "lifecycle_of"]
+__all__ = [
+    "EntersItself",
+    "HasStartAndStopOrRunOrAenter",
+    "Lifecycle",
+    "Runs",
+    "StartsAndStops",
+    "lifecycle_of",
+]
 
 
 class StartsAndStops(Protocol):
@@ -45,6 +52,10 @@ class EntersItself(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> bool | None:
         """Stop the service, and return when it has ended."""
+
+
+HasStartAndStopOrRunOrAenter = TypeVar("HasStartAndStopOrRunOrAenter", bound=StartsAndStops | Runs | EntersItself)
+"""A class with a lifecycle. Its name is all that mypy says about a class without one, so it names what is missing."""
 
 
 class Lifecycle(Enum):

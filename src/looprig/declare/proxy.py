@@ -40,8 +40,6 @@ __all__ = [
     "stands_before",
 ]
 
-P = TypeVar("P", bound=Any)
-
 
 class ProxyKind(NamedTuple):
     """A kind of proxies: the generic class that users subscript, and the module that has it."""
@@ -64,6 +62,7 @@ class ProxyClass(Protocol):
 
 
 _PROXY: Final = Check("a class of proxies", lambda value: value is None or kind_of_proxy(value) is not None)
+P = TypeVar("P", bound=ProxyClass)
 
 
 @final
@@ -75,7 +74,7 @@ class Through:
     goes through what `Proxy[Postgres]` means there; `Through(UdpProxy)` means `UdpProxy[Postgres]`.
     """
 
-    proxy: type | None = None
+    proxy: type[ProxyClass] | None = None
 
     def __post_init__(self) -> None:
         check_values("Through", [("proxy", self.proxy, _PROXY)])

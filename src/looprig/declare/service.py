@@ -17,12 +17,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Final, TypeVar, final, overload
+from typing import Any, Final, final, overload
 from weakref import WeakKeyDictionary, WeakSet
 
 from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope
 from looprig.declare.fields_meta import check_defaults
-from looprig.declare.lifecycle import EntersItself, Lifecycle, Runs, StartsAndStops, lifecycle_of
+from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter, Lifecycle, lifecycle_of
 from looprig.declare.values import DURATION, FLAG, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
@@ -47,10 +47,6 @@ _declared: Final[WeakSet[type]] = WeakSet()
 # For each module, the number of classes of one name that it has declared so far.
 _counts: Final[WeakKeyDictionary[ModuleType, Counter[str]]] = WeakKeyDictionary()
 
-# Of a class that has none of them, mypy says only that the value of this type variable cannot be that class.
-Has_start_and_stop_or_run_or_aenter_and_aexit = TypeVar(
-    "Has_start_and_stop_or_run_or_aenter_and_aexit", bound=StartsAndStops | Runs | EntersItself
-)
 ServiceKey = tuple[str, str, int]
 
 
@@ -89,9 +85,7 @@ class ServiceSpec:
 
 
 @overload
-def service_fixture(
-    cls: type[Has_start_and_stop_or_run_or_aenter_and_aexit], /
-) -> type[Has_start_and_stop_or_run_or_aenter_and_aexit]: ...
+def service_fixture(cls: type[HasStartAndStopOrRunOrAenter], /) -> type[HasStartAndStopOrRunOrAenter]: ...
 @overload
 def service_fixture(
     *,
@@ -100,10 +94,7 @@ def service_fixture(
     provides: type | Sequence[type] = (),
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
-) -> Callable[
-    [type[Has_start_and_stop_or_run_or_aenter_and_aexit]],
-    type[Has_start_and_stop_or_run_or_aenter_and_aexit],
-]: ...
+) -> Callable[[type[HasStartAndStopOrRunOrAenter]], type[HasStartAndStopOrRunOrAenter]]: ...
 def service_fixture(
     cls: type[Any] | None = None,
     /,

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
-from typing import ClassVar, Final, Generic, Protocol, Self, cast, final
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, cast, final, overload
 
 from typing_extensions import TypeForm, TypeVar, Unpack
 
@@ -55,7 +55,8 @@ class HasUrl(Protocol):
 
 _ServiceT = TypeVar("_ServiceT", bound=HasUrl, covariant=True)  # noqa: PLC0105 - S in the docs, for service
 _S = TypeVar("_S", bound=HasUrl)
-_T = TypeVar("_T", default=Response)
+_T = TypeVar("_T")
+_Status: TypeAlias = int | Collection[int] | None
 
 _SUCCESS: Final = range(200, 300)
 __tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
@@ -123,114 +124,116 @@ class TestClient(Generic[_ServiceT]):
         """The cookies that this client keeps, which a test can read, set and delete by name."""
         return self._opened().cookies
 
+    # Two overloads for each: a default for `into` would let checkers infer its type from where the result goes.
+
+    @overload
+    async def request(
+        self, method: str, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
     async def request(
         self,
         method: str,
         path: str,
         *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # T defaults to Response (PEP 696)
-        status: int | Collection[int] | None = None,
+        into: type[Response] = Response,
+        status: _Status = None,
         **options: Unpack[RequestOptions],
-    ) -> _T:
+    ) -> Response: ...
+    async def request(self, method: str, path: str, **options: Any) -> Any:
         """Send a request with any method. See the class for its arguments, result and errors."""
-        return await self._send("request", method, path, into, status, options)
+        return await self._send("request", method, path, options)
 
-    async def _send(  # noqa: PLR0917 - for the verbs alone
-        self,
-        verb: str,
-        method: str,
-        path: str,
-        into: TypeForm[_T],
-        status: int | Collection[int] | None,
-        options: RequestOptions,
-    ) -> _T:
+    async def _send(self, verb: str, method: str, path: str, options: dict[str, Any]) -> Any:
+        into, status = options.pop("into", Response), options.pop("status", None)
         name = f"TestClient.{verb}"
         check_values(name, [("method", method, METHOD), ("into", into, FORM), ("status", status, STATUS.or_none())])
         check_options(name, options)
         session = self._opened()
         check_path(name, path, session.url)
-        response = await session.request(method, path, options, name)
-        whole = cast("object", into) is Response
+        response = await session.request(method, path, cast("RequestOptions", options), name)
+        whole = into is Response
         expected = _SUCCESS if status is None and not whole else status
         if expected is not None:
             response.expect(expected)
-        return cast("_T", response) if whole else response.decode(into, decoder=self._decoder)
+        return response if whole else response.decode(into, decoder=self._decoder)
 
+    @overload
     async def get(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def get(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def get(self, path: str, **options: Any) -> Any:
         """Send a GET request."""
-        return await self._send("get", "GET", path, into, status, options)
+        return await self._send("get", "GET", path, options)
 
+    @overload
     async def post(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def post(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def post(self, path: str, **options: Any) -> Any:
         """Send a POST request."""
-        return await self._send("post", "POST", path, into, status, options)
+        return await self._send("post", "POST", path, options)
 
+    @overload
     async def put(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def put(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def put(self, path: str, **options: Any) -> Any:
         """Send a PUT request."""
-        return await self._send("put", "PUT", path, into, status, options)
+        return await self._send("put", "PUT", path, options)
 
+    @overload
     async def patch(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def patch(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def patch(self, path: str, **options: Any) -> Any:
         """Send a PATCH request."""
-        return await self._send("patch", "PATCH", path, into, status, options)
+        return await self._send("patch", "PATCH", path, options)
 
+    @overload
     async def delete(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def delete(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def delete(self, path: str, **options: Any) -> Any:
         """Send a DELETE request."""
-        return await self._send("delete", "DELETE", path, into, status, options)
+        return await self._send("delete", "DELETE", path, options)
 
-    async def head(
-        self,
-        path: str,
-        *,
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> Response:
+    async def head(self, path: str, *, status: _Status = None, **options: Unpack[RequestOptions]) -> Response:
         """Send a HEAD request. Its response has no body to decode. Follows redirects, like the other verbs."""
-        return await self._send("head", "HEAD", path, Response, status, options)
+        response: Response = await self._send("head", "HEAD", path, {"status": status, **options})
+        return response
 
+    @overload
     async def options(
-        self,
-        path: str,
-        *,
-        into: TypeForm[_T] = Response,  # type: ignore[assignment]  # as in request
-        status: int | Collection[int] | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> _T:
+        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> _T: ...
+    @overload
+    async def options(
+        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+    ) -> Response: ...
+    async def options(self, path: str, **options: Any) -> Any:
         """Send an OPTIONS request."""
-        return await self._send("options", "OPTIONS", path, into, status, options)
+        return await self._send("options", "OPTIONS", path, options)
 
     def ws(
         self,

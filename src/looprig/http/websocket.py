@@ -9,9 +9,9 @@ Invariants:
 
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, final, overload
 
-from typing_extensions import TypeForm, TypeVar
+from typing_extensions import TypeForm
 
 from looprig.declare.values import check_values
 from looprig.exceptions import LooprigError, UnexpectedResponseError
@@ -26,7 +26,7 @@ __all__ = ["Connection", "WebSocket", "within"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-_MessageT = TypeVar("_MessageT", default=str | bytes)
+_T = TypeVar("_T")
 
 _RAW: Final = str | bytes
 """The type that `receive` returns by default: the message as it was sent."""
@@ -112,20 +112,19 @@ class WebSocket:
         """Send a value as JSON in a text message: plain data, Structs, dataclasses, pydantic models."""
         await self._send(encoded("WebSocket.send_json", value).decode())
 
-    async def receive(
-        self,
-        *,
-        into: TypeForm[_MessageT] = _RAW,  # type: ignore[assignment]  # PEP 696: T is str | bytes with no into=
-    ) -> _MessageT:
+    @overload
+    async def receive(self) -> str | bytes: ...
+    @overload
+    async def receive(self, *, into: TypeForm[_T]) -> _T: ...
+    async def receive(self, *, into: Any = _RAW) -> Any:
         """Wait for the next message and decode its JSON into a type. Without a type, return it as it was sent.
 
         Raises `UnexpectedResponseError` if it can't be decoded or the service closes first, and `TimeoutError`.
         """
-        form = cast("object", into)
-        check_values("WebSocket.receive", [("into", form, FORM)])
-        message = await self._receive("a message" if form is _RAW else f"a message of {form_name(form)}")
-        if form is _RAW:
-            return cast("_MessageT", message)
+        check_values("WebSocket.receive", [("into", into, FORM)])
+        message = await self._receive("a message" if into is _RAW else f"a message of {form_name(into)}")
+        if into is _RAW:
+            return message
         try:
             return self._decoder.decode(message.encode() if isinstance(message, str) else message, into)
         except ValueError as error:

@@ -14,7 +14,7 @@ from looprig.location import caller_location
 
 __all__ = ["seconds_of", "timeout", "timeout_of"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def seconds_of(marker: pytest.Mark) -> float | None:
@@ -49,7 +49,7 @@ def timeout(seconds: float) -> Callable[[T], T]:
     check_values("timeout", [("seconds", seconds, DURATION)])
 
     def mark(test: T) -> T:
-        if not callable(test):
+        if not callable(cast("object", test)):
             at = [("timeout", caller_location())]
             raise DeclarationError(f"timeout was put on {shown(test)}.", at, "Put it on a test or a test class.")
         marked: T = cast("Any", pytest.mark.loop_timeout(seconds))(test)

@@ -9,6 +9,7 @@ from functools import partial
 from types import UnionType
 from typing import Any, Final, TypeVar, get_origin, overload
 
+from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter as S
 from looprig.exceptions import AskError
 from looprig.location import caller_location
 from looprig.runtime.context import OWNER, apply_changes
@@ -18,7 +19,7 @@ __all__ = ["ask"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-S = TypeVar("S")
+T = TypeVar("T")
 
 
 @overload
@@ -26,7 +27,7 @@ async def ask(wanted: type[S], /) -> S: ...
 @overload
 async def ask(wanted: str, /) -> Any: ...
 @overload
-async def ask(wanted: str, kind: type[S], /) -> S: ...
+async def ask(wanted: str, kind: type[T], /) -> T: ...
 async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     """Return the value of a fixture, and set it up first if necessary.
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from looprig.declare.lifecycle import lifecycle_of
@@ -57,7 +57,7 @@ class Proxy(TcpControls, Generic[S]):
     `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
 
-    proxy_kind = TCP
+    proxy_kind: ClassVar[ProxyKind] = TCP
 
     service: S
     _name: str = field(default="", init=False)

@@ -14,10 +14,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, final
+from typing import Any, Final, Self, final
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
-from looprig.declare.lifecycle import EntersItself, Runs, StartsAndStops
+from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter as S
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import caller_location, location_of
@@ -26,8 +26,6 @@ from looprig.services.owner import Owner
 __all__ = ["Rig", "rig"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
-
-S = TypeVar("S", bound=StartsAndStops | Runs | EntersItself)
 
 
 @asynccontextmanager

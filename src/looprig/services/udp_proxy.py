@@ -5,9 +5,9 @@ Does not carry datagrams (`net.udp` does). Invariant: it starts after its servic
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
-from looprig.declare.proxy import UDP
+from looprig.declare.proxy import UDP, ProxyKind
 from looprig.exceptions import LooprigError
 from looprig.location import location_of
 from looprig.net.udp.controls import UdpControls
@@ -43,7 +43,7 @@ class UdpProxy(UdpControls, Generic[S]):
     `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
 
-    proxy_kind = UDP
+    proxy_kind: ClassVar[ProxyKind] = UDP
 
     service: S
     _name: str = field(default="", init=False)

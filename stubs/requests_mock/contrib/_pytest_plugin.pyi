@@ -1,0 +1,5 @@
+import pytest
+from requests_mock import Mocker
+
+@pytest.fixture
+def requests_mock() -> Mocker: ...
