@@ -79,7 +79,7 @@ def test_it_is_shown_and_nothing_is_written(pytester: pytest.Pytester) -> None:
             "test_it.py:6:18: price is left: Decimal is something else in this file",
             "test_it.py:7:14: here is left: Here is defined in *conftest.py, which is not to be imported",
             "test_it.py:7:37: untyped is left: its fixture has no return annotation",
-            "Would annotate 7 parameters in 2 files. To write it: pytest --annotate-fixtures=write",
+            "Would annotate 7 parameters and 1 return type in 2 files. To write it: pytest --annotate-fixtures=write",
         ]
     )
     for name, text in SUITE.items():
@@ -88,7 +88,7 @@ def test_it_is_shown_and_nothing_is_written(pytester: pytest.Pytester) -> None:
 
 def test_it_is_written_and_all_else_stays_as_it_was(pytester: pytest.Pytester) -> None:
     result = annotated(pytester, "--annotate-fixtures=write")
-    result.stdout.fnmatch_lines(["Annotated 7 parameters in 2 files."])
+    result.stdout.fnmatch_lines(["Annotated 7 parameters and 1 return type in 2 files."])
     assert text_of(pytester.path / "test_it.py") == dedent('''\
         """Text."""
         from   services import   Db   # spaces stay
@@ -101,7 +101,7 @@ def test_it_is_written_and_all_else_stays_as_it_was(pytester: pytest.Pytester) -
                      here, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, untyped, tmp_path: "str", *, both = 3) -> None: ...
 
         class TestIn:
-            async def test_two(self, db: Db, path: pathlib.Path): ...
+            async def test_two(self, db: Db, path: pathlib.Path) -> None: ...
         ''')  # noqa: E501 - as it comes out
     again = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
     again.stdout.fnmatch_lines(["Annotated 0 parameters in 0 files."])
@@ -125,7 +125,7 @@ def test_a_name_that_the_file_has_for_it_is_used(pytester: pytest.Pytester) -> N
     )
     pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
     text = text_of(pytester.path / "test_it.py")
-    assert "def test_it(db: Base, tmp_path: Path): ..." in text
+    assert "def test_it(db: Base, tmp_path: Path) -> None: ..." in text
     assert text.count("services") == 1
 
 
@@ -135,6 +135,6 @@ def test_line_ends_and_encodings_stay_as_they_were(pytester: pytest.Pytester) ->
     path.write_bytes(text.encode("latin-1"))
     pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
     written = path.read_bytes().decode("latin-1")
-    assert "def test_it(pytestconfig: pytest.Config):\r\n" in written
+    assert "def test_it(pytestconfig: pytest.Config) -> None:\r\n" in written
     assert "NAME = '\xe9'\r\n" in written
     assert "\n" not in written.replace("\r\n", "")

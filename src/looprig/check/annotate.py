@@ -1,45 +1,71 @@
-"""Annotations that parameters lack, and the imports that they need.
+"""Annotations that parameters and fixtures lack, and the imports that they need.
 
 Does not write files (`rewrite` does).
 
 Invariants:
 1. A parameter gets the type that its fixture declares, as a person would write it: `Path`, not `pathlib.Path`.
 2. If that would mean something else in the file, or can't be imported there, the parameter is left, with a reason.
+3. At run time a file gets no new name but those of the standard library and of pytest, and none that pytest would take
+   for a test. All else is imported for checkers alone: that can't make a circle of imports, nor fail.
+4. Nothing that Python evaluates names what does not exist at run time: such an annotation is quoted.
 """
 
+import ast
+import builtins
 import importlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 from looprig.check.edges import Unwrap
+from looprig.check.infer import returns_nothing
 from looprig.check.names import Names, Origin, UnresolvedError, origin_of
-from looprig.check.source import Source, Spot
+from looprig.check.source import Function, Source, Spot
 from looprig.check.typetext import InexpressibleError, Known, TypeText, Writer, Written, yielded
 
-__all__ = ["Annotation", "Left", "Wanted", "annotations"]
+__all__ = ["Annotation", "Import", "Left", "Wanted", "annotations", "has_future_annotations"]
+
+_ITERATORS: Final = {"yield": "Iterator", "async yield": "AsyncIterator"}
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parameter without an annotation, and what its fixture provides."""
+    """A parameter without an annotation, and what its fixture provides; without a name, what a fixture returns."""
 
     source: Source
+    function: Function
     spot: Spot
     name: str
     type: TypeText
-    unwrap: Unwrap
+    unwrap: Unwrap = "value"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Import:
+    """`from module import name`, or `import module` without a name."""
+
+    module: str
+    name: str
+    for_checkers: bool
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Text to write at a place; `imports` has (module, name), or (module, "") for the module itself."""
+    """Text to write at the place of a parameter or, without its name, for what a function returns."""
 
     spot: Spot
+    name: str
     text: str
-    imports: tuple[tuple[str, str], ...]
+    imports: tuple[Import, ...] = ()
+
+    @property
+    def returns(self) -> bool:
+        """Whether it is for what a function returns."""
+        return not self.name
 
 
 @final
@@ -53,21 +79,69 @@ class Left:
 
 
 def annotations(
-    wanted: Iterable[Wanted], sources: Iterable[Source], is_importable: Callable[[str], bool]
+    wanted: Iterable[Wanted],
+    sources: Iterable[Source],
+    is_importable: Callable[[str], bool],
+    is_collected: Callable[[str], bool],
+    *,
+    in_part: bool = True,
 ) -> tuple[list[Annotation], list[Left]]:
-    """Return what to write, and what is left; `is_importable` says whether others may import a file."""
+    """Return what to write, and what is left.
+
+    `is_importable` says whether others may import a file, `is_collected` whether pytest takes a name for a test.
+    Without `in_part` a function that has no annotation gets all of them or none.
+    """
     made: list[Annotation] = []
     left: list[Left] = []
     sources = list(sources)
+    functions: dict[Spot, list[Wanted]] = {}
     for each in wanted:
-        names = _ReadersNames(each.source, is_importable)
-        try:
-            text = _given(each).render(Writer(sources, names))
-        except (InexpressibleError, UnresolvedError) as error:
-            left.append(Left(each.spot, each.name, str(error)))
+        functions.setdefault(each.source.spot(each.function.node), []).append(each)
+    for place, its in functions.items():
+        found: list[Annotation] = []
+        for each in its:
+            names = _ReadersNames(each.source, each.function, is_importable, is_collected)
+            try:
+                text = names.safe(_text(each, Writer(sources, names), names))
+            except (InexpressibleError, UnresolvedError) as error:
+                left.append(Left(each.spot, each.name, str(error)))
+            else:
+                found.append(Annotation(each.spot, each.name, text, tuple(dict.fromkeys(names.needed))))
+        source, function = its[0].source, its[0].function
+        returns = any(each.returns for each in found) or function.node.returns is not None
+        if found and not returns and returns_nothing(source.whole(function)):
+            found.append(Annotation(place, "", "None"))
+        if in_part or _is_whole(source, function, found):
+            made += found
         else:
-            made.append(Annotation(each.spot, text.code, tuple(dict.fromkeys(names.needed))))
+            why = "its function would be annotated in part, which mypy is told to forbid"
+            left += (Left(each.spot, each.name, why) for each in its if any(each.spot == one.spot for one in found))
     return made, left
+
+
+def _is_whole(source: Source, function: Function, found: Iterable[Annotation]) -> bool:
+    """Return whether annotations leave none out; a function that has some already may as well have more."""
+    arguments = function.node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += filter(None, (arguments.vararg, arguments.kwarg))
+    if function.node.returns is not None or any(each.annotation is not None for each in every):
+        return True
+    places = {each.spot for each in found if not each.returns}
+    lacking = [each for each in every if source.spot(each) not in places]
+    own = 1 if function.scope and lacking[:1] == every[:1] else 0  # self, or cls
+    return len(lacking) == own and any(each.returns for each in found)
+
+
+def has_future_annotations(source: Source) -> bool:
+    """Return whether a file has `from __future__ import annotations`, so that Python evaluates none of them."""
+    return any(each.module == "__future__" for each in source.bindings.get("annotations", ()))
+
+
+def _text(wanted: Wanted, writer: Writer, names: "_ReadersNames") -> str:
+    if wanted.name:
+        return _given(wanted).render(writer).code
+    inner = wanted.type.render(writer).code
+    return inner if wanted.unwrap == "value" else f"{names.iterator(_ITERATORS[wanted.unwrap])}[{inner}]"
 
 
 def _given(wanted: Wanted) -> TypeText:
@@ -81,16 +155,60 @@ def _given(wanted: Wanted) -> TypeText:
 
 @final
 class _ReadersNames(Names):
-    """The names that one file has for things, or can import."""
+    """The names that a function of one file has for things, or can import."""
 
-    def __init__(self, source: Source, is_importable: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        function: Function,
+        is_importable: Callable[[str], bool],
+        is_collected: Callable[[str], bool],
+    ) -> None:
         super().__init__()
+        self._function: Final = function
+        self._is_collected = is_collected
         self._is_importable = is_importable
         self._source: Final = source
-        self.needed: list[tuple[str, str]] = []
+        self.needed: list[Import] = []
 
     def name(self, origin: Origin) -> str:
         """Return the name that the file has for a thing, or will have."""
+        found = self._name(origin)
+        if self._function.scope and found.partition(".")[0] in self._source.names_of_class(self._function.scope):
+            raise InexpressibleError(f"{found} is something else in this class")
+        return found
+
+    def iterator(self, name: str) -> str:
+        """Return the name for what a generator is annotated with, which may be typing's."""
+        there = self._there(name)
+        if there is not None and there.module in {"typing", "typing_extensions"} and there.name == name:
+            return name
+        return self.name(Origin("collections.abc", name))
+
+    def safe(self, code: str) -> str:
+        """Return an annotation, quoted unless Python can evaluate it where it is written."""
+        source = self._source
+        if has_future_annotations(source) or code == "None":
+            return code
+        names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        late = any(_bound_at(source, name) >= self._function.node.lineno for name in names)
+        if late or any(each.for_checkers for each in self.needed) or not self._evaluates(code):
+            return repr(code) if '"' in code else f'"{code}"'
+        return code
+
+    def _evaluates(self, code: str) -> bool:
+        namespace: dict[str, Any] = dict(self._source.namespace)
+        try:
+            for each in self.needed:
+                module = importlib.import_module(each.module)
+                first = each.module.partition(".")[0]
+                namespace[each.name or first] = getattr(module, each.name) if each.name else sys.modules[first]
+            eval(code, namespace)  # noqa: S307 - the text of a type, made here
+        except Exception:  # noqa: BLE001 - whatever it is, Python would raise it when the suite is imported
+            return False
+        return True
+
+    def _name(self, origin: Origin) -> str:
         if origin.path == self._source.path:
             return origin.name
         origin = _public(origin)
@@ -103,8 +221,10 @@ class _ReadersNames(Names):
         for name in self._source.bindings:
             if (there := self._there(name)) is not None and (there.module, there.name) == (origin.module, origin.name):
                 return name  # under another name, perhaps
-        if (there := self._there(origin.name)) is None:
-            self.needed.append((origin.module, origin.name))
+        there = self._there(origin.name)
+        if there is None:
+            self._check_free(origin)
+            self._need(origin)
         elif (there.module, there.name) != (origin.module, origin.name):
             raise InexpressibleError(f"{origin.name} is something else in this file")
         return origin.name
@@ -112,16 +232,58 @@ class _ReadersNames(Names):
     def _module(self, origin: Origin) -> str:
         if self._source.bindings.get(origin.module) is None:
             first = origin.module.partition(".")[0]
-            if first in self._source.bindings:
+            if first in self._source.bindings or first in self._source.namespace:
                 raise InexpressibleError(f"{first} is something else in this file")
-            self.needed.append((origin.module, ""))
+            self._need(origin)
         return origin.module
+
+    def _need(self, origin: Origin) -> None:
+        first = origin.module.partition(".")[0]
+        is_light = first in sys.stdlib_module_names or origin.module == "pytest"
+        for_checkers = not is_light or self._is_collected(origin.name or first)
+        self.needed.append(Import(origin.module, origin.name, for_checkers))
+
+    def _check_free(self, origin: Origin) -> None:
+        """Check that the file does not use a name for something that is bound by no statement of its own.
+
+        Raises:
+            InexpressibleError: it does, or might: the name is one of `from module import *`, or a builtin.
+        """
+        if origin.name in self._source.namespace or hasattr(builtins, origin.name):
+            raise InexpressibleError(f"{origin.name} is something else in this file")
 
     def _there(self, name: str) -> Origin | None:
         if name not in self._source.bindings:
             return None
         origin, _ = origin_of((name,), self._source, ())
         return None if origin is None else _public(origin)
+
+
+def _bound_at(source: Source, name: str) -> int:
+    """Return the line from which on a name of a file exists at run time."""
+    bindings = source.bindings.get(name, ())
+    if bindings and all(each.for_checkers for each in bindings):
+        return sys.maxsize
+    lines = [
+        node.end_lineno or node.lineno
+        for node in ast.walk(source.tree())
+        if isinstance(node, ast.stmt) and name in _bound_by(node)
+    ]
+    return min(lines, default=0)
+
+
+def _bound_by(node: ast.stmt) -> set[str]:
+    match node:
+        case ast.ClassDef():
+            return {node.name}
+        case ast.Import() | ast.ImportFrom():
+            return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        case ast.Assign():
+            return {each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+        case _:
+            return set()
 
 
 def _public(origin: Origin) -> Origin:

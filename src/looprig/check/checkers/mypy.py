@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, final
 
 from looprig.check.checkers.base import Checker, Command, Diagnostic, Job, has_section, has_table, program
 
-__all__ = ["Mypy"]
+__all__ = ["Mypy", "forbids_incomplete"]
 
 _CONFIGURATIONS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
 
@@ -28,6 +28,20 @@ def _reports(job: Job) -> Iterator[str]:
         with suppress(OSError):
             for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):
                 yield f"--{option.replace('_', '-')}={job.folder / option}"
+
+
+_STRICT: Final = re.compile(
+    r"^\s*(strict|disallow_incomplete_defs)\s*=\s*(true|yes|on|1)\s*(#.*)?$", re.IGNORECASE | re.MULTILINE
+)
+
+
+def forbids_incomplete(root: Path) -> bool:
+    """Return whether a project's configuration forbids functions that are annotated in part, anywhere in it."""
+    texts: list[str] = []
+    for name in _CONFIGURATIONS:
+        with suppress(OSError):
+            texts.append((root / name).read_text("utf-8", "replace"))
+    return any("mypy" in text and _STRICT.search(text) for text in texts)
 
 
 @final

@@ -1,33 +1,43 @@
 """`--annotate-fixtures`: the annotations that parameters of tests and fixtures lack, shown or written.
 
-Does not work out the annotations (`check.annotate` does).
+Does not work out the annotations (`check.annotate` and `check.infer` do), nor try what it has written (`safe_write`).
 
 Invariants:
 1. The difference is shown before anything is written.
 2. No existing annotation is changed, nor any file outside of the project.
+3. What a file says in the end compiles, and pytest collects from it what it did before.
 """
 
 import difflib
+import fnmatch
+import inspect
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import pytest
 
 from looprig._extras import import_extra
 from looprig.check.annotate import REQUEST, Annotation, Left, Wanted, annotations
+from looprig.check.checkers.mypy import forbids_incomplete
+from looprig.check.edges import Unwrap
+from looprig.check.infer import inferred
 from looprig.check.layout import base_of
 from looprig.check.output import shown_path
 from looprig.check.source import Source
+from looprig.check.typetext import TypeText, Written, yielded
+from looprig.check.wrap import line_length
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin.checks.report import many
+from looprig.pytest_plugin.collection.annotations import written_function
 from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.inspect.inspection import Inspection
-from looprig.pytest_plugin.inspect.types import Given, code_of
+from looprig.pytest_plugin.inspect.safe_write import SafeWriter
+from looprig.pytest_plugin.inspect.types import UNTYPED, Given, code_of
 
 __all__ = ["MissingAnnotations"]
 
@@ -40,68 +50,131 @@ class MissingAnnotations(Inspection):
 
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
         super().__init__(session, registry)
-        self._last: list[str] = []
         self._left: list[Left] = []
-        self._pending: list[tuple[Path, bytes]] = []
+        self._made: dict[Path, list[Annotation]] = {}
+        self._functions: dict[object, Callable[..., Any]] = {}
+        self._requested: dict[tuple[object, str], list[Definition | None]] = {}
+        self._inferred: dict[Definition, TypeText | None] = {}
 
     def report(self, session: pytest.Session) -> Iterator[str]:
         """Yield the difference."""
         import_extra("libcst", extra="check", needed_for="--annotate-fixtures")
-        made, left = annotations(list(self._wanted()), self.types.sources, self._is_importable)
-        left = sorted([*left, *self._left], key=lambda each: each.spot)
-        by_file: dict[str, list[Annotation]] = {}
+        wanted = [*self._wanted()]
+        wanted += self._returning()
+        made, left = annotations(
+            wanted,
+            self.types.sources,
+            self._is_importable,
+            self._is_collected,
+            in_part=not forbids_incomplete(self.root),
+        )
+        self._left += left
         for each in made:
-            by_file.setdefault(each.spot.path, []).append(each)
-        for path, its in sorted(by_file.items()):
-            yield from self._annotate(Path(path), its)
-        self._last = [*self._conclusion(len(made), len(by_file), left), *self.error_count()]
+            self._made.setdefault(Path(each.spot.path).resolve(), []).append(each)
+        for path, its in sorted(self._made.items()):
+            yield from self._annotate(path, its)
 
     @property
     def _is_writing(self) -> bool:
         return bool(self.config.getoption("annotate_fixtures") == "write")
 
-    def _wanted(self) -> Iterator[Wanted]:
-        seen: set[tuple[object, str]] = set()
+    def _note_requests(self) -> None:
+        """Note each parameter of a test or fixture, with all the fixtures that answer it somewhere."""
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
             for user, name, found in closure_of(item).requests():
                 function = item.obj if user is None else user.func
-                if (code_of(function), name) in seen or (user is not None and self.registry.spec(user) is not None):
-                    continue
-                seen.add((code_of(function), name))
-                written = self.types.function(function)
-                argument = None if written is None else written[1].parameter(name)
-                if written is None or argument is None or argument.annotation is not None:
-                    continue
-                source = written[0]
-                given = self._given(name, found)
-                if not self.is_own(source.path) or given is None:
-                    continue
-                if given.type is None:
-                    self._left.append(Left(source.spot(argument), name, f"its fixture has {given.why}"))
-                else:
-                    yield Wanted(source, source.spot(argument), name, given.type, given.unwrap)
+                if user is None or self.registry.spec(user) is None:
+                    self._functions.setdefault(code_of(function), function)
+                    answers = self._requested.setdefault((code_of(function), name), [])
+                    if found not in answers:
+                        answers.append(found)
 
-    def _given(self, name: str, found: Definition | None) -> Given | None:
-        if found is None:
+    def _wanted(self) -> Iterator[Wanted]:
+        self._note_requests()
+        for (code, name), answers in self._requested.items():
+            written = self.types.function(self._functions[code])
+            argument = None if written is None else written[1].parameter(name)
+            if written is None or argument is None or argument.annotation is not None:
+                continue
+            source, declared = written
+            spot = source.spot(argument)
+            if not self.is_own(source.path):
+                continue
+            given = self._given(name, answers)
+            if given is not None and given.type is None:
+                self._left.append(Left(spot, name, f"its fixture has {given.why}"))
+            elif given is not None and given.type is not None:
+                yield Wanted(source, declared, spot, name, given.type, given.unwrap)
+
+    def _returning(self) -> Iterator[Wanted]:
+        """Yield what fixtures return, where they do not say it and it is certain."""
+        for definition, found in self._inferred.items():
+            written = self.types.function(definition.func)
+            if found is None or written is None or not self.is_own(written[0].path):
+                continue
+            source, function = written
+            if function.node.returns is None:
+                yield Wanted(source, function, source.spot(function.node), "", found, _unwrap(definition.func))
+
+    def _given(self, name: str, answers: list[Definition | None]) -> Given | None:
+        """Return what the fixtures that answer a parameter provide; `None` if one is a value of a parametrization."""
+        if None in answers:
             return Given(REQUEST) if name == "request" else None
-        return None if gives_parameter(found) else self.types.gives(found)
+        found = [self._given_by(each) for each in answers if each is not None and not gives_parameter(each)]
+        if len(found) < len(answers):
+            return None
+        if len({None if each.type is None else (each.type.shown(), each.unwrap) for each in found}) > 1:
+            return Given(None, why="other types in other places")
+        return found[0]
+
+    def _given_by(self, found: Definition) -> Given:
+        given = self.types.gives(found)
+        if given.type is None and given.why == UNTYPED and (certain := self._infer(found)) is not None:
+            return Given(certain)
+        return given
+
+    def _infer(self, definition: Definition) -> TypeText | None:
+        """Return what a fixture without an annotation provides, if that is certain."""
+        if definition not in self._inferred:
+            self._inferred[definition] = None  # while it is worked out, for fixtures that override each other
+            found = self.types.function(definition.func)
+            if found is not None and _unwrap(definition.func) == _unwrap(written_function(definition.func)):
+                self._inferred[definition] = inferred(*found, self.types.function, self._parameters_of(definition))
+        return self._inferred[definition]
+
+    def _parameters_of(self, definition: Definition) -> Callable[[str], TypeText | None]:
+        def type_of(name: str) -> TypeText | None:
+            declared = self.types.parameter(definition.func, name)
+            if declared is not None:
+                return declared[0]
+            given = self._given(name, self._requested.get((code_of(definition.func), name), [None]))
+            if given is None or given.unwrap == "value":
+                return None if given is None else given.type
+            return yielded(given.type) if isinstance(given.type, Written) else None
+
+        return type_of
+
+    def _is_collected(self, name: str) -> bool:
+        """Return whether pytest takes what has a name for a test."""
+        patterns = [*self.config.getini("python_classes"), *self.config.getini("python_functions")]
+        return any(name.startswith(pattern) or fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
     def _is_importable(self, path: str) -> bool:
         """Return whether a file is a module that others can import, unlike several conftests of one name."""
         known: list[Source] = [source for source in self.types.sources if source.path == path]
         names = [source.module for source in self.types.sources]
-        return all(
-            names.count(source.module) == 1 and base_of(path, source.module) is not None for source in known
-        ) and (Path(path).name != "conftest.py" or any("." in source.module for source in known))
+        return all(names.count(source.module) == 1 and _is_in_packages(source) for source in known) and (
+            Path(path).name != "conftest.py" or any("." in source.module for source in known)
+        )
 
     def _annotate(self, path: Path, wanted: list[Annotation]) -> Iterator[str]:
         from looprig.check.rewrite import rewritten  # noqa: PLC0415 - libcst
 
         before = path.read_bytes()
-        after = rewritten(before, wanted)
-        self._pending.append((path, after))
+        after = rewritten(before, wanted, line_length(self.root))
+        compile(after, path, "exec", dont_inherit=True)
         name = shown_path(str(path), self.root)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(before).readline)
         old, new = (text.decode(encoding).splitlines() for text in (before, after))
@@ -110,17 +183,41 @@ class MissingAnnotations(Inspection):
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the difference, and only then write it."""
         super().pytest_terminal_summary(terminalreporter)
-        for path, text in self._pending if self._is_writing else ():
-            path.write_bytes(text)
-        for line in self._last:
+        writer = SafeWriter(self.config, self._made)
+        if self._is_writing and self._made:
+            writer.write()
+        for line in (*self._conclusion(writer.taken_back), *self.error_count()):
             terminalreporter.write_line(line)
 
-    def _conclusion(self, count: int, files: int, left: list[Left]) -> Iterator[str]:
-        for each in left:
+    def _conclusion(self, taken_back: Mapping[Annotation, str]) -> Iterator[str]:
+        left = [*self._left, *(Left(each.spot, each.name, why) for each, why in taken_back.items() if each.name)]
+        for each in sorted(left, key=lambda each: each.spot):
             place = f"{shown_path(each.spot.path, self.root)}:{each.spot.line}:{each.spot.column}"
             yield f"{place}: {each.name} is left: {each.reason}"
-        what = f"{many(count, 'parameter')} in {many(files, 'file')}"
-        if self._is_writing or not count:
+        made = [each for its in self._made.values() for each in its if each not in taken_back]
+        returns = sum(each.returns for each in made)
+        also = f" and {many(returns, 'return type')}" if returns else ""
+        files = len({each.spot.path for each in made})
+        what = f"{many(len(made) - returns, 'parameter')}{also} in {many(files, 'file')}"
+        if self._is_writing or not made:
             yield f"Annotated {what}."
         else:
             yield f"Would annotate {what}. To write it: pytest --annotate-fixtures=write"
+
+
+def _is_in_packages(source: Source) -> bool:
+    """Return whether checkers know a file by the name that pytest has for it: each folder of the name is a package."""
+    base = base_of(source.path, source.module)
+    folder = Path(source.path).parent
+    while base is not None and folder != base:
+        if not (folder / "__init__.py").is_file():
+            return False
+        folder = folder.parent
+    return base is not None
+
+
+def _unwrap(function: Callable[..., Any]) -> Unwrap:
+    """Return how a fixture provides its value."""
+    if inspect.isgeneratorfunction(function):
+        return "yield"
+    return "async yield" if inspect.isasyncgenfunction(function) else "value"

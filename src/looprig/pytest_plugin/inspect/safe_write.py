@@ -1,0 +1,111 @@
+"""Annotations that are written, and taken back where they make anything worse.
+
+Invariants:
+1. In the end, pytest collects what it collected before: a file with which it does not is put back as it was.
+2. In the end, no installed type checker finds more in a function than before: such a function is put back as it was.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, final
+
+import pytest
+
+from looprig.check.annotate import Annotation
+from looprig.check.compare import Place, installed_checkers, number_of, worse
+from looprig.check.rewrite import rewritten
+from looprig.check.wrap import line_length
+
+__all__ = ["SafeWriter"]
+
+_ROUNDS: Final = 4
+_TIMES: Final = re.compile(r"\b(in )?\d+\.\d+s\b")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SafeWriter:
+    """The annotations of one run, by file."""
+
+    config: pytest.Config
+    annotations: Mapping[Path, list[Annotation]]
+    taken_back: dict[Annotation, str] = field(default_factory=dict[Annotation, str])
+    """The reason for each annotation that is not written after all."""
+    _before: dict[Path, bytes] = field(default_factory=dict[Path, bytes])
+
+    def write(self) -> None:
+        """Write what makes nothing worse."""
+        self._before.update({path: path.read_bytes() for path in self.annotations})
+        collected = self._collected()
+        self._check()
+        self._collect(sorted(self.annotations), collected)
+
+    def _put(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            kept = [each for each in self.annotations[path] if each not in self.taken_back]
+            before = self._before[path]
+            path.write_bytes(rewritten(before, kept, line_length(self.config.rootpath)) if kept else before)
+
+    # Type checkers
+
+    def _check(self) -> None:
+        root = self.config.rootpath
+        with tempfile.TemporaryDirectory(prefix="looprig-cache-") as cache:
+            checkers = [(each, each.errors(root, self._before)) for each in installed_checkers(Path(cache))]
+            self._put(self._before)
+            for _ in range(_ROUNDS):
+                found: dict[Place, str] = {}
+                for checker, before in checkers:
+                    after = None if before is None else checker.errors(root, self._before)
+                    found |= dict.fromkeys(worse(before or {}, after or {}), checker.name)
+                if not self._take_back(found):
+                    break
+                self._put(self._before)
+
+    def _take_back(self, found: Mapping[Place, str]) -> bool:
+        """Take back the annotations of functions where checkers find more; return whether there were any."""
+        count = len(self.taken_back)
+        for (path, number), checker in found.items():
+            for each in self.annotations[path]:
+                own = number_of(self._before[path], each.spot.line)
+                if number == own or (number < 0 and each.imports):
+                    self.taken_back.setdefault(each, f"{checker} would find more errors")
+        return len(self.taken_back) > count
+
+    # Collection
+
+    def _collect(self, paths: list[Path], before: object) -> None:
+        """Put back the files with which pytest does not collect what it did before. Halving them finds which."""
+        self._put(paths)
+        if self._collected() == before:
+            return
+        for path in paths:
+            path.write_bytes(self._before[path])
+        if len(paths) == 1:
+            self.taken_back.update(dict.fromkeys(self.annotations[paths[0]], "pytest would collect something else"))
+            return
+        middle = len(paths) // 2
+        self._collect(paths[:middle], before)
+        self._collect(paths[middle:], before)
+
+    def _collected(self) -> object:
+        """Return what another process collects with the same arguments, and its exit status."""
+        called = self.config.invocation_params
+        arguments = [each for each in called.args if not str(each).startswith("--annotate-fixtures")]
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", *map(str, arguments), "--collect-only", "-qq", "-p", "no:cacheprovider"],
+            cwd=called.dir,
+            env={key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        return ran.returncode, _TIMES.sub("", ran.stdout)
