@@ -1,4 +1,4 @@
-"""What type checkers find in files before and after a change, function by function.
+"""The errors that type checkers find in files before and after a change, function by function.
 
 Here checkers run as their users run them: with the project's configuration, on the files themselves.
 
@@ -33,7 +33,7 @@ _OPTIONS: Final = {
     "pyrefly": ("check", "--output-format=min-text", f"--python-interpreter-path={sys.executable}"),
 }
 _ERROR: Final = re.compile(
-    r"^\s*(?:ERROR )?(?P<path>[^\s:](?:[^:]|:(?=[\\/]))*):(?P<line>\d+)(?::[\d:-]+)?:?(?: -)? (?P<rest>.*)$",
+    r"^[ \t]*(?:ERROR )?(?P<path>[^\s:](?:[^:\n]|:(?=[\\/]))*):(?P<line>\d+)(?::[\d:-]+)?:?(?: -)? (?P<rest>.*)$",
     re.MULTILINE,
 )
 

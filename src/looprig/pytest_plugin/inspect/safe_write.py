@@ -31,7 +31,7 @@ _TIMES: Final = re.compile(r"\b(in )?\d+\.\d+s\b")
 @final
 @dataclass(frozen=True, slots=True)
 class SafeWriter:
-    """What one run writes into its files."""
+    """The annotations of one run, by file."""
 
     config: pytest.Config
     annotations: Mapping[Path, list[Annotation]]
