@@ -35,7 +35,7 @@ FAST_SUITE: Final = (
 
 
 # What depends most on the Python version. The rest of the suite runs on the oldest and the newest only.
-PARTS: Final = ("declare", "plan", "runtime", "plugin", "services", "services_in_pytest", "http")
+PARTS: Final = ("declare", "plan", "runtime", "plugin", "services_in_pytest")
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{folder}' for folder in PARTS)}"
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"

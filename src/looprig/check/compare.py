@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, final
 
+from looprig.check.checkers import CHECKERS
 from looprig.check.checkers.base import program
 
-__all__ = ["Errors", "InstalledChecker", "Place", "installed_checkers", "number_of", "worse"]
+__all__ = ["Errors", "InstalledChecker", "Place", "checkers_of", "number_of", "worse"]
 
 Place: TypeAlias = tuple[Path, int]
 """A file, and the number of a function in it; -1 for what is in no function."""
@@ -71,12 +72,18 @@ class InstalledChecker:
         return found
 
 
-def installed_checkers(cache: Path) -> list[InstalledChecker]:
-    """Return the checkers that are installed; `cache` is a folder for what they keep."""
+def checkers_of(root: Path, cache: Path) -> list[InstalledChecker]:
+    """Return the installed checkers that a project configures, or else the first one that is installed.
+
+    `cache` is a folder for what they keep.
+    """
+    installed = [(each, found) for each in CHECKERS if (found := program(each.name)) is not None]
+    configured = [(each, found) for each, found in installed if each.is_configured(root)]
     return [
-        InstalledChecker(name, (*found, *options, *((f"--cache-dir={cache}",) if name == "mypy" else ())))
-        for name, options in _OPTIONS.items()
-        if (found := program(name)) is not None
+        InstalledChecker(
+            each.name, (*found, *_OPTIONS[each.name], *((f"--cache-dir={cache}",) if each.name == "mypy" else ()))
+        )
+        for each, found in configured or installed[:1]
     ]
 
 

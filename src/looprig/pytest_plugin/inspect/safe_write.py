@@ -2,7 +2,8 @@
 
 Invariants:
 1. In the end, pytest collects what it collected before: a file with which it does not is put back as it was.
-2. In the end, no installed type checker finds more in a function than before: such a function is put back as it was.
+2. In the end, no type checker that the project configures finds more in a function than before: such a function is put
+   back as it was.
 """
 
 import os
@@ -18,7 +19,7 @@ from typing import Final, final
 import pytest
 
 from looprig.check.annotate import Annotation
-from looprig.check.compare import Place, installed_checkers, number_of, worse
+from looprig.check.compare import Place, checkers_of, number_of, worse
 from looprig.check.rewrite import rewritten
 from looprig.check.wrap import line_length
 
@@ -57,7 +58,7 @@ class SafeWriter:
     def _check(self) -> None:
         root = self.config.rootpath
         with tempfile.TemporaryDirectory(prefix="looprig-cache-") as cache:
-            checkers = [(each, each.errors(root, self._before)) for each in installed_checkers(Path(cache))]
+            checkers = [(each, each.errors(root, self._before)) for each in checkers_of(root, Path(cache))]
             self._put(self._before)
             for _ in range(_ROUNDS):
                 found: dict[Place, str] = {}
