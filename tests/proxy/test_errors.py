@@ -59,7 +59,7 @@ async def fail_later(chunk: bytes) -> bytes:
         (Transform(fail_later, direction="upstream"), "Transform raised on connection #0: ValueError: cannot read"),
         (Transform(lambda _: "text", direction="upstream"), "TypeError: Transform sent 'text', which isn't bytes"),  # type: ignore[arg-type, return-value]
         (Broken(direction="upstream"), "Broken raised on connection #0: ValueError: out of order"),
-        (Late(direction="upstream"), "Late raised on connection #0: DeclarationError: Send was given after=inf.."),
+        (Late(direction="upstream"), "Late raised on connection #0: DeclarationError: Send was given after=inf.\n"),
         (Transform(fail_without_text, direction="upstream"), "raised on connection #0: ConnectionResetError."),
         (Broken(b"bytes", direction="upstream"), "Broken yielded b'bytes', which isn't an effect: to send bytes"),
         (Broken(None, direction="upstream"), "Broken yielded None, which isn't an effect"),

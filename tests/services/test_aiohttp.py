@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from looprig.exceptions import ExtraMissingError, LooprigError, ServiceStartError
-from looprig.http import TestClient
+from looprig.http import Response, TestClient
 from looprig.net.ports import accepts_connections
 from looprig.services.aiohttp import AiohttpService
 from tests.running import running
@@ -274,4 +274,4 @@ def test_type_hints_can_be_read() -> None:
     """With aiohttp installed, for the class and its methods."""
     assert get_type_hints(Hello)["tls"] == ssl.SSLContext | None
     assert get_type_hints(AiohttpService.create_app) == {"return": web.Application}
-    assert "into" in get_type_hints(TestClient[Hello].get)
+    assert get_type_hints(TestClient[Hello].head)["return"] is Response
