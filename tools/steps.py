@@ -35,8 +35,10 @@ FAST_SUITE: Final = (
 
 
 # What depends most on the Python version. The rest of the suite runs on the oldest and the newest only.
-PARTS: Final = ("declare", "plan", "runtime", "plugin", "services_in_pytest")
+PARTS: Final = ("plan", "runtime", "plugin")
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{folder}' for folder in PARTS)}"
+# Type checkers are programs of their own, which find the same on every Python: the newest has those tests.
+MOST: Final = f"{SUITE} --ignore=tests/check"
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
@@ -45,14 +47,14 @@ WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     """Return the steps that run the suite against the built wheel on each of these Pythons.
 
-    The oldest and the newest run all of it, those in between a part. The newest comes last, with coverage, which costs
+    The newest runs all of it, the oldest all but the tests of type checkers, those in between a part. The newest comes last, with coverage, which costs
     little there: from 3.14 on, it counts branches without a trace function.
     """
     oldest, *others = sorted(pythons, key=lambda python: python.age)
     newest = others.pop() if others else oldest
     main = _environment("wheel", newest, "test", "checkers", "example")
     return (
-        *(_whole(oldest) if oldest is not newest else ()),
+        *(_most(oldest) if oldest is not newest else ()),
         *(step for other in others for step in _part(other)),
         Step("suite: example", main, "pytest -q examples/notes", WHEEL),
         Step("coverage: erase", main, "coverage erase"),
@@ -63,9 +65,9 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     )
 
 
-def _whole(python: Python) -> tuple[Step, ...]:
+def _most(python: Python) -> tuple[Step, ...]:
     environment = _environment("wheel", python, "test", "checkers", "example")
-    return Step(f"suite: {environment.name}", environment, f"{SUITE} -q", WHEEL), *_beside_others(python)
+    return Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL), *_beside_others(python)
 
 
 def _part(python: Python) -> tuple[Step, ...]:

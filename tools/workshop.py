@@ -29,7 +29,7 @@ from tools.surroundings import default_signals, own_environment
 __all__ = ["ROOT", "Environment", "Outcome", "Step", "Workshop", "dependency_groups", "extras", "say"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-STEP_LIMIT: Final = 900.0  # seconds: a hung suite should end as a failed step, before CI's own timeout
+STEP_LIMIT: Final = 1800.0  # seconds: a hung suite should end as a failed step, before CI's own timeout
 GRACE: Final = 15.0  # seconds that a stopped command has to end by itself
 CLOSING_LINE: Final = re.compile(r"=+ .*\bin [\d.]+s.* =+")
 
