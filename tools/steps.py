@@ -47,8 +47,8 @@ WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     """Return the steps that run the suite against the built wheel on each of these Pythons.
 
-    The newest runs all of it, the oldest all but the tests of type checkers, those in between a part. The newest comes last, with coverage, which costs
-    little there: from 3.14 on, it counts branches without a trace function.
+    The newest runs all of it, the oldest all but the tests of type checkers, those in between a part. The newest comes
+    last, with coverage, which costs little there: from 3.14 on, it counts branches without a trace function.
     """
     oldest, *others = sorted(pythons, key=lambda python: python.age)
     newest = others.pop() if others else oldest
