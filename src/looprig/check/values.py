@@ -21,6 +21,9 @@ from looprig.check.typetext import InexpressibleError, Known, Text, Writer
 
 __all__ = ["Value"]
 
+_LONGEST: Final = 2048
+"""Bits of a number that is written in decimal digits: Python refuses to write very long ones."""
+
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
 _TYPE_EXPRESSIONS: Final = (types.GenericAlias, types.UnionType, type(list[int]))
 _NAMED_IN_TYPES: Final[dict[type, str]] = {
@@ -169,6 +172,8 @@ def _plain(value: Any) -> str:
         return repr(value[:_LONGEST])  # which is no more and no less of a literal
     if isinstance(value, float | complex):  # inf and nan have no literal
         return f"{type(value).__name__}()"
+    if type(value) is int:
+        return hex(value) if value.bit_length() > _LONGEST else repr(value)
     return "..." if value is ... else repr(value)
 
 

@@ -230,8 +230,9 @@ class Options:
         self.debug: Final[bool] = _ini(config, "loop_debug") if debug is None else debug
         self.timeout: Final[float | None] = _positive(config, "loop_timeout", float)
         self.pool_size: Final[int | None] = _positive(config, "loop_pool_size", int)
-        given, self.factory_option = _given(config, "loop_factory")
-        self.factory: Final[str] = given
+        given: tuple[str, str] = _given(config, "loop_factory")
+        self.factory: Final[str] = given[0]
+        self.factory_option: Final[str] = given[1]
         module, _, name = self.factory.partition(":")
         if self.factory not in {"asyncio", "uvloop"} and not (module and name):
             raise self._no_factory("it names no factory")

@@ -1,6 +1,6 @@
 """anyio's pytest plugin: a test is its own by the fixture `anyio_backend`, which its mark adds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, cast, final
 
 import pytest
@@ -23,8 +23,8 @@ class AnyIO(Peer):
     name = "anyio"
     mark = "@pytest.mark.anyio"
     fixture = "anyio_backend"
-    adopted_as = "anyio"
-    factory_fixtures = ("anyio_backend",)
+    adopted_as: str = "anyio"
+    factory_fixtures: ClassVar[Sequence[str]] = ("anyio_backend",)
     put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = ("usefixtures", ("anyio_backend",))
 
     def claims_everything(self, config: pytest.Config) -> str | None:

@@ -1,7 +1,7 @@
 """pytest-asyncio: strict and auto mode, its mark, its decorator of fixtures, and loop scopes."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Final, final
 
 import pytest
 
@@ -22,8 +22,8 @@ class PytestAsyncio(Peer):
     name = "pytest-asyncio"
     mark = "@pytest.mark.asyncio"
     decorator = "@pytest_asyncio.fixture"
-    adopted_as = "pytest-asyncio"
-    factory_fixtures = ("_asyncio_loop_factory",)
+    adopted_as: str = "pytest-asyncio"
+    factory_fixtures: ClassVar[Sequence[str]] = ("_asyncio_loop_factory",)
 
     def claims_everything(self, config: pytest.Config) -> str | None:
         mode = setting(config, "asyncio_mode")
