@@ -21,7 +21,7 @@ from looprig.check.typetext import InexpressibleError, Known, Text, Writer
 
 __all__ = ["Value"]
 
-_LONGEST: Final = 2048
+_MOST_BITS: Final = 2048
 """Bits of a number that is written in decimal digits: Python refuses to write very long ones."""
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
@@ -173,7 +173,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, float | complex):  # inf and nan have no literal
         return f"{type(value).__name__}()"
     if type(value) is int:
-        return hex(value) if value.bit_length() > _LONGEST else repr(value)
+        return hex(value) if value.bit_length() > _MOST_BITS else repr(value)
     return "..." if value is ... else repr(value)
 
 
