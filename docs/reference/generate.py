@@ -206,7 +206,9 @@ def _constructor(node: ast.ClassDef) -> Iterator[str]:
     fields = [
         f"{ast.unparse(each.target)}: {ast.unparse(each.annotation)}{_default(each.value)}"
         for each in node.body
-        if isinstance(each, ast.AnnAssign) and not ast.unparse(each.target).startswith("_")
+        if isinstance(each, ast.AnnAssign)
+        and not ast.unparse(each.target).startswith("_")
+        and not ast.unparse(each.annotation).startswith("ClassVar")
     ]
     yield from _wrapped(f"class {node.name}", fields, "")
 

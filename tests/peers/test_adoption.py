@@ -297,3 +297,22 @@ def test_pytest_asyncios_debug_mode_is_obeyed(pytester: pytest.Pytester) -> None
     suite = OURS + "@pytest.mark.asyncio\nasync def test_it():\n    assert here().get_debug()\n"
     result = run_apart(pytester, suite, "--adopt", *beside("asyncio"), "--asyncio-debug", *POLICY)
     result.assert_outcomes(passed=1)
+
+
+def test_a_hook_of_another_folder_does_not_run_an_adopted_test(pytester: pytest.Pytester) -> None:
+    hook = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pyfunc_call(pyfuncitem):
+            print(f"{pyfuncitem.name} is called in {__file__}")
+    """
+    suite = {
+        "one/conftest.py": hook,
+        "one/test_one.py": OURS + "@pytest.mark.asyncio\nasync def test_one():\n    assert is_ours()\n",
+        "two/test_two.py": OURS + "@pytest.mark.asyncio\nasync def test_two():\n    assert is_ours()\n",
+    }
+    result = run_apart(pytester, suite, "--adopt", *beside("asyncio"), "-s", *POLICY)
+    result.assert_outcomes(passed=2)
+    assert output(result).count("test_one is called in") == 1
+    assert "test_two is called in" not in output(result)

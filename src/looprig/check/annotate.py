@@ -114,7 +114,7 @@ def annotations(
         if in_part or _is_whole(source, function, found):
             made += found
         else:
-            why = "its function would be annotated in part, which mypy is told to forbid"
+            why = "other parameters can't be annotated, and mypy's configuration forbids incomplete annotations"
             left += (Left(each.spot, each.name, why) for each in its if any(each.spot == one.spot for one in found))
     return made, left
 

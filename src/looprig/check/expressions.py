@@ -51,7 +51,7 @@ def plain(node: ast.expr) -> ast.expr:
     """Return a copy of an annotation without quotes, those of its arguments included.
 
     Raises:
-        InexpressibleError: what they hold is no expression.
+        InexpressibleError: the text in quotes isn't an expression.
     """
     found: ast.expr = _Unquoting().visit(unquoted(copy.deepcopy(node)))
     return found
@@ -61,7 +61,7 @@ def unquoted(node: ast.expr) -> ast.expr:
     """Return an annotation without quotes around it.
 
     Raises:
-        InexpressibleError: what they hold is no expression.
+        InexpressibleError: the text in quotes isn't an expression.
     """
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         return node

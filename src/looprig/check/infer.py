@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias, final
 
 from typing_extensions import is_protocol
 
+from looprig.check.expressions import parts_of
 from looprig.check.source import Function, Source
 from looprig.check.typetext import TypeText, Written
 
@@ -135,7 +136,7 @@ class _Inference:
         return None
 
     def _called(self, func: ast.expr) -> TypeText | None:
-        parts = _parts(func)
+        parts = parts_of(func)
         if not parts or parts[0] in self._bound or parts[0] in self._parameters:
             return None
         value: Any = self._source.namespace.get(parts[0]) if parts[0] in self._source.bindings else None
@@ -195,11 +196,3 @@ def _is_for_others(function: ast.AST) -> bool:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _parts(node: ast.expr) -> tuple[str, ...]:
-    if isinstance(node, ast.Name):
-        return (node.id,)
-    if isinstance(node, ast.Attribute) and (before := _parts(node.value)):
-        return (*before, node.attr)
-    return ()

@@ -57,7 +57,8 @@ def _checks_of(cls: type) -> dict[str, Check]:
     """Return the checks of a class's own fields, then of those that it inherits."""
     found: dict[str, Check] = {}
     for base in cls.__mro__:
-        found = {**found, **vars(base).get("_checks", {}), **found}
+        for name, check in vars(base).get("_checks", {}).items():
+            found.setdefault(name, check)
     return found
 
 

@@ -56,7 +56,7 @@ class HasUrl(Protocol):
 _ServiceT = TypeVar("_ServiceT", bound=HasUrl, covariant=True)  # noqa: PLC0105 - S in the docs, for service
 _S = TypeVar("_S", bound=HasUrl)
 _T = TypeVar("_T")
-_Status: TypeAlias = int | Collection[int] | None
+Statuses: TypeAlias = int | Collection[int] | None
 
 _SUCCESS: Final = range(200, 300)
 __tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
@@ -128,7 +128,7 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def request(
-        self, method: str, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, method: str, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def request(
@@ -137,7 +137,7 @@ class TestClient(Generic[_ServiceT]):
         path: str,
         *,
         into: type[Response] = Response,
-        status: _Status = None,
+        status: Statuses = None,
         **options: Unpack[RequestOptions],
     ) -> Response: ...
     async def request(self, method: str, path: str, **options: Any) -> Any:
@@ -160,11 +160,11 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def get(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def get(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def get(self, path: str, **options: Any) -> Any:
         """Send a GET request."""
@@ -172,11 +172,11 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def post(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def post(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def post(self, path: str, **options: Any) -> Any:
         """Send a POST request."""
@@ -184,11 +184,11 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def put(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def put(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def put(self, path: str, **options: Any) -> Any:
         """Send a PUT request."""
@@ -196,11 +196,11 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def patch(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def patch(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def patch(self, path: str, **options: Any) -> Any:
         """Send a PATCH request."""
@@ -208,28 +208,28 @@ class TestClient(Generic[_ServiceT]):
 
     @overload
     async def delete(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def delete(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def delete(self, path: str, **options: Any) -> Any:
         """Send a DELETE request."""
         return await self._send("delete", "DELETE", path, options)
 
-    async def head(self, path: str, *, status: _Status = None, **options: Unpack[RequestOptions]) -> Response:
+    async def head(self, path: str, *, status: Statuses = None, **options: Unpack[RequestOptions]) -> Response:
         """Send a HEAD request. Its response has no body to decode. Follows redirects, like the other verbs."""
         response: Response = await self._send("head", "HEAD", path, {"status": status, **options})
         return response
 
     @overload
     async def options(
-        self, path: str, *, into: TypeForm[_T], status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: TypeForm[_T], status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> _T: ...
     @overload
     async def options(
-        self, path: str, *, into: type[Response] = Response, status: _Status = None, **options: Unpack[RequestOptions]
+        self, path: str, *, into: type[Response] = Response, status: Statuses = None, **options: Unpack[RequestOptions]
     ) -> Response: ...
     async def options(self, path: str, **options: Any) -> Any:
         """Send an OPTIONS request."""

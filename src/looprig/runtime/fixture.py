@@ -24,7 +24,7 @@ from contextvars import Context, copy_context
 from types import AsyncGeneratorType, MappingProxyType, TracebackType
 from typing import Any, Final, cast, final
 
-from looprig.exceptions import FixtureCrashedError, FixtureError, LooprigError, StuckTaskError
+from looprig.exceptions import FixtureCrashedError, FixtureError, LooprigError, StuckTaskError, summary
 from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
 from looprig.runtime.errors import raise_together, root_of
@@ -306,4 +306,4 @@ async def _finish(generator: AsyncGenerator[Any, None]) -> None:
 def _shown(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "CancelledError: its task was cancelled from outside"
-    return f"{type(error).__name__}: {error}"
+    return summary(error)

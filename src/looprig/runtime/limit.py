@@ -63,10 +63,14 @@ class Limit:
 
 @final
 class LimitOnSyncCode:
-    """A block of sync code, broken off when its limit expires. `operations` are those that run, the innermost last."""
+    """A block of sync code, which `break_off` interrupts when its limit expires.
 
-    def __init__(self, limit: Limit | None, what: str, operations: Sized) -> None:
+    `operations` are those that run, the innermost last.
+    """
+
+    def __init__(self, limit: Limit, break_off: Callable[[Late], None], what: str, operations: Sized) -> None:
         self._alarm: Alarm | None = None
+        self._break_off = break_off
         self._is_over = False
         self._limit = limit
         self._operations = operations
@@ -75,17 +79,16 @@ class LimitOnSyncCode:
         self._what = what
 
     def __enter__(self) -> None:
-        if self._limit is not None and self._limit.break_off is not None:
-            self._alarm = Alarm(self._limit.deadline, self._ring)
+        self._alarm = Alarm(self._limit.deadline, self._ring)
 
     def _ring(self) -> None:
-        if self._limit is None or self._limit.break_off is None or self._is_over or self._times == _TIMES:
+        if self._is_over or self._times == _TIMES:
             return
-        self._limit.break_off(self._late)
+        self._break_off(self._late)
         self._alarm = Alarm(now() + BLOCKED_FOR, self._ring)  # it may go on, or run an operation just now
 
     def _late(self, _frame: FrameType | None) -> BaseException | None:
-        if self._limit is None or self._is_over or len(self._operations) != self._depth:
+        if self._is_over or len(self._operations) != self._depth:
             return None
         self._times += 1
         return self._limit.blocked(self._what)

@@ -74,6 +74,7 @@ class LoopSettings:
         self._adoption = collection.owners.adoption
         self._fixtures: dict[object, tuple[Definition, ...]] = {}
         self._silent: dict[object, bool] = {}
+        self._bounds: dict[pytest.Function, Sequence[Bound]] = {}
         self._factories: dict[object, Any] = {}
         self._said_by_peers: dict[pytest.Function, bool] = {}
         self._providers: dict[Definition, bool] = {}
@@ -117,7 +118,7 @@ class LoopSettings:
         """Return whether a suite declares something about the loop of an item in the words of an adopted plugin."""
         known = self._said_by_peers.get(item)
         if known is None:
-            is_said = any(self._of_peers(item)) or any(each.scope for each in self._bounds_of_peers(item))
+            is_said = any(self._of_peers(item)) or any(bound.scope for bound in self._bounds_of_peers(item))
             known = self._said_by_peers[item] = is_said or self.is_debugged(item)
         return known
 
@@ -194,11 +195,16 @@ class LoopSettings:
             flavour=self.flavour(item),
         )
 
-    def _bounds_of_peers(self, item: pytest.Function) -> Iterator[Bound]:
-        for peer in self._adoption.adopted_from(item):
-            for scope in dict.fromkeys(peer.loop_scopes(item)):
-                # One for all tests of a node: in the other plugin they share a loop of this scope.
-                yield Bound(f"{peer.name}'s loop scope", Scope.parse(scope, of=peer.name, at=UNKNOWN), UNKNOWN)
+    def _bounds_of_peers(self, item: pytest.Function) -> Sequence[Bound]:
+        known = self._bounds.get(item)
+        if known is None:
+            # One for all tests of a node: in the other plugin they share a loop of this scope.
+            known = self._bounds[item] = [
+                Bound(f"{peer.name}'s loop scope", Scope.parse(scope, of=peer.name, at=UNKNOWN), UNKNOWN)
+                for peer in self._adoption.adopted_from(item)
+                for scope in dict.fromkeys(peer.loop_scopes(item))
+            ]
+        return known
 
     def _by_fixtures(
         self, item: pytest.Function, fixtures: Sequence[Definition], place: Callable[[Any], Place]

@@ -5,6 +5,7 @@ file; those of active plugins are loaded once something async was collected, or 
 """
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
@@ -19,8 +20,8 @@ __all__ = [
     "claims_everything",
     "has_other_runners",
     "header",
+    "hook_without_peers",
     "is_from_peer",
-    "peer_plugins",
     "setting",
 ]
 
@@ -80,9 +81,23 @@ def active_peers(config: pytest.Config) -> "list[Peer]":
     return [row.load() for row in _ROWS if row.is_active(config.pluginmanager)]
 
 
-def peer_plugins(config: pytest.Config) -> list[object]:
+def _peer_plugins(config: pytest.Config) -> list[object]:
     """Return the other async plugins that take part in a run, as they are registered."""
     return [plugin for row in _ROWS for plugin in row.registered(config.pluginmanager)]
+
+
+def hook_without_peers(name: str, item: pytest.Item) -> Any:
+    """Return a hook as an item calls it, without the other async plugins: conftests that don't see it have no part."""
+    manager = item.config.pluginmanager
+    unseen = (
+        each.plugin for each in getattr(item.config.hook, name).get_hookimpls() if not _is_visible(each.plugin, item)
+    )
+    return manager.subset_hook_caller(name, [*_peer_plugins(item.config), *unseen])
+
+
+def _is_visible(plugin: object, item: pytest.Item) -> bool:
+    file: str = getattr(plugin, "__file__", None) or ""
+    return not file.endswith("conftest.py") or item.path.is_relative_to(Path(file).parent)
 
 
 def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":

@@ -52,7 +52,8 @@ class PytestAsyncio(Peer):
 
     def loop_scopes(self, item: pytest.Function) -> Iterator[str]:
         if is_async_test(item) and (mark := item.get_closest_marker("asyncio")) is not None:
-            yield mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or self._default(item, "test")
+            said = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")
+            yield said if said in SCOPE_NAMES else self._default(item, "test")
         default = self._default(item, "fixture")
         for definition in closure_of(item).used():
             if self.makes(definition):

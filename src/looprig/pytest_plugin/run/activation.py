@@ -91,7 +91,6 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
     may_be_called = has_other_runners(config)
     runner = Runner(
-        config,
         hosts,
         contexts=contexts,
         crashes=crashes,

@@ -6,8 +6,9 @@ Invariant: outside of a test's phases there is no limit.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import final
+from typing import Final, final
 
 import pytest
 
@@ -21,6 +22,8 @@ from looprig.runtime.limit import Limit, LimitOnSyncCode
 from looprig.runtime.operation import running
 
 __all__ = ["Limits"]
+
+_WITHOUT_LIMIT: Final = nullcontext()
 
 
 @final
@@ -77,12 +80,12 @@ class Limits:
 
         self.current = Limit(seconds, expired, self._interrupts.break_off, partial(self._hint, item))
 
-    def on_sync_code(self, host: object, what: str) -> LimitOnSyncCode:
+    def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
         """Return a block of sync code that is broken off when the limit of the phase expires, if it has a host."""
-        limit = None if host is None else self.current
-        if limit is not None:
-            self._interrupts.install()  # a test whose own loop has just been opened may run without
-        return LimitOnSyncCode(limit, what, running.operations)
+        if host is None or (limit := self.current) is None:
+            return _WITHOUT_LIMIT
+        self._interrupts.install()  # a test whose own loop has just been opened may run without
+        return LimitOnSyncCode(limit, self._interrupts.break_off, what, running.operations)
 
     def end(self) -> None:
         """Stop the clock."""

@@ -25,7 +25,7 @@ from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
 from looprig.pytest_plugin._compat.terminal import write_lines
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_coroutine_function, is_function
-from looprig.pytest_plugin.peers import peer_plugins
+from looprig.pytest_plugin.peers import hook_without_peers
 from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.contexts import Contexts
 from looprig.pytest_plugin.run.crashes import Crashes
@@ -52,7 +52,6 @@ class Runner:
 
     def __init__(
         self,
-        config: pytest.Config,
         hosts: Hosts,
         *,
         contexts: Contexts,
@@ -71,7 +70,6 @@ class Runner:
         self._limits = limits
         self._peers = peers or None
         self._adoption = peers.adoption or None
-        self._call_without_peers = config.pluginmanager.subset_hook_caller("pytest_pyfunc_call", peer_plugins(config))
         self._requests = requests
         # The latest test, its function, and whether that is an `async def`.
         self._kind: tuple[pytest.Item | None, object, bool] = (None, None, False)
@@ -133,7 +131,7 @@ class Runner:
         """Run a test without the hooks of the plugins in whose place looprig runs it."""
         __tracebackhide__ = True
         vars(item).pop("runtest", None)
-        self._call_without_peers(pyfuncitem=item)
+        hook_without_peers("pytest_pyfunc_call", item)(pyfuncitem=item)
 
     def _run_async(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
         """Run an async test that hooks of the suite may call, and make sure that its coroutine was not dropped."""
