@@ -55,9 +55,10 @@ async def test_joins_where_it_would_have_been_on_another_loop(db):
     assert db is here()
 
 @pytest.mark.asyncio
-async def test_alone():
+async def test_alone(request):
     assert is_ours()
     assert not here().get_debug()
+    assert "_function_scoped_runner" not in request.fixturenames, "pytest-asyncio opened a loop of its own"
 
 def test_sync(): ...
 

@@ -71,7 +71,7 @@ class PytestAsyncio(Peer):
         return value if callable(value) else None
 
     def loop_debug(self, config: pytest.Config) -> bool:
-        return setting(config, "asyncio_debug") in {True, "true"}  # its default is the word "false"
+        return setting(config, "asyncio_debug") is True  # by default it is the word "false"
 
 
 def _function(definition: Definition) -> Any:
