@@ -30,7 +30,7 @@ STATIC_STEPS: Final = (
 )
 EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
 # Tests of one file share what is expensive to create.
-SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile"
+SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile --max-worker-restart=0"
 SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
     Step("suite: example", CHECK, "pytest -q examples/notes"),
@@ -38,9 +38,13 @@ FAST_SUITE: Final = (
 )
 
 
-# What depends most on the Python version. The rest of the suite runs on the oldest and the newest only.
-PARTS: Final = ("plan", "runtime", "plugin")
-PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{folder}' for folder in PARTS)}"
+# What depends most on the Python version: its tasks, contexts, signals and frames. The rest of the suite runs on the
+# oldest and the newest only.
+_OF_PLUGIN = (
+    "around_yield blocked closed_loops contexts ends exits left_over_tasks loop_exceptions loop_factories signals"
+)
+PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
+PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # Type checkers are programs of their own, which find the same on every Python: the newest has those tests.
 MOST: Final = f"{SUITE} --ignore=tests/check"
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
@@ -62,7 +66,8 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
         *(step for other in others for step in _part(other)),
         Step("suite: example", main, "pytest -q examples/notes", WHEEL),
         Step("coverage: erase", main, "coverage erase"),
-        *_beside_others(newest, "coverage run -m "),
+        _peers(newest, "coverage run -m "),
+        _stubs(newest, "coverage run -m "),
         Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", WHEEL, closes=True),
         Step("coverage: combine", main, "coverage combine --quiet"),
         Step("coverage: gate", main, "coverage report"),
@@ -71,24 +76,25 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
 
 def _most(python: Python) -> tuple[Step, ...]:
     environment = _environment("wheel", python, "test", "checkers", "example")
-    return Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL), *_beside_others(python)
+    return Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL), _peers(python)
 
 
 def _part(python: Python) -> tuple[Step, ...]:
-    environment = _environment("wheel", python, "test", "checkers", "example")
+    environment = _environment("wheel", python, "test")
     return (Step(f"suite: {environment.name} (a part)", environment, f"{PART} -q", WHEEL),)
 
 
-def _beside_others(python: Python, measured: str = "") -> tuple[Step, ...]:
-    """Return the steps for the tests with other plugins installed, which load in every pytest run there."""
-    peers, stubs = (
-        _environment("peers", python, "test", "peers"),
-        _environment("stubs", python, "test", "checkers", "stubs"),
-    )
-    return (
-        Step(f"suite: {peers.name}", peers, f"{measured}pytest -q {SPREAD} {NO_PEERS} tests/peers", WHEEL),
-        Step(f"suite: {stubs.name}", stubs, f"{measured}pytest -q tests/stubs", WHEEL),
-    )
+def _peers(python: Python, measured: str = "") -> Step:
+    """Return the step for the tests with the peers installed, which load in every pytest run there."""
+    environment = _environment("peers", python, "test", "peers")
+    command = f"{measured}pytest -q {SPREAD} {NO_PEERS} tests/peers"
+    return Step(f"suite: {environment.name}", environment, command, WHEEL)
+
+
+def _stubs(python: Python, measured: str = "") -> Step:
+    """Return the step for the tests with the plugins installed that `stubs/` describes."""
+    environment = _environment("stubs", python, "test", "checkers", "stubs")
+    return Step(f"suite: {environment.name}", environment, f"{measured}pytest -q tests/stubs", WHEEL)
 
 
 def _environment(name: str, python: Python, *groups: str) -> Environment:

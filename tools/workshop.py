@@ -128,6 +128,9 @@ class Workshop:
             return False
         if environment.lenient:
             return self._install_what_there_is(environment.name, str(self.wheel), *groups)
+        if environment.wheel:
+            return self.install(environment.name, "packages", [*project, *chain(*groups)])
+        # The packages that build it first.
         return self.install(environment.name, "packages", [*chain(*groups)]) and self.install(
             environment.name, "looprig", project
         )

@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from tests.check.test_running import put
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 SUITE = {
     "services.py": """
@@ -61,7 +61,7 @@ SUITE = {
 
 def annotated(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     put(pytester.path, SUITE)
-    return pytester.runpytest_subprocess(*OPTIONS, *options)
+    return pytester.runpytest_subprocess(*KEEPING, *options)
 
 
 def text_of(path: Path) -> str:
@@ -103,7 +103,7 @@ def test_it_is_written_and_all_else_stays_as_it_was(pytester: pytest.Pytester) -
         class TestIn:
             async def test_two(self, db: Db, path: pathlib.Path) -> None: ...
         ''')  # noqa: E501 - as it comes out
-    again = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    again = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     again.stdout.fnmatch_lines(["Annotated 0 parameters in 0 files."])
 
 
@@ -111,7 +111,7 @@ def test_what_it_writes_is_right(pytester: pytest.Pytester) -> None:
     annotated(pytester, "--annotate-fixtures=write")
     text = text_of(pytester.path / "test_it.py").replace('tmp_path: "str", ', "")
     put(pytester.path, {"test_it.py": text})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     result.stdout.fnmatch_lines(["No finding:*"])
 
 
@@ -123,7 +123,7 @@ def test_a_name_that_the_file_has_for_it_is_used(pytester: pytest.Pytester) -> N
             "test_it.py": "from services import Db as Base\nimport pathlib as p\ndef test_it(db, tmp_path): ...\n",
         },
     )
-    pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     text = text_of(pytester.path / "test_it.py")
     assert "def test_it(db: Base, tmp_path: Path) -> None: ..." in text
     assert text.count("services") == 1
@@ -133,7 +133,7 @@ def test_line_ends_and_encodings_stay_as_they_were(pytester: pytest.Pytester) ->
     text = "# coding: latin-1\r\nNAME = '\xe9'\r\n\r\n\r\ndef test_it(pytestconfig):\r\n    assert NAME\r\n"
     path = pytester.path / "test_it.py"
     path.write_bytes(text.encode("latin-1"))
-    pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     written = path.read_bytes().decode("latin-1")
     assert "def test_it(pytestconfig: pytest.Config) -> None:\r\n" in written
     assert "NAME = '\xe9'\r\n" in written

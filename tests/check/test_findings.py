@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.check.suite import FILES
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 CHECKERS = ("mypy", "pyright", "ty", "pyrefly")
 
@@ -30,7 +30,7 @@ def expected() -> Iterator[tuple[str, int, str]]:
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_each_mistake_is_found_at_its_line_and_nothing_else(pytester: pytest.Pytester, checker: str) -> None:
     options = ("--check-overrides", "--check-format=json")
-    result = pytester.runpytest_subprocess(*OPTIONS, f"--check-fixtures={checker}", *options)
+    result = pytester.runpytest_subprocess(*KEEPING, f"--check-fixtures={checker}", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED, result.stderr.str()
     found = [(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())]
     assert sorted(found) == sorted(expected())
@@ -39,7 +39,7 @@ def test_each_mistake_is_found_at_its_line_and_nothing_else(pytester: pytest.Pyt
 def test_the_words_are_the_same_with_each_checker(pytester: pytest.Pytester) -> None:
     told: list[list[str]] = []
     for checker in CHECKERS:
-        result = pytester.runpytest_subprocess(*OPTIONS, f"--check-fixtures={checker}")
+        result = pytester.runpytest_subprocess(*KEEPING, f"--check-fixtures={checker}")
         told.append([line for line in result.stdout.lines if re.search(r"\[[\w-]+\]$", line)])
     assert len(told[0]) > 50
     assert all(each == told[0] for each in told)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.check.test_running import put
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 CHECKERS = ("mypy", "pyright", "ty", "pyrefly")
 THING = "import pytest\nclass Thing: ...\n@pytest.fixture\ndef thing() -> Thing: return Thing()\n"
@@ -16,7 +16,7 @@ def found(
     pytester: pytest.Pytester, files: Mapping[str, str], checker: str, *options: str
 ) -> list[tuple[str, int, str]]:
     put(pytester.path, files)
-    result = pytester.runpytest_subprocess(*OPTIONS, *options, f"--check-fixtures={checker}", "--check-format=json")
+    result = pytester.runpytest_subprocess(*KEEPING, *options, f"--check-fixtures={checker}", "--check-format=json")
     assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}, result.stderr.str()
     return [(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())]
 

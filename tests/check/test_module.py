@@ -10,7 +10,7 @@ from looprig.check.module import generate
 from looprig.check.source import Source, Spot
 from looprig.check.typetext import Writer, Written
 from looprig.check.values import Value
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 TEXT = """
 from typing import Self, TypeVar
@@ -83,7 +83,7 @@ def test_what_cannot_be_written_is_counted_by_its_reason(pytester: pytest.Pytest
         def test_one(number: int) -> None: ...
         def test_two(anything: list[int]) -> None: ...
     """)
-    result = pytester.runpytest_subprocess(*OPTIONS, "-v", "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "-v", "--check-fixtures=ty")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines([
         "No finding: 1 edge checked with ty.",

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.check.test_running import put
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 SUITE = {
     "services.py": """
@@ -45,7 +45,7 @@ SUITE = {
 
 def revealed(pytester: pytest.Pytester, *options: str) -> str:
     put(pytester.path, SUITE)
-    result = pytester.runpytest_subprocess(*OPTIONS, *options)
+    result = pytester.runpytest_subprocess(*KEEPING, *options)
     assert result.ret == pytest.ExitCode.OK, result.stderr.str()
     return result.stdout.str()
 
@@ -85,14 +85,14 @@ def test_one_is_told_by_its_name_though_nobody_uses_it(pytester: pytest.Pytester
 
 def test_a_name_that_is_none_is_an_error(pytester: pytest.Pytester) -> None:
     put(pytester.path, SUITE)
-    result = pytester.runpytest_subprocess(*OPTIONS, "--reveal-fixtures=nobody")
+    result = pytester.runpytest_subprocess(*KEEPING, "--reveal-fixtures=nobody")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --reveal-fixtures=nobody: there is no fixture of that name."])
 
 
 def test_what_is_wrong_in_the_suite_does_not_keep_it_from_looking(pytester: pytest.Pytester) -> None:
     put(pytester.path, SUITE | {"test_wrong.py": "def test_wrong(nothing): ...\n"})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--reveal-fixtures=rest")
+    result = pytester.runpytest_subprocess(*KEEPING, "--reveal-fixtures=rest")
     result.stdout.fnmatch_lines(["rest: Rest", "1 declaration is wrong: pytest --check-fixtures shows where."])
 
 
@@ -100,5 +100,5 @@ def test_a_service_is_known_by_each_of_its_names(pytester: pytest.Pytester) -> N
     suite = "from services import Db\nasync def test_one(other: Db): ...\nasync def test_two(db: Db): ...\n"
     put(pytester.path, {"services.py": SUITE["services.py"], "test_it.py": suite})
     for name in ("db", "other"):
-        result = pytester.runpytest_subprocess(*OPTIONS, f"--reveal-fixtures={name}")
+        result = pytester.runpytest_subprocess(*KEEPING, f"--reveal-fixtures={name}")
         result.stdout.fnmatch_lines(["db: Db", "  used by  test_it.py::test_one, test_it.py::test_two"])

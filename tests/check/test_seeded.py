@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.check.seeded import FILES, SELECTED
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 EXPECTED = {
     (name, number, line.partition("#! ")[2])
@@ -24,6 +24,6 @@ def test_all_seeded_mistakes_are_found(pytester: pytest.Pytester, checker: str) 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.removeprefix("\n"), "utf-8")
     options = (f"--check-fixtures={checker}", "--check-overrides", "--check-format=json")
-    result = pytester.runpytest_subprocess(*OPTIONS, *SELECTED, *options)
+    result = pytester.runpytest_subprocess(*KEEPING, *SELECTED, *options)
     found = {(each["path"], each["line"], each["code"]) for each in json.loads(result.stdout.str())}
     assert found == EXPECTED

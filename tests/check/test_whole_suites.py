@@ -3,7 +3,7 @@
 import pytest
 
 from tests.check.test_running import RIGHT, WRONG, put
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def test_what_cannot_be_collected_stops_nothing_and_is_told(
     pytester: pytest.Pytester, suite: str, status: pytest.ExitCode, says: str
 ) -> None:
     put(pytester.path, {"test_it.py": suite, "test_broken.py": "import no_such_module"})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     assert result.ret == status
     result.stdout.fnmatch_lines(
         ["*ERROR collecting test_broken.py*", says, "test_broken.py could not be collected, and is not checked."]
@@ -45,19 +45,19 @@ def test_a_plugin_that_fails_a_run_without_tests_does_not_change_the_status(pyte
             "test_it.py": RIGHT,
         },
     )
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     assert result.ret == pytest.ExitCode.OK
     put(
         pytester.path, {"conftest.py": "def pytest_sessionfinish(session): session.exitstatus = 0", "test_it.py": WRONG}
     )
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_mypy_installs_nothing_whatever_its_configuration_says(pytester: pytest.Pytester) -> None:
     settings = "[mypy]\ninstall_types = true\nnon_interactive = true\npretty = true\nverbosity = 0\n"
     put(pytester.path, {"test_it.py": WRONG, "mypy.ini": settings})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=mypy")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with mypy."])
 
@@ -75,7 +75,7 @@ def test_parameters_without_annotation_are_counted(pytester: pytest.Pytester) ->
         def test_used(): ...
     """
     put(pytester.path, {"test_it.py": suite})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     result.stdout.fnmatch_lines(
         ["No finding: 1 edge checked with ty; 5 parameters have no annotation: --annotate-fixtures helps."]
     )
@@ -94,7 +94,7 @@ def test_a_conftest_that_was_not_selected_and_cannot_be_read_is_told(pytester: p
             "out/conftest.py": "import no_such_module\n",
         },
     )
-    result = pytester.runpytest_subprocess(*OPTIONS, "a", "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "a", "--check-fixtures=ty")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
@@ -111,7 +111,7 @@ def test_one_cause_is_one_finding_with_a_count(pytester: pytest.Pytester) -> Non
     fixtures = "@pytest.fixture\ndef number() -> int: return 1\n@pytest.fixture\ndef gone() -> int: return 1\n"
     suite = f"from __future__ import annotations\nimport pytest\n{fixtures}{tests}"
     put(pytester.path, {"test_it.py": suite})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     result.stdout.fnmatch_lines(
         [
             'test_it.py:7:12: *provides "int" (and 5 more: test_it.py:8, test_it.py:9, test_it.py:10, ...)  *',
@@ -125,7 +125,7 @@ def test_a_name_that_the_configuration_skips_is_told_as_such(pytester: pytest.Py
     settings = "[mypy]\n[mypy-pytest,_pytest.*]\nfollow_imports = skip\n"
     suite = "import pytest\ndef test_a(monkeypatch: pytest.MonkeyPatch) -> None: ...\n"
     put(pytester.path, {"test_it.py": suite, "mypy.ini": settings})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=mypy")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy")
     result.stdout.fnmatch_lines(['*takes "pytest.MonkeyPatch" for Any, *configuration skips*[[]fixture-unchecked[]]'])
 
 
@@ -151,7 +151,7 @@ def test_two_classes_of_one_name_are_told_apart(pytester: pytest.Pytester) -> No
     """
     put(pytester.path, {"base.py": "class Config: ...", "conftest.py": conftest, "a/conftest.py": inner})
     put(pytester.path, {"a/test_it.py": suite, "pytest.ini": "[pytest]\npythonpath = .\n"})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=mypy")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy")
     result.stdout.fnmatch_lines(
         [
             'a/test_it.py:5:25: *"other: base.Config" *provides "conftest.Config"*',
@@ -170,5 +170,5 @@ def test_what_is_no_type_is_told(pytester: pytest.Pytester, form: str) -> None:
         def test_it(value: "{form}") -> None: ...
     """
     put(pytester.path, {"test_it.py": suite})
-    result = pytester.runpytest_subprocess(*OPTIONS, "--check-fixtures=ty")
+    result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
     result.stdout.fnmatch_lines([f"*: {form} is no type  [[]fixture-unchecked[]]"])

@@ -6,16 +6,16 @@ import pytest
 
 from tests.check.test_annotating import text_of
 from tests.check.test_running import put
-from tests.plugin.suite import OPTIONS
+from tests.plugin.suite import KEEPING
 
 
 def rewritten(pytester: pytest.Pytester, suite: dict[str, str], name: str = "") -> str:
     """Write a suite's annotations, and return what a file then says. The suite passes, and all is written."""
     put(pytester.path, suite)
-    pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     text = text_of(pytester.path / (name or next(reversed(suite))))
-    assert pytester.runpytest_subprocess(*OPTIONS).ret == pytest.ExitCode.OK
-    again = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    assert pytester.runpytest_subprocess(*KEEPING).ret == pytest.ExitCode.OK
+    again = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     again.stdout.fnmatch_lines(["Annotated 0 parameters in 0 files."])
     return text
 
@@ -285,12 +285,13 @@ def test_files_are_put_back_if_pytest_collects_something_else(pytester: pytest.P
                 assert not item.function.__annotations__ or "fine" in item.name
         """
     suite = {
+        "pytest.ini": "[pytest]\nstrict_config = true\ncache_dir = kept\n",
         "conftest.py": conftest,
         "test_fine.py": "def test_fine(db): ...\n",
         "test_it.py": "def test_it(db): ...\n",
     }
     put(pytester.path, suite)
-    result = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     result.stdout.fnmatch_lines(["test_it.py:1:13: db is left: pytest would collect something else"])
     assert text_of(pytester.path / "test_it.py") == "def test_it(db): ...\n"
     assert text_of(pytester.path / "test_fine.py") == "def test_fine(db: int) -> None: ...\n"
@@ -307,7 +308,7 @@ def test_a_function_in_which_a_checker_would_find_more_is_left(pytester: pytest.
             """
     }
     put(pytester.path, suite)
-    result = pytester.runpytest_subprocess(*OPTIONS, "--annotate-fixtures=write")
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
     result.stdout.fnmatch_lines(
         [
             "test_it.py:1:16: tmp_path is left: * would find more errors",

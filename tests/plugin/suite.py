@@ -17,7 +17,17 @@ import looprig.pytest_plugin.loops.explanation  # pyright: ignore[reportUnusedIm
 import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
 
-__all__ = ["HYPOTHESIS", "OPTIONS", "POLICIES_ARE_DEPRECATED", "output", "run", "run_apart", "start", "write"]
+__all__ = [
+    "HYPOTHESIS",
+    "KEEPING",
+    "OPTIONS",
+    "POLICIES_ARE_DEPRECATED",
+    "output",
+    "run",
+    "run_apart",
+    "start",
+    "write",
+]
 
 OPTIONS: Final = (
     "-Werror",
@@ -26,6 +36,9 @@ OPTIONS: Final = (
     *("-p", looprig.pytest_plugin.__name__),
     *("-p", "no:cacheprovider"),
 )
+
+KEEPING: Final = OPTIONS[:-2]
+"""With pytest's cache, which also holds the type checkers' caches."""
 
 POLICIES_ARE_DEPRECATED: Final = "-Wignore:'asyncio.:DeprecationWarning"
 """For suites that use event loop policies: from Python 3.14 on, using one warns."""

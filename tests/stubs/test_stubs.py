@@ -1,7 +1,6 @@
 """Each stub matches the plugin that it describes. Runs where those plugins are installed: `suite: stubs`."""
 
 import ast
-import importlib
 import json
 from pathlib import Path
 
@@ -44,16 +43,10 @@ PLUGINS = {"pytest_flask.fixtures": "pytest_flask.plugin"}
 UNTYPED = {"celery.contrib.pytest", "pytest_localserver.plugin"}
 
 
-def plugins(module: str) -> tuple[str, ...]:
-    return (
-        "--disable-plugin-autoload",
-        "-p",
-        "looprig.pytest_plugin",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        PLUGINS.get(module, module),
-    )
+def plugins() -> list[str]:
+    modules = [PLUGINS.get(module, module) for module in MODULES]
+    named = [option for module in ("looprig.pytest_plugin", "no:cacheprovider", *modules) for option in ("-p", module)]
+    return ["--disable-plugin-autoload", *named]
 
 
 def declared(module: str) -> set[tuple[str, str]]:
@@ -71,30 +64,34 @@ def test_there_are_stubs_with_a_use_for_each() -> None:
     assert sorted(USES) == sorted(MODULES)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_stub_has_the_fixtures_of_its_plugin_with_their_scopes(pytester: pytest.Pytester, module: str) -> None:
-    importlib.import_module(module)  # so that a missing plugin fails as such
+# One run with all of the plugins: to start one for each takes minutes.
+def test_a_stub_has_the_fixtures_of_its_plugin_with_their_scopes(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"conftest.py": DUMP, "test_it.py": "def test_it(): ...\n"})
-    pytester.runpytest_subprocess(*plugins(module), "--collect-only")
+    pytester.runpytest_subprocess(*plugins(), "--collect-only")
     facts = json.loads((pytester.path / "fixtures.json").read_text("utf-8"))
-    live = {(name, scope) for where, name, scope in facts if where == module}
-    assert live == declared(module)
+    live = {module: {(name, scope) for where, name, scope in facts if where == module} for module in MODULES}
+    assert live == {module: declared(module) for module in MODULES}
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright", "ty", "pyrefly"])
-@pytest.mark.parametrize("module", MODULES)
-def test_its_types_are_known_to_each_checker(pytester: pytest.Pytester, module: str, checker: str) -> None:
-    fixture, right, imports = USES[module]
-    suite = f"{imports}\ndef test_right({fixture}: {right}) -> None: ...\ndef test_wrong({fixture}: int) -> None: ...\n"
-    put(pytester.path, {"test_it.py": suite})
-    options = (f"--check-fixtures={checker}", "--check-format=json")
-    result = pytester.runpytest_subprocess(*plugins(module), *options)
-    found = json.loads(result.stdout.str())
-    last = suite.count("\n")
-    expected = {("fixture-type", last)}
-    if checker == "mypy" and module in UNTYPED:
-        expected = {("fixture-unchecked", last - 1), ("fixture-unchecked", last)}
-    assert {(each["code"], each["line"]) for each in found} == expected
+def test_its_types_are_known_to_each_checker(pytester: pytest.Pytester, checker: str) -> None:
+    suites: dict[str, str] = {}
+    expected: dict[str, list[tuple[str, int]]] = {}
+    for index, (module, (fixture, right, imports)) in enumerate(USES.items()):
+        path = f"test_{index}_{module.replace('.', '_')}.py"
+        suites[path] = (
+            f"{imports}\ndef test_right({fixture}: {right}) -> None: ...\ndef test_wrong({fixture}: int) -> None: ...\n"
+        )
+        last = suites[path].count("\n")
+        unread = checker == "mypy" and module in UNTYPED
+        # What the checker can't read is reported once, at its first line.
+        expected[path] = [("fixture-unchecked", last - 1)] if unread else [("fixture-type", last)]
+    put(pytester.path, suites)
+    result = pytester.runpytest_subprocess(*plugins(), f"--check-fixtures={checker}", "--check-format=json")
+    found: dict[str, list[tuple[str, int]]] = {path: [] for path in suites}
+    for each in json.loads(result.stdout.str()):
+        found[each["path"]].append((each["code"], each["line"]))
+    assert found == expected
 
 
 def test_the_stubs_are_found_where_looprig_is_installed() -> None:

@@ -22,9 +22,11 @@ from looprig.check.annotate import Annotation
 from looprig.check.compare import Place, checkers_of, number_of, worse
 from looprig.check.rewrite import rewritten
 from looprig.check.wrap import line_length
+from looprig.pytest_plugin.inspect.caches import checker_cache
 
 __all__ = ["SafeWriter"]
 
+_CACHE: Final = "looprig-annotations"
 _ROUNDS: Final = 4
 _TIMES: Final = re.compile(r"\b(in )?\d+\.\d+s\b")
 
@@ -57,8 +59,8 @@ class SafeWriter:
 
     def _check(self) -> None:
         root = self.config.rootpath
-        with tempfile.TemporaryDirectory(prefix="looprig-cache-") as cache:
-            checkers = [(each, each.errors(root, self._before)) for each in checkers_of(root, Path(cache))]
+        with checker_cache(self.config, _CACHE) as cache:
+            checkers = [(each, each.errors(root, self._before)) for each in checkers_of(root, cache)]
             self._put(self._before)
             for _ in range(_ROUNDS):
                 found: dict[Place, str] = {}
@@ -98,15 +100,18 @@ class SafeWriter:
     def _collected(self) -> object:
         """Return what another process collects with the same arguments, and its exit status."""
         called = self.config.invocation_params
-        arguments = [each for each in called.args if not str(each).startswith("--annotate-fixtures")]
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", *map(str, arguments), "--collect-only", "-qq", "-p", "no:cacheprovider"],
-            cwd=called.dir,
-            env={key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        arguments = [str(each) for each in called.args if not str(each).startswith("--annotate-fixtures")]
+        with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
+            # Without the plugin, pytest would not know the option.
+            cached = ("-o", f"cache_dir={spare}") if self.config.pluginmanager.hasplugin("cacheprovider") else ()
+            ran = subprocess.run(
+                [sys.executable, "-m", "pytest", *arguments, "--collect-only", "-qq", *cached],
+                cwd=called.dir,
+                env={key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         return ran.returncode, _TIMES.sub("", ran.stdout)

@@ -8,9 +8,7 @@ Invariants:
 3. In a format for programs, standard output holds the document and nothing else.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final, final
 
 import pytest
@@ -25,6 +23,7 @@ from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat.terminal import print_document, write_to_standard_error
 from looprig.pytest_plugin.checks.report import many
 from looprig.pytest_plugin.collection.registry import Registry
+from looprig.pytest_plugin.inspect.caches import checker_cache
 from looprig.pytest_plugin.inspect.edges import FixtureEdges
 from looprig.pytest_plugin.inspect.inspection import Inspection
 from looprig.pytest_plugin.inspect.unreached import Conftests, StandIns
@@ -64,8 +63,8 @@ class TypeCheck(Inspection):
         overrides = bool(self.config.getoption("check_overrides"))
         found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
         found.collect(self.items, self._stand_ins.all())
-        with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
-            judged = judge(self._checker, found.edges, self.types.sources, self.root, self._cache(Path(spare)))
+        with checker_cache(self.config, _CACHE, self._checker.name) as cache:
+            judged = judge(self._checker, found.edges, self.types.sources, self.root, cache)
         judged.unread += found.unread
         findings = [*judged.findings, *self._declarations()]
         if self.config.getoption("check_untyped"):
@@ -86,17 +85,6 @@ class TypeCheck(Inspection):
             if self.is_own(spot.path):
                 message = f'fixture "{definition.argname}" does not say what it provides'
                 yield Finding(spot, "fixture-untyped", message)
-
-    def _cache(self, spare: Path) -> Path:
-        """Return a folder that stays between runs, or else a temporary one."""
-        cache = getattr(self.config, "cache", None)
-        try:
-            folder = spare if cache is None else Path(cache.mkdir(_CACHE)) / self._checker.name
-            folder.mkdir(exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            return spare
 
     def _declarations(self) -> Iterator[Finding]:
         """Yield the errors of collection; a missing name once for each place where it is written."""
