@@ -3,6 +3,7 @@
 Other plugins are loaded only if a test names them, so that installed plugins don't matter here.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import pytest
 import looprig.pytest_plugin.loops.explanation  # pyright: ignore[reportUnusedImport]
 import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
 import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
+
+# Python 3.11 may crash if this is imported again.
+importlib.import_module("multiprocessing.synchronize")
 
 __all__ = [
     "HYPOTHESIS",

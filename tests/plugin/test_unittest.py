@@ -224,3 +224,20 @@ def test_an_isolated_test_may_use_what_the_suites_own_loop_made(pytester: pytest
         """,
     )
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("method", ["test_it", "setUp"])
+def test_it_is_refused_where_nothing_else_is_async(pytester: pytest.Pytester, method: str) -> None:
+    text = output(
+        run(
+            pytester,
+            f"""
+            import unittest
+
+            class TestIt(unittest.TestCase):
+                async def {method}(self): ...
+                def test_other(self): ...
+            """,
+        )
+    )
+    assert f"TestIt.{method} is async: unittest calls it and never awaits it." in text

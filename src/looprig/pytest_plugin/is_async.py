@@ -183,7 +183,7 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
             return True
         if item.parent not in holders:
             for node in item.iter_parents():
-                if node not in holders and is_plain(node) and _has_async(node.obj):
+                if node not in holders and (is_plain(node) or _is_test_case(node, item)) and _has_async(node.obj):
                     return True
                 holders.add(node)
     return False
@@ -192,6 +192,11 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
 def is_plain(node: object) -> TypeGuard[pytest.Module | pytest.Class]:
     """Return whether a node is a module or class of pytest's own: to ask another for its `obj` may import something."""
     return type(node) in {pytest.Module, pytest.Class}
+
+
+def _is_test_case(node: object, item: pytest.Item) -> TypeGuard[pytest.Class]:
+    """Return whether a node is the class of unittest that a test is a method of."""
+    return node is item.parent and is_unittest(item)
 
 
 def _is_unlike_sync(item: pytest.Function) -> bool:
