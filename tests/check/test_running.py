@@ -253,3 +253,16 @@ def test_the_suites_own_stubs_go_first(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty", "-o", "fixture_stubs=typings")
     result.stdout.fnmatch_lines(['*declares "given: int" but fixture "given" (plugin.py:2) provides "Decimal"*'])
+
+
+WITHOUT_LIBCST = "import sys\nsys.modules['libcst'] = None\n"
+
+
+def test_only_what_is_annotated_needs_libcst(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": WRONG, "without_libcst.py": WITHOUT_LIBCST})
+    without = (*KEEPING, "-p", "without_libcst")
+    result = pytester.runpytest_subprocess(*without, "--check-fixtures=ty")
+    result.stdout.fnmatch_lines(["1 finding in 1 file: 1 edge checked with ty."])
+    result = pytester.runpytest_subprocess(*without, "--annotate-fixtures")
+    assert "--annotate-fixtures needs libcst, which is not installed." in result.stderr.str()
+    assert "pip install 'looprig[check]'" in result.stderr.str()

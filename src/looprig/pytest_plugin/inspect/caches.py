@@ -1,7 +1,7 @@
 """Where type checkers keep what they found out about a project."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["checker_cache"]
 
 
 @contextmanager
-def checker_cache(config: pytest.Config, *names: str) -> Iterator[Path]:
+def checker_cache(config: pytest.Config, *names: str) -> Generator[Path]:
     """Yield the folder of these names in pytest's cache, which stays between runs, or else a temporary one."""
     with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
         yield _kept(config, *names) or Path(spare)

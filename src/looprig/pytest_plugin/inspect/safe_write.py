@@ -20,7 +20,6 @@ import pytest
 
 from looprig.check.annotate import Annotation
 from looprig.check.compare import Place, checkers_of, number_of, worse
-from looprig.check.rewrite import rewritten
 from looprig.check.wrap import line_length
 from looprig.pytest_plugin.inspect.caches import checker_cache
 
@@ -50,6 +49,8 @@ class SafeWriter:
         self._collect(sorted(self.annotations), collected)
 
     def _put(self, paths: Iterable[Path]) -> None:
+        from looprig.check.rewrite import rewritten  # noqa: PLC0415 - libcst
+
         for path in paths:
             kept = [each for each in self.annotations[path] if each not in self.taken_back]
             before = self._before[path]
