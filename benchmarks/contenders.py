@@ -1,7 +1,8 @@
 """The contenders: what each installs, and which arguments turn its plugin on.
 
 Each has its own environment, with only its own plugin. aiohttp is in all of them, since it loads no plugin. `sync` is
-pytest alone: it runs the same tests written sync, and every figure is relative to it.
+pytest alone: it runs the same tests written sync, and every figure is relative to it. `looprig+anyio` has
+anyio's plugin too, as most environments do, since httpx and starlette need anyio.
 
 The proxies have separate environments, each with uvloop. `direct` means without a proxy. Programs are found on PATH,
 and run between a client and a server in an environment of their own.
@@ -28,6 +29,7 @@ class Contender:
 _ALL: Final = (
     Contender("sync", ("pytest", "aiohttp")),
     Contender("looprig", ("looprig[aiohttp]",), from_checkout=True),
+    Contender("looprig+anyio", ("looprig[aiohttp]", "anyio"), from_checkout=True),
     Contender("pytest-asyncio", ("pytest-asyncio", "aiohttp")),
     Contender("anyio", ("pytest", "anyio", "aiohttp")),
     Contender("alt-pytest-asyncio", ("alt-pytest-asyncio", "aiohttp"), ("-p", "alt_pytest_asyncio.enable")),

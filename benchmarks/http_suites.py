@@ -167,6 +167,7 @@ def make_http_suite(contender: str, tests: int) -> dict[str, str]:
         "serving.py": _SERVE,
         "bare.py": BARE,
     }
+    contender = contender.partition("+")[0]
     if contender in _HEADS:
         body = _LOOPRIG_TEST if contender == "looprig" else _TEST
         files["test_http.py"] = _HEADS[contender] + "".join(body.format(number=n) for n in range(tests))

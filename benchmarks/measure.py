@@ -38,12 +38,18 @@ class Child:
     collect_cpu_seconds: float
     run_seconds: float
     run_cpu_seconds: float
+    collect_calls: int
+    run_calls: int
     wall_seconds: float
     peak_kib: int
 
     def by_processor(self) -> Child:
         """Return the same run with processor time instead of wall time, for a machine with other work."""
         return replace(self, collect_seconds=self.collect_cpu_seconds, run_seconds=self.run_cpu_seconds)
+
+    def by_calls(self) -> Child:
+        """Return the same run with a microsecond for each call of a function, of Python or C."""
+        return replace(self, collect_seconds=self.collect_calls / 1e6, run_seconds=self.run_calls / 1e6)
 
 
 def clean_environment() -> dict[str, str]:
@@ -94,14 +100,20 @@ def run_child(
     *,
     record: Path | None = None,
     is_cached: bool = True,
+    counts_calls: bool = False,
     timeout: float = 900,
 ) -> Child:
-    """Run pytest in `root`, writing byte code or not. Failed tests don't raise; they are counted in `Child`."""
+    """Run pytest in `root`, writing byte code or not. Failed tests don't raise; they are counted in `Child`.
+
+    With `counts_calls`, its seconds mean nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="loop-probe-") as folder:
         out = Path(folder, "result.json")
         environment = clean_environment() | {"LOOP_PROBE_OUT": str(out)}
         if not is_cached:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        if counts_calls:
+            environment["LOOP_PROBE_CALLS"] = "1"
         if record is not None:
             environment["LIVELIB_RECORD"] = str(record)
         command = [str(python), "-m", "pytest", *COMMON, *arguments]

@@ -18,6 +18,7 @@ from typing import Any, Final
 COLORS: Final[Mapping[str, str]] = {
     "sync": "#888888",
     "looprig": "#0072b2",
+    "looprig+anyio": "#66a9d1",
     "pytest-asyncio": "#d55e00",
     "anyio": "#009e73",
     "alt-pytest-asyncio": "#cc79a7",

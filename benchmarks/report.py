@@ -7,7 +7,7 @@ combined: median, minimum and maximum. So the drift of a machine between rounds 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias
 
@@ -32,6 +32,10 @@ class Figure:
     target: float | None = None
     when_set: float | None = None
     at_least: bool = False
+
+    def in_calls(self) -> Figure:
+        """Return the same figure of a run whose seconds were calls: a target in microseconds means nothing there."""
+        return replace(self, unit=self.unit.replace("us/", "calls/"), target=None, when_set=None)
 
     @property
     def middle(self) -> float:

@@ -64,7 +64,8 @@ class Bench:
 
         def once() -> Child:
             # Thousands of tracebacks would take longer than everything that is measured.
-            child = run_child(python, root, [*contender.arguments, *arguments, "--maxfail=10"])
+            options = [*contender.arguments, *arguments, "--maxfail=10"]
+            child = run_child(python, root, options, counts_calls=self.clock == "calls")
             if child.collected != tests or (scenario.kind != "collection" and child.passed != tests):
                 raise WrongRunError(f"{child.passed} of {tests} tests passed, {child.collected} collected: see {root}")
             return self.timed(child)
@@ -73,7 +74,13 @@ class Bench:
 
     def timed(self, child: Child) -> Child:
         """Return the child with the seconds of the clock that was asked for."""
-        return child if self.clock == "wall" else child.by_processor()
+        match self.clock:
+            case "cpu":
+                return child.by_processor()
+            case "calls":
+                return child.by_calls()
+            case _:
+                return child
 
     def start(self, scenario: Scenario, name: str) -> Callable[[], float]:
         """Return what runs `name` several times over one test, for the median of the seconds."""
@@ -145,7 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="comma-separated contenders; sync is always included")
     parser.add_argument("--scenario", default="", help=", ".join(scenario.name for scenario in SCENARIOS))
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine with other work")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu", "calls"),
+        default="wall",
+        help="cpu: on a machine with other work; calls: a microsecond for each call of a function",
+    )
     parser.add_argument("--no-plot", action="store_true")
     Envs.add_options(parser)
     options = parser.parse_args(arguments)
@@ -171,9 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for scenario in SCENARIOS:
         if wanted and scenario.name not in wanted:
             continue
+        if options.clock == "calls" and scenario.kind in {"growth", "http", "startup"}:
+            print(f"{scenario.name} can't be counted in calls", file=sys.stderr)
+            continue
         bench = Bench(envs, pythons, sizes, only, options.clock)
         print(f"{scenario.name} ...", file=sys.stderr, flush=True)
         figures = bench.measure(scenario)
+        if options.clock == "calls":
+            figures = [figure.in_calls() for figure in figures]
         print("\n".join(table(scenario.title, figures, bench.left_out)), flush=True)
         saved[scenario.name] = {
             "title": scenario.title,

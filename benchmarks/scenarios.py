@@ -14,8 +14,9 @@ from suites import Layout
 Kind: TypeAlias = Literal["overhead", "idle", "collection", "growth", "http", "startup"]
 
 _PEERS: Final = ("pytest-asyncio", "anyio")
-_SHARED: Final = ("sync", "looprig", *_PEERS, "alt-pytest-asyncio", "aiomisc")
-_OWN: Final = ("sync", "looprig", *_PEERS, "aiomisc")
+_OURS: Final = ("looprig", "looprig+anyio")
+_SHARED: Final = ("sync", *_OURS, *_PEERS, "alt-pytest-asyncio", "aiomisc")
+_OWN: Final = ("sync", *_OURS, *_PEERS, "aiomisc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,13 @@ SCENARIOS: Final = (
         target=150,
         when_set={"pytest-asyncio": 375, "anyio": 335},
     ),
+    Scenario(
+        name="mixed-scopes",
+        title="a session-, a module- and a function-scoped async generator fixture",
+        kind="overhead",
+        contenders=("sync", *_OURS, *_PEERS),
+        layout="mixed",
+    ),
     Scenario(name="idle", title="sync tests, with the plugin installed", kind="idle", contenders=_SHARED),
     Scenario(
         name="collection",
@@ -126,7 +134,7 @@ SCENARIOS: Final = (
         name="http",
         title="one GET a test against a service, times a bare loop",
         kind="http",
-        contenders=("sync", "looprig", *_PEERS, "alt-pytest-asyncio", "pytest-aiohttp", "aiomisc"),
+        contenders=("sync", *_OURS, *_PEERS, "alt-pytest-asyncio", "pytest-aiohttp", "aiomisc"),
         target=3.0,
         when_set={"pytest-asyncio": 3.2, "pytest-aiohttp": 5.8, "aiomisc": 18.9},
     ),

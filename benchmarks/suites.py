@@ -4,7 +4,8 @@ Pure: `make_suite` returns `{path: source}`. A module has a hundred tests. An as
 difference from sync is the contender's own cost.
 
 Layouts: `plain` no fixtures; `joined` one session-scoped autouse generator fixture, so that all tests share
-its loop; `three` a chain of three function-scoped generator fixtures; `three-joined` both.
+its loop; `three` a chain of three function-scoped generator fixtures; `three-joined` both; `mixed` such a chain, with
+the first one session-scoped and the second module-scoped.
 Invariant: within a layout, the contenders differ only in ini lines, and in the fixture that gives anyio a backend and
 aiomisc a wider loop.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-Layout: TypeAlias = Literal["plain", "joined", "three", "three-joined"]
+Layout: TypeAlias = Literal["plain", "joined", "three", "three-joined", "mixed"]
 
 PER_MODULE: Final = 100
 _JOINED: Final = """
@@ -23,12 +24,12 @@ _JOINED: Final = """
     yield 1
 """
 _THREE: Final = """
-@pytest.fixture
+@pytest.fixture(scope="{first}")
 {define} alpha():
     yield 1
 
 
-@pytest.fixture
+@pytest.fixture(scope="{second}")
 {define} beta(alpha):
     yield alpha + 1
 
@@ -65,13 +66,18 @@ def ini(contender: str, *, joined: bool) -> str:
 
 def make_suite(layout: Layout, contender: str, tests: int) -> dict[str, str]:
     """Return `tests` tests in `layout`, in the spelling of `contender`; `sync` has them without `async`."""
-    joined = layout in ("joined", "three-joined")
+    joined = layout in ("joined", "three-joined", "mixed")
+    mixed = layout == "mixed"
     define = "def" if contender == "sync" else "async def"
-    parts = [_JOINED] * joined + [_THREE] * layout.startswith("three")
+    parts = [_JOINED] * (joined and not mixed) + [_THREE] * (layout not in ("plain", "joined"))
     parts += [_ANYIO] * (contender == "anyio") + [_AIOMISC_LOOP] * (contender == "aiomisc" and joined)
     files = {"pytest.ini": ini(contender, joined=joined)}
     if parts:
-        files["conftest.py"] = "import asyncio\n\nimport pytest\n\n" + "\n".join(parts).replace("{define}", define)
+        scopes = {"first": "session", "second": "module"} if mixed else {"first": "function", "second": "function"}
+        source = "import asyncio\n\nimport pytest\n\n" + "\n".join(parts)
+        for name, value in {"define": define, **scopes}.items():
+            source = source.replace(f"{{{name}}}", value)
+        files["conftest.py"] = source
     for first in range(0, tests, PER_MODULE):
         numbers = range(first, min(first + PER_MODULE, tests))
         body = "\n\n".join(_test(layout, define, number) for number in numbers)
@@ -80,6 +86,6 @@ def make_suite(layout: Layout, contender: str, tests: int) -> dict[str, str]:
 
 
 def _test(layout: Layout, define: str, number: int) -> str:
-    if layout.startswith("three"):
+    if layout not in ("plain", "joined"):
         return f"{define} test_{number}(alpha, beta, gamma):\n    assert (alpha, beta, gamma) == (1, 2, 3)\n"
     return f"{define} test_{number}():\n    value = {number}\n    assert value + 1 == {number + 1}\n"

@@ -3,10 +3,14 @@
 Times collection and the run-test loop as a whole, in wall time and in this process's processor time. It does so outside
 the hooks of all other plugins, so it includes everything that a contender does, and does nothing per test. Start-up and
 shutdown of the interpreter aren't included. The result is a JSON object in the file `LOOP_PROBE_OUT`.
+
+With `LOOP_PROBE_CALLS`, it counts calls of functions of Python and C instead, which makes everything slow: the seconds
+mean nothing then.
 """
 
 from __future__ import annotations
 
+import cProfile
 import json
 import os
 from collections.abc import Generator, Iterator
@@ -18,18 +22,26 @@ from typing import Any
 import pytest
 
 SECONDS = pytest.StashKey[dict[str, float]]()
+CALLS = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SECONDS] = {}
+    config.stash[CALLS] = {"collect_calls": 0, "run_calls": 0}
 
 
 @contextmanager
 def stopwatch(session: pytest.Session, what: str) -> Iterator[None]:
+    profile = cProfile.Profile() if "LOOP_PROBE_CALLS" in os.environ else None
     wall, processor = perf_counter(), process_time()
     try:
+        if profile is not None:
+            profile.enable()
         yield
     finally:
+        if profile is not None:
+            profile.disable()
+            session.config.stash[CALLS][f"{what}_calls"] = sum(entry.callcount for entry in profile.getstats())
         seconds = session.config.stash[SECONDS]
         seconds[f"{what}_seconds"] = perf_counter() - wall
         seconds[f"{what}_cpu_seconds"] = process_time() - processor
@@ -57,5 +69,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         "collected": len(session.items) if hasattr(session, "items") else 0,
         "passed": len(good - bad),
         **(none | session.config.stash[SECONDS]),
+        **session.config.stash[CALLS],
     }
     Path(os.environ["LOOP_PROBE_OUT"]).write_text(json.dumps(result), encoding="utf-8")
