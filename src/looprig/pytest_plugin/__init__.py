@@ -234,7 +234,7 @@ class Entry:
         self._undo.clear()
         if (collection := self._collection) is None:
             collection = self._begin()
-            collection.catch_up(item.parent for item in self._items)
+            collection.catch_up(dict.fromkeys(item.parent for item in self._items))
         inspection: Inspection | None = self._manager.get_plugin("looprig.inspection")
 
         extra = () if inspection is None else inspection.stand_ins()

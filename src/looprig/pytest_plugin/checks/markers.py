@@ -24,15 +24,21 @@ _PLAIN: Final = frozenset({CATCH, FORBID})
 
 def wrong_markers(collected: Collected) -> Found:
     """Yield an error for each marker that is written wrong, with the tests that it is on."""
-    found: dict[object, list[DeclarationError]] = {}
+    around: dict[object, list[DeclarationError]] = {}
     for test, group in collected.tests.items():
         if group.is_left:
             continue
-        for node in test.iter_parents():
-            if node not in found:
-                found[node] = [*_of_node(node)]
-            for error in found[node]:
-                yield error, (test,)
+        for error in (*_of_node(test), *_around(test.parent, around)):
+            yield error, (test,)
+
+
+def _around(node: Any, known: dict[object, list[DeclarationError]]) -> list[DeclarationError]:
+    """Return the errors of a node and of all that it is in, each looked for once."""
+    if node is None:
+        return []
+    if node not in known:
+        known[node] = [*_of_node(node), *_around(node.parent, known)]
+    return known[node]
 
 
 def _of_node(node: Any) -> Iterator[DeclarationError]:

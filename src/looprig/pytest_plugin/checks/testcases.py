@@ -68,8 +68,10 @@ def loops_of_test_cases(collected: Collected) -> Found:
     """Yield an error for each test of an `IsolatedAsyncioTestCase` that uses a fixture on a loop of looprig's."""
     for group in collected.groups:
         for test in () if group.is_left else group.tests:
-            cls: Any = getattr(test, "cls", None)  # a doctest has none
-            if not is_unittest(test) or not _is_isolated(cls):
+            if not is_unittest(test):
+                continue
+            cls: Any = test.cls
+            if not _is_isolated(cls):
                 continue
             for definition, requested in group.fixtures:
                 needs_loop = may_be_async(definition) or any(is_own_loop(other) for other in requested)

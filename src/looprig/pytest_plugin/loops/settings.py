@@ -112,7 +112,7 @@ class LoopSettings:
         known = self._silent.get(item.parent)
         if known is None:
             known = self._silent[item.parent] = not (self._nearest(item) or self.configs(item))
-        return known and not hasattr(item, "callspec") and not self._is_said_by_peers(item)
+        return known and not hasattr(item, "callspec") and not (self._adoption and self._is_said_by_peers(item))
 
     def _is_said_by_peers(self, item: pytest.Function) -> bool:
         """Return whether a suite declares something about the loop of an item in the words of an adopted plugin."""
