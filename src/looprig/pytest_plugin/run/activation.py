@@ -86,7 +86,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         requests=requests,
     )
     fixtures = FixtureSetup(
-        async_fixtures, sync_fixtures, dependencies=dependencies, hosts=hosts, peers=settings.owners
+        async_fixtures, sync_fixtures, dependencies=dependencies, hosts=hosts, limits=limits, peers=settings.owners
     )
     # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
     may_be_called = has_other_runners(config)

@@ -93,7 +93,10 @@ class AsyncFixtures:
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried, context = begun
             resolve = partial(self._requests.ask_for_fixture, request, (definition, live, carried))
-            if facts.may_ask:  # only then can it add finalizers of its own
+            if facts.is_service and node is not item and self._limits.is_own:
+                with self._limits.apart(), finalizers_in(context, definition, host):
+                    value = live.wait(None, resolve)
+            elif facts.may_ask:  # only then can it add finalizers of its own
                 with finalizers_in(context, definition, host):
                     value = live.wait(self._limits.current, resolve)
             else:

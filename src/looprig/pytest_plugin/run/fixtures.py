@@ -11,6 +11,7 @@ from typing import Any, Final, final
 
 import pytest
 
+from looprig.exceptions import TimeoutExpiredError
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.calls import bound_function
 from looprig.pytest_plugin._compat.requests import item_of
@@ -18,7 +19,8 @@ from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
 from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
 from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.requests import forget_refusal
+from looprig.pytest_plugin.run.limits import Limits
+from looprig.pytest_plugin.run.requests import forget_failure
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 
 __all__ = ["FixtureSetup"]
@@ -37,8 +39,10 @@ class FixtureSetup:
         *,
         dependencies: Dependencies,
         hosts: Hosts,
+        limits: Limits,
         peers: Peers,
     ) -> None:
+        self._limits = limits
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
         self._dependencies = dependencies
@@ -74,7 +78,8 @@ class FixtureSetup:
         try:
             return (yield)
         except BaseException as error:
-            forget_refusal(error, fixturedef, request)
+            is_late = self._limits.is_own and request.node is not item and isinstance(error, TimeoutExpiredError)
+            forget_failure(error, fixturedef, request, is_by_test=is_late)
             raise
         finally:
             definition.func = facts.function

@@ -2,11 +2,14 @@
 
 Does not cancel anything (operations do, see `looprig.runtime.operation`). `hint` knows why code may block.
 
-Invariant: outside of a test's phases there is no limit.
+Invariants:
+1. Outside of a test's phases there is no limit.
+2. The limit of one test doesn't decide what becomes of a fixture that others use too: a service has its own
+   `start_timeout`, and of another fixture the test's failure is not kept.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Final, final
 
@@ -43,15 +46,20 @@ class Limits:
         self._options = options
         self._nearest: tuple[pytest.Collector | None, float | None] = (None, None)
         self.current: Limit | None = None
+        self.is_own: bool = False
+        """Whether the current test has a limit that other tests don't have."""
+        self._phase: tuple[pytest.Item, str] | None = None
         self.seconds: float | None = None
 
     def begin_test(self, item: pytest.Item) -> None:
         """Look up the limit of a test: its marker's, that of the nearest `loop_config`, or the option's."""
         self.current = None
+        self.is_own = False
         if self._options.debugging:
             return
         if item.own_markers:
             self.seconds = self._find(item)
+            self.is_own = any(marker.name == "loop_timeout" for marker in item.own_markers)
             return
         if item.parent is not self._nearest[0]:  # one look-up for all tests of a class or module
             self._nearest = item.parent, self._find(item)
@@ -68,6 +76,7 @@ class Limits:
         """Start the clock of a phase. Call this only if `seconds` is not `None`."""
         seconds = self.seconds
         assert seconds is not None
+        self._phase = item, phase
 
         def expired(what: str) -> BaseException:
             where = "" if what.endswith(f" of {item.name}") else f", in {what}"
@@ -79,6 +88,16 @@ class Limits:
             )
 
         self.current = Limit(seconds, expired, self._interrupts.break_off, partial(self._hint, item))
+
+    @contextmanager
+    def apart(self) -> Generator[None]:
+        """Start a service that other tests use too without the test's own limit, whose clock starts again after it."""
+        self.current = None
+        try:
+            yield
+        finally:
+            if self._phase is not None:
+                self.begin(*self._phase)
 
     def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
         """Return a block of sync code that is broken off when the limit of the phase expires, if it has a host."""

@@ -32,7 +32,7 @@ from looprig.pytest_plugin.run.finalizers import finishing
 from looprig.runtime.context import Changes, apply_changes, new_in
 from looprig.runtime.fixture import LiveFixture
 
-__all__ = ["Requester", "Requests", "forget_refusal"]
+__all__ = ["Requester", "Requests", "forget_failure"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -104,14 +104,19 @@ class Requests:
             yield
 
 
-def forget_refusal(error: BaseException, definition: Definition, request: pytest.FixtureRequest) -> None:
-    """Have pytest set a fixture up again for the next request, if its set-up ended in a refusal."""
-    if not _is_refusal(error):
+def forget_failure(
+    error: BaseException, definition: Definition, request: pytest.FixtureRequest, *, is_by_test: bool = False
+) -> None:
+    """Have pytest set a fixture up again for the next request, if its set-up ended in a refusal.
+
+    `is_by_test` says that the test that requested it is why it failed.
+    """
+    if not (is_by_test or _is_refusal(error)):
         return
     try:
         forget(definition, request, error)
     except BaseException as other:  # noqa: BLE001 - raised beside the refusal
-        message = f"fixture {definition.argname} was refused what it asked for, and its teardown failed"
+        message = f"the set-up of fixture {definition.argname} was given up, and its teardown failed"
         raise BaseExceptionGroup(message, [error, other]) from None
 
 
