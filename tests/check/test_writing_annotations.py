@@ -317,3 +317,37 @@ def test_a_function_in_which_a_checker_would_find_more_is_left(pytester: pytest.
     )
     assert "def test_wrong(tmp_path): return" in text_of(pytester.path / "test_it.py")
     assert "def test_right(tmp_path: Path) -> None:" in text_of(pytester.path / "test_it.py")
+
+
+@pytest.mark.parametrize("first", ["api: TestClient[Shop], shop", "shop"])
+def test_a_class_of_a_service_that_has_a_client_is_known(pytester: pytest.Pytester, first: str) -> None:
+    suite = {
+        "services.py": """
+            from looprig import AsgiService, service_fixture
+
+            @service_fixture
+            class Shop(AsgiService):
+                async def create_app(self): ...
+            """,
+        "test_it.py": f"from looprig import TestClient\nfrom services import Shop\nasync def test_it({first}): ...\n",
+    }
+    put(pytester.path, suite)
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures")
+    result.stdout.fnmatch_lines([f"+async def test_it({first}: Shop) -> None: ..."])
+
+
+def test_a_return_type_that_is_not_certain_is_named_as_the_reason(pytester: pytest.Pytester) -> None:
+    suite = {
+        "mypy.ini": "[mypy]\nstrict = True\n",
+        "test_it.py": """
+            import pytest
+            @pytest.fixture
+            def number() -> int: return 1
+            @pytest.fixture
+            def tea(number): return __import__("os").environ
+            def test_it(tea: object) -> None: ...
+            """,
+    }
+    put(pytester.path, suite)
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures")
+    result.stdout.fnmatch_lines(["*: number is left: what the function returns isn't certain, and mypy's *"])

@@ -111,25 +111,27 @@ def annotations(
         returns = any(each.returns for each in found) or function.node.returns is not None
         if found and not returns and returns_nothing(source.whole(function)):
             found.append(Annotation(place, "", "None"))
-        if in_part or _is_whole(source, function, found):
+        if in_part or not (lacking := _lacking(source, function, found)):
             made += found
         else:
-            why = "other parameters can't be annotated, and mypy's configuration forbids incomplete annotations"
+            why = f"{lacking}, and mypy's configuration forbids incomplete annotations"
             left += (Left(each.spot, each.name, why) for each in its if any(each.spot == one.spot for one in found))
     return made, left
 
 
-def _is_whole(source: Source, function: Function, found: Iterable[Annotation]) -> bool:
-    """Return whether annotations leave none out; a function that has some already may as well have more."""
+def _lacking(source: Source, function: Function, found: Iterable[Annotation]) -> str:
+    """Return, in words, what would still lack an annotation; nothing if the function has some already."""
     arguments = function.node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += filter(None, (arguments.vararg, arguments.kwarg))
     if function.node.returns is not None or any(each.annotation is not None for each in every):
-        return True
+        return ""
     places = {each.spot for each in found if not each.returns}
     lacking = [each for each in every if source.spot(each) not in places]
     own = 1 if function.scope and lacking[:1] == every[:1] else 0  # self, or cls
-    return len(lacking) == own and any(each.returns for each in found)
+    if len(lacking) > own:
+        return "other parameters can't be annotated"
+    return "" if any(each.returns for each in found) else "what the function returns isn't certain"
 
 
 def has_future_annotations(source: Source) -> bool:
@@ -216,11 +218,11 @@ class _ReadersNames(Names):
             return self._module(origin)
         if origin.module == "pytest":  # which test files import anyhow
             return f"{self._module(Origin('pytest'))}.{origin.name}"
-        if origin.path and not self._is_importable(origin.path):
-            raise InexpressibleError(f"{origin.name} is defined in {origin.path}, which is not to be imported")
         for name in self._source.bindings:
             if (there := self._there(name)) is not None and (there.module, there.name) == (origin.module, origin.name):
                 return name  # under another name, perhaps
+        if origin.path and not self._is_importable(origin.path):
+            raise InexpressibleError(f"{origin.name} is defined in {origin.path}, which is not to be imported")
         there = self._there(origin.name)
         if there is None:
             self._check_free(origin)

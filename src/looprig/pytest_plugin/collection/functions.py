@@ -6,7 +6,7 @@ Does not register them (`registry` does). Each looks as if it were written where
 
 import inspect
 from collections.abc import Collection
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, final
 
 from looprig.declare.service import ServiceSpec
@@ -131,5 +131,6 @@ def _stand_in(location: Location) -> FunctionType:
 
     def stand_in() -> None: ...
 
-    stand_in.__code__ = stand_in.__code__.replace(co_filename=location.path, co_firstlineno=max(location.line, 1))
-    return stand_in  # type: ignore[return-value]
+    line = max(location.line, 1)
+    code: CodeType = stand_in.__code__.replace(co_filename=location.path, co_firstlineno=line)
+    return FunctionType(code, {})  # no module's globals: it is written in none

@@ -60,9 +60,9 @@ class FixtureTypes:
         """Return the source of a function; `None` if there is none to read."""
         function = written_function(function)
         code = getattr(function, "__code__", None)
-        if not isinstance(code, CodeType):
+        namespace: dict[str, Any] = getattr(function, "__globals__", {})
+        if not isinstance(code, CodeType) or not namespace:  # that of a service is in no module
             return None
-        namespace: dict[str, Any] = function.__globals__
         source = self.sources.read(code.co_filename, namespace.get("__name__", ""), namespace)
         found = None if source is None else source.functions.get(code.co_firstlineno)
         return None if source is None or found is None else (source, found)
