@@ -265,3 +265,25 @@ def test_a_client_is_recognized_from_wherever_it_is_imported(pytester: pytest.Py
     """,
     )
     result.assert_outcomes(passed=1)
+
+
+def test_a_broken_service_concerns_only_those_who_ask_for_it(pytester: pytest.Pytester) -> None:
+    """Though others have another service under the same name."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @service_fixture(scope="session")
+    @dataclass(kw_only=True)
+    class TooWide(Life):
+        db: Db
+
+    async def test_good(store: Db): ...
+    async def test_too_wide(store: TooWide): ...
+    async def test_other(store: Rest): ...
+    """,
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    text = output(result)
+    assert 'TooWide (scope "session") needs Db (scope "module"), which ends first.' in text
+    assert "one name, two services" not in text

@@ -130,10 +130,10 @@ class Parameters:
                 continue
             if target is not None:
                 self._registry.asked.setdefault(plain(function), {})[name] = target
-                self._mean(name, target, node)
+                self._mean(name, target, node, function)
 
-    def _mean(self, name: str, target: Target, node: Any) -> None:
-        """Make `name` stand for `target` in whatever is collected next below `node`."""
+    def _mean(self, name: str, target: Target, node: Any, asker: Any) -> None:
+        """Make `name` stand for `target`, as `asker` wants it, in whatever is collected next below `node`."""
         visible = visible_definitions(name, node)
         if visible:
             known = self._registry.target(visible[-1])
@@ -143,7 +143,8 @@ class Parameters:
         try:
             self._registry.add_alias(name, target, node)
         except LooprigError as error:
-            self.broken.append(BrokenDeclaration(error, name, node))
+            self._registry.asked[plain(asker)].pop(name, None)  # this error says it
+            self.broken.append(BrokenDeclaration(error, name, node, asker))
         else:
             self._registry.implied.add(visible_definitions(name, node)[-1])
 
@@ -163,9 +164,10 @@ class Parameters:
             seen.add(name)
             if not visible:
                 continue
-            for asked, target in self._registry.asked_by(visible[-1].func).items():
+            asker = visible[-1].func
+            for asked, target in [*self._registry.asked_by(asker).items()]:
                 if asked not in own:
-                    self._mean(asked, target, node)
+                    self._mean(asked, target, node, asker)
             names += visible[-1].argnames
 
 
