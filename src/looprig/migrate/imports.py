@@ -1,0 +1,97 @@
+"""Imports that the rewriting left unused.
+
+Invariant: an import that was unused before stays, unless it is one of pytest-asyncio, which it was there to load.
+"""
+
+import re
+from typing import Final, final
+
+import libcst as cst
+
+from looprig.migrate.names import imported
+from looprig.migrate.statements import without_statements
+
+__all__ = ["without_unused_imports"]
+
+_PLUGINS: Final = frozenset({"pytest_asyncio", "anyio.pytest_plugin", "pytest_aiohttp"})
+
+
+def without_unused_imports(before: cst.Module, after: cst.Module) -> cst.Module:
+    """Return a module without the imports that it used before, and now doesn't."""
+    had, has = _used(before), _used(after)
+    gone = {
+        name
+        for name, origin in imported(after)
+        if name not in has and (name in had or origin in _PLUGINS or origin.partition(".")[0] == "pytest_asyncio")
+    }
+    return after.visit(_Unused(gone)) if gone else after
+
+
+@final
+class _Uses(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def visit_Import(self, node: cst.Import) -> bool:  # noqa: N802 - libcst's name
+        return False
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:  # noqa: N802 - libcst's name
+        return False
+
+    def visit_Attribute(self, node: cst.Attribute) -> bool:  # noqa: N802 - libcst's name
+        node.value.visit(self)
+        return False
+
+    def visit_Name(self, node: cst.Name) -> None:  # noqa: N802 - libcst's name
+        self.names.add(node.value)
+
+    def visit_SimpleString(self, node: cst.SimpleString) -> None:  # noqa: N802 - libcst's name
+        self.names.update(re.findall(r"\w+", node.value))  # an annotation in quotes, or `__all__`
+
+
+def _used(module: cst.Module) -> set[str]:
+    uses = _Uses()
+    module.visit(uses)
+    return uses.names
+
+
+@final
+class _Unused(cst.CSTTransformer):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self._names: Final = names
+
+    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:  # noqa: N802
+        return self._kept(original_node, updated_node)
+
+    def leave_ImportFrom(  # noqa: N802 - libcst's name
+        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
+    ) -> cst.ImportFrom:
+        return self._kept(original_node, updated_node)
+
+    def leave_IndentedBlock(  # noqa: N802 - libcst's name
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.BaseSuite:
+        return without_statements(updated_node, self._is_unused)
+
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+        return without_statements(updated_node, self._is_unused)
+
+    def _kept(self, before: cst.CSTNode, node: cst.Import | cst.ImportFrom) -> cst.Import | cst.ImportFrom:
+        """Return an import without unused names, unless all are: then it goes as a whole."""
+        if isinstance(node.names, cst.ImportStar):
+            return node
+        pairs = list(zip(node.names, imported(before), strict=True))
+        kept = [alias for alias, (name, _) in pairs if name not in self._names]
+        if not kept or len(kept) == len(pairs):
+            return node
+        if kept[-1] is not node.names[-1]:
+            kept[-1] = kept[-1].with_changes(comma=node.names[-1].comma)
+        return node.with_changes(names=kept)
+
+    def _is_unused(self, statement: cst.BaseSmallStatement) -> bool:
+        if not isinstance(statement, cst.Import | cst.ImportFrom):
+            return False
+        names = [name for name, _ in imported(statement)]
+        return bool(names) and all(name in self._names for name in names)

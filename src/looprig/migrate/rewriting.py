@@ -1,0 +1,43 @@
+"""The shape of a rewriting, and what it is given."""
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Protocol, final
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+
+from looprig.migrate.left import Left, left_at
+from looprig.migrate.names import Names
+from looprig.migrate.suite import Suite
+
+__all__ = ["File", "Rewriting"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class File:
+    """A Python file of a suite. `module` is how it is at the start of a rewriting."""
+
+    path: PurePath
+    module: cst.Module
+    suite: Suite
+    left: list[Left] = field(default_factory=list[Left])
+    """What is left to do by hand; rewritings add to it."""
+
+    @property
+    def names(self) -> Names:
+        """What the names of the file stand for."""
+        return Names(self.module)
+
+    def leave(self, *found: tuple[cst.CSTNode, str]) -> None:
+        """Note nodes of `module` that are left, each with the reason."""
+        if found:
+            positions = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+            self.left.extend(left_at(node, positions, reason) for node, reason in found)
+
+
+class Rewriting(Protocol):
+    """One kind of change to a file. It returns the same module if there is nothing to change."""
+
+    def __call__(self, file: File, /) -> cst.Module: ...

@@ -1,0 +1,103 @@
+"""A whole suite, rewritten in memory: what is there, what it becomes, what is left to do by hand.
+
+Invariants:
+1. Rewriting a suite that is rewritten already changes nothing.
+2. A file that libcst can't reproduce to the last byte is left as it is.
+3. What a file becomes is valid Python if it was.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import PurePath
+from typing import Final, final
+
+import libcst as cst
+
+from looprig.migrate.backends_fixture import without_backend
+from looprig.migrate.by_hand import find_by_hand
+from looprig.migrate.fixtures import with_pytests_fixtures
+from looprig.migrate.imports import without_unused_imports
+from looprig.migrate.ini import is_ini, rewritten_ini
+from looprig.migrate.left import Left
+from looprig.migrate.marks import without_marks
+from looprig.migrate.plugins import without_plugins
+from looprig.migrate.ports import with_held_ports
+from looprig.migrate.rewriting import File, Rewriting
+from looprig.migrate.suite import Suite
+
+__all__ = ["Rewritten", "moved", "rewrite"]
+
+_REWRITINGS: Final[tuple[Rewriting, ...]] = (
+    without_marks,
+    without_backend,
+    with_pytests_fixtures,
+    with_held_ports,
+    without_plugins,
+)
+_WORDS: Final = (b"asyncio", b"anyio", b"aiohttp", b"aiomisc", b"tcp_port", b"udp_port", b"event_loop")
+_ROUNDS: Final = 5
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The changed files of a suite, and what is left in each file as it is after the change."""
+
+    files: Mapping[PurePath, bytes]
+    left: Mapping[PurePath, list[Left]]
+
+
+def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool] = lambda _: True) -> Rewritten:
+    """Rewrite those files of a suite that are to be, knowing all of them."""
+    now = dict(files)
+    left: dict[PurePath, list[Left]] = {}
+    for _ in range(_ROUNDS):
+        suite = Suite(now)
+        new = dict(now)
+        left = {}
+        for path, text in now.items():
+            if is_ours(path):
+                new[path], left[path] = _rewritten(path, text, suite)
+        if new == now:
+            break
+        now = new
+    changed = {path: text for path, text in now.items() if text != files[path]}
+    return Rewritten(changed, {path: sorted(set(its)) for path, its in left.items() if its})
+
+
+def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[Left]]:
+    if is_ini(path):
+        return rewritten_ini(path, text)
+    if not any(word in text for word in _WORDS):
+        return text, []
+    try:
+        module = before = cst.parse_module(text)
+    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError) as error:
+        line = error.raw_line if isinstance(error, cst.ParserSyntaxError) else 1
+        return text, [Left(line, 1, "the file is not valid Python, so it is left as it is")]
+    if module.bytes != text:
+        return text, [Left(1, 1, "the file's line ends are mixed in a way that can't be kept, so it is left as it is")]
+    left: list[Left] = []
+    for rewriting in _REWRITINGS:
+        file = File(path, module, suite, left)
+        module = rewriting(file)
+    if module is before or module.bytes == text:
+        find_by_hand(File(path, before, suite, left))
+        return text, left
+    module = without_unused_imports(before, module)
+    compile(module.bytes, str(path), "exec", dont_inherit=True, flags=0)
+    return module.bytes, left
+
+
+def moved(left: list[Left], before: bytes, after: bytes) -> Iterator[Left]:
+    """Yield what is left in a changed file at the lines that the file has before the change."""
+    old, new = before.splitlines(), after.splitlines()
+    blocks = SequenceMatcher(None, new, old, autojunk=False).get_opcodes()
+    for each in left:
+        line = each.line - 1
+        for _, start, end, there, there_end in blocks:
+            if start <= line < end:
+                place = min(there + line - start, max(there, there_end - 1), len(old) - 1)
+                yield Left(place + 1, each.column, each.reason)
+                break
