@@ -10,7 +10,7 @@ import libcst as cst
 
 from looprig.migrate.backends import NAME, returns_asyncio
 from looprig.migrate.rewriting import File
-from looprig.migrate.statements import without_statements
+from looprig.migrate.statements import without_statements, without_statements_inside
 from looprig.migrate.suite import Suite
 
 __all__ = ["without_backend"]
@@ -77,7 +77,7 @@ class _Backend(cst.CSTTransformer):
     def leave_IndentedBlock(  # noqa: N802 - libcst's name
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.BaseSuite:
-        return without_statements(updated_node, _is_gone)
+        return without_statements_inside(updated_node, _is_gone)
 
 
 def _is_gone(statement: cst.BaseSmallStatement) -> bool:

@@ -77,7 +77,7 @@ def _migrate(paths: Sequence[Path], *, write: bool) -> int:
 
     done = rewrite(files, is_ours)
     for path, text in sorted(done.files.items()):
-        sys.stdout.writelines(_difference(_shown(path), files.get(Path(path), b""), text))
+        sys.stdout.writelines(_difference(_shown(path), files.get(path, b""), text))
     sys.stdout.flush()
     left: Mapping[PurePath, Iterable[Left]] = done.left
     if write:
@@ -85,7 +85,7 @@ def _migrate(paths: Sequence[Path], *, write: bool) -> int:
             Path(path).write_bytes(text)
     else:
         left = {
-            path: [*moved(its, files[Path(path)], done.files[path])] if path in done.files else its
+            path: [*moved(its, files[path], done.files[path])] if path in done.files else its
             for path, its in done.left.items()
         }
     for line in (*_left(left), _conclusion(len(done.files), write=write)):

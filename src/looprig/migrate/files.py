@@ -5,7 +5,7 @@ Does not follow into environments, caches, or what is built.
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from looprig.migrate.ini import is_ini
@@ -25,7 +25,7 @@ def root_of(path: Path) -> Path:
     return folder
 
 
-def read(roots: Iterable[Path], paths: Iterable[Path]) -> dict[Path, bytes]:
+def read(roots: Iterable[Path], paths: Iterable[Path]) -> dict[PurePath, bytes]:
     """Return the text of each file of a suite, by its absolute path."""
     found = {path for root in roots for path in _below(root)}
     for path in paths:

@@ -4,12 +4,13 @@ Invariant: an import that was unused before stays, unless it is one of pytest-as
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, final
 
 import libcst as cst
 
 from looprig.migrate.names import imported
-from looprig.migrate.statements import without_statements
+from looprig.migrate.statements import without_statements, without_statements_inside
 
 __all__ = ["without_unused_imports"]
 
@@ -63,32 +64,34 @@ class _Unused(cst.CSTTransformer):
         self._names: Final = names
 
     def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:  # noqa: N802
-        return self._kept(original_node, updated_node)
+        kept = self._kept(original_node, updated_node.names)
+        return updated_node if kept is None else updated_node.with_changes(names=kept)
 
     def leave_ImportFrom(  # noqa: N802 - libcst's name
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
     ) -> cst.ImportFrom:
-        return self._kept(original_node, updated_node)
+        if isinstance(updated_node.names, cst.ImportStar):
+            return updated_node
+        kept = self._kept(original_node, updated_node.names)
+        return updated_node if kept is None else updated_node.with_changes(names=kept)
 
     def leave_IndentedBlock(  # noqa: N802 - libcst's name
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.BaseSuite:
-        return without_statements(updated_node, self._is_unused)
+        return without_statements_inside(updated_node, self._is_unused)
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
         return without_statements(updated_node, self._is_unused)
 
-    def _kept(self, before: cst.CSTNode, node: cst.Import | cst.ImportFrom) -> cst.Import | cst.ImportFrom:
-        """Return an import without unused names, unless all are: then it goes as a whole."""
-        if isinstance(node.names, cst.ImportStar):
-            return node
-        pairs = list(zip(node.names, imported(before), strict=True))
+    def _kept(self, before: cst.CSTNode, names: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias] | None:
+        """Return the used names of an import, and `None` if all or none are: then it stays or goes as a whole."""
+        pairs = list(zip(names, imported(before), strict=True))
         kept = [alias for alias, (name, _) in pairs if name not in self._names]
         if not kept or len(kept) == len(pairs):
-            return node
-        if kept[-1] is not node.names[-1]:
-            kept[-1] = kept[-1].with_changes(comma=node.names[-1].comma)
-        return node.with_changes(names=kept)
+            return None
+        if kept[-1] is not names[-1]:
+            kept[-1] = kept[-1].with_changes(comma=names[-1].comma)
+        return kept
 
     def _is_unused(self, statement: cst.BaseSmallStatement) -> bool:
         if not isinstance(statement, cst.Import | cst.ImportFrom):

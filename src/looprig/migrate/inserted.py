@@ -44,7 +44,7 @@ def with_import(module: cst.Module, home: str, name: str = "") -> cst.Module:
 
 
 def _with_name(found: cst.ImportFrom, name: str) -> cst.ImportFrom:
-    assert not isinstance(found.names, cst.ImportStar)  # noqa: S101 - the caller has looked
+    assert not isinstance(found.names, cst.ImportStar)
     names = list(found.names)
     at = next((index for index, each in enumerate(names) if _key(_plain(each)) > _key(name)), len(names))
     comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))

@@ -15,7 +15,7 @@ from looprig.migrate.backends import Backends
 from looprig.migrate.inserted import with_import
 from looprig.migrate.names import Names
 from looprig.migrate.rewriting import File
-from looprig.migrate.statements import without_decorators, without_elements, without_statements
+from looprig.migrate.statements import without_decorators, without_elements, without_statements, without_statements_inside
 from looprig.scopes import SCOPE_NAMES
 
 __all__ = ["without_marks"]
@@ -84,7 +84,7 @@ class _Marks(cst.CSTTransformer):
     def leave_IndentedBlock(  # noqa: N802 - libcst's name
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.BaseSuite:
-        return updated_node if self._depth else without_statements(updated_node, self._is_empty)
+        return updated_node if self._depth else without_statements_inside(updated_node, self._is_empty)
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
         return without_statements(updated_node, self._is_empty)

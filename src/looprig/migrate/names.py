@@ -25,7 +25,7 @@ class Names:
         return f"{self.origins.get(head, head)}{dot}{rest}" if name else ""
 
     def called(self, node: cst.CSTNode) -> str:
-        """Return the full name of what is named, or called: for `pytest.fixture` and for `pytest.fixture()` the same."""
+        """Return the full name of what is named or called: the same for `pytest.fixture` and `pytest.fixture()`."""
         return self.of(node.func if isinstance(node, cst.Call) else node)
 
     def local(self, origin: str) -> str:

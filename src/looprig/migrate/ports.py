@@ -23,18 +23,14 @@ _REPLACED: Final = {
     "free_tcp_port_factory": "unused_port_factory",
     "aiohttp_unused_port": "unused_port_factory",
 }
-_BY_HAND: Final = {
-    "unused_udp_port": "request aiomisc_unused_port_factory and call it with (socket.AF_INET, socket.SOCK_DGRAM)",
-    "unused_udp_port_factory": "request aiomisc_unused_port_factory and call it with (socket.AF_INET, socket.SOCK_DGRAM)",
-    "free_udp_port": "request aiomisc_unused_port_factory and call it with (socket.AF_INET, socket.SOCK_DGRAM)",
-    "free_udp_port_factory": "request aiomisc_unused_port_factory and call it with (socket.AF_INET, socket.SOCK_DGRAM)",
-}
+_UDP: Final = frozenset({"free_udp_port", "free_udp_port_factory", "unused_udp_port", "unused_udp_port_factory"})
+_WAY_OF_UDP: Final = "request aiomisc_unused_port_factory and call it with (socket.AF_INET, socket.SOCK_DGRAM)"
 
 
 def with_held_ports(file: File) -> cst.Module:
     """Return a module that requests looprig's ports."""
     text = file.module.bytes
-    if not any(name.encode() in text for name in (*_REPLACED, *_BY_HAND)):
+    if not any(name.encode() in text for name in (*_REPLACED, *_UDP)):
         return file.module
     renaming = _Renaming(file)
     module = file.module.visit(renaming)
@@ -82,12 +78,12 @@ class _Renaming(cst.CSTTransformer):
                 self.left.append((parameter, f"{name}: {why}"))
             elif name in _REPLACED:
                 new[name] = _REPLACED[name]
-            elif name in _BY_HAND:
-                self.left.append((parameter, f"{name}: {_BY_HAND[name]}"))
+            elif name in _UDP:
+                self.left.append((parameter, f"{name}: {_WAY_OF_UDP}"))
         if not new:
             return updated_node
         renamed = updated_node.visit(_Names(new))
-        assert isinstance(renamed, cst.FunctionDef)  # noqa: S101 - its transformer changes names alone
+        assert isinstance(renamed, cst.FunctionDef)
         return renamed
 
     def _against(self, function: Function, name: str) -> str:

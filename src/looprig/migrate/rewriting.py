@@ -40,4 +40,6 @@ class File:
 class Rewriting(Protocol):
     """One kind of change to a file. It returns the same module if there is nothing to change."""
 
-    def __call__(self, file: File, /) -> cst.Module: ...
+    def __call__(self, file: File, /) -> cst.Module:
+        """Return the new module."""
+        ...

@@ -8,47 +8,61 @@ Invariants:
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import libcst as cst
 
-__all__ = ["without_decorators", "without_elements", "without_statements"]
+__all__ = ["without_decorators", "without_elements", "without_statements", "without_statements_inside"]
 
-_T = TypeVar("_T", cst.Module, cst.IndentedBlock)
 _ABOUT_MARKS: Final = re.compile(r"asyncio|anyio|coroutine|\bmark", re.IGNORECASE)
 _PRAGMA: Final = re.compile(r"#\s*(noqa|type:|pyright:|pylint:|isort:|ruff:|pragma)")
 
 
-def without_statements(block: _T, is_needless: Callable[[cst.BaseSmallStatement], bool]) -> _T:
+def without_statements(module: cst.Module, is_needless: Callable[[cst.BaseSmallStatement], bool]) -> cst.Module:
+    """Return a module without some of the statements at its top."""
+    kept, pending = _kept(module.body, is_needless)
+    if kept and kept[0] is not module.body[0] and not _same_lines(kept[0], module.body[0]):
+        kept[0] = kept[0].with_changes(leading_lines=_trim(_lines(kept[0])))
+    footer = [*pending, *module.footer] if any(each.comment for each in pending) else module.footer
+    return module.with_changes(body=kept, footer=footer)
+
+
+def without_statements_inside(
+    block: cst.IndentedBlock, is_needless: Callable[[cst.BaseSmallStatement], bool]
+) -> cst.IndentedBlock:
     """Return a block without some of its statements."""
+    kept, pending = _kept(block.body, is_needless)
+    if not kept:
+        kept.append(cst.SimpleStatementLine([cst.Pass()]))
+    elif not _same_lines(kept[0], block.body[0]):
+        kept[0] = kept[0].with_changes(leading_lines=_trim(_lines(kept[0])))
+    footer = [*pending, *block.footer] if any(each.comment for each in pending) else block.footer
+    return block.with_changes(body=kept, footer=footer)
+
+
+def _kept(
+    body: Sequence[cst.CSTNode], is_needless: Callable[[cst.BaseSmallStatement], bool]
+) -> tuple[list[Any], list[cst.EmptyLine]]:
+    """Return the statements that stay, and the lines above those at the end that don't."""
     kept: list[Any] = []
-    pending: list[cst.EmptyLine] | None = None
-    for statement in block.body:
+    pending: list[cst.EmptyLine] = []
+    is_after_gap = False
+    for statement in body:
         after = _without(statement, is_needless)
         if after is None:
             lines = [each for each in _lines(statement) if not _is_about_marks(each)]
-            pending = _joined(pending, lines)
+            pending = _joined(pending, lines) if is_after_gap else lines
+            is_after_gap = True
             continue
-        if pending is not None:
-            lines = _joined(pending, _lines(after))
-            after = after.with_changes(
-                leading_lines=lines if kept or not isinstance(block, cst.Module) else _trim(lines)
-            )
-            pending = None
+        if is_after_gap:
+            after = after.with_changes(leading_lines=_joined(pending, _lines(after)))
+            pending, is_after_gap = [], False
         kept.append(after)
-    if len(kept) == len(block.body):
-        return block if all(one is other for one, other in zip(kept, block.body, strict=True)) else _put(block, kept)
-    if pending and any(each.comment for each in pending):
-        block = block.with_changes(footer=[*pending, *block.footer])
-    if not kept and isinstance(block, cst.IndentedBlock):
-        kept.append(cst.SimpleStatementLine([cst.Pass()]))
-    elif kept and isinstance(block, cst.IndentedBlock) and block.body[0] is not kept[0]:
-        kept[0] = kept[0].with_changes(leading_lines=_trim(_lines(kept[0])))
-    return _put(block, kept)
+    return kept, pending
 
 
-def _put(block: _T, body: Sequence[Any]) -> _T:
-    return block.with_changes(body=body)
+def _same_lines(one: Any, other: Any) -> bool:
+    return _lines(one) == _lines(other)
 
 
 def _without(statement: Any, is_needless: Callable[[cst.BaseSmallStatement], bool]) -> Any:
@@ -68,12 +82,11 @@ def _lines(statement: Any) -> list[cst.EmptyLine]:
     return list(getattr(statement, "leading_lines", ()))
 
 
-def _joined(above: Sequence[cst.EmptyLine] | None, below: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
+def _joined(above: Sequence[cst.EmptyLine], below: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
     """Return the lines above a statement that moves up: the comments of both, and the wider of the two gaps."""
-    above = list(above or ())
     gap = max(_gap(above), _gap(below))
     blank = cst.EmptyLine(indent=False)
-    return [blank] * gap + above[_gap(above) :] + list(below)[_gap(below) :]
+    return [blank] * gap + list(above)[_gap(above) :] + list(below)[_gap(below) :]
 
 
 def _gap(lines: Sequence[cst.EmptyLine]) -> int:

@@ -175,13 +175,13 @@ def _distance(found: Function, path: PurePath, class_name: str) -> int | None:
 def _used(function: Function, tree: ast.Module) -> Iterator[str]:
     """Yield the names in `usefixtures` marks of a function, its class and its file."""
     holders: list[ast.AST] = [*function.node.decorator_list]
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and function.class_name.partition(".")[0] == node.name:
-            holders += node.decorator_list
-        elif isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "pytestmark" for t in node.targets
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef) and function.class_name.partition(".")[0] == statement.name:
+            holders += statement.decorator_list
+        elif isinstance(statement, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "pytestmark" for t in statement.targets
         ):
-            holders.append(node.value)
+            holders.append(statement.value)
     for holder in holders:
         for node in ast.walk(holder):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "usefixtures":
