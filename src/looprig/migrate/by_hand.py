@@ -23,7 +23,6 @@ _FIXTURES: Final = {
 }
 _HOOKS: Final = {"pytest_asyncio_loop_factories": "call loop_config(factories={...})"}
 _REQUESTED: Final = {
-    "aiohttp_client": "declare an AiohttpService, and request a TestClient[...] of it",
     "aiohttp_server": "declare an AiohttpService, and request it",
     "aiohttp_raw_server": "write a service class with a `url`",
     "aiohttp_client_cls": "write functions that take a TestClient",

@@ -16,6 +16,7 @@ import libcst as cst
 
 from looprig.migrate.backends_fixture import without_backend
 from looprig.migrate.by_hand import find_by_hand
+from looprig.migrate.client_services import with_services
 from looprig.migrate.fixtures import with_pytests_fixtures
 from looprig.migrate.imports import without_unused_imports
 from looprig.migrate.ini import is_ini, rewritten_ini
@@ -33,6 +34,7 @@ _REWRITINGS: Final[tuple[Rewriting, ...]] = (
     without_backend,
     with_pytests_fixtures,
     with_held_ports,
+    with_services,
     without_plugins,
 )
 _WORDS: Final = (b"asyncio", b"anyio", b"aiohttp", b"aiomisc", b"tcp_port", b"udp_port", b"event_loop")
