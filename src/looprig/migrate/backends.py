@@ -20,6 +20,10 @@ class Backends:
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
+        # Where some tests stay with anyio, all do: an async fixture can't be on the loops of both.
+        self._is_plain = all(returns_asyncio(each) for each in suite.fixtures.get(NAME, ())) and all(
+            each == ["asyncio"] for test in suite.tests() for each in _parametrized(test)
+        )
 
     def is_asyncio(self, path: PurePath, class_name: str, name: str = "") -> bool:
         """Return whether all tests of a file or class, or one of them, run on asyncio alone, with no options."""
@@ -30,10 +34,10 @@ class Backends:
             and f"{each.class_name}.".startswith(f"{class_name}." if class_name else "")
             and name in {"", each.node.name}
         ]
-        return all(self._is_asyncio(each) for each in tests)
+        return self._is_plain and all(self._is_asyncio(each) for each in tests)
 
     def _is_asyncio(self, test: Function) -> bool:
-        parametrized = [each for each in _parametrized(test)]
+        parametrized = _parametrized(test)
         if parametrized:
             return parametrized == [["asyncio"]]
         fixture = self._suite.find(NAME, test.path, test.class_name)

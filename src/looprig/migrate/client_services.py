@@ -5,13 +5,16 @@ from typing import Any, Final, final
 import libcst as cst
 
 from looprig.migrate.client_uses import VERBS
-from looprig.migrate.clients import MAKER, Client, plan
+from looprig.migrate.clients import CLIENT, MAKER, Client, plan
+from looprig.migrate.imports import without_imports
 from looprig.migrate.inserted import with_import
 from looprig.migrate.names import Names
 from looprig.migrate.rewriting import File
+from looprig.migrate.statements import without_statements_inside
 
 __all__ = ["with_services"]
 
+_CLIENT: Final = "looprig.TestClient"
 _TAKES_APP: Final = "application"
 """The field of a service for an application that a fixture `app` makes: the service has an `app` of its own."""
 
@@ -54,7 +57,9 @@ def _rewritten(module: cst.Module, file: File, client: Client, users: dict[tuple
         module = with_import(module, "typing", "Any")
     if any(name == "app" for name, _ in client.fields):
         module = with_import(with_import(module, "typing", "Annotated"), "looprig", "Fixture")
-    for name in ("AiohttpService", "TestClient", "service_fixture"):
+    if Names(module).origins.get(CLIENT, _CLIENT) != _CLIENT:  # aiohttp's, which nothing uses any more
+        module = without_imports(module, {CLIENT})
+    for name in ("AiohttpService", CLIENT, "service_fixture"):
         module = with_import(module, "looprig", name)
     return module
 
@@ -113,7 +118,7 @@ class _Users(cst.CSTTransformer):
         responding = _Responses(variable)
         body: Any = updated_node.body.visit(responding)
         if not self._client.fixture:
-            body = body.with_changes(body=[each for each in body.body if not _makes_client(each)])
+            body = without_statements_inside(body, _makes_client)
         if self._client.is_shared:
             return updated_node.with_changes(body=body)
         old = self._client.fixture or MAKER
@@ -125,11 +130,9 @@ class _Users(cst.CSTTransformer):
         return updated_node.with_changes(body=body, params=updated_node.params.with_changes(params=params))
 
 
-def _makes_client(statement: cst.CSTNode) -> bool:
+def _makes_client(statement: cst.BaseSmallStatement) -> bool:
     match statement:
-        case cst.SimpleStatementLine(
-            body=[cst.Assign(value=cst.Await(expression=cst.Call(func=cst.Name(value=name))))]
-        ):
+        case cst.Assign(value=cst.Await(expression=cst.Call(func=cst.Name(value=name)))):
             return name == MAKER
         case _:
             return False
@@ -146,7 +149,11 @@ class _Responses(cst.CSTTransformer):
 
     def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - libcst's name
         target = node.targets[0].target
-        if isinstance(target, cst.Name) and isinstance(node.value, cst.Await) and self._is_request(node.value.expression):
+        if (
+            isinstance(target, cst.Name)
+            and isinstance(node.value, cst.Await)
+            and self._is_request(node.value.expression)
+        ):
             self._responses.add(target.value)
 
     def visit_With(self, node: cst.With) -> None:  # noqa: N802 - libcst's name
@@ -229,10 +236,8 @@ class _Making(cst.CSTTransformer):
 
     def _service(self, fixture: cst.FunctionDef | None) -> cst.ClassDef:
         fields = "".join(
-            f'    {_TAKES_APP}: Annotated[{web if web != "Any" else f"{self._web}.Application"}, Fixture("app")]\n'
-            if name == "app"
-            else f"    {name}: {web}\n"
-            for name, web in self._client.fields
+            f'    {_TAKES_APP}: Annotated[{kind}, Fixture("app")]\n' if name == "app" else f"    {name}: {kind}\n"
+            for name, kind in self._client.fields
         )
         text = (
             f"@service_fixture\n@dataclass(kw_only=True)\nclass {self._client.service}(AiohttpService):\n{fields}"

@@ -109,7 +109,9 @@ class _Uses:
                 case _:
                     return f"{name}.headers is passed on"
         if attribute.attr in _READ and isinstance(holder, ast.Call) and not (holder.args or holder.keywords):
-            return "" if isinstance(self._parents.get(holder), ast.Await) else f"{name}.{attribute.attr}() is not awaited"
+            return (
+                "" if isinstance(self._parents.get(holder), ast.Await) else f"{name}.{attribute.attr}() is not awaited"
+            )
         return f"{name}.{attribute.attr} is not the same in looprig"
 
     def _is_nested(self, node: ast.AST) -> bool:
@@ -124,7 +126,9 @@ class _Uses:
             if isinstance(parent, ast.Try):
                 return True
             if isinstance(parent, ast.With | ast.AsyncWith):
-                names = {getattr(each, "attr", getattr(each, "id", "")) for item in parent.items for each in ast.walk(item)}
+                names = {
+                    getattr(each, "attr", getattr(each, "id", "")) for item in parent.items for each in ast.walk(item)
+                }
                 if names & {"raises", "suppress", "timeout", "warns"}:
                     return True
             node = parent

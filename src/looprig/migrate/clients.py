@@ -8,7 +8,7 @@ Does not change files: `client_services` does.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
@@ -17,9 +17,10 @@ from typing import Final, final
 from looprig.migrate.client_uses import why_not
 from looprig.migrate.suite import Fixture, Function, Suite
 
-__all__ = ["MAKER", "Client", "Plan", "plan"]
+__all__ = ["CLIENT", "MAKER", "Client", "Plan", "plan", "returned"]
 
 MAKER: Final = "aiohttp_client"
+CLIENT: Final = "TestClient"
 _LOOPS: Final = frozenset({"loop", "event_loop"})
 _TAKEN: Final = frozenset({
     "address", "app", "client_tls", "create_app", "handler_cancellation", "host", "port", "run", "self",
@@ -84,13 +85,15 @@ def _plan_fixture(suite: Suite, function: Function, made: Plan) -> None:
         elif found is not None:
             why = f"{user.path.name}:{getattr(found[0], 'lineno', user.node.lineno)}: {found[1]}"
     is_shared = function.path.name == "conftest.py" or any(user.path != function.path for user in users)
+    if not why and _has_other_client(suite, function, fixture.name, () if is_shared else users):
+        why = "the file uses another TestClient"
     if not why and any(_annotation(user.node, fixture.name) for user in users if is_shared):
         why = "tests in other files annotate it"
     if why or not users:
         made.leave(function, why or "no test uses it by its name")
         return
     fields = tuple(
-        (name, _annotation(function.node, name) or "Any")
+        (name, _annotation(function.node, name) or ("web.Application" if name == "app" else "Any"))
         for name in function.parameters
         if name not in {MAKER, *_LOOPS} and name in _names(function.node.body)
     )
@@ -140,6 +143,7 @@ def returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.expr | Non
 
 
 def _plan_tests(suite: Suite, path: PurePath, made: Plan) -> None:
+    has_other = any(isinstance(node, ast.ImportFrom) and _binds_client(node) for node in ast.walk(suite.trees[path]))
     top = {name for node in suite.trees[path].body for name in _bound([node])}
     groups: dict[str, dict[tuple[str, str], str]] = {}
     for test in suite.tests():
@@ -151,9 +155,13 @@ def _plan_tests(suite: Suite, path: PurePath, made: Plan) -> None:
                 targets=[ast.Name(id=variable)],
                 value=ast.Await(value=ast.Call(func=ast.Name(id=name), args=[ast.Call() as app], keywords=[])),
             ) if name == MAKER and set(_names([ast.Expr(app)])) <= top and _names(test.node.body).count(MAKER) == 1:
-                rest = ast.AsyncFunctionDef(test.node.name, test.node.args, test.node.body[1 + test.node.body.index(first):], [])
+                rest = ast.AsyncFunctionDef(
+                    test.node.name, test.node.args, test.node.body[1 + test.node.body.index(first) :], []
+                )
                 found = why_not(rest, variable)
-                if variable in test.parameters:
+                if has_other:
+                    made.leave(test, "the file uses another TestClient")
+                elif variable in test.parameters:
                     made.leave(test, f"it has a parameter {variable}")
                 elif suite.find(variable, path, test.class_name) is not None:
                     made.leave(test, f"the suite has a fixture {variable}")
@@ -163,21 +171,40 @@ def _plan_tests(suite: Suite, path: PurePath, made: Plan) -> None:
                     groups.setdefault(ast.unparse(app), {})[test.class_name, test.node.name] = variable
             case _:
                 made.leave(test, "the application is made in the test")
-    for app, users in groups.items():
-        service = _service(app.partition("(")[0], suite, path, {each.service for each in made.clients})
-        made.clients.append(Client(path, "", service, app, (), users))
+    for text, its in groups.items():
+        service = _service(text.partition("(")[0], suite, path, {each.service for each in made.clients})
+        made.clients.append(Client(path, "", service, text, (), its))
 
 
-def _service(of: str, suite: Suite, path: PurePath, taken: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+def _service(of: str, suite: Suite, path: PurePath, taken: Collection[str] = ()) -> str:
     """Return a name for a service that nothing else has: that of its fixture or function, without fillers."""
     words = [each for each in re.split(r"[_.]+", of) if each and each.lower() not in _FILLERS]
-    bound = {name for node in suite.trees[path].body for name in _bound([node])} | taken
-    names = ["".join(each.capitalize() for each in words), "".join(each.capitalize() for each in (*words, "rest")), "RestService"]
+    bound = {name for node in suite.trees[path].body for name in _bound([node])} | {*taken}
+    names = [
+        "".join(each.capitalize() for each in words),
+        "".join(each.capitalize() for each in (*words, "rest")),
+        "RestService",
+    ]
     return next(
         name
         for name in (*filter(None, names), *(f"Rest{number}" for number in range(2, 1000)))
         if name not in bound and re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() not in suite.fixtures
     )
+
+
+def _has_other_client(suite: Suite, fixture: Function, name: str, users: Collection[Function]) -> bool:
+    """Return whether a file has another `TestClient`, and uses it for more than what is annotated anew."""
+    tree = suite.trees[fixture.path]
+    if not any(isinstance(node, ast.ImportFrom) and _binds_client(node) for node in ast.walk(tree)):
+        return False
+    anew = [_annotation(user.node, name) for user in users]
+    anew.append(ast.unparse(fixture.node.returns) if fixture.node.returns is not None else "")
+    used = sum(isinstance(node, ast.Name) and node.id == CLIENT for node in ast.walk(tree))
+    return used > sum(CLIENT in each for each in anew)
+
+
+def _binds_client(node: ast.ImportFrom) -> bool:
+    return node.module != "looprig" and any((each.asname or each.name) == CLIENT for each in node.names)
 
 
 def _annotation(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> str:

@@ -85,7 +85,7 @@ def _migrate(paths: Sequence[Path], *, write: bool) -> int:
             Path(path).write_bytes(text)
     else:
         left = {
-            path: [*moved(its, files[path], done.files[path])] if path in done.files else its
+            path: [*moved(its, files.get(path, b""), done.files[path])] if path in done.files else its
             for path, its in done.left.items()
         }
     for line in (*_left(left), _conclusion(len(done.files), write=write)):

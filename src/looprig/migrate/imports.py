@@ -12,7 +12,7 @@ import libcst as cst
 from looprig.migrate.names import imported
 from looprig.migrate.statements import without_statements, without_statements_inside
 
-__all__ = ["without_unused_imports"]
+__all__ = ["without_imports", "without_unused_imports"]
 
 _PLUGINS: Final = frozenset({"pytest_asyncio", "anyio.pytest_plugin", "pytest_aiohttp"})
 
@@ -25,7 +25,12 @@ def without_unused_imports(before: cst.Module, after: cst.Module) -> cst.Module:
         for name, origin in imported(after)
         if name not in has and (name in had or origin in _PLUGINS or origin.partition(".")[0] == "pytest_asyncio")
     }
-    return after.visit(_Unused(gone)) if gone else after
+    return without_imports(after, gone) if gone else after
+
+
+def without_imports(module: cst.Module, names: set[str]) -> cst.Module:
+    """Return a module without the imports that bind some names."""
+    return module.visit(_Unused(names))
 
 
 @final

@@ -51,11 +51,17 @@ def rewritten_ini(path: PurePath, text: bytes) -> tuple[bytes, list[Left]]:
     sections = _SECTIONS.get(path.name, set())
     new = "".join(_kept(lines, sections)).encode() if sections else text
     left = [
-        Left(number, match.start() + 1, f"{match[1]} is named here; list looprig in its place, once nothing needs it")
+        Left(number, match.start() + 1, _way_without(match[1], line))
         for number, line in enumerate(new.decode("utf-8").splitlines(), 1)
         if (match := _PACKAGE.search(line)) and not line.lstrip().startswith(("#", ";"))
     ]
     return new, left
+
+
+def _way_without(package: str, line: str) -> str:
+    if re.match(r"""\s*["']?(ignore|error|default|once|always)\b""", line):
+        return f"a filter for warnings of {package}, which looprig does not raise"
+    return f"{package} is required here; require looprig in its place, once nothing needs it"
 
 
 def test_loop_scope(path: PurePath, text: bytes) -> str:

@@ -1,7 +1,8 @@
 """Imports that are added, where a person who sorts imports would put them."""
 
+import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import libcst as cst
 
@@ -32,14 +33,27 @@ def with_import(module: cst.Module, home: str, name: str = "") -> cst.Module:
                 return module.with_changes(body=body)
     text = f"from {home} import {name}" if name else f"import {home}"
     line: Any = cst.parse_statement(text, module.config_for_parsing)
-    at = _place(body, (bool(name), home))
-    if at < len(body) and not _is_import(body[at]):
-        following = body[at]
-        gap = following.with_changes(leading_lines=[cst.EmptyLine(indent=False), *following.leading_lines])
-        body[at] = gap if not following.leading_lines else following
-    elif at < len(body):
-        line = line.with_changes(leading_lines=_blank(body[at].leading_lines))
-        body[at] = body[at].with_changes(leading_lines=list(body[at].leading_lines)[len(line.leading_lines) :])
+    at, where = _place(body, (bool(name), home))
+    gap = [cst.EmptyLine(indent=False)]
+    if at == len(body):
+        return module.with_changes(
+            body=[*body, line.with_changes(leading_lines=gap if body and where == "apart" else [])]
+        )
+    following = body[at]
+    if where == "apart":
+        lines = gap if at else []
+        body[at] = following.with_changes(
+            leading_lines=[*([] if _blank(following.leading_lines) else gap), *following.leading_lines]
+        )
+    elif where == "inside":
+        lines = _blank(following.leading_lines)
+        is_first = bool(lines) or not at
+        body[at] = (
+            following.with_changes(leading_lines=list(following.leading_lines)[len(lines) :]) if is_first else following
+        )
+    else:
+        lines = []
+    line = line.with_changes(leading_lines=lines)
     return module.with_changes(body=[*body[:at], line, *body[at:]])
 
 
@@ -59,12 +73,15 @@ def _key(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
 
 
-def _place(body: Sequence[Any], key: tuple[bool, str]) -> int:
-    """Return the index at which an import belongs: in the block of the imports of pytest and the like."""
-    imports = [index for index, each in enumerate(body) if _is_import(each)]
-    known = [index for index in imports if _home(_single(body[index])).partition(".")[0] in _THIRD_PARTY]
+def _place(body: Sequence[Any], key: tuple[bool, str]) -> tuple[int, Literal["apart", "inside", "after"]]:
+    """Return the index at which an import belongs: in a block of its own, inside of one, or at its end."""
+    imports = [index for index, each in enumerate(body) if _is_import(each) and _home(_single(each)) != "__future__"]
+    is_standard = key[1].partition(".")[0] in sys.stdlib_module_names
+    known = [index for index in imports if _is_like(_home(_single(body[index])), is_standard=is_standard)]
     if not known:
-        return 1 + imports[-1] if imports else int(bool(body) and _is_text(body[0]))
+        head = next((index for index, each in enumerate(body) if not _is_head(each)), len(body))
+        after = head if is_standard or not imports else 1 + imports[-1]
+        return after, "apart"
     start = end = known[0]
     while start - 1 in imports and not _blank(body[start].leading_lines):
         start -= 1
@@ -73,8 +90,18 @@ def _place(body: Sequence[Any], key: tuple[bool, str]) -> int:
     for index in range(start, end + 1):
         found = _single(body[index])
         if (isinstance(found, cst.ImportFrom), _home(found)) > key:
-            return index
-    return end + 1
+            return index, "inside"
+    return end + 1, "after"
+
+
+def _is_like(home: str, *, is_standard: bool) -> bool:
+    first = home.partition(".")[0]
+    return first in sys.stdlib_module_names if is_standard else first in _THIRD_PARTY
+
+
+def _is_head(statement: Any) -> bool:
+    found = _single(statement)
+    return _is_text(statement) or (isinstance(found, cst.ImportFrom) and _home(found) == "__future__")
 
 
 def _blank(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:

@@ -7,15 +7,22 @@ Invariants:
 """
 
 import ast
+from collections.abc import Iterator
 from typing import Final, final
 
 import libcst as cst
 
 from looprig.migrate.backends import Backends
-from looprig.migrate.inserted import with_import
+from looprig.migrate.loop_scopes import is_explained, with_loop_config
 from looprig.migrate.names import Names
 from looprig.migrate.rewriting import File
-from looprig.migrate.statements import without_decorators, without_elements, without_statements, without_statements_inside
+from looprig.migrate.statements import (
+    without_decorators,
+    without_elements,
+    without_statements,
+    without_statements_inside,
+)
+from looprig.migrate.suite import Function
 from looprig.scopes import SCOPE_NAMES
 
 __all__ = ["without_marks"]
@@ -33,7 +40,7 @@ def without_marks(file: File) -> cst.Module:
     module = file.module.visit(marks)
     file.leave(*marks.left)
     if marks.scope != SCOPE_NAMES[0]:
-        return _with_loop_config(module, marks.scope)
+        return with_loop_config(module, marks.scope)
     return module
 
 
@@ -122,21 +129,16 @@ class _Marks(cst.CSTTransformer):
         if len(scopes) < len(arguments) or any(each not in SCOPE_NAMES for each in scopes):
             return False
         for scope in scopes:
-            if scope != SCOPE_NAMES[0] and not self._is_explained(scope, where, name):
+            if not is_explained(self._file.suite, scope, self._tests(where, name)):
                 self.scope = max(self.scope, scope, key=SCOPE_NAMES.index)
         return True
 
-    def _is_explained(self, scope: str, where: str, name: str) -> bool:
-        """Return whether tests below a mark use an async fixture that has such a scope, or a wider one."""
-        suite = self._file.suite
-        return any(
-            fixture.function.is_async and fixture.scope and SCOPE_NAMES.index(fixture.scope) >= SCOPE_NAMES.index(scope)
-            for test in suite.tests()
-            if test.path == self._file.path
-            and f"{test.class_name}.".startswith(f"{where}." if where else "")
-            and name in {"", test.node.name}
-            for fixture in suite.closure(test).values()
-        )
+    def _tests(self, where: str, name: str) -> Iterator[Function]:
+        """Yield the tests below a mark."""
+        for test in self._file.suite.tests():
+            is_below = f"{test.class_name}.".startswith(f"{where}." if where else "")
+            if test.path == self._file.path and is_below and name in {"", test.node.name}:
+                yield test
 
     def _is_one_backend(self, mark: cst.BaseExpression, function: cst.FunctionDef) -> bool:
         """Return whether it parametrizes a test, which doesn't look at its backend, over asyncio alone."""
@@ -145,7 +147,11 @@ class _Marks(cst.CSTTransformer):
                 args=[cst.Arg(value=name), cst.Arg(value=cst.List(elements=[one]) | cst.Tuple(elements=[one]))]
             ):
                 is_plain = _text(name) == "anyio_backend" and _text(one.value) == "asyncio"
-                return is_plain and self._names.called(mark) == "pytest.mark.parametrize"
+                if not is_plain or self._names.called(mark) != "pytest.mark.parametrize":
+                    return False
+                where = ".".join(self._classes)
+                requests = any(each.name.value == "anyio_backend" for each in function.params.params)
+                return not requests and self._backends.is_asyncio(self._file.path, where, function.name.value)
             case _:
                 return False
 
@@ -158,17 +164,3 @@ def _text(node: cst.BaseExpression) -> str:
     """Return the value of a string, and an empty string for any other expression."""
     value = ast.literal_eval(node.value) if isinstance(node, cst.SimpleString) else ""
     return value if isinstance(value, str) else ""
-
-
-def _with_loop_config(module: cst.Module, scope: str) -> cst.Module:
-    """Return a module with a loop scope for all of its tests, below its imports."""
-    module = with_import(module, "looprig", "loop_config")
-    body = list(module.body)
-    at = 1 + max(index for index, each in enumerate(body) if _is_import(each))
-    line = cst.parse_statement(f'loop_config(scope="{scope}")', module.config_for_parsing)
-    body.insert(at, line.with_changes(leading_lines=[cst.EmptyLine(indent=False)]))
-    return module.with_changes(body=body)
-
-
-def _is_import(statement: cst.CSTNode) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Import | cst.ImportFrom)

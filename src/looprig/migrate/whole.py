@@ -21,6 +21,7 @@ from looprig.migrate.fixtures import with_pytests_fixtures
 from looprig.migrate.imports import without_unused_imports
 from looprig.migrate.ini import is_ini, rewritten_ini
 from looprig.migrate.left import Left
+from looprig.migrate.loop_scopes import with_default_scope
 from looprig.migrate.marks import without_marks
 from looprig.migrate.plugins import without_plugins
 from looprig.migrate.ports import with_held_ports
@@ -52,7 +53,8 @@ class Rewritten:
 
 def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool] = lambda _: True) -> Rewritten:
     """Rewrite those files of a suite that are to be, knowing all of them."""
-    now = dict(files)
+    ours = {path: text for path, text in files.items() if is_ours(path)}
+    now = {**files, **with_default_scope(ours)}
     left: dict[PurePath, list[Left]] = {}
     for _ in range(_ROUNDS):
         suite = Suite(now)
@@ -64,7 +66,7 @@ def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool]
         if new == now:
             break
         now = new
-    changed = {path: text for path, text in now.items() if text != files[path]}
+    changed = {path: text for path, text in now.items() if text != files.get(path)}
     return Rewritten(changed, {path: sorted(set(its)) for path, its in left.items() if its})
 
 
