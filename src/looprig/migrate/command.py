@@ -124,7 +124,8 @@ def _conclusion(count: int, *, write: bool) -> str:
     files = f"{count} file" if count == 1 else f"{count} files"
     if not count:
         return "Nothing to rewrite."
-    return f"Rewrote {files}." if write else f"Would rewrite {files}. To write them: looprig migrate --write"
+    them = "it" if count == 1 else "them"
+    return f"Rewrote {files}." if write else f"Would rewrite {files}. To write {them}: looprig migrate --write"
 
 
 def _shown(path: PurePath) -> str:

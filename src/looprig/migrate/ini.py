@@ -115,10 +115,10 @@ def _kept(lines: list[str], sections: set[str]) -> Iterator[str]:
 def _arguments(line: str) -> Iterator[str]:
     """Yield a line of `addopts` without modes; a line that has nothing else is gone."""
     new = _INLINE.sub("", _ELEMENT.sub("", line))
-    if new == line:
+    if new == line or line.lstrip().startswith(("#", ";")):
         yield line
         return
     new = re.sub(r",\s*\]", "]", new) if "[" in new else new
     new = re.sub(r"([=:][ \t]*[\"']?)[ \t]+(?=\S)", r"\1 ", new) if _ADDOPTS.match(new) else new
-    if new.strip() not in {"", ","}:
+    if new.strip() not in {"", ","} and not new.lstrip().startswith("#"):  # a comment was of what is gone
         yield new

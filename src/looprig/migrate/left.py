@@ -1,16 +1,9 @@
 """What is left to do by hand, and where."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
-import libcst as cst
-from libcst.metadata import CodeRange
-
-__all__ = ["Left", "Positions", "left_at"]
-
-Positions = Mapping[cst.CSTNode, Any]
-"""The `CodeRange` of each node of a module."""
+__all__ = ["Left"]
 
 
 @final
@@ -21,9 +14,3 @@ class Left:
     line: int
     column: int
     reason: str
-
-
-def left_at(node: cst.CSTNode, positions: Positions, reason: str) -> Left:
-    """Return what is left at a node."""
-    at: CodeRange = positions[node]
-    return Left(at.start.line, at.start.column + 1, reason)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from looprig.migrate.left import Left, left_at
+from looprig.migrate.left import Left
 from looprig.migrate.names import Names
 from looprig.migrate.suite import Suite
 
@@ -33,8 +33,10 @@ class File:
     def leave(self, *found: tuple[cst.CSTNode, str]) -> None:
         """Note nodes of `module` that are left, each with the reason."""
         if found:
-            positions = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
-            self.left.extend(left_at(node, positions, reason) for node, reason in found)
+            positions: Any = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+            for node, reason in found:
+                at: CodeRange = positions[node]
+                self.left.append(Left(at.start.line, at.start.column + 1, reason))
 
 
 class Rewriting(Protocol):

@@ -3,7 +3,6 @@
 Invariants:
 1. Rewriting a suite that is rewritten already changes nothing.
 2. A file that libcst can't reproduce to the last byte is left as it is.
-3. What a file becomes is valid Python if it was.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import libcst as cst
 from looprig.migrate.backends_fixture import without_backend
 from looprig.migrate.by_hand import find_by_hand
 from looprig.migrate.client_services import with_services
+from looprig.migrate.clients import plan
 from looprig.migrate.fixtures import with_pytests_fixtures
 from looprig.migrate.imports import without_unused_imports
 from looprig.migrate.ini import is_ini, rewritten_ini
@@ -73,11 +73,12 @@ def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool]
 def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[Left]]:
     if is_ini(path):
         return rewritten_ini(path, text)
-    if not any(word in text for word in _WORDS):
+    shared = [each.fixture.encode() for each in plan(suite).clients if each.is_shared]
+    if not any(word in text for word in (*_WORDS, *shared)):
         return text, []
     try:
         module = before = cst.parse_module(text)
-    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError) as error:
         line = error.raw_line if isinstance(error, cst.ParserSyntaxError) else 1
         return text, [Left(line, 1, "the file is not valid Python, so it is left as it is")]
     if module.bytes != text:
@@ -90,7 +91,6 @@ def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[L
         find_by_hand(File(path, before, suite, left))
         return text, left
     module = without_unused_imports(before, module)
-    compile(module.bytes, str(path), "exec", dont_inherit=True, flags=0)
     return module.bytes, left
 
 
