@@ -19,7 +19,7 @@ from tests.migrate.suites import after, left
         (
             "import pytest\nfrom aiomisc import Service\n@pytest.fixture\ndef services(): ...\n",
             "4:1",
-            "runs as it is with looprig[aiomisc]",
+            "its list is made at run time; it works as it is with looprig[aiomisc]",
         ),
         (
             "import pytest\nx = pytest.param(1, marks=pytest.mark.asyncio)\n",

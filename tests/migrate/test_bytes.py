@@ -4,8 +4,8 @@ from pathlib import PurePath
 
 import pytest
 
-from looprig.migrate.whole import moved, rewrite
 from looprig.migrate.left import Left
+from looprig.migrate.whole import moved, rewrite
 
 PATH = PurePath("/suite/test_it.py")
 MARK = b"@pytest.mark.asyncio"

@@ -52,9 +52,7 @@ def _uses(tree: ast.Module) -> bool:
 
 @final
 class _Backend(cst.CSTTransformer):
-    def leave_Parameters(  # noqa: N802 - libcst's name
-        self, original_node: cst.Parameters, updated_node: cst.Parameters
-    ) -> cst.Parameters:
+    def leave_Parameters(self, original_node: cst.Parameters, updated_node: cst.Parameters) -> cst.Parameters:
         kept = [each for each in updated_node.params if each.name.value != NAME]
         if len(kept) == len(updated_node.params):
             return updated_node
@@ -62,21 +60,17 @@ class _Backend(cst.CSTTransformer):
             kept[-1] = kept[-1].with_changes(comma=updated_node.params[-1].comma)
         return updated_node.with_changes(params=kept)
 
-    def leave_FunctionDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
-    ) -> cst.BaseStatement:
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
         # What is left of it is a statement that `leave_Module` finds and removes, with the lines around it.
         is_backend = original_node.name.value == NAME and bool(original_node.decorators)
         if not is_backend:
             return updated_node
         return cst.SimpleStatementLine([cst.Expr(cst.Name(NAME))], leading_lines=original_node.leading_lines)
 
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return without_statements(updated_node, _is_gone)
 
-    def leave_IndentedBlock(  # noqa: N802 - libcst's name
-        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
-    ) -> cst.BaseSuite:
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
         return without_statements_inside(updated_node, _is_gone)
 
 

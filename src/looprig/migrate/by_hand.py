@@ -56,18 +56,13 @@ class _Finding(cst.CSTVisitor):
         self._marks: dict[str, cst.CSTNode] = {}
         self.left: list[tuple[cst.CSTNode, str]] = []
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:  # noqa: N802 - libcst's name
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         name = node.name.value
         is_fixture = any(self._names.called(each.decorator).endswith("fixture") for each in node.decorators)
         is_outer = not self._functions
         self._functions.append(node)
         if is_fixture and name in _FIXTURES and not (self._is_aiomisc and name == "event_loop"):
             self.left.append((node, f"the fixture {name}: {_FIXTURES[name]}"))
-        elif is_fixture and name == "services" and self._is_aiomisc:
-            way = (
-                "runs as it is with looprig[aiomisc]; service classes would be started only for tests that request them"
-            )
-            self.left.append((node, f"the fixture services: {way}"))
         elif name in _HOOKS:
             self.left.append((node, f"the hook {name}: {_HOOKS[name]}"))
         if is_outer and (is_fixture or name.startswith("test")):
@@ -76,19 +71,19 @@ class _Finding(cst.CSTVisitor):
                 if wanted in _REQUESTED and wanted not in self._file.suite.fixtures:
                     self.left.append((each, f"{wanted}: {_REQUESTED[wanted]}"))
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:  # noqa: N802 - libcst's name
+    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
         self._functions.pop()
 
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:  # noqa: N802 - libcst's name
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         for _, origin in imported(node):
             if origin.startswith("pytest_asyncio."):
                 self.left.append((node, f"{origin.partition('.')[2]} is pytest-asyncio's; {_way_without(origin)}"))
         return False
 
-    def visit_Import(self, node: cst.Import) -> bool:  # noqa: N802 - libcst's name
+    def visit_Import(self, node: cst.Import) -> bool:
         return False
 
-    def visit_Attribute(self, node: cst.Attribute) -> bool | None:  # noqa: N802 - libcst's name
+    def visit_Attribute(self, node: cst.Attribute) -> bool | None:
         name = self._names.of(node)
         if name in _MARKS:
             hook = self._functions[0].name.value if self._functions else ""
@@ -114,7 +109,7 @@ class _Finding(cst.CSTVisitor):
         else:
             self.left.append((node, "the mark has arguments, or stands where only you can tell what it is for"))
 
-    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802 - libcst's name
+    def visit_Call(self, node: cst.Call) -> None:
         called = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
         if called in _LOADERS and node.args and isinstance(node.args[0].value, cst.SimpleString):
             value = ast.literal_eval(node.args[0].value.value)

@@ -9,6 +9,7 @@ from looprig.migrate.clients import CLIENT, MAKER, Client, plan
 from looprig.migrate.imports import without_imports
 from looprig.migrate.inserted import with_import
 from looprig.migrate.names import Names
+from looprig.migrate.of_self import OfSelf
 from looprig.migrate.rewriting import File
 from looprig.migrate.statements import without_statements_inside
 
@@ -72,13 +73,13 @@ class _Leaving(cst.CSTVisitor):
         self._classes: list[str] = []
         self.left: list[tuple[cst.CSTNode, str]] = []
 
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:
         self._classes.append(node.name.value)
 
-    def leave_ClassDef(self, original_node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+    def leave_ClassDef(self, original_node: cst.ClassDef) -> None:
         self._classes.pop()
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:  # noqa: N802 - libcst's name
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         why = self._reasons.get((".".join(self._classes), node.name.value))
         for each in node.params.params:
             if why and each.name.value == MAKER:
@@ -97,21 +98,17 @@ class _Users(cst.CSTTransformer):
         self._users = users
         self._classes: list[str] = []
 
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:
         self._classes.append(node.name.value)
 
-    def leave_ClassDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
-    ) -> cst.ClassDef:
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
         self._classes.pop()
         return updated_node
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:  # noqa: N802 - libcst's name
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         return False
 
-    def leave_FunctionDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
-    ) -> cst.FunctionDef:
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         variable = self._users.get((".".join(self._classes), original_node.name.value))
         if variable is None:
             return updated_node
@@ -147,7 +144,7 @@ class _Responses(cst.CSTTransformer):
         self._client = client
         self._responses: set[str] = set()
 
-    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - libcst's name
+    def visit_Assign(self, node: cst.Assign) -> None:
         target = node.targets[0].target
         if (
             isinstance(target, cst.Name)
@@ -156,12 +153,12 @@ class _Responses(cst.CSTTransformer):
         ):
             self._responses.add(target.value)
 
-    def visit_With(self, node: cst.With) -> None:  # noqa: N802 - libcst's name
+    def visit_With(self, node: cst.With) -> None:
         for each in node.items:
             if self._is_request(each.item) and each.asname is not None and isinstance(each.asname.name, cst.Name):
                 self._responses.add(each.asname.name.value)
 
-    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> Any:  # noqa: N802 - libcst's name
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> Any:
         if not self._is_request(original_node.items[0].item):
             return updated_node
         asked: Any = cst.Await(updated_node.items[0].item)
@@ -173,7 +170,7 @@ class _Responses(cst.CSTTransformer):
         line = cst.SimpleStatementLine([small], leading_lines=updated_node.leading_lines)
         return cst.FlattenSentinel([line, *updated_node.body.body])
 
-    def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:  # noqa: N802
+    def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:
         match updated_node.expression:
             case cst.Call(func=cst.Attribute(value=value, attr=cst.Name(value=name)) as read, args=[]):
                 if not self._is_response(value):
@@ -210,7 +207,7 @@ class _Making(cst.CSTTransformer):
         self._config = config
         self.is_made = False
 
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         body: list[Any] = []
         for statement in updated_node.body:
             if not self.is_made and self._is_place(statement):
@@ -248,7 +245,7 @@ class _Making(cst.CSTTransformer):
         if fixture is None:
             return made  # type: ignore[no-any-return]
         names = {name: _TAKES_APP if name == "app" else name for name, _ in self._client.fields}
-        body: Any = fixture.body.visit(_Own(names))
+        body: Any = fixture.body.visit(OfSelf(names))
         last = body.body[-1]
         body = body.with_changes(body=[*body.body[:-1], last.visit(_Application())])
         *rest, method = made.body.body
@@ -265,31 +262,10 @@ class _Making(cst.CSTTransformer):
 
 
 @final
-class _Own(cst.CSTTransformer):
-    """The parameters of a fixture become fields of the service."""
-
-    def __init__(self, names: dict[str, str]) -> None:
-        super().__init__()
-        self._names = names
-
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:  # noqa: N802
-        new = self._names.get(original_node.value)
-        return updated_node if new is None else cst.Attribute(cst.Name("self"), cst.Name(new))
-
-    def leave_Attribute(  # noqa: N802 - libcst's name
-        self, original_node: cst.Attribute, updated_node: cst.Attribute
-    ) -> cst.Attribute:
-        return updated_node.with_changes(attr=original_node.attr)
-
-    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:  # noqa: N802 - libcst's name
-        return updated_node.with_changes(keyword=original_node.keyword)
-
-
-@final
 class _Application(cst.CSTTransformer):
     """`return await aiohttp_client(app)` becomes `return app`."""
 
-    def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:  # noqa: N802
+    def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
         value = original_node.value
         call = value.expression if isinstance(value, cst.Await) else value
         match call:

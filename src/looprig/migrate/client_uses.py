@@ -61,38 +61,27 @@ class _Uses:
             return f"{self._client} is used for more than requests"
         if attribute.attr not in VERBS:
             return f"{self._client}.{attribute.attr} has no like, or another form"
-        if len(call.args) != 1 or not _is_text(call.args[0]):
-            return "the path of a request is not known to be a str"
-        for each in call.keywords:
-            if each.arg not in _OPTIONS or (isinstance(each.value, ast.Constant) and each.value.value is None):
-                return f"the request has the option {each.arg or '**'}, which looprig's client has in another form"
-        if self._expects_error(call):
-            return "a request is expected to raise, and looprig's errors differ"
-        return self._against_binding(call)
+        return _against_arguments(call) or self._against_binding(call)
 
     def _against_binding(self, call: ast.Call) -> str:
+        if self._expects_error(call):
+            return "a request is expected to raise, and looprig's errors differ"
         waiting = self._parents.get(call)
         holder = self._parents.get(waiting) if waiting is not None else None
         match waiting, holder:
-            case ast.withitem(optional_vars=None), ast.AsyncWith(items=[_]):
+            case (ast.withitem(optional_vars=None), ast.AsyncWith(items=[_])) | (ast.Await(), ast.Expr()):
                 return ""
-            case ast.withitem(optional_vars=ast.Name(id=name) as made), ast.AsyncWith(items=[_]):
-                return self._bind(made, name)
-            case ast.Await(), ast.Assign(targets=[ast.Name(id=name) as made]):
-                return self._bind(made, name)
-            case ast.Await(), ast.AnnAssign():
-                return "the response has an annotation"
-            case ast.Await(), ast.Expr():
+            case (ast.withitem(optional_vars=ast.Name(id=name) as made), ast.AsyncWith(items=[_])) | (
+                ast.Await(),
+                ast.Assign(targets=[ast.Name(id=name) as made]),
+            ):
+                self._responses.add(name)
+                self._made.add(made)
                 return ""
             case ast.Await(), ast.Attribute():
                 return self._against_use(waiting, "the response")
             case _:
                 return "the response goes elsewhere"
-
-    def _bind(self, made: ast.Name, name: str) -> str:
-        self._responses.add(name)
-        self._made.add(made)
-        return ""
 
     def _against_use(self, response: ast.AST, name: str) -> str:
         """Return why a use of a response is none that looprig's has."""
@@ -133,6 +122,15 @@ class _Uses:
                     return True
             node = parent
         return False
+
+
+def _against_arguments(call: ast.Call) -> str:
+    if len(call.args) != 1 or not _is_text(call.args[0]):
+        return "the path of a request is not known to be a str"
+    for each in call.keywords:
+        if each.arg not in _OPTIONS or (isinstance(each.value, ast.Constant) and each.value.value is None):
+            return f"the request has the option {each.arg or '**'}, which looprig's client has in another form"
+    return ""
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -107,23 +107,19 @@ def _against_fixture(suite: Suite, fixture: Fixture) -> str:
     function = fixture.function
     if function.class_name or fixture.scope != "function" or {*fixture.options} - {"scope", "loop_scope"}:
         return "the fixture stands in a class, or has options that a service has not"
-    if returned(function.node) is None:
-        return f"the fixture does more than return {MAKER}(app)"
     body = function.node.body
-    if _names(body).count(MAKER) != 1 or _names(body).count("self") or _names(body).count("request"):
+    names = _names(body)
+    if returned(function.node) is None or names.count(MAKER) != 1 or not {"self", "request"}.isdisjoint(names):
         return f"the fixture does more than return {MAKER}(app)"
-    needed = [name for name in function.parameters if name not in {MAKER, *_LOOPS} and name in _names(body)]
+    needed = [name for name in function.parameters if name not in {MAKER, *_LOOPS} and name in names]
     if any(name in _TAKEN - {"app"} or name in _bound(body) for name in needed):
         return "a service has something else with the name of a parameter"
     if any(name in _names(body[:-1]) for name in _LOOPS):
         return "the application needs the loop"
-    if any(
-        isinstance(node, ast.Constant) and node.value == fixture.name
-        for tree in suite.trees.values()
-        for node in ast.walk(tree)
-    ):
-        return "it is requested by its name in a string, too"
-    return ""
+    in_strings = (
+        node.value for tree in suite.trees.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    )
+    return "it is requested by its name in a string, too" if fixture.name in in_strings else ""
 
 
 def returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.expr | None:

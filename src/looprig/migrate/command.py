@@ -23,7 +23,7 @@ from looprig.migrate.files import read, root_of
 if TYPE_CHECKING:
     from looprig.migrate.left import Left
 
-__all__ = ["add_command"]
+__all__ = ["configure"]
 
 _DESCRIPTION: Final = """\
 Rewrite a suite of pytest-asyncio, anyio's plugin, pytest-aiohttp or aiomisc to looprig's idiom.
@@ -37,14 +37,10 @@ NOT_WRITTEN: Final = 1
 WRONG: Final = 2
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to those of `looprig`."""
-    parser = commands.add_parser(
-        "migrate",
-        help="rewrite a suite of another async plugin",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of the command, and the function that runs it."""
+    parser.description = _DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a folder or file of the suite")
     parser.add_argument("--write", action="store_true", help="write the changes")
     parser.set_defaults(run=_run)
@@ -63,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _fail(what: str) -> int:
-    print(what, file=sys.stderr)  # noqa: T201 - a command prints
+    sys.stderr.write(f"{what}\n")
     return WRONG
 
 
@@ -89,7 +85,7 @@ def _migrate(paths: Sequence[Path], *, write: bool) -> int:
             for path, its in done.left.items()
         }
     for line in (*_left(left), _conclusion(len(done.files), write=write)):
-        print(line, file=sys.stderr)  # noqa: T201 - a command prints
+        sys.stderr.write(f"{line}\n")
     return NOT_WRITTEN if done.files and not write else NOTHING_TO_WRITE
 
 

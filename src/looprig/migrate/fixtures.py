@@ -34,23 +34,19 @@ class _Making(cst.CSTTransformer):
         self._pytest = names.local("pytest")
         self.needs_pytest = False
 
-    def leave_ImportFrom(  # noqa: N802 - libcst's name
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.BaseSmallStatement:
+    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement:
         """Have `from pytest_asyncio import fixture` import pytest's."""
         found = dict(imported(original_node))
         if set(found.values()) == {_FIXTURE}:
             return updated_node.with_changes(module=cst.Name("pytest"))
         return updated_node
 
-    def leave_Decorator(  # noqa: N802 - libcst's name
-        self, original_node: cst.Decorator, updated_node: cst.Decorator
-    ) -> cst.Decorator:
+    def leave_Decorator(self, original_node: cst.Decorator, updated_node: cst.Decorator) -> cst.Decorator:
         if self._names.of(original_node.decorator) != _FIXTURE:
             return updated_node
         return updated_node.with_changes(decorator=self._made(updated_node.decorator))
 
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         if self._names.of(original_node.func) != _FIXTURE:
             return updated_node
         function = self._made(updated_node.func)
@@ -79,12 +75,12 @@ class _Making(cst.CSTTransformer):
 class _Importing(cst.CSTTransformer):
     """`import pytest_asyncio` becomes `import pytest`, if nothing else uses it."""
 
-    def visit_Module(self, node: cst.Module) -> None:  # noqa: N802 - libcst's name
+    def visit_Module(self, node: cst.Module) -> None:
         self._used = f"{_PLUGIN}." in "".join(
             line for line in node.code.splitlines(keepends=True) if not line.lstrip().startswith(("import", "from"))
         )
 
-    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:  # noqa: N802
+    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:
         match original_node.names:
             case [cst.ImportAlias(name=name, asname=None)] if dotted(name) == _PLUGIN and not self._used:
                 return updated_node.with_changes(names=[cst.ImportAlias(cst.Name("pytest"))])

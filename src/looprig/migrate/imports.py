@@ -39,20 +39,20 @@ class _Uses(cst.CSTVisitor):
         super().__init__()
         self.names: set[str] = set()
 
-    def visit_Import(self, node: cst.Import) -> bool:  # noqa: N802 - libcst's name
+    def visit_Import(self, node: cst.Import) -> bool:
         return False
 
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:  # noqa: N802 - libcst's name
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         return False
 
-    def visit_Attribute(self, node: cst.Attribute) -> bool:  # noqa: N802 - libcst's name
+    def visit_Attribute(self, node: cst.Attribute) -> bool:
         node.value.visit(self)
         return False
 
-    def visit_Name(self, node: cst.Name) -> None:  # noqa: N802 - libcst's name
+    def visit_Name(self, node: cst.Name) -> None:
         self.names.add(node.value)
 
-    def visit_SimpleString(self, node: cst.SimpleString) -> None:  # noqa: N802 - libcst's name
+    def visit_SimpleString(self, node: cst.SimpleString) -> None:
         self.names.update(re.findall(r"\w+", node.value))  # an annotation in quotes, or `__all__`
 
 
@@ -68,24 +68,20 @@ class _Unused(cst.CSTTransformer):
         super().__init__()
         self._names: Final = names
 
-    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:  # noqa: N802
+    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:
         kept = self._kept(original_node, updated_node.names)
         return updated_node if kept is None else updated_node.with_changes(names=kept)
 
-    def leave_ImportFrom(  # noqa: N802 - libcst's name
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.ImportFrom:
+    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
         if isinstance(updated_node.names, cst.ImportStar):
             return updated_node
         kept = self._kept(original_node, updated_node.names)
         return updated_node if kept is None else updated_node.with_changes(names=kept)
 
-    def leave_IndentedBlock(  # noqa: N802 - libcst's name
-        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
-    ) -> cst.BaseSuite:
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
         return without_statements_inside(updated_node, self._is_unused)
 
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return without_statements(updated_node, self._is_unused)
 
     def _kept(self, before: cst.CSTNode, names: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias] | None:

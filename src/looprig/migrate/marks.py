@@ -56,12 +56,10 @@ class _Marks(cst.CSTTransformer):
         self.scope = SCOPE_NAMES[0]
         self.left: list[tuple[cst.CSTNode, str]] = []
 
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:
         self._classes.append(node.name.value)
 
-    def leave_ClassDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
-    ) -> cst.BaseStatement:
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         where = ".".join(self._classes)
         self._classes.pop()
         dropped = {id(each) for each in original_node.decorators if self._is_needless(each.decorator, where)}
@@ -69,12 +67,10 @@ class _Marks(cst.CSTTransformer):
         gone = {id(new) for new, old in pairs if id(old) in dropped}
         return without_decorators(updated_node, lambda each: id(each) in gone)
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:  # noqa: N802 - libcst's name
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         self._depth += 1
 
-    def leave_FunctionDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
-    ) -> cst.BaseStatement:
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
         self._depth -= 1
         if self._depth:
             return updated_node
@@ -88,17 +84,13 @@ class _Marks(cst.CSTTransformer):
         gone = {id(new) for new, old in pairs if id(old) in dropped}
         return without_decorators(updated_node, lambda each: id(each) in gone)
 
-    def leave_IndentedBlock(  # noqa: N802 - libcst's name
-        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
-    ) -> cst.BaseSuite:
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
         return updated_node if self._depth else without_statements_inside(updated_node, self._is_empty)
 
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return without_statements(updated_node, self._is_empty)
 
-    def leave_Assign(  # noqa: N802 - libcst's name
-        self, original_node: cst.Assign, updated_node: cst.Assign
-    ) -> cst.BaseSmallStatement:
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.BaseSmallStatement:
         if self._depth or not _is_pytestmark(original_node):
             return updated_node
         where = ".".join(self._classes)

@@ -53,7 +53,8 @@ def imported(node: cst.CSTNode) -> Iterator[tuple[str, str]]:
         case cst.Import(names=names):
             for each in names:
                 full = dotted(each.name)
-                yield (_alias(each), full) if each.asname is not None else (full.partition(".")[0],) * 2
+                first = full.partition(".")[0]
+                yield (_alias(each), full) if each.asname is not None else (first, first)
         case cst.ImportFrom(names=names, relative=relative) if not isinstance(names, cst.ImportStar):
             home = "." * len(relative) + (dotted(node.module) if node.module is not None else "")
             for each in names:

@@ -20,7 +20,7 @@ def without_plugins(file: File) -> cst.Module:
 
 @final
 class _Plugins(cst.CSTTransformer):
-    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:  # noqa: N802
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         value = updated_node.value
         if not _is_of_plugins(updated_node):
             return updated_node
@@ -28,7 +28,7 @@ class _Plugins(cst.CSTTransformer):
             return updated_node.with_changes(value=without_elements(value, _is_needless))
         return updated_node.with_changes(value=cst.Tuple([])) if _is_needless(value) else updated_node
 
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return without_statements(updated_node, _is_empty)
 
 

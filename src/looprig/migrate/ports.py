@@ -50,21 +50,17 @@ class _Renaming(cst.CSTTransformer):
         }
         self.left: list[tuple[cst.CSTNode, str]] = []
 
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:
         self._classes.append(node.name.value)
 
-    def leave_ClassDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
-    ) -> cst.BaseStatement:
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         self._classes.pop()
         return updated_node
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:  # noqa: N802 - libcst's name
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         self._depth += 1
 
-    def leave_FunctionDef(  # noqa: N802 - libcst's name
-        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
-    ) -> cst.BaseStatement:
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
         self._depth -= 1
         function = self._functions.get((".".join(self._classes), original_node.name.value))
         if self._depth or function is None or not (function.is_test or self._suite.is_fixture(function)):
@@ -116,13 +112,11 @@ class _Names(cst.CSTTransformer):
         super().__init__()
         self._new = new
 
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:  # noqa: N802 - libcst's name
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
         return updated_node.with_changes(value=self._new.get(updated_node.value, updated_node.value))
 
-    def leave_Attribute(  # noqa: N802 - libcst's name
-        self, original_node: cst.Attribute, updated_node: cst.Attribute
-    ) -> cst.Attribute:
+    def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.Attribute:
         return updated_node.with_changes(attr=original_node.attr)
 
-    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:  # noqa: N802 - libcst's name
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
         return updated_node.with_changes(keyword=original_node.keyword)

@@ -17,6 +17,7 @@ from looprig.migrate.backends_fixture import without_backend
 from looprig.migrate.by_hand import find_by_hand
 from looprig.migrate.client_services import with_services
 from looprig.migrate.clients import plan
+from looprig.migrate.entrypoint_services import with_entrypoint
 from looprig.migrate.fixtures import with_pytests_fixtures
 from looprig.migrate.imports import without_unused_imports
 from looprig.migrate.ini import is_ini, rewritten_ini
@@ -36,9 +37,10 @@ _REWRITINGS: Final[tuple[Rewriting, ...]] = (
     with_pytests_fixtures,
     with_held_ports,
     with_services,
+    with_entrypoint,
     without_plugins,
 )
-_WORDS: Final = (b"asyncio", b"anyio", b"aiohttp", b"aiomisc", b"tcp_port", b"udp_port", b"event_loop")
+_WORDS: Final = (b"asyncio", b"anyio", b"aiohttp", b"aiomisc", b"def services", b"tcp_port", b"udp_port", b"event_loop")
 _ROUNDS: Final = 5
 
 
