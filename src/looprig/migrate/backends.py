@@ -29,10 +29,8 @@ class Backends:
         """Return whether all tests of a file or class, or one of them, run on asyncio alone, with no options."""
         tests = [
             each
-            for each in self._suite.tests()
-            if each.path == path
-            and f"{each.class_name}.".startswith(f"{class_name}." if class_name else "")
-            and name in {"", each.node.name}
+            for each in self._suite.tests(path)
+            if f"{each.class_name}.".startswith(f"{class_name}." if class_name else "") and name in {"", each.node.name}
         ]
         return self._is_plain and all(self._is_asyncio(each) for each in tests)
 

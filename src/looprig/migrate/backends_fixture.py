@@ -20,7 +20,7 @@ _MARK: Final = "anyio"
 
 def without_backend(file: File) -> cst.Module:
     """Return a module without a needless `anyio_backend`: the parameter, and the fixture."""
-    if NAME.encode() not in file.module.bytes or not _is_plain(file.suite):
+    if NAME.encode() not in file.text or not _is_plain(file.suite):
         return file.module
     return file.module.visit(_Backend())
 

@@ -30,12 +30,18 @@ _REQUESTED: Final = {
     "aiomisc_socket_factory": "use unused_port_factory",
 }
 _MARKS: Final = {"pytest.mark.asyncio": "asyncio", "pytest.mark.anyio": "anyio"}
+_WORDS: Final = (
+    *(name.encode() for name in (*_FIXTURES, *_HOOKS, *_REQUESTED)),
+    *(b"pytest_asyncio", b"mark.asyncio", b"mark.anyio", b"plugin", b"importorskip", b"add_marker"),
+)
 _LOADERS: Final = frozenset({"importorskip", "hasplugin", "get_plugin", "getplugin", "add_marker"})
 _LOADED: Final = frozenset({"asyncio", "pytest_asyncio", "pytest_aiohttp", "anyio", "aiomisc_pytest"})
 
 
 def find_by_hand(file: File) -> None:
     """Note what is left in a module to do by hand."""
+    if not any(word in file.text for word in _WORDS):
+        return
     finding = _Finding(file)
     file.module.visit(finding)
     file.leave(*finding.left)
@@ -48,10 +54,6 @@ class _Finding(cst.CSTVisitor):
         self._file = file
         self._names = file.names
         self._functions: list[cst.FunctionDef] = []
-        self._fixtures = {id(each.function.node): name for name, its in file.suite.fixtures.items() for each in its}
-        self._places = {
-            (each.node.name, each.node.lineno): each for each in file.suite.functions if each.path == file.path
-        }
         self._is_aiomisc = any(origin.startswith("aiomisc") for origin in file.names.origins.values())
         self._marks: dict[str, cst.CSTNode] = {}
         self.left: list[tuple[cst.CSTNode, str]] = []

@@ -46,7 +46,7 @@ def _rewritten(module: cst.Module, file: File, client: Client, users: dict[tuple
         module = module.visit(_Users(client, users))
     if client.path != file.path:
         return module
-    web = Names(module).local("aiohttp.web") or "web"
+    web = Names(module.bytes).local("aiohttp.web") or "web"
     making = _Making(client, web, module.config_for_parsing)
     module = module.visit(making)
     if not making.is_made:
@@ -58,7 +58,7 @@ def _rewritten(module: cst.Module, file: File, client: Client, users: dict[tuple
         module = with_import(module, "typing", "Any")
     if any(name == "app" for name, _ in client.fields):
         module = with_import(with_import(module, "typing", "Annotated"), "looprig", "Fixture")
-    if Names(module).origins.get(CLIENT, _CLIENT) != _CLIENT:  # aiohttp's, which nothing uses any more
+    if Names(module.bytes).origins.get(CLIENT, _CLIENT) != _CLIENT:  # aiohttp's, which nothing uses any more
         module = without_imports(module, {CLIENT})
     for name in ("AiohttpService", CLIENT, "service_fixture"):
         module = with_import(module, "looprig", name)

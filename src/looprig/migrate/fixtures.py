@@ -16,13 +16,13 @@ _PLUGIN: Final = "pytest_asyncio"
 
 def with_pytests_fixtures(file: File) -> cst.Module:
     """Return a module whose fixtures are pytest's."""
-    if b"pytest_asyncio" not in file.module.bytes:
+    if b"pytest_asyncio" not in file.text:
         return file.module
     making = _Making(file.names)
     module = file.module.visit(making)
     if making.needs_pytest:
         replaced = module.visit(_Importing())
-        module = replaced if "pytest" in Names(replaced).origins else with_import(module, "pytest")
+        module = replaced if "pytest" in Names(replaced.bytes).origins else with_import(module, "pytest")
     return module
 
 

@@ -9,7 +9,7 @@ from typing import Final, final
 
 import libcst as cst
 
-from looprig.migrate.names import imported
+from looprig.migrate.names import Names, imported
 from looprig.migrate.statements import without_statements, without_statements_inside
 
 __all__ = ["without_imports", "without_unused_imports"]
@@ -22,7 +22,7 @@ def without_unused_imports(before: cst.Module, after: cst.Module) -> cst.Module:
     had, has = _used(before), _used(after)
     gone = {
         name
-        for name, origin in imported(after)
+        for name, origin in Names(after.bytes).origins.items()
         if name not in has and (name in had or origin in _PLUGINS or origin.partition(".")[0] == "pytest_asyncio")
     }
     return without_imports(after, gone) if gone else after
@@ -84,7 +84,9 @@ class _Unused(cst.CSTTransformer):
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return without_statements(updated_node, self._is_unused)
 
-    def _kept(self, before: cst.CSTNode, names: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias] | None:
+    def _kept(
+        self, before: cst.Import | cst.ImportFrom, names: Sequence[cst.ImportAlias]
+    ) -> list[cst.ImportAlias] | None:
         """Return the used names of an import, and `None` if all or none are: then it stays or goes as a whole."""
         pairs = list(zip(names, imported(before), strict=True))
         kept = [alias for alias, (name, _) in pairs if name not in self._names]

@@ -15,7 +15,7 @@ _NEEDLESS: Final = frozenset({"pytest_asyncio", "pytest_asyncio.plugin", "anyio"
 
 def without_plugins(file: File) -> cst.Module:
     """Return a module that asks for no other async plugin."""
-    return file.module.visit(_Plugins()) if b"pytest_plugins" in file.module.bytes else file.module
+    return file.module.visit(_Plugins()) if b"pytest_plugins" in file.text else file.module
 
 
 @final

@@ -29,8 +29,7 @@ _WAY_OF_UDP: Final = "request aiomisc_unused_port_factory and call it with (sock
 
 def with_held_ports(file: File) -> cst.Module:
     """Return a module that requests looprig's ports."""
-    text = file.module.bytes
-    if not any(name.encode() in text for name in (*_REPLACED, *_UDP)):
+    if not any(name.encode() in file.text for name in (*_REPLACED, *_UDP)):
         return file.module
     renaming = _Renaming(file)
     module = file.module.visit(renaming)

@@ -17,10 +17,11 @@ __all__ = ["File", "Rewriting"]
 @final
 @dataclass(frozen=True, slots=True)
 class File:
-    """A Python file of a suite. `module` is how it is at the start of a rewriting."""
+    """A Python file of a suite. `module` and `text` are how it is at the start of a rewriting."""
 
     path: PurePath
     module: cst.Module
+    text: bytes
     suite: Suite
     left: list[Left] = field(default_factory=list[Left])
     """What is left to do by hand; rewritings add to it."""
@@ -28,7 +29,7 @@ class File:
     @property
     def names(self) -> Names:
         """What the names of the file stand for."""
-        return Names(self.module)
+        return Names(self.text)
 
     def leave(self, *found: tuple[cst.CSTNode, str]) -> None:
         """Note nodes of `module` that are left, each with the reason."""

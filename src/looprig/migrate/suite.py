@@ -6,6 +6,7 @@ Reads the text of files. Does not import them, so it knows neither the fixtures 
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePath
 from typing import Final, final
 
@@ -74,6 +75,9 @@ class Suite:
     def __init__(self, files: Mapping[PurePath, bytes]) -> None:
         self.trees: Final = {path: _parsed(text) for path, text in files.items() if path.suffix == ".py"}
         self.functions: Final = [each for path, tree in self.trees.items() for each in _functions(path, tree)]
+        self._in_file: dict[PurePath, list[Function]] = {}
+        for function in self.functions:
+            self._in_file.setdefault(function.path, []).append(function)
         self.fixtures: Final[dict[str, list[Fixture]]] = {}
         for function in self.functions:
             found = _fixture(function)
@@ -85,9 +89,10 @@ class Suite:
         """Return whether a function is a fixture."""
         return id(function.node) in self._fixture_nodes
 
-    def tests(self) -> Iterator[Function]:
-        """Yield the tests of all files."""
-        return (each for each in self.functions if each.is_test and not self.is_fixture(each))
+    def tests(self, path: PurePath | None = None) -> Iterator[Function]:
+        """Yield the tests of all files, or of one."""
+        functions = self.functions if path is None else self._in_file.get(path, ())
+        return (each for each in functions if each.is_test and not self.is_fixture(each))
 
     def find(self, name: str, path: PurePath, class_name: str = "") -> Fixture | None:
         """Return the fixture that answers a name in a file, the nearest: in the class, the file, a conftest above."""
@@ -124,6 +129,7 @@ class Suite:
         ]
 
 
+@cache
 def _parsed(text: bytes) -> ast.Module:
     try:
         return ast.parse(text)

@@ -5,9 +5,11 @@ Invariants:
 2. A file that libcst can't reproduce to the last byte is left as it is.
 """
 
+import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import PurePath
 from typing import Final, final
 
@@ -79,21 +81,29 @@ def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[L
     if not any(word in text for word in (*_WORDS, *shared)):
         return text, []
     try:
-        module = before = cst.parse_module(text)
+        module = before = _parsed(text)
     except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError) as error:
-        line = error.raw_line if isinstance(error, cst.ParserSyntaxError) else 1
+        line = error.raw_line if isinstance(error, cst.ParserSyntaxError) else getattr(error, "lineno", None) or 1
         return text, [Left(line, 1, "the file is not valid Python, so it is left as it is")]
     if module.bytes != text:
         return text, [Left(1, 1, "the file's line ends are mixed in a way that can't be kept, so it is left as it is")]
     left: list[Left] = []
+    file = File(path, module, text, suite, left)
     for rewriting in _REWRITINGS:
-        file = File(path, module, suite, left)
         module = rewriting(file)
-    if module is before or module.bytes == text:
-        find_by_hand(File(path, before, suite, left))
+        if module is not file.module and not module.deep_equals(file.module):
+            file = File(path, module, module.bytes, suite, left)
+    if file.text == text:
+        find_by_hand(file)
         return text, left
-    module = without_unused_imports(before, module)
-    return module.bytes, left
+    return without_unused_imports(before, file.module).bytes, left
+
+
+@cache
+def _parsed(text: bytes) -> cst.Module:
+    """Return a module. Most files stay as they are from round to round."""
+    ast.parse(text)  # libcst may know a newer Python than the one that runs
+    return cst.parse_module(text)
 
 
 def moved(left: list[Left], before: bytes, after: bytes) -> Iterator[Left]:
