@@ -60,7 +60,7 @@ def test_all_else_stays(before: bytes, after: bytes) -> None:
 def test_a_file_that_can_not_be_kept_is_left(text: bytes) -> None:
     done = rewrite({PATH: text})
     assert done.files == {}
-    assert [each.line for each in done.left[PATH]] == [1]
+    assert len(done.left[PATH]) == 1
 
 
 def test_a_file_that_concerns_no_plugin_is_not_even_parsed() -> None:

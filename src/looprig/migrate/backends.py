@@ -4,6 +4,7 @@ Without the fixture `anyio_backend` in the suite, a test with anyio's mark runs 
 """
 
 import ast
+from functools import lru_cache
 from pathlib import PurePath
 from typing import final
 
@@ -20,10 +21,7 @@ class Backends:
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
-        # Where some tests stay with anyio, all do: an async fixture can't be on the loops of both.
-        self._is_plain = all(returns_asyncio(each) for each in suite.fixtures.get(NAME, ())) and all(
-            each == ["asyncio"] for test in suite.tests() for each in _parametrized(test)
-        )
+        self._is_plain = _is_plain(suite)
 
     def is_asyncio(self, path: PurePath, class_name: str, name: str = "") -> bool:
         """Return whether all tests of a file or class, or one of them, run on asyncio alone, with no options."""
@@ -40,6 +38,17 @@ class Backends:
             return parametrized == [["asyncio"]]
         fixture = self._suite.find(NAME, test.path, test.class_name)
         return fixture is not None and returns_asyncio(fixture)
+
+
+@lru_cache(maxsize=1)
+def _is_plain(suite: Suite) -> bool:
+    """Return whether no test has another backend than asyncio.
+
+    Where some tests stay with anyio, all do: an async fixture can't be on the loops of both.
+    """
+    return all(returns_asyncio(each) for each in suite.fixtures.get(NAME, ())) and all(
+        each == ["asyncio"] for test in suite.tests() for each in _parametrized(test)
+    )
 
 
 def returns_asyncio(fixture: Fixture) -> bool:

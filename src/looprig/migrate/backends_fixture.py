@@ -4,6 +4,7 @@ Invariant: it stays as long as a file of the suite has anyio's mark, or does som
 """
 
 import ast
+from functools import lru_cache
 from typing import Final, final
 
 import libcst as cst
@@ -25,6 +26,7 @@ def without_backend(file: File) -> cst.Module:
     return file.module.visit(_Backend())
 
 
+@lru_cache(maxsize=1)
 def _is_plain(suite: Suite) -> bool:
     """Return whether all that a suite says of backends is that they are asyncio."""
     fixtures = suite.fixtures.get(NAME, ())
