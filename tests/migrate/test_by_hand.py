@@ -52,6 +52,6 @@ def test_is_not(text: str) -> None:
 
 
 def test_a_file_that_is_no_python_is_listed_and_left() -> None:
-    text = "import asyncio\nasync def test_it(:\n"
+    text = "import pytest_asyncio\nasync def test_it(:\n"
     assert after(text) == text
     assert left(text) == ["2:1: the file is not valid Python, so it is left as it is"]

@@ -52,9 +52,9 @@ def test_all_else_stays(before: bytes, after: bytes) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"import asyncio, pytest\nx=1\ny=2\r",  # which libcst does not keep
-        b"import asyncio\nx = '\xff'\n",
-        b"# coding: no-such-thing\nimport asyncio\n",
+        b"import pytest_asyncio\nx=1\ny=2\r",  # which libcst does not keep
+        b"import pytest_asyncio\nx = '\xff'\n",
+        b"# coding: no-such-thing\nimport pytest_asyncio\n",
     ],
 )
 def test_a_file_that_can_not_be_kept_is_left(text: bytes) -> None:

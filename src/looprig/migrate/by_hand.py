@@ -1,4 +1,4 @@
-"""What no rewriting changes, since only its author knows what it is for. Each place gets the reason and a way.
+"""The places that no rewriting changes, since only their author knows what they are for, each with a reason and a way.
 
 Looks at a module that is rewritten already, so that it finds only what is left.
 """

@@ -1,4 +1,4 @@
-"""What is left to do by hand, and where."""
+"""Places that are left to do by hand."""
 
 from dataclasses import dataclass
 from typing import final

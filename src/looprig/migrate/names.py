@@ -1,4 +1,4 @@
-"""What the names of a file stand for: `mark.asyncio` is `pytest.mark.asyncio` after `from pytest import mark`.
+"""The origins of the names of a file: `mark.asyncio` is `pytest.mark.asyncio` after `from pytest import mark`.
 
 Knows imports alone, wherever in the file they stand. A name that is also bound otherwise still counts as the import.
 """

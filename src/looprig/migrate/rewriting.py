@@ -28,7 +28,7 @@ class File:
 
     @property
     def names(self) -> Names:
-        """What the names of the file stand for."""
+        """The origins of the names of the file."""
         return Names(self.text)
 
     def leave(self, *found: tuple[cst.CSTNode, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a suite declares, in all its files: fixtures, tests, and how they find each other.
+"""The declarations of a suite, in all its files: fixtures, tests, and how they find each other.
 
 Reads the text of files. Does not import them, so it knows neither the fixtures of plugins nor names made at run time.
 """

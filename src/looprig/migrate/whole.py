@@ -42,7 +42,12 @@ _REWRITINGS: Final[tuple[Rewriting, ...]] = (
     with_entrypoint,
     without_plugins,
 )
-_WORDS: Final = (b"asyncio", b"anyio", b"aiohttp", b"aiomisc", b"def services", b"tcp_port", b"udp_port", b"event_loop")
+_WORDS: Final = (
+    *(b"mark.asyncio", b"mark.anyio", b"anyio_backend", b"pytest_asyncio", b"pytest_plugins", b"def services"),
+    *(b"aiohttp_", b"aiomisc_", b"tcp_port", b"udp_port", b"event_loop", b"loop_debug"),
+    *(b"importorskip", b"plugin(", b"add_marker"),
+)
+"""A file that concerns another plugin has one of these. Parsing is what takes the time."""
 _ROUNDS: Final = 5
 
 
