@@ -1,0 +1,60 @@
+"""Loop scopes that pytest-asyncio was told: which of them looprig finds by itself, and how to keep the others.
+
+A wider scope is there for a fixture, as a rule, and then looprig finds it. Otherwise tests may share a loop on purpose,
+through a global variable for example: `loop_config` says so.
+"""
+
+from collections.abc import Iterable, Mapping
+from os.path import commonpath
+from pathlib import PurePath
+
+import libcst as cst
+
+from looprig.migrate.ini import is_ini, test_loop_scope
+from looprig.migrate.inserted import with_import
+from looprig.migrate.suite import Function, Suite
+from looprig.scopes import SCOPE_NAMES
+
+__all__ = ["is_explained", "with_default_scope", "with_loop_config"]
+
+
+def is_explained(suite: Suite, scope: str, tests: Iterable[Function]) -> bool:
+    """Return whether a test uses an async fixture that has such a scope, or a wider one."""
+    wanted = SCOPE_NAMES.index(scope)
+    return wanted == 0 or any(
+        fixture.function.is_async and fixture.scope and SCOPE_NAMES.index(fixture.scope) >= wanted
+        for test in tests
+        for fixture in suite.closure(test).values()
+    )
+
+
+def with_loop_config(module: cst.Module, scope: str) -> cst.Module:
+    """Return a module with a loop scope for all tests below it, after its imports."""
+    module = with_import(module, "looprig", "loop_config")
+    body = list(module.body)
+    at = 1 + max(index for index, each in enumerate(body) if _is_import(each))
+    line = cst.parse_statement(f'loop_config(scope="{scope}")', module.config_for_parsing)
+    body.insert(at, line.with_changes(leading_lines=[cst.EmptyLine(indent=False)]))
+    return module.with_changes(body=body)
+
+
+def with_default_scope(files: Mapping[PurePath, bytes]) -> dict[PurePath, bytes]:
+    """Return the top conftest with the scope that an ini file gives the loops of all tests, if that is not needless."""
+    scopes = [test_loop_scope(path, text) for path, text in files.items() if is_ini(path)]
+    scope = max(scopes, key=SCOPE_NAMES.index, default=SCOPE_NAMES[0])
+    if scope == SCOPE_NAMES[0]:
+        return {}
+    suite = Suite(files)
+    tests = [*suite.tests()]
+    if not tests or is_explained(suite, scope, tests):
+        return {}
+    top = type(tests[0].path)(commonpath([each.path.parent for each in tests]), "conftest.py")
+    before = files.get(top, b"")
+    if b"loop_config(" in before:
+        return {}
+    module = cst.parse_module(before).with_changes(has_trailing_newline=True)
+    return {top: with_loop_config(module, scope).bytes}
+
+
+def _is_import(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Import | cst.ImportFrom)

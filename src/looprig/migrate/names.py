@@ -1,0 +1,78 @@
+"""The origins of the names of a file: `mark.asyncio` is `pytest.mark.asyncio` after `from pytest import mark`.
+
+Knows imports alone, wherever in the file they stand. A name that is also bound otherwise still counts as the import.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Final, final
+
+import libcst as cst
+
+__all__ = ["Names", "dotted", "imported"]
+
+
+@final
+class Names:
+    """The imports of a file, given by its text."""
+
+    def __init__(self, text: bytes) -> None:
+        self.origins: Final[Mapping[str, str]] = dict(_imports(text))
+
+    def of(self, node: cst.CSTNode) -> str:
+        """Return the full name of what an expression names, and an empty string for any other expression."""
+        name = dotted(node)
+        head, dot, rest = name.partition(".")
+        return f"{self.origins.get(head, head)}{dot}{rest}" if name else ""
+
+    def called(self, node: cst.CSTNode) -> str:
+        """Return the full name of what is named or called: the same for `pytest.fixture` and `pytest.fixture()`."""
+        return self.of(node.func if isinstance(node, cst.Call) else node)
+
+    def local(self, origin: str) -> str:
+        """Return the name that the file has for a module or what it contains, or an empty string."""
+        if self.origins.get(origin) == origin:
+            return origin
+        return next((name for name, each in self.origins.items() if each == origin), "")
+
+
+def dotted(node: cst.CSTNode) -> str:
+    """Return the text of a name with dots, and an empty string for any other expression."""
+    match node:
+        case cst.Name(value=value):
+            return value
+        case cst.Attribute(value=value, attr=cst.Name(value=name)):
+            inner = dotted(value)
+            return f"{inner}.{name}" if inner else ""
+        case _:
+            return ""
+
+
+def imported(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Yield each name that an import binds, and what it stands for."""
+    if isinstance(node, cst.Import):
+        for each in node.names:
+            full = dotted(each.name)
+            first = full.partition(".")[0]
+            yield (_alias(each), full) if each.asname is not None else (first, first)
+    elif not isinstance(node.names, cst.ImportStar):
+        home = "." * len(node.relative) + (dotted(node.module) if node.module is not None else "")
+        for each in node.names:
+            full = dotted(each.name)
+            yield _alias(each) or full, f"{home}.{full}"
+
+
+def _imports(text: bytes) -> Iterator[tuple[str, str]]:
+    """Yield what all imports of a file bind. Python's own parser is much faster than libcst's nodes."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                first = each.name.partition(".")[0]
+                yield (each.asname, each.name) if each.asname is not None else (first, first)
+        elif isinstance(node, ast.ImportFrom):
+            home = "." * node.level + (node.module or "")
+            yield from ((each.asname or each.name, f"{home}.{each.name}") for each in node.names if each.name != "*")
+
+
+def _alias(node: cst.ImportAlias) -> str:
+    return dotted(node.asname.name) if node.asname is not None else ""

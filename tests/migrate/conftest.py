@@ -1,0 +1,5 @@
+"""The migration needs libcst."""
+
+import pytest
+
+pytest.importorskip("libcst", reason="needs looprig[migrate]")
