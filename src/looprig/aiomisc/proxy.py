@@ -86,7 +86,7 @@ class AiomiscProxy(TcpProxy):
             self.set_delay(*before)
 
     def set_content_processors(self, read: Processor | None, write: Processor | None) -> None:
-        """Replace each chunk from clients by what `read` returns for it, and each chunk to them by that of `write`."""
+        """Replace each chunk from clients by `read(chunk)`, and each chunk to them by `write(chunk)`."""
         toxics: list[Toxic] = []
         if read is not None:
             toxics.append(Transform(read, direction="upstream", name="read"))

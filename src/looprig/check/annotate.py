@@ -32,7 +32,7 @@ _ITERATORS: Final = {"yield": "Iterator", "async yield": "AsyncIterator"}
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parameter without an annotation, and what its fixture provides; without a name, what a fixture returns."""
+    """A missing annotation and its type: of a parameter or, if `name` is empty, of what a fixture returns."""
 
     source: Source
     function: Function
@@ -120,7 +120,7 @@ def annotations(
 
 
 def _is_whole(source: Source, function: Function, found: Iterable[Annotation]) -> bool:
-    """Return whether annotations leave none out; a function that has some already may as well have more."""
+    """Return whether `found` completes a function's annotations, or it has some already: then more do no harm."""
     arguments = function.node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += filter(None, (arguments.vararg, arguments.kwarg))
@@ -244,7 +244,7 @@ class _ReadersNames(Names):
         self.needed.append(Import(origin.module, origin.name, for_checkers))
 
     def _check_free(self, origin: Origin) -> None:
-        """Check that the file does not use a name for something that is bound by no statement of its own.
+        """Check that a name to be imported doesn't mean something else in the file.
 
         Raises:
             InexpressibleError: it does, or might: the name is one of `from module import *`, or a builtin.

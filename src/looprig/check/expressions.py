@@ -17,7 +17,7 @@ class InexpressibleError(Exception):
 
 @final
 class _Renaming(ast.NodeTransformer):
-    """Other names for some; they need not be names in Python."""
+    """A replacement of some names by others, which need not be valid Python names."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -42,7 +42,7 @@ class _Unquoting(ast.NodeTransformer):
 
 
 def renamed(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
-    """Return an expression with other names for some; they need not be names in Python. It is changed in place."""
+    """Replace some names in an expression, in place, by others, which need not be valid Python names, and return it."""
     found: ast.expr = _Renaming(names).visit(node)
     return found
 

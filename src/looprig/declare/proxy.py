@@ -56,7 +56,7 @@ UDP: Final = ProxyKind("UdpProxy", "looprig.services.udp_proxy")
 
 
 class ProxyClass(Protocol):
-    """A class whose instances are proxies: the generic class of a kind says of which."""
+    """A class of proxies. `proxy_kind` says of which kind; the generic class of that kind sets it."""
 
     proxy_kind: ClassVar[ProxyKind]
 

@@ -128,5 +128,5 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
 
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
-        """Those that are not forgotten yet, in the order in which they came."""
+        """The connections that the proxy still knows, in the order in which their clients came."""
         return tuple(ProxyConnection(connection) for connection in self._running().connections)
