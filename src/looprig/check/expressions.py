@@ -32,7 +32,7 @@ class _Renaming(ast.NodeTransformer):
 
 @final
 class _Unquoting(ast.NodeTransformer):
-    """Annotations without quotes, those of arguments too."""
+    """Annotations without quotes, including those of arguments."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return unquoted(node)
@@ -48,7 +48,7 @@ def renamed(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
 
 
 def plain(node: ast.expr) -> ast.expr:
-    """Return a copy of an annotation without quotes, those of its arguments included.
+    """Return a copy of an annotation without quotes, including those of its arguments.
 
     Raises:
         InexpressibleError: the text in quotes isn't an expression.

@@ -69,7 +69,7 @@ class Generated:
     first: dict[int, int] = field(default_factory=dict[int, int])
     """The first of a line's alternatives, of which one has to pass. The last one has the edges."""
     types: dict[int, int] = field(default_factory=dict[int, int])
-    """The line that has nothing but the declared type of another."""
+    """The line that checks only the declared type of another."""
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     """The origins of names."""
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])

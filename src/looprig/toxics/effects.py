@@ -77,7 +77,7 @@ class Close:
 @final
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Read nothing in this direction for so many seconds, or until the toxic is taken off. No byte is lost."""
+    """Read nothing in this direction for `seconds`, or until the toxic is taken off. No byte is lost."""
 
     seconds: float = math.inf
 

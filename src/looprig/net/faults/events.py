@@ -84,8 +84,8 @@ class EventLog:
     def faults(self, connection: int) -> tuple[str, ...]:
         """Return what toxics did to one connection: which it had, then what they did to each direction, in order.
 
-        If a toxic ended the connection, what happened in the other direction is left out: how far that had got
-        depends on time.
+        If a toxic ended the connection, what happened in the other direction is left out: how far that had got depends
+        on time.
         """
         own = [event for event in self._events if event.connection == connection and event.toxic]
         end = next((event for event in own if event.kind in {"reset", "disconnected"}), None)

@@ -32,7 +32,7 @@ class Outlet(Protocol):
         """Take what has passed all toxics. It arrived at `came`. If it is a mark, `by` is the toxic that made it."""
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
-        """Reset the connection after so many seconds."""
+        """Reset the connection after `seconds`."""
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
         """Call `resume` with what this returns, or `fail` with what it raises."""

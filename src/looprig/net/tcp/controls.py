@@ -57,12 +57,12 @@ class ProxyConnection:
 
     @property
     def sent_upstream(self) -> int:
-        """Bytes that went on to the service so far."""
+        """Bytes that were sent on to the service so far."""
         return self._connection.upstream.passed
 
     @property
     def sent_downstream(self) -> int:
-        """Bytes that went on to the client so far."""
+        """Bytes that were sent on to the client so far."""
         return self._connection.downstream.passed
 
     @property

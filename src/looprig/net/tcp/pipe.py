@@ -174,7 +174,7 @@ class Pipe:
             self.has_ended = isinstance(item, Mark)
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
-        """Reset the connection after so many seconds, unless the toxic is taken off first."""
+        """Reset the connection after `seconds`, unless the toxic is taken off first."""
         if not stage.is_off:
             stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
 

@@ -56,12 +56,12 @@ class ProxyConnection:
 
     @property
     def sent_upstream(self) -> int:
-        """Datagrams that went on to the service so far."""
+        """Datagrams that were sent on to the service so far."""
         return self._connection.upstream.sent
 
     @property
     def sent_downstream(self) -> int:
-        """Datagrams that went on to the client so far."""
+        """Datagrams that were sent on to the client so far."""
         return self._connection.downstream.sent
 
     @property

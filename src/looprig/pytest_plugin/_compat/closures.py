@@ -134,8 +134,8 @@ def argument_names(item: pytest.Function) -> tuple[str, ...]:
 def closure_key(item: pytest.Function) -> object:
     """Return a key that is equal for items that use the same definitions.
 
-    Items of one class or module that use the same names do. Where a test is parametrized, its parameters take the place
-    of fixtures, for all the items that are made of it.
+    Items of one class or module have the same key if they use the same names. The items made of one parametrized test
+    have their own, since its parameters take the place of fixtures.
     """
     known = item.stash.get(_CLOSURE, None)
     if hasattr(item, "callspec"):

@@ -4,7 +4,7 @@
     async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
 
 Invariants:
-1. Only a field with a default is meant that no fixture answers: all others are answered as pytest answers parameters.
+1. Only fields with a default that no fixture provides are configured. All others get what pytest gives parameters.
 2. What pytest made of a parametrization stays as it is: its values, ids, order and scope. Only the service asks for one
    parameter more, in the tests that have it.
 3. Whatever is wider than a test and depends on such a service has instances of its own in these tests, so that no other
