@@ -145,7 +145,7 @@ def summary(error: BaseException) -> str:
 
 
 def _show_by_their_public_path() -> None:
-    """Have messages show errors by the path that users import them from, whether or not they did.
+    """Have messages show each error by its public path, even if a user imported it from elsewhere.
 
     No user meets `CheckerError`: the option that runs a checker reports it.
     """

@@ -88,7 +88,7 @@ def caller_location(depth: int = 1) -> Location:
 
 
 def user_location() -> Location:
-    """Return the line that led here from outside looprig. Generated code, such as a dataclass's `__init__`, is none."""
+    """Return the line outside looprig that led here, skipping generated code such as a dataclass's `__init__`."""
     frame = _frame(1)
     while frame is not None and (_is_inside(frame) or frame.f_code.co_filename == "<string>"):
         frame = frame.f_back
@@ -100,7 +100,7 @@ def _is_inside(frame: FrameType) -> bool:
 
 
 def caller_globals() -> tuple[dict[str, Any], bool]:
-    """Return the globals of the caller of the function that calls this, and whether that caller is a module's body."""
+    """Return the globals of the code that called our caller, and whether that code is a module's body."""
     frame = _frame(2)
     return ({}, False) if frame is None else (frame.f_globals, frame.f_locals is frame.f_globals)
 
@@ -121,7 +121,7 @@ def is_foreign(path: str) -> bool:
 
 
 def is_of_looprig(thing: object) -> bool:
-    """Return whether looprig defines a class or function, by whichever of its modules it was imported."""
+    """Return whether a class or function is defined in looprig, whichever module it was imported from."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] == "looprig"
 
 

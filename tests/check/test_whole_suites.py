@@ -171,4 +171,4 @@ def test_what_is_no_type_is_told(pytester: pytest.Pytester, form: str) -> None:
     """
     put(pytester.path, {"test_it.py": suite})
     result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty")
-    result.stdout.fnmatch_lines([f"*: {form} is no type  [[]fixture-unchecked[]]"])
+    result.stdout.fnmatch_lines([f"*: {form} isn't a type  [[]fixture-unchecked[]]"])

@@ -240,11 +240,11 @@ def test_a_value_cannot_reach_a_wider_service(pytester: pytest.Pytester) -> None
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines([
         'test_size is parametrized over size (scope "function"), but that is a field of Wide (scope "module"), '
-        "which serves other tests too and keeps its value.",
+        "which other tests share, so the field's value can't change between them.",
         "  test_it.py:*: test_size",
         "  test_it.py:*: Wide",
-        'Narrow Wide to scope="function", or parametrize with scope="module", or give the parameter a name that is '
-        "no field of Wide.",
+        'Narrow Wide to scope="function", or parametrize with scope="module", or give the parameter a name that '
+        "isn't a field of Wide.",
     ])  # fmt: skip
 
 

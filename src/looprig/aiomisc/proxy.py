@@ -57,12 +57,12 @@ class AiomiscProxy(TcpProxy):
         return asyncio.ensure_future(self._running().disconnect_all(grace, "by disconnect_all()"))
 
     async def start(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
-        """Open the proxy, as `async with` does, within so many seconds."""
+        """Open the proxy, as `async with` does, within `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self._open()
 
     async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
-        """Close the proxy, as leaving `async with` does, within so many seconds."""
+        """Close the proxy, as leaving `async with` does, within `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self._close()
 
@@ -86,7 +86,7 @@ class AiomiscProxy(TcpProxy):
             self.set_delay(*before)
 
     def set_content_processors(self, read: Processor | None, write: Processor | None) -> None:
-        """Replace each chunk from clients by what `read` returns for it, and each chunk to them by that of `write`."""
+        """Replace each chunk from clients by `read(chunk)`, and each chunk to them by `write(chunk)`."""
         toxics: list[Toxic] = []
         if read is not None:
             toxics.append(Transform(read, direction="upstream", name="read"))

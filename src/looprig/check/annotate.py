@@ -5,8 +5,8 @@ Does not write files (`rewrite` does).
 Invariants:
 1. A parameter gets the type that its fixture declares, as a person would write it: `Path`, not `pathlib.Path`.
 2. If that would mean something else in the file, or can't be imported there, the parameter is left, with a reason.
-3. At run time a file gets no new name but those of the standard library and of pytest, and none that pytest would take
-   for a test. All else is imported for checkers alone: that can't make a circle of imports, nor fail.
+3. At run time a file gets new names from the standard library and pytest only, and none that pytest would collect as a
+   test. All else is imported for type checkers only, which can't fail or make imports circular.
 4. Nothing that Python evaluates names what does not exist at run time: such an annotation is quoted.
 """
 
@@ -32,7 +32,7 @@ _ITERATORS: Final = {"yield": "Iterator", "async yield": "AsyncIterator"}
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parameter without an annotation, and what its fixture provides; without a name, what a fixture returns."""
+    """A missing annotation and its type: of a parameter or, if `name` is empty, of what a fixture returns."""
 
     source: Source
     function: Function
@@ -88,7 +88,7 @@ def annotations(
 ) -> tuple[list[Annotation], list[Left]]:
     """Return what to write, and what is left.
 
-    `is_importable` says whether others may import a file, `is_collected` whether pytest takes a name for a test.
+    `is_importable` says whether others may import a file, `is_collected` whether pytest would collect a name as a test.
     Without `in_part` a function that has no annotation gets all of them or none.
     """
     made: list[Annotation] = []
@@ -246,7 +246,7 @@ class _ReadersNames(Names):
         self.needed.append(Import(origin.module, origin.name, for_checkers))
 
     def _check_free(self, origin: Origin) -> None:
-        """Check that the file does not use a name for something that is bound by no statement of its own.
+        """Check that a name to be imported doesn't mean something else in the file.
 
         Raises:
             InexpressibleError: it does, or might: the name is one of `from module import *`, or a builtin.

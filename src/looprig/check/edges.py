@@ -83,7 +83,7 @@ class Edge:
         )
 
     def cause(self) -> str:
-        """Return what is equal where the same two types don't fit in the same way."""
+        """Return a key that is equal for the same parameter name, fixture and types; empty for other codes."""
         if self.code != "fixture-type":
             return ""
         return f"{self.name}: {self.declared.shown()} from {self.provider}: {self.provided.shown()}"

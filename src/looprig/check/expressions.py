@@ -17,7 +17,7 @@ class InexpressibleError(Exception):
 
 @final
 class _Renaming(ast.NodeTransformer):
-    """Other names for some; they need not be names in Python."""
+    """A replacement of some names by others, which need not be valid Python names."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -32,7 +32,7 @@ class _Renaming(ast.NodeTransformer):
 
 @final
 class _Unquoting(ast.NodeTransformer):
-    """Annotations without quotes, those of arguments too."""
+    """Annotations without quotes, including those of arguments."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return unquoted(node)
@@ -42,13 +42,13 @@ class _Unquoting(ast.NodeTransformer):
 
 
 def renamed(node: ast.expr, names: Mapping[str, str]) -> ast.expr:
-    """Return an expression with other names for some; they need not be names in Python. It is changed in place."""
+    """Replace some names in an expression, in place, by others, which need not be valid Python names, and return it."""
     found: ast.expr = _Renaming(names).visit(node)
     return found
 
 
 def plain(node: ast.expr) -> ast.expr:
-    """Return a copy of an annotation without quotes, those of its arguments included.
+    """Return a copy of an annotation without quotes, including those of its arguments.
 
     Raises:
         InexpressibleError: the text in quotes isn't an expression.

@@ -147,7 +147,7 @@ class _Inference:
         return self._returned(value) if isinstance(value, FunctionType) else None
 
     def _returned(self, function: FunctionType) -> TypeText | None:
-        """Return what a function of a module returns, if it says so and nothing is put over it."""
+        """Return what a function of a module returns, if it is annotated and nothing decorates it."""
         found = self._lookup(function)
         if found is None or hasattr(function, "__wrapped__"):
             return None
@@ -159,7 +159,7 @@ class _Inference:
 
 
 def _makes_itself(cls: type) -> bool:
-    """Return whether calling a class gives an instance of it, and its name alone is a whole type."""
+    """Return whether calling a class returns an instance of it, and the class is a complete type without arguments."""
     if type(cls) not in {type, ABCMeta} or isinstance(cls, EnumType) or is_protocol(cls):
         return False
     if hasattr(cls, "__class_getitem__"):
@@ -187,7 +187,7 @@ def _last_statement(function: ast.AST) -> ast.stmt:
 
 
 def _is_for_others(function: ast.AST) -> bool:
-    """Return whether a function is there to be overridden: it has only a `...`, or raises in the end."""
+    """Return whether a function is there to be overridden: its last statement is `...` or a `raise`."""
     last = _last_statement(function)
     return isinstance(last, ast.Raise) or (
         isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...

@@ -50,7 +50,7 @@ _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_a
 @final
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An edge that was not checked. `name` is one that no file binds, or no type; without one, that is no mistake."""
+    """An edge that was not checked. If the suite is wrong, `name` is what no file binds, or what isn't a type."""
 
     edge: Edge
     reason: str
@@ -67,9 +67,9 @@ class Generated:
     declared: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     first: dict[int, int] = field(default_factory=dict[int, int])
-    """The first of the lines of which one has to be right; the edges are those of the last."""
+    """The first of a line's alternatives, of which one has to pass. The last one has the edges."""
     types: dict[int, int] = field(default_factory=dict[int, int])
-    """The line that has nothing but the declared type of another."""
+    """The line that checks only the declared type of another."""
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     """The origins of names."""
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
@@ -80,7 +80,7 @@ class Generated:
 @final
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line for an edge, or several of which one has to be right. `type` is a declared type to look at by itself."""
+    """The line of an edge, or alternatives of which one has to pass. `type` is a declared type to check by itself."""
 
     codes: tuple[str, ...]
     declared: Atoms
@@ -143,7 +143,7 @@ def _written(edge: Edge, writer: Writer) -> _Line:
     if isinstance(edge.provided, Value):
         wanted = edge.declared
         if isinstance(wanted, Written) and writer.new_types.are_in(wanted.node, wanted.source, wanted.scope):
-            raise InexpressibleError("a NewType leaves no trace in a value")
+            raise InexpressibleError("a value doesn't show whether it is of the declared NewType")
         codes = (f"def ?() -> {declared.code}: return {code}" for code in (provided.code, *provided.others))
         return _Line(tuple(codes), declared.atoms, (), declared.code)
     if edge.code == "override-type":

@@ -24,7 +24,7 @@ _BUILTINS: Final = frozenset(vars(builtins))
 
 
 class UnresolvedError(Exception):
-    """No file binds the name, or what it names is no type."""
+    """No file binds the name, or what it names isn't a type."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -101,7 +101,7 @@ class Names:
         self._names: dict[Origin, str] = {}
 
     def name(self, origin: Origin) -> str:
-        """Return its name."""
+        """Return the name of a thing in the generated module; a new thing gets a new name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
 
     def origins(self) -> Mapping[str, Origin]:
@@ -123,7 +123,7 @@ class Names:
 
 
 def nearest(candidates: Sequence[Source], source: Source) -> Source:
-    """Return the file, of several of one module name, that is nearest around another file."""
+    """Return the file, of several with the same module name, in the nearest folder around another file."""
     here = PurePath(source.path).parent
 
     def distance(other: Source) -> tuple[bool, int]:

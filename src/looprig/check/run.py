@@ -156,7 +156,7 @@ class _Answers:
         self._giving = {code for code, (line, _) in made.probes.items() if line in wrong}
 
     def unknown(self, line: int) -> tuple[str, str] | None:
-        """Return a name of a line that is `Any`: as the module has it, and as it is written."""
+        """Return the first name in a line that the checker takes for `Any`: as in the module, and as in the suite."""
         declared, provided = self._made.declared[line], self._made.provided[line]
         found = [name for name in declared if name[0] not in self._taking]
         if declared != provided:
@@ -164,12 +164,12 @@ class _Answers:
         return found[0] if found else None
 
     def of(self, line: int) -> set[str]:
-        """Return what is wrong in a line, and in all others of which one has to be right."""
+        """Return what is wrong with the edge of a line: nothing, if one of its alternative lines is right."""
         kinds = [self._said.get(each, set()) for each in range(self._made.first[line], line + 1)]
         return set[str]().union(*kinds) if all(kinds) else set()
 
     def is_no_type(self, line: int, edge: Edge) -> bool:
-        """Return whether what is declared is no type: in a line with a value, the value may be what is wrong."""
+        """Return whether what is declared isn't a type: in a line with a value, the value may be what is wrong."""
         of_type = self._made.types.get(line)
         said = self._said.get(line if of_type is None else of_type, ())
         return "invalid" in said and (of_type is not None or not isinstance(edge.provided, Value))
@@ -202,7 +202,7 @@ def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
                 judged.findings.append(_unchecked(edge, reason, unknown[0]))
             elif answers.is_no_type(line, edge):
                 name = edge.declared.shown()
-                judged.findings.append(_unchecked(edge, f'"{name}" is no type', f"{edge.spot.path}: {name}"))
+                judged.findings.append(_unchecked(edge, f'"{name}" isn\'t a type', f"{edge.spot.path}: {name}"))
             elif "mismatch" in answers.of(line):
                 judged.findings.append(Finding(edge.spot, edge.code, edge.mismatch(), edge.cause()))
             judged.checked += unknown is None

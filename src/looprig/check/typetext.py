@@ -35,7 +35,7 @@ _SPECIAL: Final = frozenset({
     "ReadOnly", "Required", "TypeAlias", "TypeGuard", "TypeIs", "Union", "Unpack",
 })  # fmt: skip
 _FORMS: Final = {"typing": _SPECIAL, "typing_extensions": _SPECIAL, "builtins": frozenset({"any", "callable"})}
-"""Names that are no types by themselves."""
+"""Names that aren't types by themselves."""
 _WRAPPERS: Final = {("typing", "Annotated"), ("typing_extensions", "Annotated"), ("dataclasses", "InitVar")}
 _YIELDING: Final = frozenset({
     "Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator",
@@ -72,11 +72,11 @@ class TypeText(Protocol):
         ...
 
     def shown(self, names: Mapping[str, str] = ..., /) -> str:
-        """Return the type for people, with other `names` for some of those that it has."""
+        """Return the type as messages show it, with some of its names replaced as `names` says."""
         ...
 
     def key(self) -> object:
-        """Return what is equal for types that are rendered alike; `None` if that is not known."""
+        """Return a key that is equal for types that are rendered alike, or `None` if that is not known."""
 
 
 @final
@@ -163,7 +163,7 @@ class Written:
 
 
 def shown_apart(one: TypeText, other: TypeText) -> tuple[str, str]:
-    """Return two types for people: names that are the same but mean two things are shown with their modules."""
+    """Return two types as messages show them: a name that means two things is shown with its modules."""
     ones, others = one.names(), other.names()
     alike = [name for name in ones if name in others and ones[name] != others[name]]
     full = {name: (str(ones[name]), str(others[name])) for name in alike}
@@ -281,10 +281,10 @@ class _Rendering:
         return found
 
     def _reject_forms(self, node: ast.Name | ast.Attribute) -> None:
-        """Raise where a name is no type by itself: some checkers accept these, as `Any`."""
+        """Raise if a name isn't a type by itself: some checkers accept such a name, as `Any`."""
         module, name = self._origin(node) or ("builtins", ast.unparse(node))
         if name in _FORMS.get(module, ()):
-            raise UnresolvedError(name, f"{name} is no type")
+            raise UnresolvedError(name, f"{name} isn't a type")
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
         head = self._origin(node.value)
@@ -347,7 +347,7 @@ def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: t
 
 
 def _is_any_by_design(value: Any) -> bool:
-    """Return whether checkers treat it as `Any` though they know it: `Any` itself, and mocks, which may be anything."""
+    """Return whether checkers treat a value as `Any` on purpose: `Any` itself, and mocks, which may be anything."""
     if isinstance(value, str):  # an alias in quotes
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()

@@ -1,6 +1,6 @@
 """The values of a parametrization, as expressions whose types a checker sees.
 
-Does not run user code, not even `repr`: all but plain values are known by their classes.
+Does not run user code, not even `repr`: a value that isn't plain data is described by its class only.
 
 Invariants:
 1. A container is written as a display, `[1, 2]`, so that a checker judges it as it would judge the suite's own text.
@@ -208,7 +208,7 @@ def _class(cls: type, writer: Writer) -> str:
 
 
 def _home(value: Any) -> str | None:
-    """Return the module that has a thing under its own name, or a package around it."""
+    """Return the module, or the nearest package around it, from which a thing can be imported by its own name."""
     module: str = getattr(value, "__module__", None) or ""
     while module:
         found: Any = sys.modules.get(module)

@@ -56,7 +56,7 @@ UDP: Final = ProxyKind("UdpProxy", "looprig.services.udp_proxy")
 
 
 class ProxyClass(Protocol):
-    """A class whose instances are proxies: the generic class of a kind says of which."""
+    """A class of proxies. `proxy_kind` says of which kind; the generic class of that kind sets it."""
 
     proxy_kind: ClassVar[ProxyKind]
 
@@ -124,8 +124,9 @@ def proxy_fixture(
         class SlowDatabase(Proxy[Postgres]):
             toxics: Sequence[Toxic] = (Latency(0.05),)
 
-    Whoever asks for `Proxy[Postgres]`, or for `SlowDatabase`, gets it, and `Annotated[Postgres, Through(SlowDatabase)]`
-    is the database behind it. The arguments are those of `service_fixture`.
+    A test or fixture that requests `Proxy[Postgres]` or `SlowDatabase` gets it, and one that requests
+    `Annotated[Postgres, Through(SlowDatabase)]` gets the database behind it. The arguments are the same as those of
+    `service_fixture`.
 
     Raises:
         DeclarationError: the class isn't a proxy, or doesn't name its service.

@@ -65,7 +65,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def number(expected: str, *, low: float = 0, high: float = LARGEST, above: bool = False) -> Check:
-    """Return a check for a number of at least `low`, or above it, and at most `high`."""
+    """Return a check for a number from `low` to `high`; with `above`, `low` itself is excluded."""
     return Check(expected, lambda value: _is_number(value) and low <= value <= high and not (above and value == low))
 
 

@@ -134,7 +134,7 @@ def _is_address(value: Any) -> bool:
 def _split(url: str) -> SplitResult | None:
     try:
         split = urlsplit(url)
-        _ = split.port  # raises for a port that is none
+        _ = split.port  # raises for an invalid port
     except ValueError:
         return None
     return split

@@ -1,6 +1,6 @@
-"""The address of a bound socket, and what an address may be.
+"""The host and port of a bound socket, and checks of addresses that users give.
 
-Does not bind anything. Invariant: it is the address of a socket that is bound.
+Does not bind anything: whoever makes an `Address` has bound the socket.
 """
 
 from typing import Any, Final, NamedTuple

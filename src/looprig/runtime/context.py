@@ -22,7 +22,7 @@ _ABSENT: Final = object()
 
 
 def changes_between(before: Context, after: Context) -> Changes:
-    """Return the variables that have another value in `after` than in `before`."""
+    """Return the variables that have a different value in `after` than in `before`."""
     return {var: value for var, value in after.items() if var is not OWNER and before.get(var, _ABSENT) is not value}
 
 

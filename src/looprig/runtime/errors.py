@@ -1,4 +1,4 @@
-"""Raising several errors as one, and finding and showing the one that counts.
+"""Raising several errors as one, and finding the single error inside nested groups.
 
 Invariant: an exception that ends the program is never put into a group, where neither Python nor pytest would see it.
 """

@@ -141,7 +141,7 @@ class Host:
         at_least: float = 0.0,
         resolve: Resolver | None = None,
     ) -> None:
-        """Run the loop until `waiter` is done. Whatever completes `waiter` must stop the loop, or else end `target`.
+        """Run the loop until `waiter` is done. Whatever completes `waiter` must also stop the loop or end `target`.
 
         `target` is cancelled by a crash of a fixture that the operation `needs`, by the `limit` (but not before
         `at_least` seconds), or by a signal. The cause is then raised. `resolve` finds what the `owner` requests with

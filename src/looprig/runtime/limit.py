@@ -1,11 +1,11 @@
-"""Time limits: when the time of some code is over, what is raised then, and how code that blocks is broken off.
+"""Time limits: when a limit has passed, what is raised then, and how blocking code is interrupted.
 
 Does not cancel what waits on a loop (`operation` does).
 
 Invariants:
 1. A limit counts real time.
-2. Sync code is broken off at most `_TIMES` times, and only while it runs itself: an operation that it runs on a loop
-   ends in its own way.
+2. The error is raised in sync code at most `_TIMES` times, and never while that runs an operation on a loop, which
+   `operation` ends.
 """
 
 from collections.abc import Callable, Sized

@@ -79,7 +79,7 @@ class AiohttpService(Served, ABC):
         return self._app
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
         import_extra("aiohttp", extra="aiohttp", needed_for=f"The service {type(self).__qualname__}")
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])

@@ -86,7 +86,7 @@ class AsgiService(Served, ABC):
         return self._app
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
         name = type(self).__qualname__
         import_extra("uvicorn", extra="asgi", needed_for=f"The service {name}")
         import_extra("wsproto", extra="asgi", needed_for=f"The service {name}")

@@ -1,4 +1,4 @@
-"""The end of the handlers of a server: those that do not end although they were cancelled are reported, once.
+"""The end of a server's handlers: one that does not end although it was cancelled is reported, once.
 
 Does not cancel them; the server does.
 """
@@ -22,7 +22,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 async def stuck_handlers(
     cancelled: "Iterable[asyncio.Task[Any]]", seconds: float, what: str, party: tuple[str, Location]
 ) -> StuckTaskError | None:
-    """Give cancelled tasks so many seconds to end, and return an error for those that don't. They are left behind."""
+    """Give cancelled tasks `seconds` to end. Return an error for the ones that don't, which are left behind."""
     tasks = list(cancelled)
     if not tasks:
         return None

@@ -6,7 +6,8 @@ Invariants:
 1. The error of a service that does not start includes what it logged while starting, and where it stood if its time
    was up.
 2. Start and stop run in the same task, the caller's, so that a service can use task groups and timeouts freely.
-3. An error while the service is in use (its task was cancelled) is raised inside the service first.
+3. An error while the service is in use, such as the cancellation of its task, is passed to `run` or `__aexit__`, so
+   that the service sees it first. `stop` is called without it.
 4. A service that breaks the rules of its lifecycle is reported with its class and location.
 """
 
@@ -206,7 +207,7 @@ async def _check_entered(entered: Any, service: Any, spec: ServiceSpec) -> None:
 
 
 def _where_it_stands(starting: "asyncio.Task[Any] | None", token: object) -> list[str]:
-    """Return the suite's own lines at which a start stands, in its own task and in those that it began."""
+    """Return the suite's own lines at which a start waits, in its own task and in the tasks that it began."""
     found: list[str] = []
     for task in asyncio.all_tasks():
         context = context_of(task)
@@ -223,7 +224,7 @@ def _logged(lines: list[str]) -> str:
 
 
 def _not_started(spec: ServiceSpec, what: str, known: Sequence[str], lines: list[str]) -> ServiceStartError:
-    """Return an error with what is known besides, and what was logged."""
+    """Return the error of a failed start, with further details and with what the service logged."""
     details = [*known, _logged(lines)] if lines else known
     return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], "\n".join(details))
 

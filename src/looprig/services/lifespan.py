@@ -77,7 +77,7 @@ class Lifespan:
         return self
 
     async def _not_started(self, task: "asyncio.Task[None]") -> None:
-        """Raise the error of a start-up that failed. Otherwise the application has no lifespan."""
+        """Raise the error of a failed start-up. Return if the application has no lifespan and may do without one."""
         self._task = None
         error = await self._end_of(task)
         if self._answers["startup"].done():

@@ -269,7 +269,7 @@ class ProcessService(Configured, ABC):
 
 
 async def _first_of(name: str, *ways: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Run all, as tasks of that name, until one is done. Cancel the others, and return the first error of any."""
+    """Run coroutines in tasks called `name` until one is done. Cancel the others; return the first error, if any."""
     tasks = [asyncio.create_task(way, name=name) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

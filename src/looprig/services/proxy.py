@@ -93,7 +93,7 @@ class Proxy(TcpControls, Generic[S]):
         return super().client_tls or self._client_tls_of_service()
 
     async def run(self) -> AsyncIterator[None]:
-        """Run until this generator is closed or resumed; it yields once, when clients are accepted."""
+        """Run until this generator is closed or resumed; it yields once, when it is ready to accept clients."""
         await self._open()
         try:
             if self.listen_path is None:

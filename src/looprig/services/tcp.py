@@ -95,7 +95,7 @@ class TcpService(Configured, ABC):
         return taken
 
     async def run(self) -> AsyncIterator[None]:
-        """Serve until this generator is closed or resumed. It yields once, when connections are accepted."""
+        """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:

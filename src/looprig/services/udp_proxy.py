@@ -58,7 +58,7 @@ class UdpProxy(UdpControls, Generic[S]):
         return routed(self.service, instead)
 
     async def run(self) -> AsyncIterator[None]:
-        """Run until this generator is closed or resumed; it yields once, when datagrams are accepted."""
+        """Run until this generator is closed or resumed; it yields once, when it is ready to take datagrams."""
         await self._open()
         try:
             self._name = await name_at(url_of_service(self.service), self.address.host)

@@ -23,7 +23,7 @@ __tracebackhide__: Final = True  # the messages say what is wrong
 _AWAITABLE: Final = instance_of("something that can be awaited", Awaitable)
 _BYTES: Final = instance_of("bytes", bytes, bytearray, memoryview)
 _LONG: Final = 1e9
-"""Seconds below which a delay certainly is no mistake; checking all the rest of a `Send` would slow each chunk down."""
+"""Seconds below which a delay certainly isn't a mistake: checking the rest of a `Send` would slow each chunk down."""
 _UNTIL_OFF: Final = Check(
     SECONDS.expected, lambda value: (isinstance(value, float) and value == math.inf) or SECONDS.accepts(value)
 )
@@ -58,8 +58,8 @@ class End:
 class Abort:
     """Reset the connection (RST) on both sides.
 
-    Without `after`: once what was sent before is written. With it: that many seconds from now, whatever is still held,
-    unless the toxic is taken off before.
+    Without `after`, the reset comes once everything sent so far is written. With it, the reset comes that many seconds
+    from now, even if bytes are still held, unless the toxic is taken off first.
     """
 
     after: float | None = None
@@ -71,13 +71,13 @@ class Abort:
 @final
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End both directions in good order (FIN), once what was sent before is written."""
+    """End both directions in good order (FIN), once everything sent so far is written."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Read nothing in this direction for so many seconds, or until the toxic is taken off. No byte is lost."""
+    """Read nothing in this direction for `seconds`, or until the toxic is taken off. No byte is lost."""
 
     seconds: float = math.inf
 

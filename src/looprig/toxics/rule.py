@@ -38,11 +38,11 @@ class ConnectionInfo:
 class Rule:
     """The options of every toxic, by keyword.
 
-    - `direction`: `upstream` (from the client to the service), `downstream` (back), or `both`: each direction on its
-      own.
+    - `direction`: `upstream` (from the client to the service), `downstream` (from the service to the
+      client), or `both`: each direction separately.
     - `probability`: how likely a connection is to have the fault; drawn once for each connection.
     - `when`: a function that returns whether a connection may have the fault.
-    - `first`: how many connections have it: the first of those that `when` and `probability` leave.
+    - `first`: the maximum number of connections that have it: the first ones that pass `when` and `probability`.
     - `name`: its name in the log, on which its random numbers depend; by default the class's name.
     """
 

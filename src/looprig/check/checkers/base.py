@@ -52,7 +52,7 @@ class Command:
 @final
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """An error of a checker in a line: two types do not fit (`mismatch`), or something isn't a type (`invalid`)."""
+    """An error that a checker reports on a line: types don't fit (`mismatch`), or one isn't a type (`invalid`)."""
 
     line: int
     kind: Kind
@@ -78,7 +78,7 @@ class Checker(ABC):
         """Return the command; `None` if it is not installed. May write configuration into the job's folder."""
 
     def complaints(self, errors: str) -> str:
-        """Return the part of its standard error that a user should read though it ran."""
+        """Return what a user should read of the checker's standard error, even though the checker ran."""
         return ""
 
     @abstractmethod

@@ -23,7 +23,7 @@ _REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
 
 
 def _reports(job: Job) -> Iterator[str]:
-    """Yield options that redirect the reports that the project's configuration asks for: they aren't about it."""
+    """Yield options that send the project's reports to the job's folder: they would describe the wrong code."""
     for name in _CONFIGURATIONS:
         with suppress(OSError):
             for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):

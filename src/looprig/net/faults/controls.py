@@ -215,9 +215,9 @@ class FaultControls(Configured, ABC, Generic[T, L]):
     # What happened
 
     async def wait_connections(self, count: int) -> None:
-        """Wait until at least `count` connections are open, or with 0 until none is left. There is no limit.
+        """Wait, without a time limit, until at least `count` connections are open, or, with 0, until none is left.
 
-        Raises `LooprigError` if the proxy ends before.
+        Raises `LooprigError` if the proxy ends first.
         """
         check_values(f"{self._label()}.wait_connections", [("count", count, COUNT)])
         await self._running().wait_connections(count)

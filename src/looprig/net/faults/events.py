@@ -66,7 +66,7 @@ class EventLog:
     def __init__(self) -> None:
         self._events: deque[ProxyEvent] = deque(maxlen=KEPT)
         self.count: int = 0
-        """How many there have been, those that are no longer kept included."""
+        """How many events there have been, including those that are no longer kept."""
 
     def add(self, event: ProxyEvent) -> None:
         """Add an event."""
@@ -77,15 +77,15 @@ class EventLog:
         return iter(self._events)
 
     def since(self, count: int) -> list[ProxyEvent]:
-        """Return those that came after the first `count` ones."""
+        """Return the events that came after the first `count`."""
         wanted = min(self.count - count, len(self._events))
         return list(self._events)[len(self._events) - wanted :]
 
     def faults(self, connection: int) -> tuple[str, ...]:
         """Return what toxics did to one connection: which it had, then what they did to each direction, in order.
 
-        If a toxic ended the connection, what happened in the other direction is left out: how far that had come by then
-        depends on time.
+        If a toxic ended the connection, what happened in the other direction is left out: how far that had got depends
+        on time.
         """
         own = [event for event in self._events if event.connection == connection and event.toxic]
         end = next((event for event in own if event.kind in {"reset", "disconnected"}), None)

@@ -27,7 +27,7 @@ __all__ = ["FaultLink", "LinkConnection"]
 
 
 class LinkConnection(Protocol):
-    """A connection, as far as toxics are put on it."""
+    """A connection, as its link sees it."""
 
     @property
     def info(self) -> ConnectionInfo:
@@ -36,7 +36,7 @@ class LinkConnection(Protocol):
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether it is not over, nor about to be."""
+        """Whether toxics can still be put on it: it is neither over nor about to end."""
         ...
 
 
@@ -171,10 +171,10 @@ class FaultLink(ABC, Generic[C, R, S]):
     # Waiting and tasks
 
     async def wait_connections(self, count: int) -> None:
-        """Wait until at least `count` connections are live, or with 0 until none is left.
+        """Wait until at least `count` connections are live, or, with 0, until none is left.
 
         Raises:
-            LooprigError: the proxy ended before.
+            LooprigError: the proxy ended first.
         """
 
         def is_so() -> bool:

@@ -62,7 +62,7 @@ class FaultLog:
         return taken
 
     def forgive(self, connections: Iterable[int]) -> None:
-        """Count as handled what is still to come of these connections."""
+        """Count further errors of these connections as handled."""
         self._taken.update(connections)
 
     def act(self) -> None:

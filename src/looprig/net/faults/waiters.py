@@ -31,7 +31,7 @@ class Waiters:
             self._waiting.pop(waiter, None)
 
     def changed(self) -> None:
-        """Wake those whose condition is true now."""
+        """Wake the waiters whose condition is true now."""
         for waiter, condition in list(self._waiting.items()):
             if condition() and not waiter.done():
                 waiter.set_result(None)

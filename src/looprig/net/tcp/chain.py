@@ -3,7 +3,7 @@
 Does not know time, sockets or tasks: times are passed in, and the pipe does what has to be done (`Outlet`).
 
 Invariants:
-1. Depth first: what one toxic sends is through all the others before that toxic is asked for more. This keeps order.
+1. Depth first: what one toxic sends passes all the others before that toxic is asked for more. This keeps order.
 2. A chunk passes through the toxics that were on when it started, as long as they are still on when it reaches them.
 3. While something is awaited nothing moves; `resume` goes on from there.
 4. An error in a toxic is reported once and drops the chunk. That includes outcomes such as that of `pytest.fail`, which
@@ -29,10 +29,10 @@ class Outlet(Protocol):
     """Whether what arrives is dropped from now on: then no toxic is asked any more."""
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Take what is through all toxics, and came at a time; `by` is the toxic that made a mark."""
+        """Take what has passed all toxics. It arrived at `came`. If it is a mark, `by` is the toxic that made it."""
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
-        """Reset the connection in so many seconds."""
+        """Reset the connection after `seconds`."""
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
         """Call `resume` with what this returns, or `fail` with what it raises."""
@@ -160,7 +160,7 @@ class Chain:
     def _pass(  # noqa: PLR0917 - the state of one thing on its way
         self, stages: tuple[Stage, ...], index: int, came: float, item: bytes | Mark, delays: Delays, by: str
     ) -> None:
-        """Pass something to the toxic at `index`, or to the outlet if it is through all of them."""
+        """Pass something to the toxic at `index`, or to the outlet if it has passed all of them."""
         while index < len(stages) and stages[index].is_off:
             index += 1
         if index == len(stages):

@@ -48,7 +48,7 @@ class Owner(Protocol):
         """Stop making a connection."""
 
     def progressed(self) -> None:
-        """Take note that a connection is made, or has written more of what it has to before it ends."""
+        """Take note that a connection was made, or has written more of what it held."""
 
     def finished(self, connection: "Connection") -> None:
         """Let go of a connection whose sockets are closed."""
@@ -183,7 +183,7 @@ class Connection:
         return self.service
 
     def begin(self) -> None:
-        """Carry from now on, as both transports are there, unless it was reset meanwhile."""
+        """Start carrying, now that both transports exist, unless the connection was reset in the meantime."""
         service, client = self.service, self.client
         if self.state == "closed":
             for side in self._sides():
@@ -269,7 +269,7 @@ class Connection:
                 side.close()
 
     def _look(self) -> None:
-        """Look at what is unsent: closing a socket before would lose that if its peer sends something.
+        """Look at what is unsent: closing a socket too early would lose it if the peer sends something.
 
         Nothing limits how long a peer may take to read; `disconnect_all` resets the connection after its `grace`.
         """
@@ -286,7 +286,7 @@ class Connection:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Close both sockets now. If peers have sent something meanwhile, the kernel may answer it with a reset."""
+        """Close both sockets now. If peers have sent something in the meantime, the kernel may answer with a reset."""
         self.state = "closed"
         for pipe in self.pipes:
             pipe.close()
@@ -310,7 +310,7 @@ class Connection:
         self.finish_if_lost()
 
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
-        """Report that a toxic raised, and reset: what would come after is not what was meant."""
+        """Report that a toxic raised, and reset: what it would have done with the rest is unknown."""
         toxic = stage.toxic
         self._owner.log.toxic_failed(
             self.info.index, stage.flow.direction, stage.name, toxic.source, error, is_off=stage.is_off
@@ -323,7 +323,7 @@ class Connection:
         self.reset("", why="by the test")
 
     def lost_bytes(self, stage: Stage) -> None:
-        """Reset it: a stream with a gap is no stream."""
+        """Reset the connection, since bytes are missing from its stream."""
         self.reset(stage.name, why="since bytes are missing")
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":

@@ -57,12 +57,12 @@ class ProxyConnection:
 
     @property
     def sent_upstream(self) -> int:
-        """Bytes that went on to the service so far."""
+        """Bytes that were sent on to the service so far."""
         return self._connection.upstream.passed
 
     @property
     def sent_downstream(self) -> int:
-        """Bytes that went on to the client so far."""
+        """Bytes that were sent on to the client so far."""
         return self._connection.downstream.passed
 
     @property
@@ -218,7 +218,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         return self._block(self._running().put("paused"), "accept_paused()", caller_location())
 
     async def reset_all(self) -> None:
-        """Reset every connection, those that are still being made too, and wait until their sockets are closed."""
+        """Reset every connection, even one still being made, and wait until their sockets are closed."""
         await self._running().reset_all("by reset_all()")
 
     async def disconnect_all(self, *, grace: float = 5.0) -> None:
@@ -234,5 +234,5 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
 
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
-        """Those that are not closed yet, in the order in which they came."""
+        """The connections that are not closed yet, in the order in which they came."""
         return tuple(ProxyConnection(connection) for connection in self._running().connections)

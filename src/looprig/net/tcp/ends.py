@@ -15,7 +15,7 @@ class Ends(Protocol):
     """A connection, as its pipes see it."""
 
     def direction_ended(self, direction: FlowDirection, by: str) -> None:
-        """End one direction: its end is through; `by` is the toxic that made it, if one did."""
+        """End one direction, whose end has passed all toxics. `by` is the toxic that ended it, if one did."""
 
     def close_orderly(self, by: str, direction: FlowDirection | None = None) -> None:
         """End both directions in good order, because of what came in one of them."""
@@ -33,7 +33,7 @@ class Ends(Protocol):
         """Log an event."""
 
     def drained(self, direction: FlowDirection) -> None:
-        """Go on with ending: a finishing direction has handed all that it held to its sink."""
+        """Continue to end the connection: one direction has written all that it held to its sink."""
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
         """Start a task that ends with the proxy at the latest."""

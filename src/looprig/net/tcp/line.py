@@ -55,7 +55,7 @@ class Stage:
         self.toxic: Final = toxic
 
     def receive(self, came: float, delays: Delays) -> Delays:
-        """Take something that reached this toxic, and return its delays, its wait for what is before it included.
+        """Take something that reached this toxic, and return its delays, including its wait for what came before it.
 
         Such a wait belongs to the toxics that delayed the earlier data more than the later: it ends with them.
         """
@@ -95,7 +95,7 @@ class Stage:
 
 
 def time_of(came: float, delays: Delays) -> float:
-    """Return when something that came at a time is due."""
+    """Return when something that came at the time `came` is due: that time plus all delays."""
     return came + sum(seconds for _, seconds in delays)
 
 
@@ -151,7 +151,7 @@ class DelayLine:
         return self._held[0].due
 
     def push(self, came: float, item: bytes | Mark, delays: Delays = (), by: str = "") -> None:
-        """Append something that came at a time; `by` is the toxic that made a mark."""
+        """Append something that came at the time `came`. If it is a mark, `by` is the toxic that made it."""
         self._held.append(_Held(came, item, living(delays), by))
         if isinstance(item, bytes):
             self.size += len(item)

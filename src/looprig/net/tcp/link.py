@@ -58,7 +58,7 @@ class Settings:
 
 @final
 class TcpLink(FaultLink[Connection, Toxic, Stage]):
-    """One TCP proxy that runs."""
+    """A running TCP proxy."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.owner, settings.seed)
@@ -111,7 +111,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     @property
     def connections(self) -> list[Connection]:
-        """Those that are not closed, in the order in which they came."""
+        """The connections that are not closed, in the order in which they came."""
         return [connection for _, connection in sorted(self._connections.items())]
 
     @property
@@ -198,7 +198,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         return f"{upstream[0]}:{upstream[1]}" if isinstance(upstream, tuple) else os.fspath(upstream)
 
     def _between(self, connection: Connection) -> str:
-        """Return between whom a connection was being made when that failed: the service comes first."""
+        """Return, in words, the side with which a connection could not be made: the service's is made first."""
         service = connection.service
         if service is None or service.transport is None:
             return f"to the service at {self._shown}"
@@ -226,7 +226,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             dial.cancel()
 
     def progressed(self) -> None:
-        """Wake those who wait for a connection to get so far."""
+        """Wake the tasks that wait for connections: one was made, or has written more of what it held."""
         self._waiters.changed()
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
@@ -262,7 +262,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     @contextmanager
     def put(self, state: State) -> Generator[None, None, None]:
-        """Make the port refuse, drop or keep waiting whoever connects, for the length of a block."""
+        """Refuse new clients, drop their packets, or keep them waiting, for the length of a block."""
         with self.listener.put(state):
             self.log.note("link", detail=state)
             try:
@@ -271,7 +271,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
                 self.log.note("link", detail=f"{state} no more")
 
     def reset_now(self, why: str) -> list[Connection]:
-        """Reset all connections, those that wait to be accepted too, and return them."""
+        """Reset all connections, including those that wait to be accepted, and return them."""
         self.listener.take_waiting()
         self.log.act()
         connections = self.connections

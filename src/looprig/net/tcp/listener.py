@@ -67,7 +67,7 @@ class Listener:
 
     @contextmanager
     def put(self, state: State) -> Generator[None, None, None]:
-        """Make the port refuse, drop or keep waiting whoever connects, for the length of a block."""
+        """Refuse new clients, drop their packets, or keep them waiting, for the length of a block."""
         if state == "unreachable" and (self._path is not None or sys.platform != "linux"):
             raise LooprigError(
                 "Only a TCP port on Linux can be made unreachable: elsewhere a full queue refuses or waits.",
@@ -152,7 +152,7 @@ class Listener:
                 return
 
     def _fill(self) -> None:
-        """Fill the queue of connections that wait to be accepted. The kernel then drops whoever else connects.
+        """Fill the queue of connections that wait to be accepted. The kernel then drops the packets of further clients.
 
         Source: listen(2) and tcp(7) of Linux, with tcp_abort_on_overflow at 0 as it is by default.
         """

@@ -139,7 +139,7 @@ class Pipe:
         self._work()
 
     def feed_abort(self) -> None:
-        """Reset the sink as the source was, after what is under way; what has not started yet is lost."""
+        """Reset the sink, as the source was, once what is in the line is due. What isn't in the line yet is lost."""
         self._inbox.clear()
         self._inbox_bytes = 0
         self._give_up()
@@ -168,13 +168,13 @@ class Pipe:
     # What the toxics ask for (`chain.Outlet`)
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Put what is through the toxics into the line."""
+        """Put what has passed all toxics into the line."""
         if not self.has_ended:
             self._line.push(came, item, delays, by)
             self.has_ended = isinstance(item, Mark)
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
-        """Reset the connection in so many seconds, unless the toxic is taken off before."""
+        """Reset the connection after `seconds`, unless the toxic is taken off first."""
         if not stage.is_off:
             stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
 
@@ -208,7 +208,7 @@ class Pipe:
         self._waiting.add_done_callback(done)
 
     def _give_up(self) -> None:
-        """Stop awaiting, and drop what would have come of it."""
+        """Cancel what a toxic awaits, if anything, and drop the chunk that the toxics are working on."""
         self._chain.clear()
         task, self._waiting = self._waiting, None
         if task is not None:

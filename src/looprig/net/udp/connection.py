@@ -85,7 +85,7 @@ class Connection:
 
     @property
     def held(self) -> int:
-        """Datagrams that came and are not sent on yet, both directions together."""
+        """The number of datagrams that have arrived but have not been sent on yet, in both directions together."""
         return self.upstream.held + self.downstream.held
 
     async def close(self) -> None:

@@ -56,12 +56,12 @@ class ProxyConnection:
 
     @property
     def sent_upstream(self) -> int:
-        """Datagrams that went on to the service so far."""
+        """Datagrams that were sent on to the service so far."""
         return self._connection.upstream.sent
 
     @property
     def sent_downstream(self) -> int:
-        """Datagrams that went on to the client so far."""
+        """Datagrams that were sent on to the client so far."""
         return self._connection.downstream.sent
 
     @property
@@ -128,5 +128,5 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
 
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
-        """Those that are not forgotten yet, in the order in which they came."""
+        """The connections that the proxy still knows, in the order in which their clients came."""
         return tuple(ProxyConnection(connection) for connection in self._running().connections)

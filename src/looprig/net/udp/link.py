@@ -56,7 +56,7 @@ class Settings:
 
 @final
 class UdpLink(FaultLink[Connection, Toxic, Stage]):
-    """One UDP proxy that runs."""
+    """A running UDP proxy."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.owner, settings.seed)
@@ -99,7 +99,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     @property
     def connections(self) -> list[Connection]:
-        """Those that are not forgotten, in the order in which they came."""
+        """The connections that are still known, in the order in which they came."""
         return sorted(self._connections.values(), key=lambda connection: connection.info.index)
 
     @property
@@ -257,7 +257,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
     # What goes wrong
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
-        """Report it. The connection gets none of the toxics that were applied with that one."""
+        """Report a `when` that raised. The connection gets none of the toxics that were applied with that one."""
         index, shown = connection.info.index, summary(error)
         party = (f"when of {name}", location_of(toxic.when))
         self.log.note("error", index, detail=f"when: {shown}")

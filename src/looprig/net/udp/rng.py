@@ -15,7 +15,7 @@ __all__ = ["DatagramRng"]
 
 @final
 class DatagramRng:
-    """Starts over with each datagram. Copies that an earlier toxic made of one have numbers of their own."""
+    """Random numbers that start over with each datagram. Copies that an earlier toxic made of one have their own."""
 
     __slots__ = ("_copy", "_direction", "_index", "_name", "_number", "_rng", "_seed")
 

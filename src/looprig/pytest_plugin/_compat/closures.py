@@ -59,7 +59,7 @@ class Closure:
         return dict.fromkeys(found for _, _, found in walk if found is not None)
 
     def dependencies(self) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
-        """Yield each definition that is set up, with those that it asks for itself; these come before it."""
+        """Yield each definition that is set up, with the ones that it asks for itself, which come before it."""
         asked: dict[Definition | None, list[Definition]] = {}
         for user, name, found in self._walk((*self.initial, *self.names), set(self.names)):
             if name and found is not None:
@@ -118,7 +118,7 @@ _CLOSURE: Final = pytest.StashKey[Closure]()
 
 
 def closure_of(item: pytest.Function) -> Closure:
-    """Return the closure of an item. Public is only `item.fixturenames`: just names."""
+    """Return the closure of an item. pytest's public API has only its names: `item.fixturenames`."""
     known = item.stash.get(_CLOSURE, None)
     if known is not None:
         return known
@@ -132,10 +132,10 @@ def argument_names(item: pytest.Function) -> tuple[str, ...]:
 
 
 def closure_key(item: pytest.Function) -> object:
-    """Return what is equal for items that use the same definitions.
+    """Return a key that is equal for items that use the same definitions.
 
-    Those of one class or module with the same names do. Where a test is parametrized, its parameters take the place of
-    fixtures, for all the items that are made of it.
+    Items of one class or module have the same key if they use the same names. The items made of one parametrized test
+    have their own, since its parameters take the place of fixtures.
     """
     known = item.stash.get(_CLOSURE, None)
     if hasattr(item, "callspec"):
@@ -168,7 +168,7 @@ def closure_below(item: pytest.Function, name: str) -> Closure:
 
 
 def _with_all_below(item: pytest.Function, known: Closure, names: Iterable[str]) -> dict[str, Sequence[Definition]]:
-    """Return the definitions of a closure, with those of more names and of all that these need."""
+    """Return the definitions of a closure and of more names, and of all that these names need."""
     found = dict(known.definitions)
     wanted = list(names)
     while wanted:
@@ -200,7 +200,7 @@ def insert_fixture_name(item: pytest.Function, name: str, definition: Definition
 
 
 def drop_autouse(item: pytest.Function, is_unwanted: Callable[[Definition], bool]) -> None:
-    """Take autouse fixtures that an item does not name, and what only they need, out of what it uses."""
+    """Remove from an item the unwanted autouse fixtures that it doesn't name, and what only they need."""
     known = closure_of(item)
     named = {*known.arguments, *(name for mark in item.iter_markers("usefixtures") for name in mark.args)}
     kept = tuple(

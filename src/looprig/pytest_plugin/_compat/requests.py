@@ -58,7 +58,7 @@ def resolved_definitions(item: pytest.Function) -> Collection[Definition]:
 
 @contextmanager
 def noting_requests(request: pytest.FixtureRequest, note: Callable[[Definition], None]) -> Generator[None, None, None]:
-    """Call `note` with each fixture that is meanwhile asked for through `request`, one that was alive before too.
+    """Call `note` with each fixture that is requested through `request` in this block, even if it was set up before.
 
     pytest calls no hook for those. A doctest's `getfixture` is bound to the request before the doctest runs, so
     replacing `getfixturevalue` would come too late.

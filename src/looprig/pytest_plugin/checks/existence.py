@@ -35,12 +35,12 @@ _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
 def missing_fixtures(collected: Collected) -> Found:
-    """Yield each parameter without a fixture, or whose fixture ends too soon, whether or not the test is run."""
+    """Yield an error for each parameter without a fixture, or whose fixture ends too soon, even if no test is run."""
     return Existence(collected.registry, collected.broken_names).missing(collected.items)
 
 
 def misunderstood_names(collected: Collected) -> Found:
-    """Yield the parameters that pytest would answer with the service that another test means by that name."""
+    """Yield an error for each parameter that pytest would answer with a service that only another test means by it."""
     implied = collected.registry.implied
     if not implied:
         return
@@ -61,7 +61,7 @@ class Existence:
         self._broken = broken
 
     def missing(self, items: Iterable[pytest.Item]) -> Found:
-        """Yield each parameter of these tests without a fixture, or whose fixture ends too soon."""
+        """Yield an error for each parameter of these tests without a fixture, or whose fixture ends too soon."""
         reported: set[tuple[Callable[..., Any], str]] = set()
         for item in items:
             is_excused = not _EXCUSES.isdisjoint(mark.name for mark in item.iter_markers())
@@ -99,7 +99,7 @@ class Existence:
                 yield (item.obj if user is None else user.func, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
-        """Return whether any function in the closure of a test asks for what an annotation made of a name."""
+        """Return whether a fixture requests the name, or a function in the test's closure asks for it by annotation."""
         info = closure_of(item)
         functions = [item.obj, *(each.func for found in info.definitions.values() for each in found)]
         return user is not None or any(name in self._registry.asked_by(function) for function in functions)

@@ -53,7 +53,7 @@ class Remedies:
         self._registry = registry
 
     def of_clash(self, user: Party, used: Party, item: pytest.Function) -> str:
-        """Say how one plugin can run both what a test, or a fixture of it, uses and that itself."""
+        """Say how one plugin can run both `user`, a test or one of its fixtures, and the fixture that it uses."""
         ours, theirs = (user, used) if user.owner is None else (used, user)
         assert theirs.owner is not None
         ways = [*self._to_looprig(theirs), *self._to_other(ours, theirs.owner, item)]

@@ -71,7 +71,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
 
 
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield the parameters of a test that no fixture answers, though they look as if they meant a service."""
+    """Yield an error for each parameter of a test that no fixture answers, though it seems to mean a service."""
     for name, annotation in annotations:
         if not definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
@@ -87,9 +87,9 @@ def _of_annotations(
     *,
     own: str = "",
 ) -> Iterator[LooprigError]:
-    """Yield the parameters that are answered by their name with another service than their annotation says.
+    """Yield an error for each parameter whose name gives it a different service from the one in its annotation.
 
-    A fixture that overrides `own` takes, under that name, what it overrides: that is not looked at.
+    In a fixture that overrides `own`, the parameter of that name is what it overrides, and is not checked.
     """
     asked = registry.asked_by(function)
     for name, annotation in annotations:
@@ -110,7 +110,7 @@ def _wanted(registry: Registry, annotation: Any, function: Any, item: pytest.Fun
 
 
 def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield the names that an annotation gave one meaning, and that have another in this test."""
+    """Yield an error for each name to which an annotation gave one meaning, and which has another in this test."""
     for name, target in registry.asked_by(function).items():
         found = definitions_in_item(item, name)
         known = registry.target(found[-1]) if found else None
@@ -123,7 +123,7 @@ def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Functio
 
 
 def _too_narrow(registry: Registry, definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield the services, or clients, that a fixture of the suite asks for and that end before it."""
+    """Yield an error for each service, or client, that a fixture of the suite asks for and that ends before it."""
     own = scope_of(definition)
     for name in definition.argnames:
         found = definitions_in_item(item, name)

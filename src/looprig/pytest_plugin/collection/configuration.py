@@ -4,7 +4,7 @@
     async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
 
 Invariants:
-1. Only a field with a default is meant that no fixture answers: all others are answered as pytest answers parameters.
+1. Only fields with a default that no fixture provides are configured. All others get what pytest gives parameters.
 2. What pytest made of a parametrization stays as it is: its values, ids, order and scope. Only the service asks for one
    parameter more, in the tests that have it.
 3. Whatever is wider than a test and depends on such a service has instances of its own in these tests, so that no other
@@ -61,7 +61,7 @@ def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[No
 
 
 def configure_requested(registry: Registry, item: pytest.Function, name: str) -> None:
-    """Do the same for what a parametrized test requests at run time.
+    """Give parametrized values to the services that a test requests at run time, as `configured_by` does.
 
     Raises:
         DeclarationError: a service is wider than the values of its field.
@@ -93,10 +93,10 @@ def _too_wide(
     name, service = test.originalname or test.name, spec.cls.__qualname__
     wider = "" if spec.scope is Scope.SESSION else f'parametrize with scope="{spec.scope}", or '
     return DeclarationError(
-        f'{name} is parametrized over {field} (scope "{narrow}"), but that is a field of {spec.label}, which serves '
-        "other tests too and keeps its value.",
+        f'{name} is parametrized over {field} (scope "{narrow}"), but that is a field of {spec.label}, which other '
+        "tests share, so the field's value can't change between them.",
         [(name, location_of(test.obj)), spec.party],
-        f'Narrow {service} to scope="{narrow}", or {wider}give the parameter a name that is no field of {service}.',
+        f'Narrow {service} to scope="{narrow}", or {wider}give the parameter a name that isn\'t a field of {service}.',
         "fixture-scope",
         field,
     )

@@ -157,7 +157,7 @@ class MissingAnnotations(Inspection):
         return type_of
 
     def _is_collected(self, name: str) -> bool:
-        """Return whether pytest takes what has a name for a test."""
+        """Return whether pytest would collect something of this name as a test."""
         patterns = [*self.config.getini("python_classes"), *self.config.getini("python_functions")]
         return any(name.startswith(pattern) or fnmatch.fnmatch(name, pattern) for pattern in patterns)
 

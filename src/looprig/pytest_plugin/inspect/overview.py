@@ -57,7 +57,7 @@ class Overview(Inspection):
         yield from self.error_count()
 
     def _subject(self, definition: Definition) -> object:
-        """Return what is equal for the fixture of a service and for its other names."""
+        """Return a key that is equal for the fixture of a service and for its other names."""
         spec = self._spec(definition)
         return definition if spec is None else spec.key
 

@@ -183,7 +183,7 @@ class FixtureTypes:
 
 
 def code_of(function: Any) -> object:
-    """Return what is equal for all functions that one `def` makes."""
+    """Return a key that is equal for all functions that one `def` makes."""
     function = written_function(function)
     code = getattr(function, "__code__", None)
     # Two files with the same text on the same lines have equal code.

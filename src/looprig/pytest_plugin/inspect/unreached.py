@@ -6,7 +6,7 @@ items: it lets everything that judges tests judge these fixtures too.
 Invariants:
 1. A conftest of a folder that was not selected is read as pytest reads it when it collects that folder. One that can't
    be read is reported, and stops nothing.
-2. A fixture that asks for one that only nodes below define (a test module, say) is incomplete, and that is no mistake.
+2. A fixture that asks for one that only nodes below define (a test module, say) is incomplete, which isn't a mistake.
 """
 
 import os
@@ -41,7 +41,7 @@ class Conftests:
         self._folders = {node.path: node for node in nodes if isinstance(node, pytest.Directory)}
 
     def read(self) -> None:
-        """Read those that a run of the whole suite would read: below `testpaths`, or else below the root."""
+        """Read the conftests that a run of the whole suite would read: below `testpaths`, or else below the root."""
         for base in _bases(self._session.config):
             self._walk(base)
 
@@ -112,7 +112,7 @@ class StandIns:
         return self._tests
 
     def missing(self, items: Iterable[pytest.Item]) -> list[pytest.Function]:
-        """Return those whose fixture none of `items` uses, and that have all that they need."""
+        """Return the stand-ins whose fixture none of `items` uses, and that have all that they need."""
         used: set[object] = set()
         for item in items:
             if isinstance(item, pytest.Function):

@@ -82,7 +82,7 @@ def may_mean(definition: Definition) -> bool:
 
 
 def _judged(name: str, function: Callable[..., Any], params: tuple[object, ...] | None) -> bool | None:
-    """Return True or False if that is certain."""
+    """Return whether a fixture returns what its name suggests, or `None` if that is not certain."""
     said = _of_annotation(name, function)
     if said is not None:
         return said

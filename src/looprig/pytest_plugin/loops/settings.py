@@ -82,9 +82,9 @@ class LoopSettings:
     # Looking up
 
     def is_provider(self, definition: Definition) -> bool:
-        """Return whether a fixture with the name of a setting is one.
+        """Return whether a fixture that is named like a setting provides it.
 
-        It isn't if it wraps looprig's own, is async, or returns something else.
+        It doesn't if it wraps looprig's own, is async, or returns something else.
         """
         known = self._providers.get(definition)
         if known is None:
@@ -143,9 +143,9 @@ class LoopSettings:
                     yield from ((definition, peer) for definition in definitions_in_item(item, name)[-1:])
 
     def meant(self, definition: Definition, value: object, item: pytest.Function) -> tuple[str, Any] | None:
-        """Return the setting that a fixture of `fixtures` settles, and its value, which is `None` for the default.
+        """Return the setting that one of the `fixtures` determines, and its value (`None` for the default).
 
-        Return `None` if the fixture only has that name.
+        Return `None` if the fixture has the name of a setting but means something else.
         """
         name = definition.argname
         if name in SETTINGS:

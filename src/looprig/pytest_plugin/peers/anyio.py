@@ -1,4 +1,4 @@
-"""anyio's pytest plugin: a test is its own by the fixture `anyio_backend`, which its mark adds."""
+"""anyio's pytest plugin: it owns the tests that use the fixture `anyio_backend`, which its mark adds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, cast, final

@@ -1,4 +1,4 @@
-"""pytest-trio: a test is its own by its mark, which it puts on every async test in trio mode."""
+"""pytest-trio: it owns the tests with its mark, which it puts on every async test in trio mode."""
 
 from typing import Final, final
 

@@ -100,7 +100,10 @@ class Limits:
                 self.begin(*self._phase)
 
     def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
-        """Return a block of sync code that is broken off when the limit of the phase expires, if it has a host."""
+        """Return a context manager that breaks off the sync code in its block when the phase's limit expires.
+
+        Without a host or a limit it does nothing.
+        """
         if host is None or (limit := self.current) is None:
             return _WITHOUT_LIMIT
         self._interrupts.install()  # a test whose own loop has just been opened may run without

@@ -96,7 +96,7 @@ def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = Non
     """Return the error of an async test whose coroutine was dropped, or never created."""
     if dropped is None:
         return DeclarationError(
-            f"{item.name} did not run: something in its place was called, and nothing ran its coroutine.",
+            f"{item.name} did not run: something else was called in its place, and its coroutine was never run.",
             [(item.name, location_of(function))],
             "Look for a hook that replaces tests or calls them itself: pytest_pyfunc_call or pytest_runtest_call in a "
             "conftest.py, or a plugin. Have it leave async tests alone.",

@@ -1,4 +1,4 @@
-"""A narrow link: it carries so many bytes a second, and the sender has to wait accordingly."""
+"""A narrow link: it carries a limited number of bytes per second, and the sender has to wait accordingly."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

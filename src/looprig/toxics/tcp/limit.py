@@ -1,4 +1,4 @@
-"""A connection that closes after so many bytes, in good order."""
+"""A connection that closes in good order after a number of bytes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
