@@ -7,6 +7,7 @@ test.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, final
@@ -25,7 +26,9 @@ class GetEventLoopBan(Watcher):
         self._places: list[tuple[ModuleType, str]] = []
 
         def get_event_loop() -> Any:
-            return fail()
+            caller: str = sys._getframe(1).f_globals.get("__name__") or ""  # noqa: SLF001 - as logging finds its caller
+            # aiomisc calls it where it stops its services, which is nothing that the test does.
+            return self._original() if caller.startswith("aiomisc.") else fail()
 
         self._substitute = get_event_loop
 
