@@ -7,11 +7,11 @@ test.
 """
 
 import asyncio
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, final
 
+from looprig.location import caller_globals
 from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["GetEventLoopBan"]
@@ -26,7 +26,7 @@ class GetEventLoopBan(Watcher):
         self._places: list[tuple[ModuleType, str]] = []
 
         def get_event_loop() -> Any:
-            caller: str = sys._getframe(1).f_globals.get("__name__") or ""  # noqa: SLF001 - as logging finds its caller
+            caller: str = caller_globals()[0].get("__name__") or ""
             # aiomisc calls it where it stops its services, which is nothing that the test does.
             return self._original() if caller.startswith("aiomisc.") else fail()
 

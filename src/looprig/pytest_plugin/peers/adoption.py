@@ -81,6 +81,11 @@ class Adoption:
             found = self._by_module[module] = self._named(said[-1]) if said else self._everywhere
         return found
 
+    @property
+    def adopted(self) -> Sequence[Peer]:
+        """The plugins that are adopted somewhere."""
+        return self._active if self._is_used else ()
+
     def adopted_from(self, item: pytest.Function) -> Iterator[Peer]:
         """Yield the plugins that would run a test, and in whose place looprig does."""
         return (peer for peer in self._active if self.adopts(peer, item) and peer.runs(item))

@@ -11,14 +11,16 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.util import find_spec
 from inspect import isgeneratorfunction
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, final
 
 import pytest
 from typing_extensions import override
 
+from looprig._extras import import_extra
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_test, is_builtin
 from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.needless import Words
 from looprig.pytest_plugin.peers.peer import Everything
 
 __all__ = ["PEER"]
@@ -31,6 +33,10 @@ _POOL_SIZE: Final = 4
 @final
 class Aiomisc(Everything):
     """Its loops are uvloop's where that is installed, and their executor is aiomisc's."""
+
+    needless: ClassVar[Words] = Words(
+        fixtures=tuple((name, "unless it chooses the kind of loop") for name in sorted(LOOP_NAMES))
+    )
 
     @override
     def runs(self, item: pytest.Function) -> bool:
@@ -53,9 +59,8 @@ class Aiomisc(Everything):
     def loop_factory_by_default(self) -> Callable[[], Any] | None:
         if os.environ.get("AIOMISC_USE_UVLOOP", "1").lower() not in {"1", "yes", "true"} or find_spec("uvloop") is None:
             return None
-        import uvloop  # noqa: PLC0415 - only for the first loop
-
-        return uvloop.new_event_loop
+        uvloop = import_extra("uvloop", extra="uvloop", needed_for="aiomisc-pytest")
+        return uvloop.new_event_loop  # type: ignore[no-any-return]
 
     @override
     def executor_by_default(self, config: pytest.Config) -> Callable[[int | None], Any] | None:

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin.is_async import is_async_test
+from looprig.pytest_plugin.peers.needless import Words
 
 __all__ = ["Everything", "Peer", "is_declared"]
 
@@ -32,6 +33,8 @@ class Peer:
     """The name of the mark that it puts on the item of every async test."""
     adopted_as: str = ""
     """The name by which a suite has looprig run what is its own; empty if looprig can't."""
+    needless: ClassVar[Words] = Words()
+    """What a suite that is adopted no longer has to say."""
     factory_fixtures: ClassVar[Sequence[str]] = ()
     """The fixtures of its own that settle which kind of loop a test runs on."""
 
@@ -71,6 +74,10 @@ class Peer:
 
     def loop_scopes(self, item: pytest.Function) -> Iterator[str]:
         """Yield the scopes that the suite gives, in this plugin's words, to the loop of a test and of its fixtures."""
+        yield from ()
+
+    def mismatches(self, item: pytest.Function) -> Iterator[tuple[Definition, str, str]]:
+        """Yield the fixtures of a test that this plugin would run on another loop, with the scopes of both loops."""
         yield from ()
 
     def loop_factory(self, value: Any) -> Callable[[], Any] | None:
