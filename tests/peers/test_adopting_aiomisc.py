@@ -160,8 +160,7 @@ def test_ids_and_order_stay(pytester: pytest.Pytester, suite: str) -> None:
         suite += "\n    def test_sync(): ...\n"
     own = run_apart(pytester, suite, *options("--collect-only", "-q", "-p", "no:looprig"))
     adopted = run_apart(pytester, suite, *options("--adopt", "--collect-only", "-q"))
-    if suite != examples.POLICY:  # aiomisc's plugin no longer knows event_loop_policy, which looprig obeys
-        assert ids(adopted) == ids(own)
+    assert ids(adopted) == ids(own)
     result = run_apart(pytester, suite, *options("--adopt"))
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] == len(ids(adopted))
