@@ -1,4 +1,4 @@
-"""What is shown once the run has ended, whichever process found it out: with pytest-xdist, only workers collect.
+"""Sections at the end of a run, whichever process found them out: with pytest-xdist, only workers collect.
 
 Does not find anything out. Registered only for a run that was asked for such a section.
 

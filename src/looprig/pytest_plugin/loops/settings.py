@@ -100,10 +100,9 @@ class LoopSettings:
 
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
         """Return whether a fixture applies to a test. If its name may mean anything, the test has to request it."""
-        if definition.params is not None and definition.argname not in parameter_values(item):
-            # An adopted test is parametrized only as the other plugin has it.
-            if any(self._adoption.adopted_from(item)):
-                return False
+        is_unused = definition.params is not None and definition.argname not in parameter_values(item)
+        if is_unused and any(self._adoption.adopted_from(item)):
+            return False  # such a test is parametrized only as the other plugin has it
         if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":

@@ -45,7 +45,7 @@ class AdoptionReport:
 
 
 class _Report:
-    """What there is to say about one plugin."""
+    """The findings about one plugin."""
 
     def __init__(self, peer: Peer, items: Sequence[pytest.Function], peers: Peers) -> None:
         self._peer = peer

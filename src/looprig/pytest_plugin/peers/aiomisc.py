@@ -64,9 +64,11 @@ class Aiomisc(Everything):
 
     @override
     def executor_by_default(self, config: pytest.Config) -> Callable[[int | None], Any] | None:
+        from looprig.runtime.late_executor import LateExecutor  # noqa: PLC0415 - threads, not before a loop is opened
+
         make: Any = sys.modules["aiomisc"].ThreadPoolExecutor
         own = setting(config, "--aiomisc-pool-size")
-        return lambda size: make(size or own or _POOL_SIZE)
+        return lambda size: LateExecutor(lambda: make(size or own or _POOL_SIZE))
 
     @override
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
