@@ -289,8 +289,8 @@ def test_an_unknown_plugin_is_refused(pytester: pytest.Pytester) -> None:
     result = run_apart(pytester, "def test_it(): ...", "-o", "adopt=pytest_asyncio")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert (
-        "adopt: 'pytest_asyncio' isn't a plugin that looprig can adopt. Give all, or names of aiohttp, anyio, "
-        "pytest-asyncio; put paths before --adopt." in output(result)
+        "adopt: 'pytest_asyncio' isn't a plugin that looprig can adopt. Give all, or names of aiohttp, "
+        "aiomisc, anyio, pytest-asyncio; put paths before --adopt." in output(result)
     )
 
 

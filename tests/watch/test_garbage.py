@@ -47,6 +47,14 @@ class Slotted:
         self.loop.call_exception_handler({"message": "not closed"})
 
 
+class Silent:
+    """An object of aiomisc's, which reports nothing."""
+
+    __module__ = "aiomisc.entrypoint"
+
+    def __del__(self) -> None: ...
+
+
 async def fail() -> None:
     raise LookupError
 
@@ -210,6 +218,20 @@ def test_the_whole_heap_is_left_alone_where_nothing_could_report(run: Run, garba
         background.cancel()
         reports_of(loop)
         del old, new
+
+    run(scenario())
+
+
+def test_the_whole_heap_is_left_alone_for_objects_of_aiomisc(run: Run, garbage: Garbage) -> None:
+    """Its entrypoint and executor have finalizers that report nothing, and are alive in most tests."""
+
+    async def scenario() -> None:
+        kept = Silent()
+        gc.collect(1)
+        with collections_of_everything() as found:
+            garbage.collect([asyncio.get_running_loop()])
+        assert found == []
+        del kept
 
     run(scenario())
 

@@ -25,7 +25,7 @@ __all__ = ["ADOPTABLE", "Adoptable", "LoopConfig", "configs_in", "loop_config"]
 _ATTRIBUTE: Final = "__looprig_loop_configs__"
 _MAKER: Final = Check("a class or function that takes no arguments", FUNCTION.accepts)
 
-Adoptable = Literal["pytest-asyncio", "anyio", "aiohttp"]
+Adoptable = Literal["pytest-asyncio", "anyio", "aiohttp", "aiomisc"]
 """The other plugins whose tests and fixtures looprig can run in their place."""
 ADOPTABLE: Final[frozenset[str]] = frozenset(get_args(Adoptable))
 

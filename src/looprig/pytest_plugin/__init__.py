@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
@@ -60,9 +60,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(builtins.PolicyFixture(), "looprig.policy_fixture")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
+    if config.option.adopt_report or config.option.explain_loops:
+        _add_sections(config)
     if inspection_asked_for(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # each worker of pytest-xdist would inspect all of the suite
     Options(config)  # wrong values are reported before anything is collected
+
+
+def _add_sections(config: pytest.Config) -> None:
+    from looprig.pytest_plugin.loops.explanation import show_plan  # noqa: PLC0415 - only when asked
+    from looprig.pytest_plugin.peers.adoption_report import show_report  # noqa: PLC0415
+    from looprig.pytest_plugin.sections import Sections  # noqa: PLC0415
+
+    config.pluginmanager.register(Sections(config, {"loops": show_plan, "adoption": show_report}), "looprig.sections")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -197,6 +207,7 @@ class Entry:
         if (
             self._collection is not None
             or self._session.config.getoption("explain_loops")
+            or self._session.config.getoption("adopt_report")
             or needs_loops(self._session, self._items)
         ):
             self._check_plan_run()
@@ -255,12 +266,21 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "St
 
     session, existence = collected.session, Existence(collected.registry, collected.broken_names)
     manager = session.config.pluginmanager
+    sections: Any = manager.get_plugin("looprig.sections")
     if session.config.getoption("explain_loops"):
         from looprig.pytest_plugin.loops.explanation import Explanation  # noqa: PLC0415 - only when asked
 
         manager.register(
-            Explanation(loops, lambda items: [*errors.of_tests(), *(error for error, _ in existence.missing(items))])
+            Explanation(
+                loops,
+                lambda items: [*errors.of_tests(), *(error for error, _ in existence.missing(items))],
+                sections,
+            )
         )
+    if session.config.option.adopt_report:
+        from looprig.pytest_plugin.peers.adoption_report import AdoptionReport  # noqa: PLC0415 - only when asked
+
+        manager.register(AdoptionReport(collected.owners, sections), "looprig.adoption_report")
     is_for_others = collected.owners.stands_back and not (loops.has_async or errors.items)
     if is_for_others or session.config.getoption("collectonly"):
         return None

@@ -4,7 +4,7 @@ Opens no loops: `run.hosts` answers `loop`, anew for each request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
@@ -130,12 +130,9 @@ async def entrypoint(
     services: object, default_context: Any, entrypoint_kwargs: Mapping[str, Any]
 ) -> AsyncIterator["Entrypoint"]:
     """The running entrypoint of `services`, with `default_context`. Used by every test that sees one overridden."""
-    from looprig.services.entrypoint import Entrypoint, split_options, startable  # noqa: PLC0415 - asyncio
+    from looprig.services.entrypoint import entrypoint_of  # noqa: PLC0415 - asyncio
 
-    own, options = split_options(entrypoint_kwargs)
-    # A suite's own `services` or `default_context` may be of another kind, and is left alone then.
-    context = cast("Mapping[str, Any]", default_context) if isinstance(default_context, Mapping) else None
-    async with Entrypoint(*startable(services), context=context, options=options, **own) as running:
+    async with entrypoint_of(services, default_context, entrypoint_kwargs) as running:
         yield running
 
 

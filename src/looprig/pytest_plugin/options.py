@@ -108,6 +108,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="PLUGINS",
         help="run what is other async plugins' in their place: all of them, or these, separated by commas (ini: adopt)",
     )
+    group.addoption(
+        "--adopt-report",
+        action="store_true",
+        default=False,
+        help="show what was adopted, which declarations are needless now, and which loop mismatches are gone",
+    )
     _add_check_options(parser)
     parser.addini("adopt", "the other async plugins in whose place looprig runs tests: all, or names", type="args")
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)

@@ -138,6 +138,14 @@ def startable(services: object) -> tuple[Any, ...]:
     return () if all(isinstance(service, _DATA) for service in found) else found
 
 
+def entrypoint_of(services: object, default_context: object, entrypoint_kwargs: object) -> Entrypoint:
+    """Return the entrypoint by the values of the fixtures of these names."""
+    own, options = split_options(entrypoint_kwargs)
+    # A suite's own `services` or `default_context` may be of another kind, and is left alone then.
+    context = cast("Mapping[str, Any]", default_context) if isinstance(default_context, Mapping) else None
+    return Entrypoint(*startable(services), context=context, options=options, **own)
+
+
 def _checked(services: Iterable[Any]) -> tuple[Any, ...]:
     found = tuple(services)
     for service in found:

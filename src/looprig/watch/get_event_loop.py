@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, final
 
+from looprig.location import caller_globals
 from looprig.watch.watcher import WatchedTest, Watcher
 
 __all__ = ["GetEventLoopBan"]
@@ -25,7 +26,9 @@ class GetEventLoopBan(Watcher):
         self._places: list[tuple[ModuleType, str]] = []
 
         def get_event_loop() -> Any:
-            return fail()
+            caller: str = caller_globals()[0].get("__name__") or ""
+            # aiomisc calls it where it stops its services, which is nothing that the test does.
+            return self._original() if caller.startswith("aiomisc.") else fail()
 
         self._substitute = get_event_loop
 

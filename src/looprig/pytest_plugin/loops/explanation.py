@@ -4,7 +4,7 @@ Does not phrase the plan (`looprig.plan.explain` does) and judges nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import final
+from typing import Final, final
 
 import pytest
 
@@ -13,17 +13,39 @@ from looprig.plan.explain import explain
 from looprig.pytest_plugin._compat import Definition, has_fixtures
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+from looprig.pytest_plugin.sections import Sections
 
-__all__ = ["Explanation"]
+__all__ = ["SECTION", "Explanation", "show_plan"]
+
+
+SECTION: Final = "loops"
+
+
+def show_plan(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+    """Show the lines that a worker noted."""
+    terminal.section("looprig: the loop plan, the same on each worker")
+    for line in lines:
+        terminal.write_line(line)
 
 
 @final
 class Explanation:
     """The lines that are shown once collection is over; `errors` returns those of the tests that were selected."""
 
-    def __init__(self, loops: LoopPlan, errors: Callable[[Sequence[pytest.Item]], Iterable[LooprigError]]) -> None:
+    def __init__(
+        self,
+        loops: LoopPlan,
+        errors: Callable[[Sequence[pytest.Item]], Iterable[LooprigError]],
+        sections: Sections,
+    ) -> None:
         self._errors = errors
         self._loops = loops
+        self._sections = sections
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the lines in a worker of pytest-xdist, whose controller shows them."""
+        if hasattr(session.config, "workerinput"):
+            self._sections.note(SECTION, self.pytest_report_collectionfinish(session.items))
 
     def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
         """Show the plan and the errors."""

@@ -100,11 +100,14 @@ class LoopSettings:
 
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
         """Return whether a fixture applies to a test. If its name may mean anything, the test has to request it."""
+        is_unused = definition.params is not None and definition.argname not in parameter_values(item)
+        if is_unused and any(self._adoption.adopted_from(item)):
+            return False  # such a test is parametrized only as the other plugin has it
         if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":
             is_plain = definition.params is None and scope_of(definition) is not Scope.FUNCTION
-            return is_plain or self._dialect.is_spoken(item)
+            return is_plain or self._dialect.is_spoken(item) or any(self._adoption.adopted_from(item))
         return True
 
     def is_silent(self, item: pytest.Function) -> bool:
@@ -180,6 +183,14 @@ class LoopSettings:
     def is_debugged(self, item: pytest.Function) -> bool:
         """Return whether the options of an adopted plugin turn asyncio's debug mode on."""
         return any(peer.loop_debug(item.config) for peer in self._adoption.adopted_from(item))
+
+    def by_default(self, item: pytest.Function) -> tuple[Any, Any]:
+        """Return the factories of loops and of executors that an adopted plugin uses where nothing says which."""
+        for peer in self._adoption.adopted_from(item):
+            factory, executor = peer.loop_factory_by_default(), peer.executor_by_default(item.config)
+            if factory is not None or executor is not None:
+                return factory, executor
+        return None, None
 
     # For the plan
 

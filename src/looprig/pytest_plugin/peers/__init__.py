@@ -72,7 +72,15 @@ _ROWS: Final = (
     Row("alt_pytest_asyncio", "alt_pytest_asyncio.enable", made_by_conftest="AltPytestAsyncioPlugin"),
     Row("aiohttp", "aiohttp.pytest_plugin"),
 )
-_MODULES: Final = ("aiohttp.", "aiomisc", "anyio", "pytest_aiohttp", "pytest_asyncio", "pytest_trio")
+_MODULES: Final = (
+    "aiohttp.",
+    "aiomisc.pytest",
+    "aiomisc_pytest",
+    "anyio",
+    "pytest_aiohttp",
+    "pytest_asyncio",
+    "pytest_trio",
+)
 """What the names of their modules begin with."""
 
 

@@ -8,8 +8,8 @@ Invariants:
 3. Tests that share an instance of an async fixture are run by one plugin.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, final
 
 import pytest
 
@@ -18,7 +18,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of, make_plain
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.configs import Configs
-from looprig.pytest_plugin.is_async import is_async_definition
+from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_definition
 from looprig.pytest_plugin.options import adoption_asked_for
 from looprig.pytest_plugin.peers.peer import Peer
 from looprig.scopes import Scope
@@ -81,13 +81,36 @@ class Adoption:
             found = self._by_module[module] = self._named(said[-1]) if said else self._everywhere
         return found
 
+    @property
+    def adopted(self) -> Sequence[Peer]:
+        """The plugins that are adopted somewhere."""
+        return self._active if self._is_used else ()
+
     def adopted_from(self, item: pytest.Function) -> Iterator[Peer]:
         """Yield the plugins that would run a test, and in whose place looprig does."""
         return (peer for peer in self._active if self.adopts(peer, item) and peer.runs(item))
 
     def gives_loop(self, definition: Definition) -> bool:
         """Return whether a fixture of an adopted plugin gives the loop of the test: looprig's own, then."""
-        return definition.argname == "loop" and any(peer.gives_loop(definition) for peer in self._active)
+        return definition.argname in LOOP_NAMES and any(peer.gives_loop(definition) for peer in self._active)
+
+    def loop_given(self, definition: Definition, loop: object, arguments: Mapping[str, Any]) -> None:
+        """Do with a loop what the plugin's fixture that gives it would do."""
+        for peer in self._active:
+            if peer.gives_loop(definition):
+                peer.loop_given(loop, arguments)
+
+    def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
+        """Return what sets up a fixture of an adopted plugin in the place of the fixture's own function.
+
+        An instance that is for more than one test is the plugin's if it runs any of them.
+        """
+        for peer in self._active:
+            if definition.scope == "function" or self.is_whole(peer):
+                found = peer.stand_in(definition, item)
+                if found is not None:
+                    return found
+        return None
 
     # Once everything is collected
 

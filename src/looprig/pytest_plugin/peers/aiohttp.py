@@ -9,6 +9,6 @@ __all__ = ["PEER"]
 PEER: Final = Everything(
     "aiohttp's own pytest plugin",
     plugin="aiohttp.pytest_plugin",
-    module="aiohttp.pytest_plugin",
+    modules=("aiohttp.pytest_plugin",),
     adopted_as="aiohttp",
 )

@@ -6,4 +6,4 @@ from looprig.pytest_plugin.peers.peer import Everything
 
 __all__ = ["PEER"]
 
-PEER: Final = Everything("alt-pytest-asyncio", plugin="alt_pytest_asyncio.enable", module="alt_pytest_asyncio")
+PEER: Final = Everything("alt-pytest-asyncio", plugin="alt_pytest_asyncio.enable", modules=("alt_pytest_asyncio",))

@@ -11,6 +11,7 @@ from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.parameters import parameter_values
 from looprig.pytest_plugin.is_async import innermost
 from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.needless import Words
 from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["PEER"]
@@ -24,6 +25,9 @@ class AnyIO(Peer):
     mark = "@pytest.mark.anyio"
     fixture = "anyio_backend"
     adopted_as: str = "anyio"
+    needless: ClassVar[Words] = Words(
+        marks=frozenset({"anyio"}), backends=frozenset({"anyio_backend"}), options=frozenset({"anyio_mode"})
+    )
     factory_fixtures: ClassVar[Sequence[str]] = ("anyio_backend",)
     put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = ("usefixtures", ("anyio_backend",))
 

@@ -3,14 +3,15 @@
 Does not decide who runs what (`active` does).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import pytest
 from typing_extensions import override
 
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin.is_async import is_async_test
+from looprig.pytest_plugin.peers.needless import Words
 
 __all__ = ["Everything", "Peer", "is_declared"]
 
@@ -32,6 +33,8 @@ class Peer:
     """The name of the mark that it puts on the item of every async test."""
     adopted_as: str = ""
     """The name by which a suite has looprig run what is its own; empty if looprig can't."""
+    needless: ClassVar[Words] = Words()
+    """What a suite that is adopted no longer has to say."""
     factory_fixtures: ClassVar[Sequence[str]] = ()
     """The fixtures of its own that settle which kind of loop a test runs on."""
 
@@ -73,6 +76,10 @@ class Peer:
         """Yield the scopes that the suite gives, in this plugin's words, to the loop of a test and of its fixtures."""
         yield from ()
 
+    def mismatches(self, item: pytest.Function) -> Iterator[tuple[Definition, str, str]]:
+        """Yield the fixtures of a test that this plugin would run on another loop, with the scopes of both loops."""
+        yield from ()
+
     def loop_factory(self, value: Any) -> Callable[[], Any] | None:
         """Return the loop factory that a value of one of `factory_fixtures` means, if it means one."""
         return None
@@ -85,17 +92,31 @@ class Peer:
         """Return whether a fixture of its own gives the test's loop."""
         return False
 
+    def loop_given(self, loop: Any, arguments: Mapping[str, Any]) -> None:
+        """Do what a fixture of `gives_loop` does with the loop, by what it requests."""
 
-@final
+    def loop_factory_by_default(self) -> Callable[[], Any] | None:
+        """Return the factory of its loops where nothing says which; `None` means asyncio's own."""
+        return None
+
+    def executor_by_default(self, config: pytest.Config) -> Callable[[int | None], Any] | None:
+        """Return the factory of its loops' executors where nothing says which; `None` means asyncio's own."""
+        return None
+
+    def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
+        """Return the function that sets up a fixture of its own, if not the fixture's."""
+        return None
+
+
 class Everything(Peer):
     """A plugin that has no mode: it runs every async test there is."""
 
-    def __init__(self, name: str, plugin: str, module: str, adopted_as: str = "") -> None:
-        """`plugin` is what `-p no:` takes, and `module` the package that its fixtures come from."""
+    def __init__(self, name: str, plugin: str, modules: tuple[str, ...], adopted_as: str = "") -> None:
+        """`plugin` is what `-p no:` takes, and `modules` are what the modules of its fixtures begin with."""
         self.name = name
         self.adopted_as = adopted_as
         self._plugin = plugin
-        self._module = module
+        self._modules = modules
 
     @override
     def claims_everything(self, config: pytest.Config) -> str | None:
@@ -107,7 +128,7 @@ class Everything(Peer):
 
     @override
     def surrounds_with(self, definition: Definition) -> bool:
-        return (getattr(definition.func, "__module__", None) or "").startswith(self._module)
+        return (getattr(definition.func, "__module__", None) or "").startswith(self._modules)
 
     @override
     def runs(self, item: pytest.Function) -> bool:

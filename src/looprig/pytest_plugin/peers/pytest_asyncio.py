@@ -9,6 +9,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin.is_async import is_async_definition, is_async_test
 from looprig.pytest_plugin.peers import setting
+from looprig.pytest_plugin.peers.needless import Words
 from looprig.pytest_plugin.peers.peer import Peer, is_declared
 from looprig.scopes import SCOPE_NAMES
 
@@ -23,6 +24,18 @@ class PytestAsyncio(Peer):
     mark = "@pytest.mark.asyncio"
     decorator = "@pytest_asyncio.fixture"
     adopted_as: str = "pytest-asyncio"
+    needless: ClassVar[Words] = Words(
+        marks=frozenset({"asyncio"}),
+        decorators=frozenset({"pytest_asyncio.fixture"}),
+        fixtures=(
+            ("event_loop", "unless it chooses the kind of loop"),
+            ("event_loop_policy", "loop_factory says the same"),
+            ("pytest_asyncio_loop_factories", "loop_config says the same"),
+        ),
+        options=frozenset(
+            {"asyncio_mode", "asyncio_default_fixture_loop_scope", "asyncio_default_test_loop_scope"},
+        ),
+    )
     factory_fixtures: ClassVar[Sequence[str]] = ("_asyncio_loop_factory",)
 
     def claims_everything(self, config: pytest.Config) -> str | None:
@@ -60,6 +73,20 @@ class PytestAsyncio(Peer):
                 yield getattr(_function(definition), "_loop_scope", None) or default
             elif is_async_definition(definition):
                 yield default
+
+    def mismatches(self, item: pytest.Function) -> Iterator[tuple[Definition, str, str]]:
+        mark = item.get_closest_marker("asyncio") if is_async_test(item) else None
+        if mark is None:
+            return
+        said = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")
+        of_test = said if said in SCOPE_NAMES else self._default(item, "test")
+        default = setting(item.config, "asyncio_default_fixture_loop_scope")
+        for definition in closure_of(item).used():
+            if is_async_definition(definition):
+                given: Any = getattr(_function(definition), "_loop_scope", None) or default
+                own = str(given if given in SCOPE_NAMES else definition.scope)
+                if own != of_test:
+                    yield definition, own, of_test
 
     @staticmethod
     def _default(item: pytest.Function, of: str) -> str:

@@ -68,7 +68,9 @@ class FixtureSetup:
             self._ends.begin(item)
         function = facts.function if facts.is_plain else bound_function(fixturedef, request)
         if self._adoption is not None and self._adoption.gives_loop(fixturedef):
-            function = partial(self._loop_of, item)
+            function = partial(self._loop_of, item, fixturedef)
+        elif self._adoption is not None and (stand_in := self._adoption.stand_in(fixturedef, item)) is not None:
+            function = stand_in
         substitute: Any = (self._async if facts.is_async else self._sync)(fixturedef, facts, function, request, item)
         # pytest's errors show the source of the substitute, and other plugins look at where it comes from.
         substitute.__wrapped__ = function
@@ -84,8 +86,11 @@ class FixtureSetup:
         finally:
             definition.func = facts.function
 
-    def _loop_of(self, item: pytest.Function, **_arguments: object) -> object:
-        return self._hosts.of_item(item).loop
+    def _loop_of(self, item: pytest.Function, definition: Definition, **arguments: object) -> object:
+        loop = self._hosts.of_item(item).loop
+        if self._adoption is not None:
+            self._adoption.loop_given(definition, loop, arguments)
+        return loop
 
 
 def _is_of_peer(peers: Peers, definition: Definition, facts: Facts, item: pytest.Function) -> bool:

@@ -41,7 +41,7 @@ class HostFactory:
     def make(self, item: pytest.Function, component: Component | None) -> tuple[Host, tuple[Definition, ...]]:
         """Return a host for a test and all that shares its loop, and the fixtures that the loop was made from."""
         if self._settings.is_silent(item) and (component is None or not component.declarations):
-            return self._make_plain(), ()
+            return self._make_plain(item), ()
         values: dict[str, Any] = {}
         found: tuple[Definition, ...] = ()
         for definition in self._settings.fixtures(item):
@@ -61,12 +61,13 @@ class HostFactory:
             host.loop.set_default_executor(executor())
         return host, found
 
-    def _make_plain(self) -> Host:
+    def _make_plain(self, item: pytest.Function) -> Host:
         """Return a host by the options alone, for a suite that declares nothing."""
         options = self._options
-        size = options.pool_size
-        executor = None if size is None else partial(ThreadPoolExecutor, size)
-        return Host.open(options.loop_factory(), debug=options.debug, executor=executor)
+        factory, make = self._settings.by_default(item)
+        return Host.open(
+            options.loop_factory() or factory, debug=options.debug, executor=_executors(make, options.pool_size)
+        )
 
     def _loop_factory(
         self, item: pytest.Function, component: Component | None, values: dict[str, Any]
@@ -76,7 +77,7 @@ class HostFactory:
             return _loops_by(given, declared)
         if (policy := values.get("event_loop_policy")) is not None:
             return policy.new_event_loop  # type: ignore[no-any-return]
-        return declared
+        return declared or self._settings.by_default(item)[0]
 
     def _debug(self, item: pytest.Function, component: Component | None) -> bool:
         declared = self._declared(item, component, "debug")
@@ -91,7 +92,7 @@ class HostFactory:
         size = values.get("thread_pool_size", self._options.pool_size)
         if make is not None:
             return _executors_by(make, size or _DEFAULT_POOL_SIZE)
-        return None if size is None else partial(ThreadPoolExecutor, size)
+        return _executors(self._settings.by_default(item)[1], size)
 
     def _declared(self, item: pytest.Function, component: Component | None, name: str) -> Any:
         """Return the nearest value that a `loop_config` declares. Those of all tests on one loop agree by now."""
@@ -119,6 +120,15 @@ def _loops_by(given: Any, otherwise: LoopFactory | None) -> LoopFactory:
         return (otherwise or asyncio.new_event_loop)()
 
     return make_loop
+
+
+def _executors(
+    make: Callable[[int | None], ThreadPoolExecutor] | None, size: int | None
+) -> Callable[[], ThreadPoolExecutor] | None:
+    """Return a factory of executors of a size where the suite gives none; `None` means asyncio's own."""
+    if make is not None:
+        return partial(make, size)
+    return None if size is None else partial(ThreadPoolExecutor, size)
 
 
 def _executors_by(given: Any, size: int) -> Callable[[], ThreadPoolExecutor]:

@@ -1,0 +1,38 @@
+"""An executor that is made when it first has something to do.
+
+For executors whose threads start at once and take long to end: aiomisc's takes 20 ms, and most tests use no thread.
+
+Invariant: nothing is made after the shutdown.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, final
+
+from typing_extensions import override
+
+__all__ = ["LateExecutor"]
+
+
+@final
+class LateExecutor(ThreadPoolExecutor):
+    """An executor in front of the one that `make` returns. It is of this class because loops accept no other."""
+
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        super().__init__(1)  # starts no thread
+        self._make = make
+        self._made: Executor | None = None
+
+    @override
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self._made is None:
+            if self._shutdown:
+                return super().submit(fn, *args, **kwargs)  # raises the usual error
+            self._made = self._make()
+        return self._made.submit(fn, *args, **kwargs)
+
+    @override
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=wait)
+        if self._made is not None:
+            self._made.shutdown(wait=wait)
