@@ -71,8 +71,8 @@ class Runner:
         self._peers = peers or None
         self._adoption = peers.adoption or None
         self._requests = requests
-        # The latest test, its function, and whether that is an `async def`.
-        self._kind: tuple[pytest.Item | None, object, bool] = (None, None, False)
+        # The latest test, its function, whether that is an `async def`, and what Hypothesis calls for each example.
+        self._kind: tuple[pytest.Item | None, object, bool, Any] = (None, None, False, None)
         self._async_item: pytest.Item | None = None
         self._has_other_runners = has_other_runners
         self.wrapped_tests: Final = WrappedTests(peers, self.run_test, self.has_missed)
@@ -188,13 +188,14 @@ class Runner:
 
     def _is_async(self, item: pytest.Function, function: Any) -> bool:
         """Return whether a test is an `async def`, which is looked up again only if a hook replaced its function."""
-        known_item, known_function, answer = self._kind
+        known_item, known_function, answer, _ = self._kind
         if item is known_item and (
             function is known_function or (type(function) is MethodType and function == known_function)
         ):
             return answer
-        answer = is_coroutine_function(inner_test(function)) and is_function(item)
-        self._kind = item, function, answer
+        inner = inner_test(function)
+        answer = is_coroutine_function(inner) and is_function(item)
+        self._kind = item, function, answer, None if inner is function else inner
         return answer
 
     # Tests
@@ -202,11 +203,11 @@ class Runner:
     def call(self, item: pytest.Function) -> object:
         """Run an async test, or each example of one."""
         function = item.obj
-        inner = inner_test(function)
-        if inner is not function:
+        is_async = self._is_async(item, function)
+        if (inner := self._kind[3]) is not None:
             self._run_hypothesis(item, function, inner)
             return None
-        if not self._is_async(item, function):
+        if not is_async:
             if not self._has_other_runners:
                 self.wrapped_tests.stand_in(item)
             return None
