@@ -10,8 +10,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, final
 
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import DeclarationError
-from looprig.location import Location
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.location import Location, location_of
 from looprig.pytest_plugin.collection.annotations import Target
 
 if TYPE_CHECKING:
@@ -34,9 +34,20 @@ class RunningServices:
         self._running[id(service)] = (loop, None)
 
     def connections(self, service: object) -> "Connections":
-        """Return the connections to a running service."""
+        """Return the connections to a running service.
+
+        Raises:
+            LooprigError: it has ended early.
+        """
         from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
 
+        if id(service) not in self._running:
+            name = type(service).__qualname__
+            raise LooprigError(
+                f"{name} has ended before its teardown, so a TestClient cannot reach it.",
+                [(name, location_of(type(service)))],
+                "Keep it running as long as its scope lasts: its `run` must not leave its `yield` early.",
+            )
         loop, found = self._running[id(service)]
         if found is None:
             found = Connections(loop, getattr(service, "client_tls", None))
