@@ -191,6 +191,40 @@ class Lossy(Proxy[Db]): ...
         ),
         pytest.param(
             """
+            class Sql(Protocol): ...
+            @proxy_fixture(scope="module")
+            class Slow(Proxy[Db]): ...
+            @service_fixture(scope="module")
+            @dataclass
+            class Rest(Life):
+                db: Annotated[Sql, Through(Slow)]
+            async def test_it(rest): ...
+            """,
+            """
+            Rest.db goes through Slow, but no service provides Sql.
+              test_it.py:18: Rest.db
+              test_it.py:15: Sql
+            Annotate it with the service behind the proxy, or with a Protocol that it provides.
+            """,
+            id="through one to a Protocol that nothing provides",
+        ),
+        pytest.param(
+            """
+            @service_fixture(scope="module")
+            @dataclass
+            class Rest(Life):
+                db: Annotated[str, Through()]
+            async def test_it(rest): ...
+            """,
+            """
+            Rest.db goes through a proxy, but str isn't a service.
+              test_it.py:15: Rest.db
+            Annotate it with the service behind the proxy, or with a Protocol that it provides.
+            """,
+            id="through one to what isn't a service",
+        ),
+        pytest.param(
+            """
             @pytest.fixture(scope="module")
             async def wide(proxy: Proxy[Db]): ...
             async def test_it(wide): ...

@@ -182,7 +182,7 @@ class Host:
             raise where_it_stood(late, target)
 
     def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
-        """Let fixtures that end early do so, for at most `ROUNDS * GRACE` seconds. If one crashes, it says so itself."""
+        """Let fixtures that end early do so, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
         for _ in range(ROUNDS):
             if left := [task for fixture, task in self.ending_early.items() if fixture in needs]:
                 self.run(ended(left), what="the clean-up of a fixture that ends early")
