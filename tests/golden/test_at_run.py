@@ -118,7 +118,9 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
         pytest.param(
             """
             @service_fixture
-            class Db(Life): ...
+            class Db(Life):
+                async def start(self):
+                    if not hasattr(self, "url"): return
             async def test_it(api: TestClient[Db]): ...
             """,
             """\
@@ -128,6 +130,22 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
                 Give it a `url` property, or request the service itself instead of a client.
             """,
             id="no url",
+        ),
+        pytest.param(
+            """
+            from looprig import Proxy
+            @service_fixture
+            class Db(Life):
+                address = None
+            async def test_it(proxy: Proxy[Db]): ...
+            """,
+            """\
+            __________________________ ERROR at setup of test_it ___________________________
+            E   looprig.DeclarationError: Db has no address, so no proxy can be put in front of it.
+                  test_it.py:9: Db
+                Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="no address",
         ),
     ],
 )

@@ -224,6 +224,38 @@ class Lossy(Proxy[Db]): ...
             id="through one to what isn't a service",
         ),
         pytest.param(
+            "async def test_it(proxy: Proxy[Cache]): ...",
+            """
+            Cache has no address, so no proxy can be put in front of it.
+              test_it.py:13: Cache
+            Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="in front of a service without an address",
+        ),
+        pytest.param(
+            """
+            @proxy_fixture
+            class Slow(Proxy[Cache]): ...
+            async def test_it(slow): ...
+            """,
+            """
+            Cache has no address, so no proxy can be put in front of it.
+              test_it.py:13: Cache
+              test_it.py:15: Slow
+            Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="declared in front of a service without an address",
+        ),
+        pytest.param(
+            "async def test_it(api: TestClient[Cache]): ...",
+            """
+            Cache has no url, so a TestClient cannot know where to send requests.
+              test_it.py:13: Cache
+            Give it a `url` property, or request the service itself instead of a client.
+            """,
+            id="a client of a service without a url",
+        ),
+        pytest.param(
             """
             @pytest.fixture(scope="module")
             async def wide(proxy: Proxy[Db]): ...

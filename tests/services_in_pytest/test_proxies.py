@@ -271,3 +271,34 @@ def test_on_uvloop_too(pytester: pytest.Pytester) -> None:
         "--loop-factory=uvloop",
     )
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "async def start(self): self.address = ('127.0.0.1', 1)",
+        "address: tuple[str, int] = ('127.0.0.1', 1)",
+        "async def start(self): setattr(self, 'address', ('127.0.0.1', 1))",
+        "def __getattr__(self, name): return ('127.0.0.1', 1) if name == 'address' else object.__getattribute__(self, name)",
+    ],
+    ids=["set", "a field", "set by name", "made up"],
+)
+def test_an_address_may_come_with_the_start(pytester: pytest.Pytester, body: str) -> None:
+    result = run(
+        pytester,
+        f"""
+    from dataclasses import dataclass
+    from looprig import Proxy, service_fixture
+
+    class Life:
+        async def start(self): ...
+        async def stop(self): ...
+
+    @service_fixture
+    @dataclass
+    class Db(Life):
+        {body}
+    async def test_it(proxy: Proxy[Db]): assert proxy.service.address == ("127.0.0.1", 1)
+    """,
+    )
+    result.assert_outcomes(passed=1)

@@ -46,19 +46,19 @@ def bound_address(service: object, address: Address | None) -> Address:
     )
 
 
-def running_test() -> Party | None:
+def running_test() -> RunningTest | None:
     """Return the test that runs, if there is one."""
     owners = (operation.owner for operation in reversed(running.operations))
-    return next((party_of(owner) for owner in owners if isinstance(owner, RunningTest)), None)
+    return next((owner for owner in owners if isinstance(owner, RunningTest)), None)
 
 
-def note_end(service: object, error: BaseException | None, during: Party | None) -> None:
+def note_end(service: object, error: BaseException | None, during: RunningTest | None) -> None:
     """Note that a service has ended while it was in use, for those that ask for its address later."""
     is_crash = error is not None and not isinstance(error, asyncio.CancelledError | GeneratorExit)
     what = error.what if isinstance(error, LooprigError) else summary(error) if error is not None else ""
     how = f"crashed ({what.removesuffix('.')})" if is_crash else "ended"
     with suppress(AttributeError, TypeError):  # it may have slots, or be frozen
-        setattr(service, _END, (how, during))
+        setattr(service, _END, (how, party_of(during)))
 
 
 def listen(service: object, host: str) -> socket.socket:

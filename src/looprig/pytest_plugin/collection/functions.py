@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from looprig.http.connections import Connections
 
-__all__ = ["RunningServices", "alias_function", "client_function", "service_function"]
+__all__ = ["RunningServices", "alias_function", "client_function", "no_url", "service_function"]
 
 
 @final
@@ -108,15 +108,20 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         given = values[fixture]
         service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
-            raise DeclarationError(
-                f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
-                [spec.party],
-                "Give it a `url` property, or request the service itself instead of a client.",
-            )
+            raise no_url(spec)
         with sharing(service, running.connections(given)) as opened:
             yield opened
 
     return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
+
+
+def no_url(spec: ServiceSpec) -> DeclarationError:
+    """Return the error of a client of a service that has no `url`."""
+    return DeclarationError(
+        f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
+        [spec.party],
+        "Give it a `url` property, or request the service itself instead of a client.",
+    )
 
 
 def _doc(cls: type) -> str | None:
