@@ -164,7 +164,7 @@ class Host:
                 loop.run_forever()
                 if operation.questions is not None:
                     operation.answer()
-            if self.ending_early and operation.cause is None:
+            if self.ending_early and operation.cause is None and not loop.is_closed():
                 self._wait_for_crashes(operation.needs)
         except BaseException as escaped:
             self._end_target(operation, escaped)
