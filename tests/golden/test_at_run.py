@@ -118,7 +118,9 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
         pytest.param(
             """
             @service_fixture
-            class Db(Life): ...
+            class Db(Life):
+                async def start(self):
+                    if not hasattr(self, "url"): return
             async def test_it(api: TestClient[Db]): ...
             """,
             """\
@@ -128,6 +130,22 @@ HIDDEN = "All traceback entries are hidden. Pass `--full-trace` to see hidden an
                 Give it a `url` property, or request the service itself instead of a client.
             """,
             id="no url",
+        ),
+        pytest.param(
+            """
+            from looprig import Proxy
+            @service_fixture
+            class Db(Life):
+                address = None
+            async def test_it(proxy: Proxy[Db]): ...
+            """,
+            """\
+            __________________________ ERROR at setup of test_it ___________________________
+            E   looprig.DeclarationError: Db has no address, so no proxy can be put in front of it.
+                  test_it.py:9: Db
+                Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="no address",
         ),
     ],
 )
@@ -206,7 +224,30 @@ def test_a_service_that_fails(pytester: pytest.Pytester, suite: str, expected: s
             """\
             looprig.DeclarationError: The rig was given sise, which isn't a field of Db or its dependencies.
               test_it.py:9: Db
-            The fields are: dsn, size.
+            Did you mean size?
+            """,
+            id="a value for a field of a rig that is spelt wrong",
+        ),
+        pytest.param(
+            """
+            from looprig import AiohttpService, rig
+            @service_fixture
+            @dataclass
+            class Db(Life):
+                dsn: str
+            @service_fixture
+            @dataclass(kw_only=True)
+            class Rest(AiohttpService):
+                db: Db
+                size: int = 3
+                async def create_app(self): ...
+            async def test_it():
+                async with rig(Rest, colour=4, dsn=""): ...
+            """,
+            """\
+            looprig.DeclarationError: The rig was given colour, which isn't a field of Rest or its dependencies.
+              test_it.py:13: Rest
+            The fields are: db, dsn, size, those of AiohttpService.
             """,
             id="a value for no field of a rig",
         ),

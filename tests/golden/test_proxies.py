@@ -191,6 +191,72 @@ class Lossy(Proxy[Db]): ...
         ),
         pytest.param(
             """
+            class Sql(Protocol): ...
+            @proxy_fixture(scope="module")
+            class Slow(Proxy[Db]): ...
+            @service_fixture(scope="module")
+            @dataclass
+            class Rest(Life):
+                db: Annotated[Sql, Through(Slow)]
+            async def test_it(rest): ...
+            """,
+            """
+            Rest.db goes through Slow, but no service provides Sql.
+              test_it.py:18: Rest.db
+              test_it.py:15: Sql
+            Annotate it with the service behind the proxy, or with a Protocol that it provides.
+            """,
+            id="through one to a Protocol that nothing provides",
+        ),
+        pytest.param(
+            """
+            @service_fixture(scope="module")
+            @dataclass
+            class Rest(Life):
+                db: Annotated[str, Through()]
+            async def test_it(rest): ...
+            """,
+            """
+            Rest.db goes through a proxy, but str isn't a service.
+              test_it.py:15: Rest.db
+            Annotate it with the service behind the proxy, or with a Protocol that it provides.
+            """,
+            id="through one to what isn't a service",
+        ),
+        pytest.param(
+            "async def test_it(proxy: Proxy[Cache]): ...",
+            """
+            Cache has no address, so no proxy can be put in front of it.
+              test_it.py:13: Cache
+            Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="in front of a service without an address",
+        ),
+        pytest.param(
+            """
+            @proxy_fixture
+            class Slow(Proxy[Cache]): ...
+            async def test_it(slow): ...
+            """,
+            """
+            Cache has no address, so no proxy can be put in front of it.
+              test_it.py:13: Cache
+              test_it.py:15: Slow
+            Give it a property `address`: (host, port), or the path of a Unix socket.
+            """,
+            id="declared in front of a service without an address",
+        ),
+        pytest.param(
+            "async def test_it(api: TestClient[Cache]): ...",
+            """
+            Cache has no url, so a TestClient cannot know where to send requests.
+              test_it.py:13: Cache
+            Give it a `url` property, or request the service itself instead of a client.
+            """,
+            id="a client of a service without a url",
+        ),
+        pytest.param(
+            """
             @pytest.fixture(scope="module")
             async def wide(proxy: Proxy[Db]): ...
             async def test_it(wide): ...

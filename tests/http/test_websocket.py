@@ -113,7 +113,7 @@ def test_a_handshake_that_is_refused_shows_the_status() -> None:
 
     async def asks(api: TestClient[Shop]) -> None:
         for path, status in (("/users", 200), ("/nothing", 404)):
-            with pytest.raises(UnexpectedResponseError, match=f"{path} answered {status}: "):
+            with pytest.raises(UnexpectedResponseError, match=f"{path} answered {status} "):
                 async with api.ws(path):
                     pass
 

@@ -1,5 +1,6 @@
 """Code that blocks the thread past its time limit is broken off, and the error says what can't answer meanwhile."""
 
+import re
 import time
 
 import pytest
@@ -140,8 +141,53 @@ def test_through_a_proxy_and_beside_a_process(pytester: pytest.Pytester) -> None
     result = run(pytester, suite)
     result.assert_outcomes(failed=2)
     text = output(result)
-    assert "Rest (test_it.py:11) and Proxy[Rest] (test_it.py:11) run on the loop of this test" in text
+    assert "Proxy[Rest] (test_it.py:11) and Rest (test_it.py:11) run on the loop of this test" in text
+    assert "use TestClient[Proxy[Rest]]" in text
     assert text.count("on the loop of this test") == 1, text
+
+
+def test_only_what_speaks_http_is_named(pytester: pytest.Pytester) -> None:
+    suite = (
+        HEAD.replace("0.2", "1")
+        + """
+    from typing import Annotated
+    from looprig import TcpService, Through, proxy_fixture
+
+    @service_fixture(scope="module")
+    class Files:
+        async def start(self): ...
+        async def stop(self): ...
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Db(TcpService):
+        async def handle(self, reader, writer): ...
+        @property
+        def url(self): return f"db://{self.host}"
+
+    @proxy_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class DbLink(Proxy[Db]): ...
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Shop(Rest):
+        files: Files
+        rest: Rest
+        db: Annotated[Db, Through(DbLink)]
+
+    def test_http(shop: Shop): blocks()
+    def test_tcp(link: DbLink, files: Files): blocks()
+    def test_other(files: Files): blocks()
+    """
+    )
+    result = run(pytester, suite)
+    result.assert_outcomes(failed=3)
+    told = [line for line in output(result).splitlines() if "on the loop of this test" in line]
+    named = [re.sub(r" \(test_it\.py:\d+\)", "", line.partition(" on the loop")[0]) for line in told]
+    assert named == ["E       Shop and Rest run", "E       DbLink and Db run", "E       Files runs"]
+    assert "TestClient[Shop]" in told[0]
+    assert ["an async client" in line for line in told] == [False, True, True]
 
 
 def test_it_is_not_a_ctrl_c(pytester: pytest.Pytester) -> None:

@@ -100,3 +100,74 @@ def test_one_that_ends_by_itself_under_no_test_is_reported_by_the_next(pytester:
     text = output(result)
     assert "FAILED test_it.py::test_uses - looprig.FixtureCrashedError: Fixture Broker" in text
     assert "Broker ended with signal SIGKILL while it was in use." in text
+
+
+def test_one_that_died_says_so_to_what_still_asks_for_its_address(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + """
+    import asyncio
+    import os
+    import signal
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Client:
+        broker: Broker
+        async def start(self): ...
+        async def stop(self): self.broker.address
+
+    async def test_dies(client: Client):
+        os.kill(client.broker.pid, signal.SIGKILL)
+        await asyncio.sleep(3600)
+    async def test_innocent(): ...
+    """,
+    )
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    text = output(result)
+    told = (
+        "looprig.LooprigError: Broker has no address any more: it crashed (Broker ended with signal SIGKILL while it was "
+        "in use) during test_dies.\n"
+    )
+    assert told in text
+    assert "It was raised while the service Client stopped.\n" in text
+
+
+def test_an_application_that_died_says_so_too(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+    import asyncio
+    from dataclasses import dataclass
+    from looprig import TcpService, service_fixture
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Echo(TcpService):
+        async def handle(self, reader, writer): ...
+        async def run(self):
+            self.broken = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.fail())
+                async for _ in super().run():
+                    yield
+        async def fail(self):
+            await self.broken.wait()
+            raise ValueError("no more")
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Client:
+        echo: Echo
+        async def start(self): ...
+        async def stop(self): self.echo.port
+
+    async def test_it(client: Client):
+        client.echo.broken.set()
+        await asyncio.sleep(3600)
+    """,
+    )
+    result.assert_outcomes(failed=1, errors=1)
+    told = "looprig.LooprigError: Echo has no address any more: it crashed (ValueError: no more) during test_it.\n"
+    assert told in output(result)

@@ -242,3 +242,37 @@ def test_state_is_made_anew_with_each_instance(pytester: pytest.Pytester) -> Non
     """,
     )
     result.assert_outcomes(passed=2)
+
+
+LIVES = {
+    "start and stop": """
+        async def start(self): ...
+        async def stop(self): raise KeyError("END")
+    """,
+    "run": """
+        async def run(self):
+            yield
+            raise KeyError("END")
+    """,
+    "aenter": """
+        async def __aenter__(self): return self
+        async def __aexit__(self, *_): raise KeyError("END")
+    """,
+}
+
+
+@pytest.mark.parametrize("life", LIVES.values(), ids=LIVES)
+def test_an_error_of_the_stop_names_the_service(pytester: pytest.Pytester, life: str) -> None:
+    result = run(
+        pytester,
+        f"""
+    from looprig import service_fixture
+
+    @service_fixture(scope="session")
+    class Broker:{life}
+    async def test_it(broker): ...
+    def test_innocent(): ...
+    """,
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.re_match_lines([r"E +It was raised while the service Broker stopped\.", r"E +test_it\.py:4: Broker"])

@@ -68,6 +68,85 @@ def test_a_task_that_fails_in_it_fails_the_test_that_runs(pytester: pytest.Pytes
     assert "FAILED test_it.py::test_waits - looprig.FixtureCrashedError" in text
 
 
+WITH_REQUEST = (
+    HEAD
+    + """
+    import aiohttp
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Rest(Base):
+        async def app_under_test(self, scope, receive, send):
+            if scope["type"] == "http":
+                await asyncio.Event().wait()
+            await super().app_under_test(scope, receive, send)
+
+        async def consume(self):
+            await self.broken.wait()
+            raise ConnectionError("the broker is gone")
+
+        async def live(self, receive, send):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.consume())
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+    """
+)
+
+
+@pytest.mark.parametrize("ask", ["await api.get('/')", "with suppress(aiohttp.ClientError): await api.get('/')"])
+def test_a_request_that_is_open_does_not_hide_the_cause(pytester: pytest.Pytester, ask: str) -> None:
+    result = run(
+        pytester,
+        WITH_REQUEST
+        + f"""
+    from contextlib import suppress
+
+    async def test_asks(api: TestClient[Rest]):
+        api.service.broken.set()
+        {ask}
+    async def test_later(api: TestClient[Rest]): ...
+    async def test_does_not_use_it(): ...
+    """,
+    )
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    text = output(result)
+    assert "FAILED test_it.py::test_asks - looprig.FixtureCrashedError: Fixture Rest cras" in text
+    assert "ERROR test_it.py::test_later - looprig.FixtureCrashedError: Fixture Rest cras" in text
+
+
+def test_a_client_of_a_service_that_has_ended_early_says_so(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+    import asyncio
+    from dataclasses import dataclass
+    from looprig import TestClient, service_fixture
+
+    @service_fixture(scope="module")
+    @dataclass(kw_only=True)
+    class Rest:
+        url: str = "http://127.0.0.1:1"
+
+        async def run(self):
+            self.task = asyncio.current_task()
+            try:
+                yield
+            except asyncio.CancelledError:
+                self.task.uncancel()
+
+    async def test_ends_it(rest: Rest):
+        rest.task.cancel()
+        await asyncio.sleep(0)
+    async def test_later(api: TestClient[Rest]): ...
+    """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    assert "looprig.LooprigError: Rest has ended before its teardown, so a TestClient cannot reach it.\n" in output(
+        result
+    )
+
+
 @pytest.mark.parametrize("mode", ["auto", "on"])
 def test_a_shutdown_that_fails_is_an_error_of_the_teardown(pytester: pytest.Pytester, mode: str) -> None:
     result = run(

@@ -105,6 +105,41 @@ def test_a_declared_proxy_is_what_dependents_get(pytester: pytest.Pytester) -> N
     result.assert_outcomes(passed=3)
 
 
+def test_a_field_that_is_a_protocol_goes_through_the_proxy_of_its_provider(pytester: pytest.Pytester) -> None:
+    suite_ = suite(
+        """
+    async def test_it(slow_db, rest: Rest, db: Db):
+        assert rest.db.dsn == f"db://{slow_db.address.host}:{slow_db.port}" != db.dsn
+
+    async def test_outside_pytest(db):
+        async with rig(Rest) as rest:
+            assert rest.db.dsn != db.dsn
+    """,
+        db="Annotated[Sql, Through(SlowDb)]",
+        before=DECLARED,
+    )
+    protocol = """
+    from typing import Protocol
+
+    class Sql(Protocol):
+        @property
+        def dsn(self) -> str: ...
+
+    @service_fixture(scope="session", provides=Sql)
+    """
+    result = run(
+        pytester,
+        suite_.replace(
+            """
+    @service_fixture(scope="session")
+    """,
+            protocol,
+            1,
+        ),
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_what_a_proxy_is_configured_with_is_never_a_fixture(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
@@ -234,5 +269,36 @@ def test_on_uvloop_too(pytester: pytest.Pytester) -> None:
             before=DECLARED,
         ),
         "--loop-factory=uvloop",
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "async def start(self): self.address = ('127.0.0.1', 1)",
+        "address: tuple[str, int] = ('127.0.0.1', 1)",
+        "async def start(self): setattr(self, 'address', ('127.0.0.1', 1))",
+        "def __getattr__(self, name): return ('127.0.0.1', 1) if name == 'address' else object.__getattribute__(self, name)",
+    ],
+    ids=["set", "a field", "set by name", "made up"],
+)
+def test_an_address_may_come_with_the_start(pytester: pytest.Pytester, body: str) -> None:
+    result = run(
+        pytester,
+        f"""
+    from dataclasses import dataclass
+    from looprig import Proxy, service_fixture
+
+    class Life:
+        async def start(self): ...
+        async def stop(self): ...
+
+    @service_fixture
+    @dataclass
+    class Db(Life):
+        {body}
+    async def test_it(proxy: Proxy[Db]): assert proxy.service.address == ("127.0.0.1", 1)
+    """,
     )
     result.assert_outcomes(passed=1)

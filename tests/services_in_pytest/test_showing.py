@@ -100,3 +100,28 @@ def test_explained_by_class_and_place(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["    Db (scope session) <- lib/services.py:11"])
     result.stdout.fnmatch_lines(["*Rest (scope module) <- lib/services.py:18"])
     assert "_looprig" not in output(result)
+
+
+@pytest.mark.parametrize(
+    "asks", ["def test_it(missing): ...", "def test_it(request): request.getfixturevalue('missing')"]
+)
+def test_a_missing_fixture_lists_only_names_that_can_be_asked_for(pytester: pytest.Pytester, asks: str) -> None:
+    result = run(
+        pytester,
+        f"""
+    from looprig import TestClient, service_fixture
+
+    @service_fixture
+    class Shop:
+        url = "http://localhost"
+        async def start(self): ...
+        async def stop(self): ...
+
+    def test_client(api: TestClient[Shop], wide: Shop | None = None): ...
+    {asks}
+    """,
+    )
+    listed = next(line for line in output(result).splitlines() if "available fixtures" in line)
+    names = listed.partition(": ")[2].split(", ")
+    assert "shop" in names
+    assert not [name for name in names if name.startswith("_") or not name]

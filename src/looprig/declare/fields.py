@@ -22,7 +22,7 @@ from looprig.declare.proxy import Through, declared_before, kind_of_proxy, mispl
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.declare.values import TEXT, check_values
 from looprig.exceptions import DeclarationError
-from looprig.location import Location, location_of
+from looprig.location import UNKNOWN, Location, location_of
 
 __all__ = ["Fixture", "Source", "check_generic", "find_cycle", "resolve_fields", "service_of"]
 
@@ -104,17 +104,37 @@ def _resolve(
     if fixture is not None:
         return Source(name, None, fixture.name, required=True, expected=service)
     _check_one(base, _party(spec, name))
-    if service is None:
+    if service is None and is_protocol(typing.get_origin(base) or base):
+        service = _provider(spec, name, base, services())
+    if through is not None:
+        if service is None:
+            raise _nothing_behind(through, base, _party(spec, name))
+        service = proxy_named(through.proxy, service, services(), _party(spec, name))
+    elif service is None:
         proxied, kind = service_of(proxied_service(base)), kind_of_proxy(base)
         if proxied is not None and kind is not None:
             service = declared_before(proxied, services(), _party(spec, name), kind)
-    elif through is not None:
-        service = proxy_named(through.proxy, service, services(), _party(spec, name))
-    if service is None and is_protocol(typing.get_origin(base) or base):
-        service = _provider(spec, name, base, services())
     if service is not None:
         return Source(name, service, service.name, required=True, routed=through is not None)
     return Source(name, None, name, required, known=hint is not UNRESOLVED)
+
+
+def _nothing_behind(through: Through, base: Any, party: tuple[str, Location]) -> DeclarationError:
+    """Return the error of a field that goes through a proxy to something that isn't a service."""
+    via = "a proxy" if through.proxy is None else getattr(through.proxy, "__qualname__", repr(through.proxy))
+    named = typing.get_origin(base) or base
+    shown = getattr(named, "__qualname__", str(base))
+    is_of_proxy = kind_of_proxy(base) is not None
+    why = f"no service provides {shown}" if is_protocol(named) else f"{shown} isn't a service"
+    at = location_of(named)
+    parties = [party] if is_of_proxy or at == UNKNOWN else [party, (shown, at)]
+    return DeclarationError(
+        f"{party[0]} goes through {via}, but {why}.",
+        parties,
+        "Annotate it with the service behind the proxy, or with a Protocol that it provides.",
+        "declaration",
+        party[0].rpartition(".")[2],
+    )
 
 
 def _party(spec: ServiceSpec, field: str) -> tuple[str, Location]:

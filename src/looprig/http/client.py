@@ -12,8 +12,8 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, cast, final, overload
 
@@ -246,7 +246,9 @@ class TestClient(Generic[_ServiceT]):
     ) -> AbstractAsyncContextManager[WebSocket]:
         """Open a websocket for the duration of a block. `timeout` limits each wait on it, in seconds.
 
-        Raises `UnexpectedResponseError` if the service refuses to open one.
+        Raises `UnexpectedResponseError` if the service refuses to open one, `TimeoutError`, aiohttp's `ClientError` if
+        the connection fails, and `DeclarationError` for a wrong argument. So do the waits in the block: there,
+        `UnexpectedResponseError` means that the service closed it first, or sent something else than was expected.
 
             async with api.ws("/chat") as chat:
                 await chat.send_json(Join(room="a"))
@@ -264,26 +266,12 @@ class TestClient(Generic[_ServiceT]):
         )
         check_path(name, path, self._base_url())
         limit = self._timeout if timeout is None else timeout
-        return self._websocket(path, params or {}, headers or {}, protocols, limit)
 
-    @asynccontextmanager
-    async def _websocket(
-        self,
-        path: str,
-        params: Mapping[str, str],
-        headers: Mapping[str, str],
-        protocols: Sequence[str],
-        limit: float,
-    ) -> AsyncGenerator[WebSocket, None]:
-        connection, url = await self._opened().websocket(path, params, headers, protocols, limit)
-        websocket = WebSocket(connection, url, timeout=limit, decoder=self._decoder)
-        try:
-            yield websocket
-        except BaseException:
-            with suppress(TimeoutError):  # must not replace the error that the test raised
-                await websocket.close()
-            raise
-        await websocket.close()
+        async def connect() -> WebSocket:
+            opened = await self._opened().websocket(path, params or {}, headers or {}, protocols, limit)
+            return WebSocket(*opened, timeout=limit, decoder=self._decoder)
+
+        return _Opening(connect)
 
     async def __aenter__(self) -> Self:
         tls = getattr(self.service, "client_tls", None)
@@ -337,6 +325,28 @@ class TestClient(Generic[_ServiceT]):
             (),
             "Use it inside `async with TestClient(service) as client:`, or take it from its fixture.",
         )
+
+
+@final
+class _Opening:
+    """A block in which a websocket is open."""
+
+    # A class, since the frames of a decorated generator would be in the traceback of a refusal.
+    def __init__(self, connect: Callable[[], Awaitable[WebSocket]]) -> None:
+        self._connect: Final = connect
+
+    async def __aenter__(self) -> WebSocket:
+        self._websocket = await self._connect()
+        return self._websocket
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._websocket.close()
+        except TimeoutError:
+            if error is None:  # otherwise it must not replace the error that the test raised
+                raise
 
 
 @contextmanager

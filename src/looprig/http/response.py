@@ -86,14 +86,14 @@ class Response:
         try:
             return self.body.decode(self.charset)
         except (UnicodeDecodeError, LookupError) as error:
-            raise self.unexpected(f"but its body is not text in {self.charset}: {error}.") from error
+            raise self.unexpected(f"but its body is not text in {self.charset}: {error}.") from None
 
     def json(self) -> Any:
         """Return the body as untyped JSON data. Raises `UnexpectedResponseError` if it isn't JSON."""
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise self.unexpected(f"but its body is not JSON: {error}.") from error
+            raise self.unexpected(f"but its body is not JSON: {error}.") from None
 
     def decode(self, into: TypeForm[_T], *, decoder: Decoder = DEFAULT_DECODER) -> _T:
         """Decode a JSON body into a type. `None` also accepts an empty body.

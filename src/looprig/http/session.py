@@ -5,6 +5,8 @@ and no aiohttp object but the websocket connection leaves this module.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast, final
 from urllib.parse import urlencode
 
@@ -130,10 +132,9 @@ class Session:
                 await self._connections.settle()
                 opened = await self._session.ws_connect(url, params=params, headers=headers, protocols=protocols)
         except aiohttp.WSServerHandshakeError as error:
-            answered = f"answered {error.status}: {error.message}"
             raise UnexpectedResponseError(
-                f"GET {error.request_info.url} {answered}, but a websocket was expected to open."
-            ) from error
+                f"GET {error.request_info.url} answered {_answered(error)}, but a websocket was expected to open."
+            ) from None  # the way through aiohttp says nothing about the answer
         return cast("Connection", opened), url
 
     def url_of(self, path: str) -> str:
@@ -141,6 +142,15 @@ class Session:
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
         return f"{self.url}/{path.removeprefix('/')}" if path else self.url
+
+
+def _answered(error: "aiohttp.WSServerHandshakeError") -> str:
+    """Return the status of a refused websocket. If that is right, say what else is wrong with the answer."""
+    if error.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return f"{error.status} ({error.message})"
+    with suppress(ValueError):  # a status of its own
+        return f"{error.status} {HTTPStatus(error.status).phrase}"
+    return str(error.status)
 
 
 def _body(options: RequestOptions, name: str) -> tuple[dict[str, Any], bytes | None]:

@@ -130,7 +130,7 @@ class WebSocket:
         except ValueError as error:
             raise UnexpectedResponseError(
                 f"{self.url} sent a message that does not decode into {form_name(into)}: {error}\n  < {message!r}"
-            ) from error
+            ) from None  # the text includes that of the cause
 
     async def receive_text(self) -> str:
         """Wait for the next message, which must be text."""
@@ -186,7 +186,7 @@ class WebSocket:
         if kind == "CLOSE":
             self._close = (int(data), str(message.extra or ""))
         elif kind == "ERROR":
-            raise UnexpectedResponseError(f"{self.url} broke the websocket protocol: {data}.") from data
+            raise UnexpectedResponseError(f"{self.url} broke the websocket protocol: {data}.") from None
         else:  # CLOSING or CLOSED: the connection ended without a close frame, or this side closed it
             self._close = (_LOST, "")
         return None

@@ -22,6 +22,7 @@ __all__ = [
     "FORBID",
     "MARKERS",
     "OUTPUT_FORMATS",
+    "PREFIX",
     "PROPERTY",
     "Options",
     "add_options",
@@ -40,6 +41,9 @@ OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 PROPERTY: Final = "looprig"
 """The name of the user property in which the error of a refused test travels with its report."""
+
+PREFIX: Final = "_looprig_"
+"""What the names of fixtures begin with that only looprig uses."""
 
 CATCH: Final = "catch_loop_exceptions"
 FORBID: Final = "forbid_get_event_loop"

@@ -158,6 +158,8 @@ class LiveFixture:
             try:
                 await released
             except asyncio.CancelledError as cancelled:
+                if not self._is_released:
+                    self.host.ending_early[self] = task
                 step = generator.athrow(cancelled)
             else:
                 step = anext(generator)
@@ -179,6 +181,8 @@ class LiveFixture:
                 raise
             # The fixture is in use, neither in set-up nor in teardown, so nothing else would report the error.
             self._crash(error)
+        finally:
+            self.host.ending_early.pop(self, None)
 
     # The end, wanted or not
 

@@ -11,6 +11,8 @@ Invariants:
 3. A host with a lent loop (`Host.lent`) neither closes it nor ends what ran on it before. The lender does.
 4. Before a loop is closed or returned to its lender, it runs for as many rounds as under `asyncio.run`, and for more if
    necessary.
+5. An operation is not over while a fixture that it needs ends early: whether that has crashed is known only when its
+   clean-up is done.
 """
 
 import asyncio
@@ -67,7 +69,7 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "leaves_current", "loop")
+    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "ending_early", "leaves_current", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -79,6 +81,8 @@ class Host:
         """The test or fixture that closed the loop before the host did, if known."""
         self.leaves_current: bool = False
         """Whether sync code on this host has set another current loop (see `current`)."""
+        self.ending_early: Final[dict[object, asyncio.Task[Any]]] = {}
+        """The fixtures that are cleaning up although they are still in use, and their tasks."""
 
     @classmethod
     def open(
@@ -160,6 +164,8 @@ class Host:
                 loop.run_forever()
                 if operation.questions is not None:
                     operation.answer()
+            if self.ending_early and operation.cause is None and not loop.is_closed():
+                self._wait_for_crashes(operation.needs)
         except BaseException as escaped:
             self._end_target(operation, escaped)
             raise
@@ -174,6 +180,12 @@ class Host:
             raise where_it_stood(operation.cause, target)
         if limit is not None and (late := operation.blocked_too_long()) is not None:
             raise where_it_stood(late, target)
+
+    def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
+        """Let fixtures that end early do so, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
+        for _ in range(ROUNDS):
+            if left := [task for fixture, task in self.ending_early.items() if fixture in needs]:
+                self.run(ended(left), what="the clean-up of a fixture that ends early")
 
     def _end_target(self, operation: Operation, escaped: BaseException) -> None:
         """End the target after an exit such as KeyboardInterrupt left the loop, before its fixtures are torn down.

@@ -13,6 +13,7 @@ from types import CodeType
 from typing import Any, Final
 
 from looprig.location import Location, is_foreign
+from looprig.runtime.tasks import STARTED_DURING
 
 __all__ = ["others_of", "raised_at", "suite_waits_at", "waits_at"]
 
@@ -48,18 +49,24 @@ def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> l
     """Return the stacks of the other tasks of a loop, those in the suite's own code first.
 
     Each shows the lines in the suite's own code or, if there are none, only the innermost line. Fixtures that wait at
-    their `yield` are left out.
+    their `yield` are left out. What handles a request of a test that has ended says so, and comes last.
     """
     own: list[str] = []
     foreign: list[str] = []
+    earlier: list[str] = []
     for task in asyncio.all_tasks(loop):
         frames = [*_frames(task)]
         if task is target or all(path.startswith(_OWN) for path, _ in frames):
             continue
         lines = [line for path, line in frames if _is_of_suite(path)]
-        text = "\n".join((f"{task.get_name()} waits at", *(lines or (frames[-1][1],))))
-        (own if lines else foreign).append(text)
-    found = [*own, *foreign]
+        during = STARTED_DURING.get(task)
+        is_left = during is not None and during.is_over
+        name = (
+            f"{task.get_name()}, left over from {during.name}," if during is not None and is_left else task.get_name()
+        )
+        text = "\n".join((f"{name} waits at", *(lines or (frames[-1][1],))))
+        (earlier if is_left else own if lines else foreign).append(text)
+    found = [*own, *foreign, *earlier]
     return found if len(found) <= _SHOWN else [*found[:_SHOWN], f"and {len(found) - _SHOWN} more"]
 
 

@@ -11,20 +11,23 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager
 from contextvars import Context
 from types import CellType
 from typing import Any, Final, final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.runtime.context import OWNER
 
 __all__ = [
+    "STARTED_DURING",
     "STUCK",
     "Party",
     "RunningTest",
     "Spawning",
     "context_of",
+    "hidden",
     "owner_of",
     "party_of",
     "report_errors",
@@ -214,8 +217,25 @@ class Spawning:
             self._loop.set_task_factory(None)
 
 
+STARTED_DURING: Final[WeakKeyDictionary["asyncio.Task[Any]", RunningTest]] = WeakKeyDictionary()
+"""The tests that were running when a service began to handle a request. Only services that can tell note it."""
+
 STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 """Tasks that were reported as stuck and left behind. They are never waited for again."""
+
+
+@contextmanager
+def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
+    """Hide a task of a service from `asyncio.all_tasks` and from reports, since it only waits.
+
+    Code under test that cancels all tasks means only its own.
+    """
+    asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
+    try:
+        yield
+    finally:
+        if not task.done():
+            asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":

@@ -1,19 +1,26 @@
-"""The address of a service, and the errors if it can't listen or isn't running.
+"""The address of a service, and the errors if it can't listen, isn't running, or has ended too early.
 
 Does not accept connections. Invariant: an `Address` belongs to a bound socket.
 """
 
+import asyncio
 import socket
+from contextlib import suppress
 from typing import Final
 
-from looprig.exceptions import LooprigError, ServiceStartError
+from looprig.exceptions import LooprigError, ServiceStartError, summary
 from looprig.location import location_of
 from looprig.net.address import Address
 from looprig.net.ports import listening_socket
+from looprig.runtime.operation import running
+from looprig.runtime.tasks import Party, RunningTest, party_of
 
-__all__ = ["Address", "bound_address", "listen"]
+__all__ = ["Address", "bound_address", "listen", "note_end", "running_test"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+_END: Final = "_looprig_end"
+"""The attribute of a service that has ended too early: how, and during which test."""
 
 
 def bound_address(service: object, address: Address | None) -> Address:
@@ -25,11 +32,33 @@ def bound_address(service: object, address: Address | None) -> Address:
     if address is not None:
         return address
     name = type(service).__qualname__
+    end: tuple[str, Party | None] | None = getattr(service, _END, None)
+    if end is not None:
+        how, during = end
+        raise LooprigError(
+            f"{name} has no address any more: it {how}{f' during {during[0]}' if during else ' while it was in use'}.",
+            [(name, location_of(type(service))), *([during] if during else [])],
+        )
     raise LooprigError(
         f"{name} is not running, so it has no address.",
         ((name, location_of(type(service))),),
         "Use a running one: take it from its fixture, or start it with `async with rig(...)`.",
     )
+
+
+def running_test() -> RunningTest | None:
+    """Return the test that runs, if there is one."""
+    owners = (operation.owner for operation in reversed(running.operations))
+    return next((owner for owner in owners if isinstance(owner, RunningTest)), None)
+
+
+def note_end(service: object, error: BaseException | None, during: RunningTest | None) -> None:
+    """Note that a service has ended while it was in use, for those that ask for its address later."""
+    is_crash = error is not None and not isinstance(error, asyncio.CancelledError | GeneratorExit)
+    what = error.what if isinstance(error, LooprigError) else summary(error) if error is not None else ""
+    how = f"crashed ({what.removesuffix('.')})" if is_crash else "ended"
+    with suppress(AttributeError, TypeError):  # it may have slots, or be frozen
+        setattr(service, _END, (how, party_of(during)))
 
 
 def listen(service: object, host: str) -> socket.socket:

@@ -25,7 +25,8 @@ from looprig.declare.fields_meta import config_field
 from looprig.declare.values import SECONDS, Check, one_of
 from looprig.exceptions import ServiceStartError
 from looprig.location import Location, location_of
-from looprig.services.address import Address, bound_address, listen
+from looprig.runtime.tasks import STARTED_DURING, hidden
+from looprig.services.address import Address, bound_address, listen, running_test
 from looprig.services.handlers import stuck_handlers
 from looprig.services.lifespan import Lifespan
 from looprig.services.served import Served
@@ -62,8 +63,9 @@ class AsgiService(Served, ABC):
             doesn't support them does not start.
 
     Raises `ServiceStartError` if the host cannot be bound, `create_app` returns something that isn't callable, or the
-    application's lifespan reports that its start-up failed. What the lifespan itself raises is not wrapped. If the
-    lifespan fails while the service is in use, the service ends with that error.
+    application's lifespan reports that its start-up failed. What `create_app` or the lifespan raises is the `__cause__`
+    of a `ServiceStartError`, with a fixture and with `rig`. If the lifespan fails while the service is in use, the
+    service ends with that error.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {
@@ -101,7 +103,7 @@ class AsgiService(Served, ABC):
                     await server.startup([bound])
                     ticking = asyncio.create_task(server.main_loop(), name=f"uvicorn of {name}")
                     try:
-                        with lifespan.in_use:
+                        with hidden(ticking), lifespan.in_use:
                             yield
                     finally:
                         ticking.cancel()
@@ -114,7 +116,7 @@ class AsgiService(Served, ABC):
         import uvicorn  # noqa: PLC0415 - optional, and slow to load
 
         config = uvicorn.Config(
-            app,
+            _noting(app),
             interface="asgi3",  # uvicorn would take a bound method for an ASGI 2 application
             lifespan="off",
             ws="wsproto",
@@ -146,3 +148,15 @@ class AsgiService(Served, ABC):
             ((f"{type(self).__qualname__}.create_app", location_of(type(self).create_app)),),
             "Return a callable that takes scope, receive and send, not a coroutine that returns it.",
         )
+
+
+def _noting(app: AsgiApp) -> AsgiApp:
+    """Return an application that notes for each request which test is running, and adds no frame to tracebacks."""
+
+    def begin(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        task, test = asyncio.current_task(), running_test()
+        if task is not None and test is not None:
+            STARTED_DURING[task] = test
+        return app(scope, receive, send)
+
+    return begin

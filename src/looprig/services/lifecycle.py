@@ -9,6 +9,7 @@ Invariants:
 3. An error while the service is in use, such as the cancellation of its task, is passed to `run` or `__aexit__`, so
    that the service sees it first. `stop` is called without it.
 4. A service that breaks the rules of its lifecycle is reported with its class and location.
+5. An error of a service that stops names the service: it is reported by whichever test happens to be the last one.
 """
 
 import asyncio
@@ -24,11 +25,12 @@ from typing import Any, Final, final
 from looprig.declare.fields_meta import check_configuration
 from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import DeclarationError, FixtureError, ServiceStartError, summary
+from looprig.exceptions import DeclarationError, FixtureError, LooprigError, ServiceStartError, summary
 from looprig.runtime.clock import Timeout
 from looprig.runtime.errors import root_of
 from looprig.runtime.stacks import suite_waits_at
 from looprig.runtime.tasks import context_of
+from looprig.services.address import note_end, running_test
 
 __all__ = ["Alive"]
 
@@ -153,13 +155,24 @@ class Alive:
         self._spec = spec
 
     async def __aenter__(self) -> Any:
-        service, self._manager = await _start(self._make, self._spec)
-        return service
+        self._service, self._manager = await _start(self._make, self._spec)
+        return self._service
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        return bool(await self._manager.__aexit__(kind, error, traceback))
+        during = running_test() if error is not None else None
+        failure: BaseException | None = None
+        try:
+            return bool(await self._manager.__aexit__(kind, error, traceback))
+        except BaseException as raised:
+            failure = root_of(raised)
+            if error is None:
+                _name_in(raised, self._spec)
+            raise
+        finally:
+            if error is not None:
+                note_end(self._service, failure, during)
 
 
 async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
@@ -227,6 +240,14 @@ def _not_started(spec: ServiceSpec, what: str, known: Sequence[str], lines: list
     """Return the error of a failed start, with further details and with what the service logged."""
     details = [*known, _logged(lines)] if lines else known
     return ServiceStartError(f"Service {spec.cls.__qualname__} {what}.", [spec.party], "\n".join(details))
+
+
+def _name_in(error: BaseException, spec: ServiceSpec) -> None:
+    """Note on the error of a service's stop whose it is, unless the error says so itself."""
+    name, location = spec.party
+    parties = error.parties if isinstance(error, LooprigError) else ()
+    if isinstance(error, Exception) and not any(party.partition(".")[0] == name for party, _ in parties):
+        error.add_note(f"It was raised while the service {name} stopped.\n  {location}: {name}")
 
 
 def _broken(

@@ -27,7 +27,7 @@ from looprig.net.ports import HeldPort, hold_port, localhost
 from looprig.runtime.context import OWNER
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.stacks import raised_at
-from looprig.runtime.tasks import Party, party_of
+from looprig.runtime.tasks import Party, hidden, party_of
 from looprig.services.address import Address, bound_address
 from looprig.services.in_use import InUse
 from looprig.services.launched import Launched
@@ -159,7 +159,7 @@ class ProcessService(Configured, ABC):
                     in_use = InUse(f"{type(self).__qualname__} has ended")
                     watching = asyncio.create_task(self._watch(process, in_use))
                     try:
-                        with in_use:
+                        with hidden(watching), in_use:
                             yield
                     finally:
                         self._may_end = True

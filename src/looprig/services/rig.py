@@ -11,8 +11,9 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Final, Self, final
 
@@ -20,7 +21,7 @@ from looprig.declare.fields import Source, find_cycle, resolve_fields
 from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter as S
 from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.location import caller_location, location_of
+from looprig.location import caller_location, is_of_looprig, location_of
 from looprig.services.owner import Owner
 
 __all__ = ["Rig", "rig"]
@@ -98,12 +99,11 @@ class Rig:
         reached = [entry for spec in specs for entry in self._reached(spec)]
         used = {self._value_name(source) for _, source in reached}
         if unused := sorted(set(self._values) - used):
-            fields = ", ".join(sorted({source.field for _, source in reached})) or "none"
             names = " and ".join(spec.cls.__qualname__ for spec in specs)
             raise DeclarationError(
                 f"The rig was given {', '.join(unused)}, which isn't a field of {names} or its dependencies.",
                 [spec.party for spec in specs],
-                f"The fields are: {fields}.",
+                _meant(unused, reached),
             )
 
     def _spec(self, service: object) -> ServiceSpec:
@@ -235,6 +235,26 @@ class Rig:
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
         return None
+
+
+def _meant(unused: Sequence[str], reached: Iterable[tuple[ServiceSpec, Source]]) -> str:
+    """Return which fields may have been meant: similar ones, or else those that the suite declares itself."""
+    homes = {source.field: _home(spec.cls, source.field) for spec, source in reached}
+    similar = [match for name in unused for match in get_close_matches(name, homes, n=1)]
+    if len(similar) == len(unused):
+        return f"Did you mean {' and '.join(similar)}?"
+    own = sorted(field for field, home in homes.items() if not is_of_looprig(home))
+    bases = sorted({home.__qualname__ for home in homes.values() if is_of_looprig(home)})
+    inherited = f"those of {' and '.join(bases)}" if bases else "none"
+    return f"The fields are: {', '.join([*own, *([inherited] if bases or not own else [])])}."
+
+
+def _home(cls: type, field: str) -> type:
+    """Return the class that declares a field first. Of looprig's, that is the one that the suite derives from."""
+    having = [base for base in cls.__mro__ if field in getattr(base, "__dataclass_fields__", ())]
+    if not having or not is_of_looprig(having[-1]):
+        return having[-1] if having else cls
+    return next(base for base in having if is_of_looprig(base))
 
 
 def _raise_all(

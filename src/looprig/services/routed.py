@@ -8,10 +8,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
-from looprig.exceptions import LooprigError
+from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
 
 __all__ = ["address_of", "routed"]
+
+__tracebackhide__: Final = True  # the messages say what is wrong
 
 S = TypeVar("S")
 
@@ -22,7 +24,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     """Return the `address` on which a service listens.
 
     Raises:
-        LooprigError: it has no address, or one that can't be connected to.
+        DeclarationError: it has no address, or one that can't be connected to.
     """
     address: object = getattr(service, "address", None)
     if isinstance(address, tuple):  # an IPv6 address has two more members
@@ -34,7 +36,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
         return cast("str | os.PathLike[str]", address)
     name = type(service).__qualname__
     has = "no address" if address is None else f"the address {address!r}"
-    raise LooprigError(
+    raise DeclarationError(
         f"{name} has {has}, so no proxy can be put in front of it.",
         [(name, location_of(type(service)))],
         "Give it a property `address`: (host, port), or the path of a Unix socket.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 from looprig.declare.proxy import UDP, ProxyKind
-from looprig.exceptions import LooprigError
+from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 from looprig.net.udp.controls import UdpControls
 from looprig.services.proxy import name_at, url_at, url_of_service
@@ -71,7 +71,7 @@ class UdpProxy(UdpControls, Generic[S]):
         if isinstance(address, tuple):
             return address
         name = type(self.service).__qualname__
-        raise LooprigError(
+        raise DeclarationError(
             f"{name} has the address {address!r}, and a UDP proxy can't be in front of a path.",
             [(name, location_of(type(self.service)))],
             "Give it a property `address` that is (host, port).",

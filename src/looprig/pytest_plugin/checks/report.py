@@ -16,13 +16,13 @@ import pytest
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
-from looprig.pytest_plugin.options import PROPERTY, refusals_in
+from looprig.pytest_plugin.options import PREFIX, PROPERTY, refusals_in
 
 __all__ = ["Refusal", "many", "show_summary"]
 
 __tracebackhide__: Final = True  # the messages say what is wrong
 
-_FIXTURE: Final = "_looprig_refused"
+_FIXTURE: Final = f"{PREFIX}refused"
 
 
 @final
@@ -54,11 +54,16 @@ class Refusal:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Add to pytest's report of a fixture that it did not find, or that ends too soon."""
-        if call.excinfo is not None and call.when == "setup" and has_fixtures(item):
-            error = call.excinfo.value
-            is_about_scope = isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
-            if is_about_scope or isinstance(error, pytest.FixtureLookupError):
-                _note(item, self._hints(item))
+        if call.excinfo is None or not has_fixtures(item):
+            return
+        error = call.excinfo.value
+        if is_missing := isinstance(error, pytest.FixtureLookupError):
+            from looprig.pytest_plugin._compat.lookup import leave_out  # noqa: PLC0415 - rarely needed
+
+            leave_out(error, PREFIX)
+        is_about_scope = isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
+        if call.when == "setup" and (is_missing or is_about_scope):
+            _note(item, self._hints(item))
 
 
 def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:

@@ -19,6 +19,7 @@ from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
 from looprig.pytest_plugin.checks.annotations import fits, undeclared
 from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
@@ -58,12 +59,15 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
     """Yield the errors of the fixtures that tests use."""
     item = group.tests[0]
     for definition, requested in group.fixtures:
-        spec = registry.spec(definition)
+        spec, target = registry.spec(definition), registry.target(definition)
+        missing = no_address_behind(spec) if spec is not None else no_url_of(target) if target is not None else None
+        if missing is not None:
+            yield missing
         if spec is not None:
             for source in registry.sources(spec):
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)
-        elif registry.target(definition) is None and any(registry.target(each) is not None for each in requested):
+        elif target is None and any(registry.target(each) is not None for each in requested):
             annotations = registry.annotations.of(definition.func)
             yield from _of_annotations(registry, annotations, definition.func, item, own=definition.argname)
             yield from _mixed_up(registry, definition.func, definition.argname, item)

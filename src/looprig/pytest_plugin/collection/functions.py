@@ -10,8 +10,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, final
 
 from looprig.declare.service import ServiceSpec
-from looprig.exceptions import DeclarationError
-from looprig.location import Location
+from looprig.exceptions import DeclarationError, LooprigError
+from looprig.location import Location, location_of
 from looprig.pytest_plugin.collection.annotations import Target
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from looprig.http.connections import Connections
 
-__all__ = ["RunningServices", "alias_function", "client_function", "service_function"]
+__all__ = ["RunningServices", "alias_function", "client_function", "no_url", "service_function"]
 
 
 @final
@@ -34,9 +34,20 @@ class RunningServices:
         self._running[id(service)] = (loop, None)
 
     def connections(self, service: object) -> "Connections":
-        """Return the connections to a running service."""
+        """Return the connections to a running service.
+
+        Raises:
+            LooprigError: it has ended early.
+        """
         from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
 
+        if id(service) not in self._running:
+            name = type(service).__qualname__
+            raise LooprigError(
+                f"{name} has ended before its teardown, so a TestClient cannot reach it.",
+                [(name, location_of(type(service)))],
+                "Keep it running as long as its scope lasts: its `run` must not leave its `yield` early.",
+            )
         loop, found = self._running[id(service)]
         if found is None:
             found = Connections(loop, getattr(service, "client_tls", None))
@@ -97,15 +108,20 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         given = values[fixture]
         service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
-            raise DeclarationError(
-                f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
-                [spec.party],
-                "Give it a `url` property, or request the service itself instead of a client.",
-            )
+            raise no_url(spec)
         with sharing(service, running.connections(given)) as opened:
             yield opened
 
     return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
+
+
+def no_url(spec: ServiceSpec) -> DeclarationError:
+    """Return the error of a client of a service that has no `url`."""
+    return DeclarationError(
+        f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
+        [spec.party],
+        "Give it a `url` property, or request the service itself instead of a client.",
+    )
 
 
 def _doc(cls: type) -> str | None:

@@ -23,10 +23,11 @@ from looprig.pytest_plugin._compat import Definition, fixture_functions, fixture
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry, plain
+from looprig.pytest_plugin.options import PREFIX
 
 __all__ = ["BrokenDeclaration", "Parameters"]
 
-_ENTRYPOINT: Final = "_looprig_entrypoint"
+_ENTRYPOINT: Final = f"{PREFIX}entrypoint"
 
 
 @final

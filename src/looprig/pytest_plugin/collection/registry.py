@@ -32,11 +32,10 @@ from looprig.pytest_plugin.collection.functions import (
     client_function,
     service_function,
 )
+from looprig.pytest_plugin.options import PREFIX
 from looprig.scopes import Scope, ScopeName
 
 __all__ = ["Registry", "plain"]
-
-_PREFIX: Final = "_looprig_"
 
 
 @final
@@ -99,7 +98,7 @@ class Registry:
 
     def _unique_name(self, spec: ServiceSpec) -> str:
         plain_name = f"{spec.cls.__module__}_{spec.cls.__qualname__}"
-        name = _PREFIX + "".join(char if char.isidentifier() or char.isdigit() else "_" for char in plain_name)
+        name = PREFIX + "".join(char if char.isidentifier() or char.isdigit() else "_" for char in plain_name)
         while name in self.services:  # two files of one module name, or two classes of one name
             name += "_"
         return name
@@ -265,7 +264,7 @@ class Registry:
         spec = self.spec(definition)
         if spec is not None:
             return spec.cls.__qualname__
-        is_nameless = definition.argname.startswith(_PREFIX)
+        is_nameless = definition.argname.startswith(PREFIX)
         return str(self.target(definition)) if is_nameless else definition.argname
 
     def public_name(self, definition: Definition) -> str:

@@ -4,13 +4,13 @@ Does not break anything off (`looprig.runtime.limit` does).
 """
 
 import sys
-from collections.abc import Iterator
 from typing import Any, final
 
 import pytest
 
-from looprig.declare.service import ServiceSpec
+from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.pytest_plugin._compat import has_fixtures
+from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.instances import cached_value, is_cached
 from looprig.pytest_plugin._compat.requests import resolved_definitions
 from looprig.pytest_plugin.collection.registry import Registry
@@ -26,25 +26,51 @@ class Standstill:
         self._registry = registry
 
     def hint(self, item: pytest.Item) -> str:
-        """Return what to know about the services of a test, or an empty string if it has none."""
-        services = dict(self._on_the_loop(item)) if has_fixtures(item) else {}
-        if not services:
+        """Return what to know about the services of a test, or an empty string if it has none.
+
+        It names those that speak HTTP, the test's own first, or else those that listen, or else all.
+        """
+        running = self._on_the_loop(item) if has_fixtures(item) else []
+        if not running:
             return ""
-        shown = " and ".join(f"{spec.cls.__qualname__} ({spec.location})" for spec in services.values())
-        run = "runs" if len(services) == 1 else "run"
-        url = next((name for name, spec in services.items() if hasattr(spec.cls, "url")), None)
-        client = "an async client" if url is None else f"TestClient[{url}]"
+        http = [spec for spec, service in running if _speaks_http(service)]
+        specs = (
+            http or [spec for spec, service in running if _gives(service, "address")] or [spec for spec, _ in running]
+        )
+        shown = " and ".join(f"{spec.cls.__qualname__} ({spec.location})" for spec in specs)
+        run = "runs" if len(specs) == 1 else "run"
+        client = f"TestClient[{http[0].cls.__qualname__}]" if http else "an async client"
         return (
             f"{shown} {run} on the loop of this test, which stands still while sync code runs, "
             "so a sync client waits in vain for an answer. "
             f"In an async test, use {client}, or call the sync client in a thread: await asyncio.to_thread(...)."
         )
 
-    def _on_the_loop(self, item: pytest.Function) -> Iterator[tuple[str, ServiceSpec]]:
+    def _on_the_loop(self, item: pytest.Function) -> list[tuple[ServiceSpec, Any]]:
+        """Return the services of a test and their declarations, those that it asks for itself first."""
+        names = argument_names(item)
+        own: set[ServiceKey] = set()
+        found: list[tuple[ServiceSpec, Any]] = []
         for definition in resolved_definitions(item):
+            target = self._registry.target(definition)
+            if target is not None and definition.argname in names:
+                own.add(target.fixture.key)
             spec = self._registry.spec(definition)
             if spec is not None and is_cached(definition) and not _is_process(cached_value(definition)):
-                yield spec.cls.__qualname__, spec
+                found.append((spec, cached_value(definition)))
+        return sorted(found, key=lambda each: each[0].key not in own)
+
+
+def _speaks_http(service: Any) -> bool:
+    return str(_gives(service, "url")).startswith(("http://", "https://"))
+
+
+def _gives(service: Any, name: str) -> Any:
+    """Return an attribute of a service. One that raises, as the `url` of a proxy in front of a database, is none."""
+    try:
+        return getattr(service, name, None)
+    except Exception:  # noqa: BLE001 - a property of the suite
+        return None
 
 
 def _is_process(service: Any) -> bool:

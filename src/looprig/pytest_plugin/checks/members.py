@@ -1,0 +1,68 @@
+"""Services that lack what their clients and proxies connect to: a `url` or an `address`.
+
+Does not look at values: a service that has one may still give a wrong one when it runs, which is reported then.
+
+Invariant: an attribute that any code of the class mentions is taken as there.
+"""
+
+import inspect
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+from looprig.declare.annotations import annotations_of
+from looprig.declare.proxy import is_proxy, stands_before
+from looprig.declare.service import ServiceSpec, spec_of
+from looprig.exceptions import DeclarationError
+from looprig.location import location_of
+from looprig.pytest_plugin.collection.annotations import Target
+from looprig.pytest_plugin.collection.functions import no_url
+
+__all__ = ["no_address_behind", "no_url_of"]
+
+
+def no_address_behind(proxy: ServiceSpec) -> DeclarationError | None:
+    """Return the error of a proxy in front of a service that has no `address`."""
+    service = stands_before(proxy.cls) if is_proxy(proxy.cls) else None
+    if not isinstance(service, type) or not _lacks(service, "address"):
+        return None
+    name = service.__qualname__
+    declared = [proxy.party] if spec_of(proxy.cls) is not None else []
+    return DeclarationError(
+        f"{name} has no address, so no proxy can be put in front of it.",
+        [(name, location_of(service)), *declared],
+        "Give it a property `address`: (host, port), or the path of a Unix socket.",
+    )
+
+
+def no_url_of(target: Target) -> DeclarationError | None:
+    """Return the error of a client of a service that has no `url`."""
+    return no_url(target.spec) if target.client and _lacks(target.spec.cls, "url") else None
+
+
+def _lacks(cls: type, name: str) -> bool:
+    """Return whether instances of a class have no attribute of a name, which might also be set when they start."""
+    if hasattr(cls, name) or hasattr(cls, "__getattr__"):
+        return False
+    for base in cls.__mro__[:-1]:
+        if name in annotations_of(base):
+            return False
+        if any(_mentions(code, name) for value in vars(base).values() for code in _code_of(value)):
+            return False
+    return True
+
+
+def _code_of(member: Any) -> Iterator[CodeType]:
+    functions = [getattr(member, "__func__", member), *(getattr(member, part, None) for part in ("fget", "fset"))]
+    for function in functions:
+        code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _mentions(code: CodeType, name: str) -> bool:
+    return (
+        name in code.co_names
+        or name in code.co_consts
+        or any(_mentions(inner, name) for inner in code.co_consts if isinstance(inner, CodeType))
+    )
