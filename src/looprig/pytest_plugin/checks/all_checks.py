@@ -13,7 +13,6 @@ from looprig.pytest_plugin.checks.declarations import broken_declarations, late_
 from looprig.pytest_plugin.checks.existence import missing_fixtures, misunderstood_names
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.markers import wrong_markers
-from looprig.pytest_plugin.checks.owners import mixed_owners
 from looprig.pytest_plugin.checks.services import wrong_services
 from looprig.pytest_plugin.checks.testcases import loops_of_test_cases
 from looprig.pytest_plugin.checks.unawaited import unawaited_functions
@@ -23,12 +22,20 @@ __all__ = ["check"]
 
 Check = Callable[[Collected], Found]
 
+
+def _mixed_owners(collected: Collected) -> Found:
+    if collected.owners:
+        from looprig.pytest_plugin.checks.owners import mixed_owners  # noqa: PLC0415 - few runs have other plugins
+
+        yield from mixed_owners(collected)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     wrong_services,
     unreachable_configuration,
     unawaited_functions,
     loops_of_test_cases,
-    mixed_owners,
+    _mixed_owners,
     wrong_markers,
     broken_declarations,
     late_providers,

@@ -20,8 +20,7 @@ from looprig._extras import import_extra
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_test, is_builtin
 from looprig.pytest_plugin.peers import setting
-from looprig.pytest_plugin.peers.needless import Words
-from looprig.pytest_plugin.peers.peer import Everything
+from looprig.pytest_plugin.peers.peer import Everything, Words
 
 __all__ = ["PEER"]
 

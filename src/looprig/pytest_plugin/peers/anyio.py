@@ -11,8 +11,7 @@ from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.parameters import parameter_values
 from looprig.pytest_plugin.is_async import innermost
 from looprig.pytest_plugin.peers import setting
-from looprig.pytest_plugin.peers.needless import Words
-from looprig.pytest_plugin.peers.peer import Peer
+from looprig.pytest_plugin.peers.peer import Peer, Words
 
 __all__ = ["PEER"]
 

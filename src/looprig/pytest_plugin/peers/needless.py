@@ -7,30 +7,13 @@ not found.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, final
+from typing import Final
 
-__all__ = ["Words", "needless_in", "needless_options"]
+from looprig.pytest_plugin.peers.peer import Words
 
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """The words of another plugin that looprig makes needless."""
-
-    marks: frozenset[str] = frozenset()
-    """Marks of `pytest.mark`."""
-    decorators: frozenset[str] = frozenset()
-    """Decorators of fixtures, as `module.name`."""
-    fixtures: Sequence[tuple[str, str]] = ()
-    """Fixtures and hooks that a suite overrides or defines, each with what takes its place."""
-    backends: frozenset[str] = frozenset()
-    """Fixtures that are needless if all that they give is `asyncio`."""
-    options: frozenset[str] = frozenset()
-    """Options of the ini file."""
-
+__all__ = ["needless_in", "needless_options"]
 
 _LOOP_SCOPES: Final = ("loop_scope", "scope")
 

@@ -4,16 +4,33 @@ Does not decide who runs what (`active` does).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
 
 import pytest
 from typing_extensions import override
 
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin.is_async import is_async_test
-from looprig.pytest_plugin.peers.needless import Words
 
-__all__ = ["Everything", "Peer", "is_declared"]
+__all__ = ["Everything", "Peer", "Words", "is_declared"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The words of another plugin that looprig makes needless."""
+
+    marks: frozenset[str] = frozenset()
+    """Marks of `pytest.mark`."""
+    decorators: frozenset[str] = frozenset()
+    """Decorators of fixtures, as `module.name`."""
+    fixtures: Sequence[tuple[str, str]] = ()
+    """Fixtures and hooks that a suite overrides or defines, each with what takes its place."""
+    backends: frozenset[str] = frozenset()
+    """Fixtures that are needless if all that they give is `asyncio`."""
+    options: frozenset[str] = frozenset()
+    """Options of the ini file."""
 
 
 class Peer:

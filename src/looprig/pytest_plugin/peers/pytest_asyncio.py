@@ -9,8 +9,7 @@ from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin.is_async import is_async_definition, is_async_test
 from looprig.pytest_plugin.peers import setting
-from looprig.pytest_plugin.peers.needless import Words
-from looprig.pytest_plugin.peers.peer import Peer, is_declared
+from looprig.pytest_plugin.peers.peer import Peer, Words, is_declared
 from looprig.scopes import SCOPE_NAMES
 
 __all__ = ["PEER"]

@@ -11,6 +11,7 @@ import pytest
 from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin._compat import all_definitions
 from looprig.pytest_plugin._compat.instances import make_dynamic
+from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import is_own_loop
 from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
@@ -25,7 +26,6 @@ from looprig.pytest_plugin.run.host_factory import HostFactory
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
-from looprig.pytest_plugin.run.standstill import Standstill
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
 from looprig.runtime.interrupts import Interrupts
@@ -59,7 +59,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     config.add_cleanup(interrupts.uninstall)
 
     settings, registry = loops.settings, loops.registry
-    limits = Limits(settings, options, interrupts, Standstill(registry).hint)
+    limits = Limits(settings, options, interrupts, lambda item: _hint(registry, item))
     hosts = Hosts(loops, HostFactory(settings, options), limits)
     admission = Admission(hosts, loops)
     contexts = Contexts()
@@ -110,3 +110,9 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     if may_be_called:
         manager.register(runner.wrapped_tests, "looprig.wrapped_tests")
     return runner
+
+
+def _hint(registry: Registry, item: pytest.Item) -> str:
+    from looprig.pytest_plugin.run.standstill import Standstill  # noqa: PLC0415 - only for an error
+
+    return Standstill(registry).hint(item)
