@@ -12,7 +12,7 @@ PEERS: Final = {
     "pytest-asyncio's option": ("asyncio", ("--asyncio-mode=auto",), "run with --adopt"),
     "anyio": ("anyio", ("-o", "anyio_mode=auto"), "run with --adopt"),
     "pytest-trio": ("trio", ("-o", "trio_mode=true"), "set trio_mode = false"),
-    "aiomisc-pytest": ("aiomisc", (), "run with -p no:aiomisc"),
+    "aiomisc-pytest": ("aiomisc", (), "run with --adopt"),
     "alt-pytest-asyncio": ("alt_pytest_asyncio.enable", (), "run with -p no:alt_pytest_asyncio.enable"),
     "aiohttp's own pytest plugin": ("aiohttp.pytest_plugin", (), "run with --adopt"),
 }
