@@ -51,6 +51,7 @@ class BadClock(Life):
 @dataclass(kw_only=True)
 class Rest(Life):
     url: ClassVar[str] = "http://127.0.0.1:1"
+    address: ClassVar[tuple[str, int]] = ("127.0.0.1", 1)
     db: Postgres
     prefix: str  #! fixture-type
     price: Decimal
