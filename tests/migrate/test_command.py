@@ -57,7 +57,7 @@ def test_it_is_written_on_demand_and_then_there_is_nothing_to_do(
 
 def test_a_path_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "tets"]) == 2
-    assert capsys.readouterr().err == "tets: there is no such file or folder.\n"
+    assert capsys.readouterr().err == "tets does not exist.\n"
 
 
 def test_files_outside_the_path_are_not_rewritten(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:

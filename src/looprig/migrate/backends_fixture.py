@@ -11,7 +11,7 @@ import libcst as cst
 
 from looprig.migrate.backends import NAME, returns_asyncio
 from looprig.migrate.rewriting import File
-from looprig.migrate.statements import without_statements, without_statements_inside
+from looprig.migrate.statements import with_last_comma, without_statements, without_statements_inside
 from looprig.migrate.suite import Suite
 
 __all__ = ["without_backend"]
@@ -58,8 +58,7 @@ class _Backend(cst.CSTTransformer):
         kept = [each for each in updated_node.params if each.name.value != NAME]
         if len(kept) == len(updated_node.params):
             return updated_node
-        if kept and kept[-1] is not updated_node.params[-1]:
-            kept[-1] = kept[-1].with_changes(comma=updated_node.params[-1].comma)
+        with_last_comma(kept, updated_node.params)
         return updated_node.with_changes(params=kept)
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:

@@ -81,7 +81,7 @@ def _plan_fixture(suite: Suite, function: Function, made: Plan) -> None:
     for user in users:
         found = None if why else why_not(user.node, fixture.name)
         if not why and not user.is_test:
-            why = f"{user.node.name} uses it, which is no test"
+            why = f"{user.node.name} uses it, and isn't a test"
         elif found is not None:
             why = f"{user.path.name}:{getattr(found[0], 'lineno', user.node.lineno)}: {found[1]}"
     is_shared = function.path.name == "conftest.py" or any(user.path != function.path for user in users)

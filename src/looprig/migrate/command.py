@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     paths: list[Path] = options.paths
     missing = [path for path in paths if not path.exists()]
     if missing:
-        return _fail(f"{missing[0]}: there is no such file or folder.")
+        return _fail(f"{missing[0]} does not exist.")
     try:
         import_extra("libcst", extra="migrate", needed_for="looprig migrate")
         return _migrate([path.resolve() for path in paths], write=options.write)

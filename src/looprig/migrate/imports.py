@@ -10,7 +10,7 @@ from typing import Final, final
 import libcst as cst
 
 from looprig.migrate.names import Names, imported
-from looprig.migrate.statements import without_statements, without_statements_inside
+from looprig.migrate.statements import with_last_comma, without_statements, without_statements_inside
 
 __all__ = ["without_imports", "without_unused_imports"]
 
@@ -92,8 +92,7 @@ class _Unused(cst.CSTTransformer):
         kept = [alias for alias, (name, _) in pairs if name not in self._names]
         if not kept or len(kept) == len(pairs):
             return None
-        if kept[-1] is not names[-1]:
-            kept[-1] = kept[-1].with_changes(comma=names[-1].comma)
+        with_last_comma(kept, names)
         return kept
 
     def _is_unused(self, statement: cst.BaseSmallStatement) -> bool:

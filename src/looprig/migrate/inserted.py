@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import libcst as cst
 
 from looprig.migrate.names import dotted
+from looprig.migrate.statements import blank_lines
 
 __all__ = ["with_import"]
 
@@ -43,10 +44,10 @@ def with_import(module: cst.Module, home: str, name: str = "") -> cst.Module:
     if where == "apart":
         lines = gap if at else []
         body[at] = following.with_changes(
-            leading_lines=[*([] if _blank(following.leading_lines) else gap), *following.leading_lines]
+            leading_lines=[*([] if blank_lines(following.leading_lines) else gap), *following.leading_lines]
         )
     elif where == "inside":
-        lines = _blank(following.leading_lines)
+        lines = blank_lines(following.leading_lines)
         is_first = bool(lines) or not at
         body[at] = (
             following.with_changes(leading_lines=list(following.leading_lines)[len(lines) :]) if is_first else following
@@ -83,9 +84,9 @@ def _place(body: Sequence[Any], key: tuple[bool, str]) -> tuple[int, Literal["ap
         after = head if is_standard or not imports else 1 + imports[-1]
         return after, "apart"
     start = end = known[0]
-    while start - 1 in imports and not _blank(body[start].leading_lines):
+    while start - 1 in imports and not blank_lines(body[start].leading_lines):
         start -= 1
-    while end + 1 in imports and not _blank(body[end + 1].leading_lines):
+    while end + 1 in imports and not blank_lines(body[end + 1].leading_lines):
         end += 1
     for index in range(start, end + 1):
         found = _single(body[index])
@@ -102,11 +103,6 @@ def _is_like(home: str, *, is_standard: bool) -> bool:
 def _is_head(statement: Any) -> bool:
     found = _single(statement)
     return _is_text(statement) or (isinstance(found, cst.ImportFrom) and _home(found) == "__future__")
-
-
-def _blank(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
-    count = next((index for index, each in enumerate(lines) if each.comment is not None), len(lines))
-    return list(lines)[:count]
 
 
 def _single(statement: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Loop scopes that pytest-asyncio was told: which of them looprig finds by itself, and how to keep the others.
+"""The loop scopes that a suite gives pytest-asyncio: which ones looprig finds by itself, and how to keep the others.
 
 A wider scope is there for a fixture, as a rule, and then looprig finds it. Otherwise tests may share a loop on purpose,
 through a global variable for example: `loop_config` says so.

@@ -7,7 +7,7 @@ Invariants:
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, final
 
 import libcst as cst
@@ -62,10 +62,7 @@ class _Marks(cst.CSTTransformer):
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         where = ".".join(self._classes)
         self._classes.pop()
-        dropped = {id(each) for each in original_node.decorators if self._is_needless(each.decorator, where)}
-        pairs = zip(updated_node.decorators, original_node.decorators, strict=True)
-        gone = {id(new) for new, old in pairs if id(old) in dropped}
-        return without_decorators(updated_node, lambda each: id(each) in gone)
+        return _without(original_node, updated_node, lambda each: self._is_needless(each, where))
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         self._depth += 1
@@ -75,14 +72,11 @@ class _Marks(cst.CSTTransformer):
         if self._depth:
             return updated_node
         where, name = ".".join(self._classes), original_node.name.value
-        dropped = {
-            id(each)
-            for each in original_node.decorators
-            if self._is_needless(each.decorator, where, name) or self._is_one_backend(each.decorator, original_node)
-        }
-        pairs = zip(updated_node.decorators, original_node.decorators, strict=True)
-        gone = {id(new) for new, old in pairs if id(old) in dropped}
-        return without_decorators(updated_node, lambda each: id(each) in gone)
+        return _without(
+            original_node,
+            updated_node,
+            lambda each: self._is_needless(each, where, name) or self._is_one_backend(each, original_node),
+        )
 
     def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
         return updated_node if self._depth else without_statements_inside(updated_node, self._is_empty)
@@ -110,7 +104,7 @@ class _Marks(cst.CSTTransformer):
                 return False
 
     def _is_needless(self, mark: cst.BaseExpression, where: str, name: str = "") -> bool:
-        """Return whether a mark of a file, class or function can go. Notes the scope that is to stay."""
+        """Return whether a mark of a file, class or function can go. If its loop scope can't, remember that."""
         kind = self._names.called(mark)
         arguments = mark.args if isinstance(mark, cst.Call) else ()
         if kind == ANYIO:
@@ -146,6 +140,17 @@ class _Marks(cst.CSTTransformer):
                 return not requests and self._backends.is_asyncio(self._file.path, where, function.name.value)
             case _:
                 return False
+
+
+def _without(
+    before: cst.FunctionDef | cst.ClassDef,
+    after: cst.FunctionDef | cst.ClassDef,
+    is_needless: Callable[[cst.BaseExpression], bool],
+) -> cst.FunctionDef | cst.ClassDef:
+    """Return a function or class without some of its decorators, which are judged as they were before it changed."""
+    pairs = zip(after.decorators, before.decorators, strict=True)
+    gone = {id(new) for new, old in pairs if is_needless(old.decorator)}
+    return without_decorators(after, lambda each: id(each) in gone)
 
 
 def _is_pytestmark(node: cst.Assign) -> bool:

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 import libcst as cst
 
-__all__ = ["without_decorators", "without_elements", "without_statements", "without_statements_inside"]
+__all__ = [
+    "blank_lines",
+    "with_last_comma",
+    "without_decorators",
+    "without_elements",
+    "without_statements",
+    "without_statements_inside",
+]
 
 _ABOUT_MARKS: Final = re.compile(r"asyncio|anyio|coroutine|\bmark", re.IGNORECASE)
 _PRAGMA: Final = re.compile(r"#\s*(noqa|type:|pyright:|pylint:|isort:|ruff:|pragma)")
@@ -93,6 +100,11 @@ def _gap(lines: Sequence[cst.EmptyLine]) -> int:
     return next((index for index, each in enumerate(lines) if each.comment is not None), len(lines))
 
 
+def blank_lines(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """Return the blank lines above a statement and its comments."""
+    return list(lines)[: _gap(lines)]
+
+
 def _trim(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
     return list(lines)[_gap(lines) :]
 
@@ -121,6 +133,12 @@ def without_decorators(
     return node.with_changes(decorators=kept, lines_after_decorators=[*pending, *node.lines_after_decorators])
 
 
+def with_last_comma(kept: list[Any], before: Sequence[Any]) -> None:
+    """Give the last of the elements that stay the comma, or none, of the last one that was there."""
+    if kept and kept[-1] is not before[-1]:
+        kept[-1] = kept[-1].with_changes(comma=before[-1].comma)
+
+
 def without_elements(
     node: cst.List | cst.Tuple | cst.Set, is_needless: Callable[[cst.BaseExpression], bool]
 ) -> cst.List | cst.Tuple | cst.Set:
@@ -128,7 +146,5 @@ def without_elements(
     kept = [each for each in node.elements if not is_needless(each.value)]
     if len(kept) == len(node.elements):
         return node
-    if kept and kept[-1] is not node.elements[-1]:
-        is_single = len(kept) == 1 and isinstance(node, cst.Tuple)
-        kept[-1] = kept[-1].with_changes(comma=cst.Comma() if is_single else node.elements[-1].comma)
+    with_last_comma(kept, node.elements)
     return node.with_changes(elements=kept)

@@ -1,6 +1,6 @@
 """The host and port of a bound socket, and checks of addresses that users give.
 
-Does not bind anything: whoever makes an `Address` has bound the socket.
+Does not bind anything: an `Address` is made only for a socket that is already bound.
 """
 
 from typing import Any, Final, NamedTuple

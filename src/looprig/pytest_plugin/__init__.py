@@ -68,11 +68,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _add_sections(config: pytest.Config) -> None:
-    from looprig.pytest_plugin.loops.explanation import show_plan  # noqa: PLC0415 - only when asked
-    from looprig.pytest_plugin.peers.adoption_report import show_report  # noqa: PLC0415
-    from looprig.pytest_plugin.sections import Sections  # noqa: PLC0415
+    from looprig.pytest_plugin.loops import explanation  # noqa: PLC0415 - only when asked
+    from looprig.pytest_plugin.peers import adoption_report  # noqa: PLC0415
+    from looprig.pytest_plugin.sections import Sections, Show  # noqa: PLC0415
 
-    config.pluginmanager.register(Sections(config, {"loops": show_plan, "adoption": show_report}), "looprig.sections")
+    shows: dict[str, Show] = {
+        explanation.SECTION: explanation.show_plan,
+        adoption_report.SECTION: adoption_report.show_report,
+    }
+    config.pluginmanager.register(Sections(config, shows), "looprig.sections")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

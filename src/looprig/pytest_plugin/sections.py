@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 import pytest
 
-__all__ = ["Sections"]
+__all__ = ["Sections", "Show"]
 
 _KEY: Final = "looprig.sections"
 

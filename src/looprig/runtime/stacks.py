@@ -59,13 +59,11 @@ def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> l
         if task is target or all(path.startswith(_OWN) for path, _ in frames):
             continue
         lines = [line for path, line in frames if _is_of_suite(path)]
+        name, group = task.get_name(), own if lines else foreign
         during = STARTED_DURING.get(task)
-        is_left = during is not None and during.is_over
-        name = (
-            f"{task.get_name()}, left over from {during.name}," if during is not None and is_left else task.get_name()
-        )
-        text = "\n".join((f"{name} waits at", *(lines or (frames[-1][1],))))
-        (earlier if is_left else own if lines else foreign).append(text)
+        if during is not None and during.is_over:
+            name, group = f"{name}, left over from {during.name},", earlier
+        group.append("\n".join((f"{name} waits at", *(lines or (frames[-1][1],)))))
     found = [*own, *foreign, *earlier]
     return found if len(found) <= _SHOWN else [*found[:_SHOWN], f"and {len(found) - _SHOWN} more"]
 

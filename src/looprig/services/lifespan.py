@@ -25,7 +25,7 @@ from looprig.runtime.clock import Timeout
 from looprig.runtime.errors import root_of
 from looprig.runtime.operation import GRACE, ROUNDS
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK
+from looprig.runtime.tasks import STUCK, hidden
 from looprig.services.in_use import InUse
 
 __all__ = ["App", "Lifespan", "Mode"]
@@ -180,12 +180,8 @@ class Lifespan:
         task = asyncio.current_task()
         if task is None or task is not self._task or not self._answers["startup"].done():
             return await self._requests.get()
-        # Hide the task from `asyncio.all_tasks`: code under test that cancels all tasks means only its own.
-        asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
-        try:
+        with hidden(task):
             return await self._requests.get()
-        finally:
-            asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         said = str(message["type"])

@@ -11,7 +11,7 @@ __all__ = ["checker_cache"]
 
 
 @contextmanager
-def checker_cache(config: pytest.Config, *names: str) -> Generator[Path]:
+def checker_cache(config: pytest.Config, *names: str) -> Generator[Path, None, None]:
     """Yield the folder of these names in pytest's cache, which stays between runs, or else a temporary one."""
     with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
         yield _kept(config, *names) or Path(spare)

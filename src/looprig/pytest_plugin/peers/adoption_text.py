@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from looprig.location import Location
+from looprig.pytest_plugin.checks.report import many
 
 __all__ = ["report_lines"]
 
@@ -19,19 +20,19 @@ def report_lines(reports: Sequence[dict[str, Any]], *, is_whole: bool) -> Iterat
         return
     for report in reports:
         yield (
-            f"{report['plugin']}: looprig ran {_many(report['tests'], 'test')} and "
-            f"{_many(report['fixtures'], 'async fixture')} in its place."
+            f"{report['plugin']}: looprig ran {many(report['tests'], 'test')} and "
+            f"{many(report['fixtures'], 'async fixture')} in its place."
         )
     needless = sorted({(path, line, what) for report in reports for path, line, what in report["needless"]})
     if needless:
         files = {path for path, _, _ in needless}
-        yield f"Needless now: {_many(len(needless), 'declaration')} in {_many(len(files), 'file')}"
+        yield f"Needless now: {many(len(needless), 'declaration')} in {many(len(files), 'file')}"
         yield from _places(needless) if is_whole else _files(needless)
     hidden = [(path, line, what, count) for report in reports for path, line, what, count in report["hidden"]]
     if hidden:
         yield f"Loop mismatches that no longer exist: {len(hidden)}"
         for path, line, what, count in hidden:
-            yield f"  {Location(path, line)}: {what} ({_many(count, 'test')})"
+            yield f"  {Location(path, line)}: {what} ({many(count, 'test')})"
     if needless and not is_whole:
         yield "Run with -v for each line."
 
@@ -49,7 +50,3 @@ def _files(needless: Sequence[tuple[str, int, str]]) -> Iterator[str]:
         counts = Counter(what for _, what in found)
         shown = ", ".join(what if count == 1 else f"{count} x {what}" for what, count in counts.items())
         yield f"  {Location(path, found[0][0])}: {shown}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

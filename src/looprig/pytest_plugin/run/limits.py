@@ -90,7 +90,7 @@ class Limits:
         self.current = Limit(seconds, expired, self._interrupts.break_off, partial(self._hint, item))
 
     @contextmanager
-    def apart(self) -> Generator[None]:
+    def apart(self) -> Generator[None, None, None]:
         """Start a service that other tests use too without the test's own limit, whose clock starts again after it."""
         self.current = None
         try:
