@@ -351,3 +351,20 @@ def test_a_return_type_that_is_not_certain_is_named_as_the_reason(pytester: pyte
     put(pytester.path, suite)
     result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures")
     result.stdout.fnmatch_lines(["*: number is left: what the function returns isn't certain, and mypy's *"])
+
+
+def test_a_parameter_that_cannot_be_annotated_is_the_reason_for_the_others(pytester: pytest.Pytester) -> None:
+    suite = {
+        "mypy.ini": "[mypy]\nstrict = True\n",
+        "test_it.py": """
+            import pytest
+            @pytest.fixture
+            def number() -> int: return 1
+            @pytest.fixture
+            def untyped(): return __import__("os").environ
+            def test_it(number, untyped): ...
+            """,
+    }
+    put(pytester.path, suite)
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures")
+    result.stdout.fnmatch_lines(["*: number is left: other parameters can't be annotated, and mypy's *"])

@@ -89,6 +89,8 @@ class Shop(AiohttpService):
                 request.transport.abort()
             case "hang":
                 await socket.receive()
+            case "deaf":
+                await asyncio.Event().wait()
             case _:
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:

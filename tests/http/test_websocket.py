@@ -155,3 +155,15 @@ def test_a_limit_of_the_test_itself_is_left_alone() -> None:
                     await socket.receive()
 
     ask(asks)
+
+
+def test_a_service_that_does_not_answer_a_close_hides_no_error() -> None:
+    async def asks(api: TestClient[Shop]) -> None:
+        with pytest.raises(ValueError, match="the test's own"):
+            async with api.ws("/ws/deaf", timeout=0.05):
+                raise ValueError("the test's own")
+        with pytest.raises(TimeoutError, match="to close"):
+            async with api.ws("/ws/deaf", timeout=0.05):
+                pass
+
+    ask(asks)

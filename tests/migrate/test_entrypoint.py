@@ -86,3 +86,13 @@ def test_or_is_left(more: str, reason: str) -> None:
     text = f"{dedent(SUITE)}\n\n{more}"
     assert after(text) == text
     assert [reason in each for each in left(text)] == ([True] if reason else [])
+
+
+def test_a_parameter_that_a_service_has_otherwise_is_left() -> None:
+    text = (
+        dedent(SUITE)
+        .replace("def services(port, localhost)", "def services(run, localhost)")
+        .replace("port=port)]", "port=run)]")
+    )
+    assert after(text) == text
+    assert len(left(text)) == 1

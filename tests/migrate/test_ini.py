@@ -30,6 +30,12 @@ from tests.migrate.suites import migrated
             id="line ends",
         ),
         pytest.param(
+            "pytest.ini",
+            "[pytest]\nasyncio_mode =\n    auto\ntestpaths =\n    tests\n",
+            "[pytest]\ntestpaths =\n    tests\n",
+            id="a value on the next line",
+        ),
+        pytest.param(
             "pytest.ini", "[pytest]\n# For pytest-asyncio:\nasyncio_mode = auto\n", "[pytest]\n", id="its comment"
         ),
         pytest.param(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import run
+from tests.plugin.suite import output, run
 
 
 def test_where_one_test_is_in_a_hurry_the_others_get_the_wide_fixture(pytester: pytest.Pytester) -> None:
@@ -88,3 +88,28 @@ def test_a_test_in_a_hurry_waits_for_a_wide_service_as_long_as_that_may_take(
         """,
     )
     result.assert_outcomes(**({"errors": 2} if start else {"passed": 1, "failed": 1}))
+
+
+def test_after_a_wide_service_its_own_fixtures_are_limited(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+        from looprig import service_fixture, timeout
+
+        @service_fixture(scope="session")
+        class Database:
+            async def start(self) -> None: ...
+            async def stop(self) -> None: ...
+
+        @pytest.fixture
+        async def hangs(database):
+            await asyncio.sleep(3600)
+
+        @timeout(0.1)
+        async def test_in_a_hurry(database, hangs): ...
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    assert "The set-up of test_in_a_hurry took longer than 0.1 s, in the set-up of fixture hangs." in output(result)

@@ -355,3 +355,20 @@ def test_a_time_limit_over_what_is_no_test_is_an_error_where_it_is_written() -> 
     with pytest.raises(DeclarationError, match="timeout was put on 3") as error:
         timeout(5)(3)  # type: ignore[type-var]
     assert error.value.parties[0][1].path == __file__
+
+
+def test_a_wrong_marker_of_a_module_concerns_the_tests_in_its_classes(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        pytestmark = pytest.mark.loop_timeout("soon")
+
+        class TestIn:
+            class TestDeeper:
+                async def test_it(self): ...
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    assert "test_it.py is marked loop_timeout('soon')." in output(result)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import output, run
+from tests.plugin.suite import output, run, run_apart
 
 HEAD = """
 import asyncio
@@ -228,8 +228,9 @@ def test_an_isolated_test_may_use_what_the_suites_own_loop_made(pytester: pytest
 
 @pytest.mark.parametrize("method", ["test_it", "setUp"])
 def test_it_is_refused_where_nothing_else_is_async(pytester: pytest.Pytester, method: str) -> None:
+    """In a process of its own: what others import may have begun looprig's work already."""
     text = output(
-        run(
+        run_apart(
             pytester,
             f"""
             import unittest

@@ -49,6 +49,7 @@ def test_what_an_earlier_test_left_says_so_and_comes_last(pytester: pytest.Pytes
     )
     result.assert_outcomes(passed=1, failed=1)
     lines = told(result)
+    assert "left over" not in lines[0]
     assert [line.partition(" ")[2] for line in lines if line.endswith("waits at")] == [
         "waits at",
         "left over from test_gives_up, waits at",

@@ -33,9 +33,8 @@ class Backends:
         return self._is_plain and all(self._is_asyncio(each) for each in tests)
 
     def _is_asyncio(self, test: Function) -> bool:
-        parametrized = _parametrized(test)
-        if parametrized:
-            return parametrized == [["asyncio"]]
+        if _parametrized(test):  # over asyncio, or else `_is_plain` is false
+            return True
         fixture = self._suite.find(NAME, test.path, test.class_name)
         return fixture is not None and returns_asyncio(fixture)
 
