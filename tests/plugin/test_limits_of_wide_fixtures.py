@@ -105,7 +105,7 @@ def test_after_a_wide_service_its_own_fixtures_are_limited(pytester: pytest.Pyte
 
         @pytest.fixture
         async def hangs(database):
-            await asyncio.sleep(3600)
+            await asyncio.sleep(2)
 
         @timeout(0.1)
         async def test_in_a_hurry(database, hangs): ...

@@ -279,29 +279,25 @@ def test_on_uvloop_too(pytester: pytest.Pytester) -> None:
         "async def start(self): self.address = ('127.0.0.1', 1)",
         "address: tuple[str, int] = ('127.0.0.1', 1)",
         "async def start(self): setattr(self, 'address', ('127.0.0.1', 1))",
-        "address: tuple[str, int]",
+        "address: tuple[str, int]\n        async def start(self): fill(self)",
         "def __getattr__(self, name): return ('127.0.0.1', 1) if name == 'address' else object.__getattribute__(self, name)",
     ],
-    ids=["set", "a field", "set by name", "from a fixture", "made up"],
+    ids=["set", "a field", "set by name", "set elsewhere", "made up"],
 )
 def test_an_address_may_come_with_the_start(pytester: pytest.Pytester, body: str) -> None:
     result = run(
         pytester,
         f"""
-    from dataclasses import dataclass
-    import pytest
     from looprig import Proxy, service_fixture
 
-    @pytest.fixture
-    def address() -> tuple[str, int]:
-        return "127.0.0.1", 1
+    def fill(service):
+        service.address = ("127.0.0.1", 1)
 
     class Life:
         async def start(self): ...
         async def stop(self): ...
 
     @service_fixture
-    @dataclass
     class Db(Life):
         {body}
     async def test_it(proxy: Proxy[Db]): assert proxy.service.address == ("127.0.0.1", 1)
