@@ -279,7 +279,7 @@ def test_on_uvloop_too(pytester: pytest.Pytester) -> None:
         "async def start(self): self.address = ('127.0.0.1', 1)",
         "address: tuple[str, int] = ('127.0.0.1', 1)",
         "async def start(self): setattr(self, 'address', ('127.0.0.1', 1))",
-        "address: tuple[str, int]\n        async def start(self): fill(self)",
+        "address: tuple[str, int] = field(init=False, repr=False, compare=False)\n        async def start(self): fill(self)",
         "def __getattr__(self, name): return ('127.0.0.1', 1) if name == 'address' else object.__getattribute__(self, name)",
     ],
     ids=["set", "a field", "set by name", "set elsewhere", "made up"],
@@ -288,6 +288,7 @@ def test_an_address_may_come_with_the_start(pytester: pytest.Pytester, body: str
     result = run(
         pytester,
         f"""
+    from dataclasses import dataclass, field
     from looprig import Proxy, service_fixture
 
     def fill(service):
@@ -298,6 +299,7 @@ def test_an_address_may_come_with_the_start(pytester: pytest.Pytester, body: str
         async def stop(self): ...
 
     @service_fixture
+    @dataclass
     class Db(Life):
         {body}
     async def test_it(proxy: Proxy[Db]): assert proxy.service.address == ("127.0.0.1", 1)
