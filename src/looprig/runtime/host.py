@@ -221,7 +221,7 @@ class Host:
         resolve: Resolver | None = None,
     ) -> Any:
         """Run a coroutine in a new task, in `context` or a copy of it, and return its result."""
-        task = self.make_task(coroutine, context, owner, name)
+        task = self._spawning.make(coroutine, context, owner, name)
         self.drive(task, task, what=what, owner=owner, needs=needs, limit=limit, resolve=resolve)
         return task.result()
 

@@ -209,7 +209,7 @@ class Spawning:
         if owners and (over := [other for other in owners if is_over(other)]):
             owners.difference_update(over)
             return True
-        return not self.is_noting
+        return self._factory is None or self._loop.get_task_factory() is not self._factory
 
     def uninstall(self) -> None:
         """Remove the task factory."""

@@ -62,7 +62,8 @@ class Hosts:
         """
         known, host = self._latest
         if known is not item or host is None:
-            component = self.component(item)
+            placed = self._placed
+            component = placed[1] if placed[0] is item else self.component(item)
             key: object = item if component is None else component
             host = self._open.get(key) or self._make(key, item, component)
             self._latest = item, host

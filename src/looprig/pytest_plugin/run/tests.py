@@ -87,7 +87,7 @@ class Runner:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start the clock of the set-up."""
         self.is_new = False
-        if self._is_on_a_loop(item):
+        if self.hosts.component(item) is not None or self._has_loop_of_its_own(item):
             self._interrupts.install()
         else:  # it may be about signals itself; what is alive under it is still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
@@ -95,9 +95,7 @@ class Runner:
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
 
-    def _is_on_a_loop(self, item: pytest.Item) -> bool:
-        if self.hosts.component(item) is not None:
-            return True
+    def _has_loop_of_its_own(self, item: pytest.Item) -> bool:
         if not has_fixtures(item) or not self._is_async(item, item.obj):
             return False
         return self._peers is None or self._peers.owner_of_test(item) is None
@@ -194,7 +192,7 @@ class Runner:
         ):
             return answer
         inner = inner_test(function)
-        answer = is_coroutine_function(inner) and is_function(item)
+        answer = is_coroutine_function(inner) and (type(item) is pytest.Function or is_function(item))
         self._kind = item, function, answer, None if inner is function else inner
         return answer
 
@@ -203,7 +201,9 @@ class Runner:
     def call(self, item: pytest.Function) -> object:
         """Run an async test, or each example of one."""
         function = item.obj
-        is_async = self._is_async(item, function)
+        known_item, known_function, is_async, _ = self._kind
+        if item is not known_item or function is not known_function:
+            is_async = self._is_async(item, function)
         if (inner := self._kind[3]) is not None:
             self._run_hypothesis(item, function, inner)
             return None
