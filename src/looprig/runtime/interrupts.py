@@ -55,13 +55,11 @@ class Interrupts:
 
     def install(self) -> None:
         """Install the handler for each signal that has its default one. Cheap if already installed."""
-        if threading.get_ident() != _MAIN_THREAD:
-            return
         if self._arrivals.is_paused:
             self._arrivals.listen()
         for number in self._raised:
             handler = _current_handler(number)
-            if handler is not self._handler and handler in _DEFAULTS:
+            if handler is not self._handler and handler in _DEFAULTS and threading.get_ident() == _MAIN_THREAD:
                 self._previous.setdefault(number, handler)
                 signal.signal(number, self._handler)
                 self._arrivals.listen()

@@ -46,10 +46,6 @@ _ALIVE: Final = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_task
 _alive: Final[Any] = getattr(getattr(asyncio.tasks, _ALIVE, None), "data", None) if sys.version_info < (3, 14) else None
 
 
-def _count_alive() -> int:
-    return -1 if _alive is None else len(_alive)
-
-
 @final
 class RunningTest:
     """A running test, as the owner of its tasks. `name` and `location` are for messages."""
@@ -57,7 +53,7 @@ class RunningTest:
     __slots__ = ("_alive_before", "_function", "is_over", "name")
 
     def __init__(self, name: str, function: object) -> None:
-        self._alive_before: Final = _count_alive()
+        self._alive_before: Final = 0 if _alive is None else len(_alive)
         self._function: Final = function
         self.is_over: bool = False
         self.name: Final = name
@@ -65,8 +61,7 @@ class RunningTest:
     @property
     def may_have_left_unnoted(self) -> bool:
         """Whether there may be more tasks than before the test. It may have hidden them by its own task factory."""
-        alive = _count_alive()
-        return alive < 0 or alive > self._alive_before
+        return _alive is None or len(_alive) > self._alive_before
 
     @property
     def location(self) -> Location:
