@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from looprig.http.response import Response as Response
     from looprig.net.tcp.proxy import TcpProxy as TcpProxy
     from looprig.net.udp.proxy import DatagramProxy as DatagramProxy
+    from looprig.pytest_plugin.markers import allow_background as allow_background
     from looprig.pytest_plugin.markers import timeout as timeout
+    from looprig.pytest_plugin.markers import watchdogs as watchdogs
     from looprig.runtime.ask import ask as ask
     from looprig.services.aiohttp import AiohttpService as AiohttpService
     from looprig.services.asgi import AsgiApp as AsgiApp
@@ -92,6 +94,7 @@ __all__ = [
     "UdpProxy",
     "UnexpectedResponseError",
     "__version__",
+    "allow_background",
     "ask",
     "current_context",
     "loop_config",
@@ -99,6 +102,7 @@ __all__ = [
     "rig",
     "service_fixture",
     "timeout",
+    "watchdogs",
 ]
 
 _HOMES = {
@@ -137,6 +141,7 @@ _HOMES = {
     "UdpProxy": "looprig.services.udp_proxy",
     "UnexpectedResponseError": "looprig.exceptions",
     "__version__": "looprig._version",
+    "allow_background": "looprig.pytest_plugin.markers",
     "ask": "looprig.runtime.ask",
     "current_context": "looprig.services.context",
     "loop_config": "looprig.declare.loop_config",
@@ -144,6 +149,7 @@ _HOMES = {
     "rig": "looprig.services.rig",
     "service_fixture": "looprig.declare.service",
     "timeout": "looprig.pytest_plugin.markers",
+    "watchdogs": "looprig.pytest_plugin.markers",
 }
 
 

@@ -14,6 +14,7 @@ from looprig.location import Location
 
 __all__ = [
     "AskError",
+    "BackgroundError",
     "CheckerError",
     "DeclarationError",
     "ExtraMissingError",
@@ -121,6 +122,11 @@ class StuckTaskError(LooprigError):
 @final
 class LoopExceptionsError(LooprigError):
     """Exceptions reached the loop's exception handler during a test marked `catch_loop_exceptions`."""
+
+
+@final
+class BackgroundError(LooprigError):
+    """Something failed beside a test, where nothing handles it. `__cause__` is the exception, if there was one."""
 
 
 @final

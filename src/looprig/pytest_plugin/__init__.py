@@ -32,6 +32,7 @@ from looprig.pytest_plugin.options import (
     adoption_asked_for,
     has_watched_markers,
     inspection_asked_for,
+    noted_in,
     refusals_in,
 )
 
@@ -103,17 +104,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the errors that tests were refused for, each once; with pytest-xdist, in the controller."""
-    failed = (
+    seen = [
         report
         for reports in terminalreporter.stats.values()
         for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "setup" and report.failed
-    )
-    refused = [report for report in failed if refusals_in(report)]
+        if isinstance(report, pytest.TestReport) and report.user_properties
+    ]
+    refused = [report for report in seen if report.when == "setup" and report.failed and refusals_in(report)]
     if refused:
         from looprig.pytest_plugin.checks.report import show_summary  # noqa: PLC0415 - only then
 
         show_summary(terminalreporter, refused)
+    noted = [report for report in seen if noted_in(report)]
+    if noted:
+        from looprig.pytest_plugin.watch.noted import show_noted  # noqa: PLC0415 - only then
+
+        show_noted(terminalreporter, noted)
 
 
 # Fixtures by which a suite may ask for looprig without importing it: aiomisc's dialect, and settings of loops.

@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from looprig.runtime.host import LoopFactory
 
 __all__ = [
+    "ALLOW",
     "CATCH",
     "CHECKER_NAMES",
     "FORBID",
     "MARKERS",
+    "NOTED",
     "OUTPUT_FORMATS",
     "PREFIX",
     "PROPERTY",
+    "WATCHDOGS",
     "Options",
     "add_options",
     "adoption_asked_for",
     "has_watched_markers",
     "inspection_asked_for",
+    "noted_in",
+    "read_ini",
     "refusals_in",
 ]
 
@@ -42,25 +47,43 @@ OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 PROPERTY: Final = "looprig"
 """The name of the user property in which the error of a refused test travels with its report."""
 
+NOTED: Final = "looprig noted"
+"""The name of the user property in which a finding that fails no test travels with its report."""
+
 PREFIX: Final = "_looprig_"
 """What the names of fixtures begin with that only looprig uses."""
 
 CATCH: Final = "catch_loop_exceptions"
 FORBID: Final = "forbid_get_event_loop"
+WATCHDOGS: Final = "loop_watchdogs"
+ALLOW: Final = "loop_allow_background"
+"""Both are names of a marker and of an ini option."""
 
 MARKERS: Final = (
     "loop_timeout(seconds): limit for each of the test's set-up, call and teardown; @looprig.timeout is the typed form",
+    "loop_watchdogs(policy, **kinds): policies for what watchdogs find; @looprig.watchdogs is the typed form",
+    "loop_allow_background(*names, match): exceptions to allow; @looprig.allow_background is the typed form",
     "catch_loop_exceptions: the test fails if an exception reaches its loop's exception handler",
     "forbid_get_event_loop: the test fails if asyncio.get_event_loop is called during it",
 )
 
 
 def refusals_in(report: pytest.TestReport) -> list[str]:
-    """Return the errors that a test was refused for. Other plugins and suites may put properties of any form there."""
+    """Return the errors that a test was refused for."""
+    return _texts(report, PROPERTY)
+
+
+def noted_in(report: pytest.TestReport) -> list[str]:
+    """Return the findings of watchdogs that a test did not fail for."""
+    return _texts(report, NOTED)
+
+
+def _texts(report: pytest.TestReport, wanted: str) -> list[str]:
+    # Other plugins and suites may put properties of any form there.
     found: list[str] = []
     for each in report.user_properties:
         match cast("object", each):
-            case [str() as name, str() as text] if name == PROPERTY:
+            case [str() as name, str() as text] if name == wanted:
                 found.append(text)
             case _:
                 pass
@@ -98,6 +121,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="the factory of loops: asyncio, uvloop, or module:callable (ini: loop_factory)",
     )
     group.addoption(
+        "--loop-watchdogs",
+        default=None,
+        metavar="POLICIES",
+        help="error, warn or off for what watchdogs find, or kind=policy, separated by spaces (ini: loop_watchdogs)",
+    )
+    group.addoption(
         "--proxy-seed",
         type=_seed,
         default=None,
@@ -123,6 +152,10 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")
+    parser.addini("loop_watchdogs", "error, warn or off for what watchdogs find, or kind=policy", type="args")
+    parser.addini(
+        "loop_allow_background", "failures in the background that fail no test: Type, or Type: pattern", type="linelist"
+    )
     parser.addini("loop_factory", "the factory of loops: asyncio, uvloop, or module:callable", default="asyncio")
 
 
@@ -237,7 +270,7 @@ class Options:
             pytest.UsageError: a value isn't what its option takes. It names the option as it was written.
         """
         debug = config.getoption("loop_debug")
-        self.debug: Final[bool] = _ini(config, "loop_debug") if debug is None else debug
+        self.debug: Final[bool] = read_ini(config, "loop_debug") if debug is None else debug
         self.timeout: Final[float | None] = _positive(config, "loop_timeout", float)
         self.pool_size: Final[int | None] = _positive(config, "loop_pool_size", int)
         given: tuple[str, str] = _given(config, "loop_factory")
@@ -284,14 +317,19 @@ def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
     value = config.getoption(name)
     if value is not None:
         return value, f"--{name.replace('_', '-')}={value}"
-    value = _ini(config, name)
+    value = read_ini(config, name)
     return value, f"{name} = {value}"
 
 
-def _ini(config: pytest.Config, name: str) -> Any:
+def read_ini(config: pytest.Config, name: str) -> Any:
+    """Return the value of an option in the ini file.
+
+    Raises:
+        pytest.UsageError: the value is of another type than the option has.
+    """
     try:
         return config.getini(name)
-    except (TypeError, ValueError, pytest.UsageError) as error:  # of another type than the option has
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(f"{name}: {error}.") from None
 
 
@@ -308,7 +346,7 @@ def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
 
 
 def _check_folders(config: pytest.Config, name: str) -> None:
-    for folder in cast("list[Path]", _ini(config, name)):
+    for folder in cast("list[Path]", read_ini(config, name)):
         if not folder.is_dir():
             raise pytest.UsageError(f"{name}: there is no folder {folder}.")
 

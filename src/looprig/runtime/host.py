@@ -69,7 +69,7 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "ending_early", "leaves_current", "loop")
+    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "ending_early", "leaves_current", "loop", "spawners")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -77,6 +77,8 @@ class Host:
         # Tasks that already run on a lent loop belong to the lender, who ends them.
         self._lenders: Collection[object] = WeakSet(asyncio.all_tasks(loop)) if lent else ()
         self._spawning: Final = Spawning(loop)
+        self.spawners: Final[AbstractSet[object]] = self._spawning.owners
+        """The owners that have started tasks and have not ended yet, as far as is known."""
         self.closed_by: Party | None = None
         """The test or fixture that closed the loop before the host did, if known."""
         self.leaves_current: bool = False

@@ -28,6 +28,7 @@ __all__ = [
     "Spawning",
     "context_of",
     "hidden",
+    "is_over",
     "owner_of",
     "party_of",
     "report_errors",
@@ -146,11 +147,11 @@ class Spawning:
     If the loop has someone else's task factory, nothing is known, and a search is always necessary.
     """
 
-    __slots__ = ("_factory", "_loop", "_owners")
+    __slots__ = ("_factory", "_loop", "owners")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        owners = self._owners = set[object]()
+        owners = self.owners = set[object]()
 
         def make(
             loop: asyncio.AbstractEventLoop,
@@ -196,7 +197,7 @@ class Spawning:
 
     def may_have_left(self, owner: object) -> bool:
         """Return whether the owner may have started tasks. Call it once, when the owner ends."""
-        owners = self._owners
+        owners = self.owners
         if owner in owners:
             owners.discard(owner)
             return True

@@ -34,9 +34,13 @@ _SILENT: Final = sys.stdlib_module_names | {"aiomisc", "aiothreads"}
 
 @final
 class Garbage:
-    """A record of the old objects that could report. It watches the garbage collector from `begin` until `close`."""
+    """A record of the old objects that could report. It watches the garbage collector from `begin` until `close`.
 
-    def __init__(self) -> None:
+    Without `of_finalizers`, it considers only futures.
+    """
+
+    def __init__(self, *, of_finalizers: bool = True) -> None:
+        self._of_finalizers = of_finalizers
         self._futures: list[ref[object]] = []
         self._others: list[ref[object]] = []
         self._is_unsure = False
@@ -82,7 +86,11 @@ class Garbage:
         """Keep weak references to the objects that could report."""
         kinds = {id(kind): kind for kind in map(type, objects)}
         futures = {number for number, kind in kinds.items() if _is_future(kind)}
-        others = {number for number, kind in kinds.items() if number not in futures and _has_finalizer(kind)}
+        others = {
+            number
+            for number, kind in kinds.items()
+            if self._of_finalizers and number not in futures and _has_finalizer(kind)
+        }
         if not futures and not others:
             return
         for each in objects:

@@ -28,6 +28,8 @@ from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
+from looprig.pytest_plugin.watch.policies import Policies
+from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["activate"]
@@ -90,6 +92,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     )
     # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
     may_be_called = has_other_runners(config)
+    watchdogs = Watchdogs(config, Policies(config, settings.owners))
     runner = Runner(
         hosts,
         contexts=contexts,
@@ -99,8 +102,10 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         interrupts=interrupts,
         peers=settings.owners,
         has_other_runners=may_be_called,
+        watchdogs=watchdogs,
     )
 
+    hosts.subscribe(watchdogs.add_host)
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: admission.host_for_loop(request).loop)

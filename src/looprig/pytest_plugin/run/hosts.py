@@ -44,12 +44,12 @@ class Hosts:
         self._latest: tuple[pytest.Item | None, Host | None] = (None, None)
         self._placed: tuple[pytest.Item | None, Component | None] = (None, None)
         self.ends: Final = Ends(self._end, limits)
-        self._subscribers: list[Callable[[Host], None]] = []
+        self._subscribers: list[Callable[[Host, pytest.Item], None]] = []
         self._made_from: dict[object, tuple[Definition, ...]] = {}
         self._joined: dict[pytest.Item, Component] = {}
 
-    def subscribe(self, opened: Callable[[Host], None]) -> None:
-        """Call `opened` with each host that is opened from now on."""
+    def subscribe(self, opened: Callable[[Host, pytest.Item], None]) -> None:
+        """Call `opened` with each host that is opened from now on, and the item that it is opened for."""
         self._subscribers.append(opened)
 
     # Looking up
@@ -120,7 +120,7 @@ class Hosts:
         host, made_from = self._factory.make(item, component)
         self._open[key] = host
         for opened in self._subscribers:
-            opened(host)
+            opened(host, item)
         if made_from:
             self._made_from[key] = made_from
         if component is None:  # the loop of one test ends with the test

@@ -33,6 +33,7 @@ from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.wrapped_tests import WrappedTests, dropped_coroutines, not_run
+from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
 from looprig.runtime.interrupts import Interrupts
@@ -61,6 +62,7 @@ class Runner:
         interrupts: Interrupts,
         peers: Peers,
         has_other_runners: bool,
+        watchdogs: Watchdogs,
     ) -> None:
         self.hosts: Final = hosts
         self._contexts = contexts
@@ -76,6 +78,7 @@ class Runner:
         self._async_item: pytest.Item | None = None
         self._has_other_runners = has_other_runners
         self.wrapped_tests: Final = WrappedTests(peers, self.run_test, self.has_missed)
+        self._watchdogs = watchdogs
         self._has_run = False
         self._is_interrupted = False
         self.is_new: bool = True
@@ -89,8 +92,10 @@ class Runner:
         self.is_new = False
         if self.hosts.component(item) is not None or self._has_loop_of_its_own(item):
             self._interrupts.install()
+            self._watchdogs.begin(item)
         else:  # it may be about signals itself; what is alive under it is still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
+            self._watchdogs.leave()
         self._limits.begin_test(item)
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
@@ -154,18 +159,31 @@ class Runner:
         ):
             try:
                 context.run(runtest)
+            except BaseException as failure:
+                self._watchdogs.add_to(failure)
+                raise
             finally:
                 host = self.hosts.open_host(item)  # the test may have requested something on a loop
                 if host is not None:
                     host.note_closed((item.name, running.location))
         if host is not None and (limit := self._limits.current) is not None and limit.is_over:
             raise limit.expired(f"the call of {item.name}")
+        if self._watchdogs.found:
+            self._watchdogs.fail()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Start the clock of the teardown."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Start the clock of the teardown, and fail the test for what watchdogs have found by its end."""
         if self._limits.seconds is not None:
             self._limits.begin(item, "teardown")
+        try:
+            result = yield
+        except BaseException as failure:
+            self._watchdogs.add_to(failure)
+            raise
+        if self._watchdogs.found:
+            self._watchdogs.fail()
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -278,16 +296,25 @@ class Runner:
         self._has_run = True
         host = self.hosts.of_item(item)
         context, needs = self._contexts.of_test(item, running)
-        return host.run(
-            function(**arguments),
-            what=f"the call of {item.name}",
-            name=item.name,
-            owner=running,
-            context=context,
-            needs=needs,
-            limit=self._limits.current,
-            resolve=partial(self._requests.ask_for_test, item),
-        )
+        try:
+            result = host.run(
+                function(**arguments),
+                what=f"the call of {item.name}",
+                name=item.name,
+                owner=running,
+                context=context,
+                needs=needs,
+                limit=self._limits.current,
+                resolve=partial(self._requests.ask_for_test, item),
+            )
+        except BaseException as failure:
+            self._watchdogs.add_to(failure)
+            raise
+        if running in host.spawners:
+            self._watchdogs.search(host)
+        if self._watchdogs.found:
+            self._watchdogs.fail()
+        return result
 
 
 def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:

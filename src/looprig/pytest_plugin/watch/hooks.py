@@ -66,7 +66,7 @@ class Watchers:
 
     # Events
 
-    def _add_loop(self, host: "Host") -> None:
+    def _add_loop(self, host: "Host", _item: pytest.Item) -> None:
         for watcher in self._active:
             watcher.add_loop(host.loop)
 

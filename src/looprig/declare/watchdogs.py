@@ -1,0 +1,116 @@
+"""Policies: what a run makes of each kind of finding of its watchdogs.
+
+Does not find anything (`looprig.watch` does), and does not know which policy applies to a test (the plugin does). Pure.
+
+Invariant: every kind has a policy, so a new kind needs a line in `DEFAULTS` and nothing else here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, cast, get_args
+
+from looprig.declare.values import TEXT, shown
+
+__all__ = [
+    "DEFAULTS",
+    "GROUPS",
+    "POLICIES",
+    "Allowed",
+    "Kind",
+    "Policy",
+    "allowed_from",
+    "of_all",
+    "read_policies",
+    "spread",
+]
+
+Policy = Literal["error", "warn", "off"]
+"""`error` fails the test, `warn` shows the finding at the end of the run, and `off` ignores it."""
+
+Kind = Literal["background"]
+"""What watchdogs look for. `background`: exceptions that nothing handles, and coroutines that are never awaited."""
+
+POLICIES: Final[tuple[str, ...]] = get_args(Policy)
+
+DEFAULTS: Final[Mapping[Kind, Policy]] = {"background": "error"}
+"""The policy of each kind where a suite sets none."""
+
+GROUPS: Final[Mapping[str, frozenset[Kind]]] = {}
+"""Names that stand for several kinds."""
+
+_NAMES: Final[Mapping[str, frozenset[Kind]]] = {**{kind: frozenset({kind}) for kind in DEFAULTS}, **GROUPS}
+
+
+def spread(given: Mapping[str, object]) -> dict[Kind, Policy] | None:
+    """Return the policy of each kind that `given` names, itself or by its group. `None` if something is invalid.
+
+    A kind wins over its group.
+    """
+    found: dict[Kind, Policy] = {}
+    for name, policy in sorted(given.items(), key=lambda entry: entry[0] not in GROUPS):
+        if name not in _NAMES or not isinstance(policy, str) or policy not in POLICIES:
+            return None
+        found.update(dict.fromkeys(_NAMES[name], cast("Policy", policy)))
+    return found
+
+
+def of_all(policy: Policy) -> dict[Kind, Policy]:
+    """Return one policy for all kinds."""
+    return dict.fromkeys(DEFAULTS, policy)
+
+
+def read_policies(words: Iterable[str]) -> dict[Kind, Policy] | str:
+    """Return the policies that words of an ini file or of the command line set, or the first word that is invalid.
+
+    A word is a policy for all kinds, such as `error`, or the policy of one kind or group, such as `background=warn`.
+    Later words win.
+    """
+    found: dict[Kind, Policy] = {}
+    for word in words:
+        name, has_name, policy = word.partition("=")
+        one = spread({name: policy}) if has_name else spread(dict.fromkeys(DEFAULTS, name))
+        if one is None:
+            return word
+        found.update(one)
+    return found
+
+
+class Allowed:
+    """Background failures that a suite allows: exceptions of these types, or whose text matches a pattern.
+
+    A type is a class, or its name: the bare name or the dotted path. An empty `types` allows every type.
+    """
+
+    __slots__ = ("_pattern", "_types")
+
+    def __init__(self, types: tuple[type[BaseException] | str, ...], pattern: "re.Pattern[str] | None") -> None:
+        self._types = types
+        self._pattern = pattern
+
+    def covers(self, kinds: tuple[type, ...], text: str) -> bool:
+        """Return whether a failure is allowed, given the class of its exception with all its bases, and its text."""
+        is_type = not self._types or any(_is(kind, name) for kind in kinds for name in self._types)
+        return is_type and (self._pattern is None or self._pattern.search(text) is not None)
+
+
+def _is(kind: type, wanted: type | str) -> bool:
+    if isinstance(wanted, str):
+        return wanted in {kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}"}
+    return kind is wanted
+
+
+def allowed_from(types: Iterable[Any], match: Any) -> Allowed | str:
+    """Return what types and a pattern allow, or else what is wrong with them."""
+    found: list[type[BaseException] | str] = []
+    for each in types:
+        if not (TEXT.accepts(each) or (isinstance(each, type) and issubclass(each, BaseException))):
+            return f"{shown(each)} isn't a class of exceptions"
+        found.append(each)
+    if match is None:
+        return Allowed(tuple(found), None) if found else "it names no class of exceptions and no text"
+    if not TEXT.accepts(match):
+        return f"match={shown(match)} isn't a regular expression"
+    try:
+        return Allowed(tuple(found), re.compile(match))
+    except re.error as error:
+        return f"match={shown(match)} isn't a regular expression: {error}"

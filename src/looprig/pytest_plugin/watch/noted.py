@@ -1,0 +1,32 @@
+"""The summary of what watchdogs found and no test failed for: one line, and with `-v` each finding once.
+
+Loaded only if there is such a finding.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from looprig.pytest_plugin.checks.report import many
+from looprig.pytest_plugin.options import noted_in
+
+__all__ = ["show_noted"]
+
+
+def show_noted(terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
+    """Show how much was found, in how many tests, and how to see it or to make the tests fail."""
+    found: dict[str, set[str]] = {}
+    for report in reports:
+        for text in noted_in(report):
+            found.setdefault(text, set()).add(report.nodeid)
+    tests = set[str]().union(*found.values())
+    what = f"looprig: watchdogs noted {many(len(found), 'finding')} in {many(len(tests), 'test')}"
+    if terminal.verbosity <= 0:
+        terminal.write_line(f"{what}: -v shows them, and --loop-watchdogs=error makes the tests fail.")
+        return
+    terminal.section(what)
+    for text, of in found.items():
+        for line in text.splitlines():
+            terminal.write_line(line)
+        terminal.write_line(f"({', '.join(sorted(of))})")
+        terminal.write_line("")

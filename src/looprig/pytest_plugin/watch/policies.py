@@ -1,0 +1,82 @@
+"""Which policy applies to a test: its marker's, that of the ini file or the command line, or the default.
+
+Does not apply it (`watchdogs` does), and does not report markers that are written wrong (`checks.markers` does).
+
+Invariant: a test that looprig runs in another plugin's place never fails for what it always did, unless the suite
+asks for it: there the default is `warn`.
+"""
+
+from collections.abc import Iterator
+from typing import Final, final
+
+import pytest
+
+from looprig.declare.watchdogs import DEFAULTS, Allowed, Kind, Policy, allowed_from, read_policies
+from looprig.pytest_plugin.markers import WATCHDOGS_TAKES, allowed_by, policies_of
+from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
+from looprig.pytest_plugin.peers.active import Peers
+
+__all__ = ["Policies"]
+
+
+@final
+class Policies:
+    """The policies of a run, and the failures that it allows."""
+
+    def __init__(self, config: pytest.Config, peers: Peers) -> None:
+        """Read the options.
+
+        Raises:
+            pytest.UsageError: a value isn't what its option takes. It names the option as it was written.
+        """
+        self._of_run: Final = _policies_of_run(config)
+        self._allowed: Final = [_allowed(line) for line in read_ini(config, ALLOW)]
+        self._adoption = peers.adoption or None
+
+    def of(self, item: pytest.Item, kind: Kind) -> Policy:
+        """Return the policy for a kind of finding in a test."""
+        for marker in item.iter_markers(WATCHDOGS):
+            if (found := (policies_of(marker) or {}).get(kind)) is not None:
+                return found
+        if (found := self._of_run.get(kind)) is not None:
+            return found
+        default = DEFAULTS[kind]
+        is_adopted = (
+            self._adoption is not None and isinstance(item, pytest.Function) and any(self._adoption.adopted_from(item))
+        )
+        return "warn" if is_adopted and default == "error" else default
+
+    def allow(self, item: pytest.Item, cause: BaseException) -> bool:
+        """Return whether a test allows a background failure."""
+        kinds = type(cause).__mro__
+        text = str(cause)
+        return any(each.covers(kinds, text) for each in self._allowances(item))
+
+    def _allowances(self, item: pytest.Item) -> Iterator[Allowed]:
+        for marker in item.iter_markers(ALLOW):
+            if isinstance(found := allowed_by(marker), Allowed):
+                yield found
+        yield from self._allowed
+
+
+def _policies_of_run(config: pytest.Config) -> dict[Kind, Policy]:
+    found = _read(f"{WATCHDOGS} = ", read_ini(config, WATCHDOGS))
+    given: str | None = config.getoption(WATCHDOGS)
+    return found if given is None else {**found, **_read("--loop-watchdogs=", given.split())}
+
+
+def _read(option: str, words: list[str]) -> dict[Kind, Policy]:
+    found = read_policies(words)
+    if isinstance(found, str):
+        raise pytest.UsageError(f"{option}{found}: {WATCHDOGS_TAKES}")
+    return found
+
+
+def _allowed(line: str) -> Allowed:
+    name, _, pattern = line.partition(":")
+    found = allowed_from([name.strip()] if name.strip() else [], pattern.strip() or None)
+    if isinstance(found, str):
+        raise pytest.UsageError(
+            f"{ALLOW} = {line}: {found}. Write Type, Type: pattern, or : pattern, one in each line."
+        )
+    return found

@@ -1,0 +1,95 @@
+"""The watchdogs of a run: what they find while a test runs on a loop fails it, or is shown at the end of the run.
+
+Unlike a `Watcher`, a watchdog asks for nothing: it notes what it finds, when it finds it. So a test in which nothing is
+found pays nothing. Does not watch anything itself (`looprig.watch` does).
+
+Invariants:
+1. Each finding is reported once: as the failure of the running test, as a note on the failure that it has anyway, or in
+   the summary.
+2. Only a test that looprig runs on a loop is watched. What other tests cause goes to whoever would report it without
+   looprig.
+3. No test fails for what an earlier one may have left: such a finding is shown in the summary.
+"""
+
+from typing import TYPE_CHECKING, Final, final
+
+import pytest
+
+from looprig.exceptions import LooprigError
+from looprig.pytest_plugin.options import NOTED
+from looprig.pytest_plugin.watch.policies import Policies
+from looprig.runtime.errors import raise_together
+from looprig.watch.background import Background
+from looprig.watch.finding import Finding
+
+if TYPE_CHECKING:
+    from looprig.runtime.host import Host
+
+__all__ = ["Watchdogs"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+
+@final
+class Watchdogs:
+    """The watchdogs, and what they have found in the current test."""
+
+    def __init__(self, config: pytest.Config, policies: Policies) -> None:
+        self._background: Final = Background(self.note)
+        self._item: pytest.Item | None = None
+        self._policies = policies
+        self.found: Final[list[Finding]] = []
+        """What was found and not reported yet."""
+        self._background.start()
+        config.add_cleanup(self._background.stop)
+
+    def add_host(self, host: "Host", item: pytest.Item) -> None:
+        """Watch a loop that has just been opened, and the test that it is opened for."""
+        self._background.attach(host.loop)
+        if self._item is not item:
+            self.begin(item)
+
+    def begin(self, item: pytest.Item) -> None:
+        """Begin to watch a test that runs on a loop."""
+        self._item = item
+        self._background.begin_test()
+
+    def leave(self) -> None:
+        """Stop watching: the test is over, or the next one is none that looprig runs on a loop."""
+        self._item = None
+
+    def note(self, finding: Finding) -> bool:
+        """Note a finding about the current test. Return whether there is one that is watched."""
+        item = self._item
+        if item is None:
+            return False
+        policy = self._policies.of(item, finding.kind)
+        if policy != "off" and not (finding.cause is not None and self._policies.allow(item, finding.cause)):
+            if policy == "warn" or finding.is_late:
+                noted = (NOTED, str(finding.error))
+                if noted not in item.user_properties:
+                    item.user_properties.append(noted)
+            else:
+                self.found.append(finding)
+        return True
+
+    def search(self, host: "Host") -> None:
+        """Find failed tasks in reference cycles. Call it after a test that started tasks."""
+        if not host.loop.is_closed():
+            self._background.collect(host.loop)
+
+    def take(self) -> list[LooprigError]:
+        """Return the errors that were found. They count as reported from now on."""
+        errors = [finding.error for finding in self.found]
+        self.found.clear()
+        return errors
+
+    def fail(self) -> None:
+        """Fail the current test for what was found."""
+        raise_together(self.take(), "failures in the background")
+
+    def add_to(self, failure: BaseException) -> None:
+        """Add what was found to the failure that the current test has anyway."""
+        for error in self.take():
+            if error.__cause__ is not failure:
+                failure.add_note(str(error))
