@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from looprig.declare.proxy import proxy_fixture as proxy_fixture
     from looprig.declare.service import service_fixture as service_fixture
     from looprig.exceptions import AskError as AskError
+    from looprig.exceptions import BackgroundError as BackgroundError
     from looprig.exceptions import DeclarationError as DeclarationError
     from looprig.exceptions import ExtraMissingError as ExtraMissingError
     from looprig.exceptions import FixtureCrashedError as FixtureCrashedError
     from looprig.exceptions import FixtureError as FixtureError
-    from looprig.exceptions import LoopExceptionsError as LoopExceptionsError
     from looprig.exceptions import LoopPlanError as LoopPlanError
     from looprig.exceptions import LooprigError as LooprigError
     from looprig.exceptions import ProxyError as ProxyError
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from looprig.http.response import Response as Response
     from looprig.net.tcp.proxy import TcpProxy as TcpProxy
     from looprig.net.udp.proxy import DatagramProxy as DatagramProxy
-    from looprig.pytest_plugin.markers import allow_background as allow_background
     from looprig.pytest_plugin.markers import timeout as timeout
-    from looprig.pytest_plugin.markers import watchdogs as watchdogs
+    from looprig.pytest_plugin.watch.markers import allow_background as allow_background
+    from looprig.pytest_plugin.watch.markers import watchdogs as watchdogs
     from looprig.runtime.ask import ask as ask
     from looprig.services.aiohttp import AiohttpService as AiohttpService
     from looprig.services.asgi import AsgiApp as AsgiApp
@@ -63,6 +63,7 @@ __all__ = [
     "AsgiApp",
     "AsgiService",
     "AskError",
+    "BackgroundError",
     "Context",
     "DatagramProxy",
     "DeclarationError",
@@ -74,7 +75,6 @@ __all__ = [
     "FixtureError",
     "Key",
     "LoopConfig",
-    "LoopExceptionsError",
     "LoopPlanError",
     "LooprigError",
     "ProcessService",
@@ -110,6 +110,7 @@ _HOMES = {
     "AsgiApp": "looprig.services.asgi",
     "AsgiService": "looprig.services.asgi",
     "AskError": "looprig.exceptions",
+    "BackgroundError": "looprig.exceptions",
     "Context": "looprig.services.context",
     "DatagramProxy": "looprig.net.udp.proxy",
     "DeclarationError": "looprig.exceptions",
@@ -121,7 +122,6 @@ _HOMES = {
     "FixtureError": "looprig.exceptions",
     "Key": "looprig.services.context",
     "LoopConfig": "looprig.declare.loop_config",
-    "LoopExceptionsError": "looprig.exceptions",
     "LoopPlanError": "looprig.exceptions",
     "LooprigError": "looprig.exceptions",
     "ProcessService": "looprig.services.process",
@@ -141,7 +141,7 @@ _HOMES = {
     "UdpProxy": "looprig.services.udp_proxy",
     "UnexpectedResponseError": "looprig.exceptions",
     "__version__": "looprig._version",
-    "allow_background": "looprig.pytest_plugin.markers",
+    "allow_background": "looprig.pytest_plugin.watch.markers",
     "ask": "looprig.runtime.ask",
     "current_context": "looprig.services.context",
     "loop_config": "looprig.declare.loop_config",
@@ -149,7 +149,7 @@ _HOMES = {
     "rig": "looprig.services.rig",
     "service_fixture": "looprig.declare.service",
     "timeout": "looprig.pytest_plugin.markers",
-    "watchdogs": "looprig.pytest_plugin.markers",
+    "watchdogs": "looprig.pytest_plugin.watch.markers",
 }
 
 

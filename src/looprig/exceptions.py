@@ -20,7 +20,6 @@ __all__ = [
     "ExtraMissingError",
     "FixtureCrashedError",
     "FixtureError",
-    "LoopExceptionsError",
     "LoopPlanError",
     "LooprigError",
     "ProxyError",
@@ -117,11 +116,6 @@ class TimeoutExpiredError(LooprigError):
 @final
 class StuckTaskError(LooprigError):
     """Tasks did not end although they were cancelled several times. They are left behind."""
-
-
-@final
-class LoopExceptionsError(LooprigError):
-    """Exceptions reached the loop's exception handler during a test marked `catch_loop_exceptions`."""
 
 
 @final

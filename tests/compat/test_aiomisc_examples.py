@@ -377,4 +377,4 @@ def test_an_example_of_aiomisc_runs(pytester: pytest.Pytester, suite: str, passe
 
 def test_an_error_that_nobody_awaits_is_told(pytester: pytest.Pytester) -> None:
     result = run_apart(pytester, MARKERS)
-    result.stdout.fnmatch_lines(["*LoopExceptionsError: 1 exception(s) reached * during test_with_errors:"])
+    result.stdout.fnmatch_lines(["*BackgroundError: 1 exception(s) reached * during test_with_errors:"])

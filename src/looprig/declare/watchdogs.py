@@ -99,11 +99,15 @@ def _is(kind: type, wanted: type | str) -> bool:
     return kind is wanted
 
 
+def _is_exception(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
 def allowed_from(types: Iterable[Any], match: Any) -> Allowed | str:
     """Return what types and a pattern allow, or else what is wrong with them."""
     found: list[type[BaseException] | str] = []
     for each in types:
-        if not (TEXT.accepts(each) or (isinstance(each, type) and issubclass(each, BaseException))):
+        if not TEXT.accepts(each) and not _is_exception(each):
             return f"{shown(each)} isn't a class of exceptions"
         found.append(each)
     if match is None:

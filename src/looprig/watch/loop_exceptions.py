@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, final
 
-from looprig.exceptions import LoopExceptionsError
+from looprig.exceptions import BackgroundError
 from looprig.watch.garbage import Garbage
 from looprig.watch.watcher import WatchedTest, Watcher
 
@@ -41,7 +41,7 @@ class LoopExceptions(Watcher):
         # Don't keep the task or future: everything it refers to could not be freed and reported.
         self._contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
 
-    def take_errors(self) -> Sequence[LoopExceptionsError]:
+    def take_errors(self) -> Sequence[BackgroundError]:
         """Return one error for everything that reached the handlers since the last time."""
         # asyncio reports a failed task that was never awaited only when it is freed.
         self._garbage.collect([loop for loop, _ in self._attached])
@@ -50,7 +50,7 @@ class LoopExceptions(Watcher):
             return ()
         test = self._test
         shown = [_shown(number, context) for number, context in enumerate(found, 1)]
-        error = LoopExceptionsError(
+        error = BackgroundError(
             f"{len(found)} exception(s) reached the loop's exception handler during {test.name}:\n" + "\n".join(shown),
             [(test.name, test.location)],
             "Await the tasks that raised, or handle the exceptions in them.",

@@ -13,7 +13,7 @@ from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.markers import ALLOW_TAKES, WATCHDOGS_TAKES, allowed_by, policies_of, seconds_of
+from looprig.pytest_plugin.markers import seconds_of
 from looprig.pytest_plugin.options import ALLOW, CATCH, FORBID, WATCHDOGS
 
 __all__ = ["wrong_markers"]
@@ -45,10 +45,11 @@ def _of_node(node: Any) -> Iterator[DeclarationError]:
     for marker in node.own_markers:
         if marker.name == "loop_timeout" and seconds_of(marker) is None:
             yield _wrong(marker, node, f"loop_timeout takes {DURATION.expected}: loop_timeout(5).")
-        elif marker.name == WATCHDOGS and policies_of(marker) is None:
-            yield _wrong(marker, node, WATCHDOGS_TAKES)
-        elif marker.name == ALLOW and isinstance(allowed_by(marker), str):
-            yield _wrong(marker, node, ALLOW_TAKES)
+        elif marker.name in {ALLOW, WATCHDOGS}:
+            from looprig.pytest_plugin.watch.markers import fix_of  # noqa: PLC0415 - few suites use them
+
+            if fix := fix_of(marker):
+                yield _wrong(marker, node, fix)
         elif marker.name in _PLAIN and (marker.args or marker.kwargs):
             yield _wrong(marker, node, f"{marker.name} takes no arguments: @pytest.mark.{marker.name}.")
 

@@ -28,7 +28,6 @@ from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
-from looprig.pytest_plugin.watch.policies import Policies
 from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.interrupts import Interrupts
 
@@ -92,7 +91,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     )
     # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
     may_be_called = has_other_runners(config)
-    watchdogs = Watchdogs(config, Policies(config, settings.owners))
+    watchdogs = Watchdogs(config, settings.owners)
     runner = Runner(
         hosts,
         contexts=contexts,

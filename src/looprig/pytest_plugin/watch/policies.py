@@ -2,6 +2,8 @@
 
 Does not apply it (`watchdogs` does), and does not report markers that are written wrong (`checks.markers` does).
 
+Loaded at the first finding, or if a run sets policies itself.
+
 Invariant: a test that looprig runs in another plugin's place never fails for what it always did, unless the suite
 asks for it: there the default is `warn`.
 """
@@ -12,9 +14,9 @@ from typing import Final, final
 import pytest
 
 from looprig.declare.watchdogs import DEFAULTS, Allowed, Kind, Policy, allowed_from, read_policies
-from looprig.pytest_plugin.markers import WATCHDOGS_TAKES, allowed_by, policies_of
 from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
 from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.watch.markers import WATCHDOGS_TAKES, allowed_by, policies_of
 
 __all__ = ["Policies"]
 

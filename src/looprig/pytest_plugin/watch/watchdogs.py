@@ -11,19 +11,21 @@ Invariants:
 3. No test fails for what an earlier one may have left: such a finding is shown in the summary.
 """
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import LooprigError
-from looprig.pytest_plugin.options import NOTED
-from looprig.pytest_plugin.watch.policies import Policies
+from looprig.pytest_plugin.options import ALLOW, NOTED, WATCHDOGS, read_ini
+from looprig.pytest_plugin.peers.active import Peers
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
-from looprig.watch.finding import Finding
 
 if TYPE_CHECKING:
+    from looprig.pytest_plugin.watch.policies import Policies
     from looprig.runtime.host import Host
+    from looprig.watch.descriptions import Finding
 
 __all__ = ["Watchdogs"]
 
@@ -34,14 +36,25 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 class Watchdogs:
     """The watchdogs, and what they have found in the current test."""
 
-    def __init__(self, config: pytest.Config, policies: Policies) -> None:
-        self._background: Final = Background(self.note)
+    def __init__(self, config: pytest.Config, peers: Peers) -> None:
+        self._background: Final = Background(self)
+        self._config = config
         self._item: pytest.Item | None = None
-        self._policies = policies
+        self._peers = peers
         self.found: Final[list[Finding]] = []
         """What was found and not reported yet."""
+        if config.getoption(WATCHDOGS) is not None or any(read_ini(config, name) for name in (ALLOW, WATCHDOGS)):
+            _ = self._policies  # report wrong values before any test runs
         self._background.start()
         config.add_cleanup(self._background.stop)
+
+    @cached_property
+    def _policies(self) -> "Policies":
+        from looprig.pytest_plugin.watch.policies import Policies  # noqa: PLC0415 - few runs have findings
+
+        return Policies(self._config, self._peers)
+
+    # What is watched
 
     def add_host(self, host: "Host", item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test that it is opened for."""
@@ -55,23 +68,29 @@ class Watchdogs:
         self._background.begin_test()
 
     def leave(self) -> None:
-        """Stop watching: the test is over, or the next one is none that looprig runs on a loop."""
+        """Stop watching: the next test is none that looprig runs on a loop."""
         self._item = None
 
-    def note(self, finding: Finding) -> bool:
-        """Note a finding about the current test. Return whether there is one that is watched."""
+    # What is found
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a test is watched now."""
+        return self._item is not None
+
+    def note(self, finding: "Finding") -> None:
+        """Note a finding about the test that is watched."""
         item = self._item
-        if item is None:
-            return False
+        assert item is not None
         policy = self._policies.of(item, finding.kind)
-        if policy != "off" and not (finding.cause is not None and self._policies.allow(item, finding.cause)):
-            if policy == "warn" or finding.is_late:
-                noted = (NOTED, str(finding.error))
-                if noted not in item.user_properties:
-                    item.user_properties.append(noted)
-            else:
-                self.found.append(finding)
-        return True
+        if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
+            return
+        if policy == "error" and not finding.is_late:
+            self.found.append(finding)
+            return
+        noted = (NOTED, str(finding.error))
+        if noted not in item.user_properties:
+            item.user_properties.append(noted)
 
     def search(self, host: "Host") -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""

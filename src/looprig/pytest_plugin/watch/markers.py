@@ -1,0 +1,101 @@
+"""The markers `loop_watchdogs` and `loop_allow_background`: how they are written, and how they are read.
+
+Does not report markers that are written wrong: `checks.markers` does.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from looprig.declare.values import shown
+from looprig.declare.watchdogs import DEFAULTS, POLICIES, Allowed, Kind, Policy, allowed_from, of_all, spread
+from looprig.exceptions import DeclarationError
+from looprig.location import caller_location
+from looprig.pytest_plugin.markers import over_tests
+from looprig.pytest_plugin.options import WATCHDOGS
+
+__all__ = ["WATCHDOGS_TAKES", "allow_background", "allowed_by", "fix_of", "policies_of", "watchdogs"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+WATCHDOGS_TAKES: Final = (
+    f"Give one policy for all kinds, or policies by kind: {', '.join(POLICIES)} for {', '.join(DEFAULTS)}."
+)
+ALLOW_TAKES: Final = 'Give classes of exceptions, a regular expression, or both: (ConnectionResetError, match="lost").'
+
+
+def policies_of(marker: pytest.Mark) -> dict[Kind, Policy] | None:
+    """Return the policies that a `loop_watchdogs` marker sets, or `None` if it is written wrong."""
+    match marker.args:
+        case ():
+            return spread(marker.kwargs) if marker.kwargs else None
+        case (policy,) if policy in POLICIES:
+            rest = spread(marker.kwargs)
+            return None if rest is None else {**of_all(policy), **rest}
+        case _:
+            return None
+
+
+def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]:
+    """Set what becomes of what watchdogs find: it fails the test, is shown at the end of the run, or is ignored.
+
+    Over a test or a test class, or as the `pytestmark` of a module:
+
+        @watchdogs(background="warn")
+        async def test_drops_its_clients(server: Server) -> None: ...
+
+    Args:
+        policy: "error", "warn" or "off", for all kinds.
+        kinds: the policy of one kind, by name.
+
+    Raises:
+        DeclarationError: there is no such kind or policy, or it is put on something that isn't a test.
+    """
+    given = pytest.mark.loop_watchdogs(*(() if policy is None else (policy,)), **kinds)
+    if policies_of(given.mark) is None:
+        shown_values = ", ".join([*map(shown, given.args), *(f"{name}={shown(v)}" for name, v in given.kwargs.items())])
+        raise DeclarationError(
+            f"watchdogs was called with ({shown_values}).", [("watchdogs", caller_location())], WATCHDOGS_TAKES
+        )
+    return over_tests("watchdogs", given)
+
+
+def fix_of(marker: pytest.Mark) -> str:
+    """Return how one of these markers has to be written, or nothing if it is written so."""
+    if marker.name == WATCHDOGS:
+        return WATCHDOGS_TAKES if policies_of(marker) is None else ""
+    return ALLOW_TAKES if isinstance(allowed_by(marker), str) else ""
+
+
+def allowed_by(marker: pytest.Mark) -> Allowed | str:
+    """Return the failures that a `loop_allow_background` marker allows, or what is wrong with it."""
+    if set(marker.kwargs) - {"match"}:
+        return f"it has no argument {next(iter(set(marker.kwargs) - {'match'}))}"
+    return allowed_from(marker.args, marker.kwargs.get("match"))
+
+
+def allow_background(*types: type[BaseException], match: str | None = None) -> Callable[[T], T]:
+    """Allow exceptions that nothing handles, and coroutines that are never awaited (RuntimeWarning).
+
+    Over a test or a test class, or as the `pytestmark` of a module:
+
+        @allow_background(ConnectionResetError, match="lost")
+        async def test_survives(server: Server) -> None: ...
+
+    Args:
+        types: classes of exceptions; subclasses are allowed too. None means all.
+        match: a regular expression that is searched for in the text of the exception.
+
+    Raises:
+        DeclarationError: a value is of another kind, or it is put on something that isn't a test.
+    """
+    # A marker that is called with nothing but a class is put on that class.
+    given = pytest.mark.loop_allow_background.with_args(*types, **({} if match is None else {"match": match}))
+    if isinstance(wrong := allowed_by(given.mark), str):
+        raise DeclarationError(
+            f"allow_background can't be used like this: {wrong}.",
+            [("allow_background", caller_location())],
+            ALLOW_TAKES,
+        )
+    return over_tests("allow_background", given)

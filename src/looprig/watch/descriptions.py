@@ -1,0 +1,121 @@
+"""Findings in words: what failed beside a test, where, whose it was, and how to fix it.
+
+Loaded only when there is something to report. Does not find anything (`background` does).
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from looprig.declare.watchdogs import Kind
+from looprig.exceptions import BackgroundError, LooprigError, summary
+from looprig.location import UNKNOWN, Location, location_of
+from looprig.runtime.context import OWNER
+from looprig.runtime.ending import is_closing
+from looprig.runtime.tasks import Party, is_over, owner_of, party_of
+
+__all__ = ["Finding", "of_context", "of_unraisable", "of_warning"]
+
+_NEVER_AWAITED: Final = re.compile(r"coroutine '(?P<name>.+)' was never awaited")
+_CREATED_AT: Final = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+), in ', re.MULTILINE)
+_AWAIT: Final = "Await the task, or handle the exception in it."
+_HANDLE: Final = "Handle the exception where it is raised."
+_ALLOW: Final = "If it is expected, allow it: @looprig.allow_background."
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding of one kind, as the error that a test fails with.
+
+    Attributes:
+        cause: the exception that was found, if it is about one.
+        is_late: whether it may be about an earlier test, so that no test can be failed for it.
+    """
+
+    kind: Kind
+    error: LooprigError
+    cause: BaseException | None = None
+    is_late: bool = False
+
+
+def of_context(context: dict[str, Any], *, is_late: bool) -> Finding:
+    """Return the finding for what reached a loop's exception handler. `is_late` if its owner isn't known."""
+    exception: BaseException | None = context.get("exception")
+    future: Any = context.get("task") or context.get("future")
+    task: asyncio.Task[Any] | None = future if isinstance(future, asyncio.Task) else None  # pyright: ignore[reportUnknownVariableType] # of whatever
+    owner = None if task is None else owner_of(task)
+    what, fix = _about(context, task, exception)
+    late = is_over(owner) if owner is not None else is_late
+    return _finding(what, [*_code_of(context, task), *_named(owner)], fix, exception, is_late=late)
+
+
+def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:
+    """Return the finding for an exception that Python could not raise, given the argument of `sys.unraisablehook`."""
+    exception: Exception = unraisable.exc_value
+    # If warnings are errors, that of a coroutine that was never awaited comes here.
+    if isinstance(exception, RuntimeWarning) and (found := of_warning(exception, is_late=is_late)) is not None:
+        return found
+    place = unraisable.object
+    name: str = getattr(place, "__qualname__", None) or f"{type(place).__name__} object"
+    at = location_of(place)
+    what = f"{unraisable.err_msg or 'Exception ignored in'} {name}: {summary(exception)}."
+    named = [] if at == UNKNOWN else [(name, at)]
+    return _finding(what, [*named, *_named(OWNER.get(None))], _HANDLE, exception, is_late=is_late)
+
+
+def of_warning(warning: RuntimeWarning, *, is_late: bool) -> Finding | None:
+    """Return the finding for the warning that a coroutine was never awaited, or `None` for another warning."""
+    message = str(warning)
+    found = _NEVER_AWAITED.search(message)
+    if found is None:
+        return None
+    name = found["name"]
+    created = [(f"{name} was called here", Location(path, int(line))) for path, line in _CREATED_AT.findall(message)]
+    return _finding(
+        f"The coroutine {name} was never awaited.",
+        [*created[-1:], *_named(OWNER.get(None))],
+        "Await it where it is called.",
+        warning,
+        is_late=is_late,
+    )
+
+
+def _finding(what: str, parties: list[Party], fix: str, exception: BaseException | None, *, is_late: bool) -> Finding:
+    error = BackgroundError(what, list(dict.fromkeys(parties)), f"{fix} {_ALLOW}")
+    if not isinstance(exception, Warning):
+        error.__cause__ = exception
+    return Finding("background", error, exception, is_late)
+
+
+def _about(
+    context: dict[str, Any], task: "asyncio.Task[Any] | None", exception: BaseException | None
+) -> tuple[str, str]:
+    """Return what happened, in words, and how to fix it."""
+    message: str = context.get("message") or "Unhandled exception in the event loop"
+    text = "" if exception is None else f": {summary(exception)}"
+    if task is not None and is_closing(task):
+        return f"An async generator failed while it was closed{text}.", "Handle the exception in the generator."
+    if "never retrieved" in message:
+        kind = "A future" if task is None else "A task"
+        return f"{kind} failed, and nothing retrieved its exception{text}.", _AWAIT
+    if "was destroyed but it is pending" in message:
+        return "A task was destroyed while it was still waiting.", "Keep a reference to the task, and await it."
+    message = message.removesuffix(".").removesuffix("!")
+    return f"{message[:1].upper()}{message[1:]}{text}.", _AWAIT if task is not None else _HANDLE
+
+
+def _code_of(context: dict[str, Any], task: "asyncio.Task[Any] | None") -> list[Party]:
+    """Return the name and place of the code that failed, as far as they can be known."""
+    code: Any = getattr(context.get("handle"), "_callback", None) if task is None else task.get_coro()
+    at = location_of(code)
+    return [] if at == UNKNOWN else [(getattr(code, "__qualname__", "a callback"), at)]
+
+
+def _named(owner: object) -> list[Party]:
+    party = party_of(owner)
+    if party is None:
+        return []
+    name, at = party
+    return [(f"{name}, which has ended" if is_over(owner) else name, at)]
