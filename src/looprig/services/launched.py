@@ -187,7 +187,7 @@ def _has_live_member(group: int) -> bool:
     listed = False
     for stat in Path("/proc").glob("[0-9]*/stat"):
         listed = True
-        with suppress(OSError):  # it has ended since it was listed
+        with suppress(OSError):  # the process has ended since it was listed
             state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
             if int(member_of) == group and state not in {"Z", "X"}:
                 return True

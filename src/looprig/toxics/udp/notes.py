@@ -21,7 +21,7 @@ class _Tally:
 
 
 def noted(flow: Flow, text: str) -> Iterator[Note]:
-    """Yield a note, unless there were too many already. This occupies the flow's state."""
+    """Yield a note, unless there have been too many. This uses the flow's state."""
     tally = flow.state(_Tally)
     tally.count += 1
     if tally.count <= NOTED:
