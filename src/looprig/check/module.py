@@ -80,7 +80,7 @@ class Generated:
 @final
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The line of an edge, or alternatives, one of which has to pass. `type` is a declared type to check by itself."""
+    """The line of an edge, or alternatives, one of which has to pass. `type` is a declared type to check separately."""
 
     codes: tuple[str, ...]
     declared: Atoms

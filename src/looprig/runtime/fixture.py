@@ -189,7 +189,7 @@ class LiveFixture:
         """Make all further requests for the fixture raise `reason`, since its value has been ended on purpose."""
         if self.on_retired is not None:
             with suppress(LooprigError):
-                raise reason  # to get a traceback, without which pytest would show its own frames
+                raise reason  # raised to give it a traceback, without which pytest would show its own frames
             self.on_retired(reason)
 
     def _crash(self, error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 It is started with `subprocess.Popen`, and a thread waits for it. So it behaves the same on every loop, and neither
 needs nor disturbs asyncio's child watchers or uvloop's SIGCHLD handler. Its output goes to an unlinked file: the
-command never blocks on a full pipe, and nobody has to read the output in time.
+command never blocks on a full pipe, and nothing has to read the output in time.
 
 Does not know what the command is for; `ProcessService` does. POSIX only.
 

@@ -94,7 +94,7 @@ class Lifespan:
         if self._mode == "auto":  # according to the specification, the server continues
             if self._requests.empty():
                 _log.warning(
-                    "%s goes on without a lifespan: that of its application raised", self._name, exc_info=error
+                    "%s continues without a lifespan: that of its application raised", self._name, exc_info=error
                 )
             else:  # it did not even read the event
                 _log.info("the application of %s has no lifespan: %s", self._name, summary(error))

@@ -264,7 +264,7 @@ def _raise_all(
     if cancelled is not None:
         if cancelled is error and not errors:
             return
-        # A cancellation must stay one, so the other errors become its cause.
+        # A cancellation must not turn into a group, so the other errors become its cause.
         raise cancelled from (_grouped(errors) if errors else None)
     if errors == [error] or not errors:
         return

@@ -21,11 +21,11 @@ EventKind = Literal[
     "accepted",  # a client came
     "connected",  # the service took the connection too
     "refused",  # the service did not; a TCP client is reset
-    "toxic",  # a toxic was put on the connection
+    "toxic",  # the connection got a toxic
     "fault",  # something that a toxic did
-    "toxic off",  # a toxic was taken off
-    "ended",  # one direction ended in good order
-    "disconnected",  # a toxic or the test ended both directions in good order
+    "toxic off",  # a toxic was removed
+    "ended",  # one direction ended gracefully
+    "disconnected",  # a toxic or the test ended both directions gracefully
     "reset",  # both sides were reset
     "closed",  # nothing is left of the connection
     "error",  # a toxic raised

@@ -81,7 +81,7 @@ _MODULES: Final = (
     "pytest_asyncio",
     "pytest_trio",
 )
-"""The prefixes of the names of their modules."""
+"""The prefixes of the module names of other async plugins."""
 
 
 def active_peers(config: pytest.Config) -> "list[Peer]":

@@ -1,6 +1,7 @@
 """Log lines of toxics about datagrams: only the first ones, since those of a long run would drown the log.
 
-Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last says so.
+Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last one mentions the
+limit.
 """
 
 from collections.abc import Iterator
