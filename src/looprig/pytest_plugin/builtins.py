@@ -77,7 +77,7 @@ def localhost() -> str:
 
 @pytest.fixture
 def unused_port_factory() -> Iterator["PortFactory"]:
-    """A factory of ports held for the test: no other process gets them, and a server of the test can bind them."""
+    """A factory of ports that are held until the test ends. No other process gets them, but a server can bind them."""
     from looprig.net.ports import PortFactory  # noqa: PLC0415 - sockets
 
     with PortFactory() as factory:
@@ -86,7 +86,7 @@ def unused_port_factory() -> Iterator["PortFactory"]:
 
 @pytest.fixture
 def unused_port(unused_port_factory: "PortFactory") -> int:
-    """A port that is held for the test."""
+    """A port that is held until the test ends."""
     return unused_port_factory()
 
 
@@ -138,7 +138,7 @@ async def entrypoint(
 
 @pytest.fixture(scope="session")
 def tcp_proxy() -> "type[AiomiscProxy]":
-    """The class of aiomisc's TCP proxies, used as `tcp_proxy(host, port)`."""
+    """A class of TCP proxies with the same API as aiomisc's, used as `tcp_proxy(host, port)`."""
     from looprig.aiomisc.proxy import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
 
     return AiomiscProxy

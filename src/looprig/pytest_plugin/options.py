@@ -136,8 +136,8 @@ def _add_check_options(parser: pytest.Parser) -> None:
         default=None,
         type=_checker,
         metavar="CHECKER",
-        help="run no test; have mypy, pyright, ty or pyrefly compare what fixtures return with the annotations of the "
-        "parameters that they answer (default: the one that the project configures)",
+        help="run no test; check the types of fixtures against the annotations of parameters, with mypy, pyright, ty "
+        "or pyrefly (default: the one that the project configures)",
     )
     group.addoption(
         "--reveal-fixtures",
