@@ -36,7 +36,7 @@ class Job:
 
     @property
     def file(self) -> Path:
-        """The path of the file."""
+        """The path of the file to check."""
         return self.folder / f"{self.module}.py"
 
 

@@ -58,7 +58,7 @@ class Applied:
 
 @final
 class _Observed:
-    """A proxy, as its watch sees it."""
+    """The implementation of `Watched` for a proxy, which its watch uses."""
 
     def __init__(self, proxy: "FaultControls[Any, Any]", log: FaultLog) -> None:
         self._log = log

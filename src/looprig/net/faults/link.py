@@ -27,7 +27,7 @@ __all__ = ["FaultLink", "LinkConnection"]
 
 
 class LinkConnection(Protocol):
-    """A connection, as its link sees it."""
+    """The part of a connection that its link uses."""
 
     @property
     def info(self) -> ConnectionInfo:
