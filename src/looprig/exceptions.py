@@ -1,7 +1,7 @@
 """All errors that looprig raises, under one root.
 
-An error says what happened, where each party was declared (`path:line`), and how to fix it. Each part is an attribute,
-and the text is built from them, so that a report and a program read the same facts.
+An error says what happened, where each party was declared (`path:line`), and how to fix it. Each of these is an
+attribute, and the message is built from the attributes.
 
 Invariant: every error survives pickling, since pytest-xdist sends errors between processes. So all fields are
 positional and passed on to `super().__init__`.
@@ -139,15 +139,15 @@ class UnexpectedResponseError(LooprigError, AssertionError):
 
 
 def summary(error: BaseException) -> str:
-    """Return the type of an error and what happened, for a message about something else. Many errors have no text."""
+    """Return the type of an error and what happened, to mention in another message. Many errors have no text."""
     what = error.what.removesuffix(".") if isinstance(error, LooprigError) else str(error)
     return f"{type(error).__name__}: {what}" if what else type(error).__name__
 
 
 def _show_by_their_public_path() -> None:
-    """Have messages show each error by its public path, even if a user imported it from elsewhere.
+    """Make messages show each error by its public path, wherever users import it from.
 
-    No user meets `CheckerError`: the option that runs a checker reports it.
+    `CheckerError` is left out: users don't see it, since the option that runs a checker reports it.
     """
     for error in (LooprigError, *LooprigError.__subclasses__()):
         if error is not CheckerError:

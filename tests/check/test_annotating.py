@@ -77,7 +77,7 @@ def test_it_is_shown_and_nothing_is_written(pytester: pytest.Pytester) -> None:
             "-async def path(price) -> AsyncIterator[[]pathlib.Path[]]:",
             "+async def path(price: Decimal | None) -> AsyncIterator[[]pathlib.Path[]]:",
             "test_it.py:6:18: price is left: Decimal is something else in this file",
-            "test_it.py:7:14: here is left: Here is defined in *conftest.py, which is not to be imported",
+            "test_it.py:7:14: here is left: Here is defined in *conftest.py, which other modules can't import",
             "test_it.py:7:37: untyped is left: its fixture has no return annotation",
             "Would annotate 7 parameters and 1 return type in 2 files. To write it: pytest --annotate-fixtures=write",
         ]

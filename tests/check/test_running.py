@@ -207,7 +207,7 @@ def test_one_look_at_a_time(pytester: pytest.Pytester) -> None:
     put(pytester.path, {"test_it.py": WRONG})
     result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty", "--reveal-fixtures")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--check-fixtures and --reveal-fixtures were given: ask for one at a time.*"])
+    result.stderr.fnmatch_lines(["*--check-fixtures and --reveal-fixtures were given: use one at a time.*"])
 
 
 def test_workers_of_xdist_are_not_started(pytester: pytest.Pytester) -> None:
@@ -226,7 +226,7 @@ def test_untyped_fixtures_are_counted_and_told_when_asked(pytester: pytest.Pytes
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            'test_it.py:4:1: fixture "number" does not say what it provides  [[]fixture-untyped[]]',
+            'test_it.py:4:1: fixture "number" has no return annotation  [[]fixture-untyped[]]',
             "test_it.py:7:13: number not checked: no return annotation",
         ]
     )

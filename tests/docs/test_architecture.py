@@ -11,12 +11,12 @@ SOURCE: Final = ROOT / "src" / "looprig"
 
 
 def test_the_page_names_the_folders_that_there_are() -> None:
-    """The top folders, and the rooms of the plugin."""
+    """The top folders, and the subpackages of the plugin."""
     named = {name.rstrip("/") for name in re.findall(r"`(\w[\w/]*)`", PAGE.read_text("utf-8"))}
     folders = {path.parent.relative_to(SOURCE) for path in python_files("src/looprig")}
     top = {folder.parts[0] for folder in folders if folder.parts}
-    rooms = {folder.name for folder in folders if folder.parts[:1] == ("pytest_plugin",) and len(folder.parts) > 1}
-    assert sorted((top | rooms) - named) == []
+    parts = {folder.name for folder in folders if folder.parts[:1] == ("pytest_plugin",) and len(folder.parts) > 1}
+    assert sorted((top | parts) - named) == []
 
 
 def test_the_page_names_no_folder_that_is_not_there() -> None:

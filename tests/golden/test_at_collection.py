@@ -153,7 +153,7 @@ from tests.golden.suites import told_at_collection
               test_it.py:8: Db
               test_it.py:15: size
             Widen size to scope="module", or narrow Db to scope="class".
-            Field size has a default, but a fixture of its name goes before it.
+            Field size has a default, but a fixture of its name takes precedence.
             """,
             id="a wide service and narrow fixtures",
         ),
@@ -307,7 +307,7 @@ from tests.golden.suites import told_at_collection
             Rest.store requests what Disk provides, but Disk was imported after Rest became a fixture.
               one.py:10: Rest
               test_it.py:9: Disk
-            Import Disk where Rest is imported first, in a conftest.py say.
+            Import Disk where Rest is imported first, for example in a conftest.py.
             """,
             id="a provider that comes late",
         ),

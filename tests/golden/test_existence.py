@@ -151,7 +151,7 @@ def test_a_type_for_checkers_only_cannot_answer(pytester: pytest.Pytester) -> No
         """\
         test_it asks for 'api', but there is no such fixture.
           test_it.py:10: test_it
-        api is annotated with TestClient[Rest], which does not exist at run time: import what it names outside of `if TYPE_CHECKING`, and it can answer the parameter.
+        api is annotated with TestClient[Rest], which does not exist at run time. Import its names outside of `if TYPE_CHECKING`, so that looprig can find the service.
         """  # noqa: E501 - as it is told
     )
 

@@ -13,7 +13,7 @@ from tests.migrate.suites import after, left
         ("def pytest_asyncio_loop_factories(): ...\n", "1:1", "loop_config(factories={...})"),
         ("def test_it(aiohttp_server): ...\n", "1:13", "declare an AiohttpService"),
         ("def test_it(aiohttp_raw_server): ...\n", "1:13", "write a service class"),
-        ("def test_it(anyio_backend_name): ...\n", "1:13", "looprig runs on asyncio"),
+        ("def test_it(anyio_backend_name): ...\n", "1:13", "looprig runs only on asyncio"),
         ("def pytest_itemcollected(item):\n    item.add_marker('asyncio')\n", "2:5", "looprig needs no such mark"),
         ("import pytest\npytest.importorskip('pytest_asyncio')\n", "2:1", "looprig needs no such mark or plugin"),
         (

@@ -168,7 +168,7 @@ def test_clients_that_tests_make_of_one_application_share_a_service() -> None:
     ("use", "reason"),
     [
         ("assert client.session", "client is used for more than requests"),
-        ('await client.ws_connect("/")', "client.ws_connect has no like, or another form"),
+        ('await client.ws_connect("/")', "client.ws_connect doesn't exist in looprig's client, or differs there"),
         ("await client.get(path)", "the path of a request is not known to be a str"),
         ('await client.get("/", timeout=3)', "the request has the option timeout"),
         ('await client.post("/", json=None)', "the request has the option json"),
@@ -179,9 +179,9 @@ def test_clients_that_tests_make_of_one_application_share_a_service() -> None:
             'response = await client.get("/")\n    await response.json(content_type=None)',
             "response.json is not the same",
         ),
-        ('response = client.get("/")', "the response goes elsewhere"),
+        ('response = client.get("/")', "the response is passed on"),
         ('with pytest.raises(OSError):\n        await client.get("/")', "a request is expected to raise"),
-        ('def inner():\n        return client.get("/")', "client is used in a function of its own"),
+        ('def inner():\n        return client.get("/")', "client is used in a nested function"),
     ],
 )
 def test_what_looprigs_client_does_otherwise_is_left(use: str, reason: str) -> None:
@@ -195,7 +195,7 @@ def test_what_looprigs_client_does_otherwise_is_left(use: str, reason: str) -> N
 @pytest.mark.parametrize(
     ("fixture", "reason"),
     [
-        ('@pytest.fixture(scope="module")\nasync def client(aiohttp_client):', "options that a service has not"),
+        ('@pytest.fixture(scope="module")\nasync def client(aiohttp_client):', "options that a service doesn't have"),
         ("@pytest.fixture\nasync def client(aiohttp_client, port):\n    print(port)", "something else with the name"),
         (
             "@pytest.fixture\nasync def client(aiohttp_client):\n    await aiohttp_client(2)",

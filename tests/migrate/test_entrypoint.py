@@ -1,4 +1,4 @@
-"""aiomisc's fixture `services` becomes a service class, where nothing else has a say in how its services run."""
+"""aiomisc's fixture `services` becomes a service class, where nothing else affects how its services run."""
 
 import importlib.util
 import textwrap
@@ -77,7 +77,7 @@ def test_its_tests_pass(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("@pytest.fixture\ndef default_context(): ...\n", "other fixtures of aiomisc have a say"),
+        ("@pytest.fixture\ndef default_context(): ...\n", "other fixtures of aiomisc affect"),
         ("def test_it(entrypoint): ...\n", "something requests it, or the entrypoint"),
         ("class TestIt:\n    @pytest.fixture\n    def services(self): ...\n", ""),
     ],

@@ -172,7 +172,7 @@ def test_a_mark_that_says_more_stays_and_is_listed() -> None:
     async def test_it(): ...
     """
     assert after(text) == dedent(text)
-    assert left(text) == ["4:2: the mark has arguments, or stands where only you can tell what it is for"]
+    assert left(text) == ["4:2: the mark has arguments, or is in a place where only you can tell its purpose"]
 
 
 def test_marks_that_a_hook_adds_are_listed() -> None:

@@ -165,4 +165,4 @@ def test_a_backend_is_needless_if_it_is_only_asyncio(pytester: pytest.Pytester) 
 def test_a_run_in_which_nothing_was_adopted_says_so(pytester: pytest.Pytester, suite: str) -> None:
     result = run_apart(pytester, suite, "--adopt", "--adopt-report")
     result.assert_outcomes(passed=1)
-    assert "Nothing was adopted: no test that was selected is another plugin's." in output(result)
+    assert "Nothing was adopted: no selected test belongs to another plugin." in output(result)

@@ -98,7 +98,7 @@ def test_sync_that_names_no_loop():
     )
     result = run_apart(pytester, suite, *options("--adopt"))
     result.assert_outcomes(passed=6)
-    assert "looprig: runs what is aiomisc-pytest's in its place" in output(result)
+    assert "looprig: runs the tests and fixtures of aiomisc-pytest in its place" in output(result)
 
 
 def test_what_only_it_has_stays_as_it_is(pytester: pytest.Pytester) -> None:

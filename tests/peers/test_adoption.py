@@ -77,7 +77,7 @@ class TestClass:
     options = (*beside("asyncio"), "-o", f"asyncio_mode={mode}", *POLICY)
     result = run_apart(pytester, suite, "--adopt", *options)
     result.assert_outcomes(passed=6)
-    assert "looprig: runs what is pytest-asyncio's in its place" in output(result)
+    assert "looprig: runs the tests and fixtures of pytest-asyncio in its place" in output(result)
 
 
 def test_a_mark_that_a_hook_adds_to_async_tests_counts(pytester: pytest.Pytester) -> None:

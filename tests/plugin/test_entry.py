@@ -1,4 +1,4 @@
-"""When a run enters looprig's rooms: early enough for all that is declared, and without reading what is foreign."""
+"""When a run loads the rest of the plugin: early enough for all declarations, and without reading foreign objects."""
 
 import pytest
 

@@ -231,7 +231,7 @@ def test_a_test_that_returns_something_is_warned_of(pytester: pytest.Pytester) -
             "async def test_it():\n    yield\n",
             "test_it is an async generator: pytest would never run it.\n"
             "  test_it.py:1: test_it\n"
-            "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
+            "Remove the yield from the test. Code that runs after a test belongs in a fixture.",
         ),
         (
             "class TestIt:\n    async def setup_method(self):\n        pass\n    def test_it(self):\n        pass\n",

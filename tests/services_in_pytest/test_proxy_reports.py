@@ -139,7 +139,7 @@ def test_a_proxy_that_began_before_the_test_needs_the_tests_before_it(pytester: 
         "--proxy-seed=7",
     )
     result.assert_outcomes(passed=1, failed=1)
-    told = "again: pytest --proxy-seed=7, with the tests that use that proxy before 'test_it.py::test_fails'"
+    told = "again: run 'test_it.py::test_fails', and the tests before it that use the proxy, with --proxy-seed=7"
     assert told in output(result)
 
 

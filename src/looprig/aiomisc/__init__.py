@@ -1,13 +1,13 @@
-"""The dialect of aiomisc's pytest plugin, as a plugin that a suite can ask for.
+"""The dialect of aiomisc's pytest plugin, as a plugin that a suite can load.
 
     pytest_plugins = ["looprig.aiomisc"]  # in a conftest.py or a test module
 
-Below the file that has this line, `services`, `default_context` and `entrypoint_kwargs` act on every test that sees one
-of them overridden. A suite that imports aiomisc doesn't have to ask.
+Below the file with this line, an override of `services`, `default_context` or `entrypoint_kwargs` applies to every test
+that can see it. A suite that imports aiomisc doesn't need the line.
 
-Defines no fixtures: fixtures of these names mean whatever the suite wants until it speaks the dialect.
+Defines no fixtures. In a suite that doesn't use the dialect, fixtures with these names have no special meaning.
 
-PYTEST_DONT_REWRITE: looprig's own plugin loads this before a suite asks for it, of which pytest would warn.
+PYTEST_DONT_REWRITE: looprig's own plugin imports this before a suite loads it, and pytest would warn about that.
 """
 
 __all__: list[str] = []

@@ -1,12 +1,12 @@
-"""Where aiomisc's dialect is spoken: there, `services` and its companions act on tests that don't request them.
+"""The modules that use aiomisc's dialect, where `services` and its companions apply to tests that don't request them.
 
-Knows modules and nodes of a collection tree, but not pytest, and registers nothing.
+Knows modules and nodes of a collection tree, but not pytest. Registers nothing.
 
 Invariants:
-1. Nothing is looked at unless one of `OVERRIDES` is overridden.
-2. The answer for a module depends on that module, its conftests and what they import: not on which other test modules
-   were collected, nor on their order.
-3. Nothing is imported, and no attribute of an unknown object is read: some objects do things when they are touched.
+1. Nothing is inspected unless one of `OVERRIDES` is overridden.
+2. The answer for a module depends only on that module, its conftests and what they import, and not on other test
+   modules or their order.
+3. Nothing is imported, and no attribute of an unknown object is read, since that may have side effects.
 """
 
 import sys
@@ -20,12 +20,12 @@ from looprig.location import is_of_looprig
 __all__ = ["PLUGIN", "PREDECESSORS", "Dialect"]
 
 PLUGIN: Final = "looprig.aiomisc"
-"""The plugin by which a suite asks for the dialect."""
+"""The plugin that a suite loads to use the dialect."""
 PREDECESSORS: Final = frozenset({"aiomisc", "aiomisc_pytest"})
-"""Modules of aiomisc, and names of its own plugin."""
+"""The modules of aiomisc, and the names of its own plugin."""
 _OVERRIDES: Final = frozenset({"services", "default_context", "entrypoint_kwargs", "entrypoint"})
-"""Fixtures that, where the dialect is spoken, act on every test that sees them overridden."""
-# Names of looprig that make sense only with these fixtures: whoever imports one has asked for the dialect.
+"""The fixtures whose overrides apply to every test that can see them, in modules that use the dialect."""
+# Names of looprig that make sense only with these fixtures. A module that imports one uses the dialect.
 _OWN_WORDS: Final = frozenset({"Context", "Entrypoint", "Key", "current_context"})
 _OPAQUE: Final = frozenset({"pytest", "_pytest", "looprig", "pluggy"}) | sys.stdlib_module_names
 
@@ -40,10 +40,10 @@ class Node(Protocol):
 
 @final
 class Dialect:
-    """The modules of a run that speak the dialect.
+    """The modules of a run that use the dialect.
 
-    `root` is the folder of the suite, `fixtures_of` returns the functions of the fixtures in a module or class. With
-    `everywhere`, every module speaks it; with `off`, none does, since aiomisc's own plugin acts on its fixtures.
+    `root` is the folder of the suite, and `fixtures_of` returns the functions of the fixtures in a module or class.
+    With `everywhere`, every module uses it. With `off`, none does, since aiomisc's own plugin handles these fixtures.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Dialect:
         self._awake: set[Node] = set()
 
     def begins(self, holder: ModuleType | type, node: Node, names: set[str]) -> bool:
-        """Return whether the dialect begins at `node`: `holder` was collected there, with fixtures of these names."""
+        """Return whether the dialect applies below `node`, on which `holder` with these fixtures was collected."""
         if self._is_off:
             return False
         overrides = not _OVERRIDES.isdisjoint(names)
         if isinstance(holder, ModuleType):
-            # An installed plugin isn't part of the suite: it speaks for itself.
+            # An installed plugin isn't part of the suite.
             if not self._is_of_suite(holder) and not (overrides and self._speaks(holder)):
                 return False
             self._modules.setdefault(node, []).append(holder)
@@ -76,7 +76,7 @@ class Dialect:
         return True
 
     def is_spoken(self, node: Node) -> bool:
-        """Return whether a module that `node` is in or below speaks it."""
+        """Return whether a module or conftest around `node` uses the dialect."""
         modules = (module for each in node.listchain() for module in self._modules.get(each, ()))
         return self._is_everywhere or any(self._speaks(module) for module in modules)
 
@@ -88,7 +88,7 @@ class Dialect:
         return path.name == "conftest.py" or (path.is_relative_to(self._root) and "site-packages" not in path.parts)
 
     def _speaks(self, module: ModuleType) -> bool:
-        """Return whether a module asks for the dialect, or imports aiomisc, itself or through what it imports."""
+        """Return whether a module loads the dialect or imports aiomisc, directly or through its imports."""
         asked: object = vars(module).get("pytest_plugins")
         if asked == PLUGIN or (isinstance(asked, list | tuple | set) and PLUGIN in asked):
             return True
@@ -116,7 +116,7 @@ def _is_own_word(value: object) -> bool:
 
 
 def _reaches(module: ModuleType) -> bool:
-    """Return whether a module imports aiomisc, at any depth."""
+    """Return whether a module imports aiomisc, directly or through its imports."""
     seen = {module.__name__}
     waiting = [module]
     while waiting:
@@ -133,13 +133,13 @@ def _reaches(module: ModuleType) -> bool:
 
 
 def _homes(module: ModuleType) -> Iterator[str]:
-    """Yield the names of the modules that the globals of a module come from."""
+    """Yield the names of the modules that define the globals of a module."""
     inside = f"{module.__name__}."
     for value in _values(module):
         kind = _kind(value)
         if issubclass(kind, ModuleType):
             name: object = value.__dict__.get("__name__")
-            # A package has its test modules as attributes once they are collected, but doesn't import them.
+            # After collection, a package has its test modules as attributes, although it doesn't import them.
             if isinstance(name, str) and not (name.startswith(inside) and _is_collected(name)):
                 yield name
         elif kind is FunctionType:
@@ -152,7 +152,7 @@ def _homes(module: ModuleType) -> Iterator[str]:
 
 
 def _kind(value: object) -> type:
-    return type(value)  # isinstance() asks the object, and a proxy asks its target
+    return type(value)  # isinstance() would read an attribute of the object, which a proxy forwards to its target
 
 
 _BASES: Final[Any] = vars(type)["__mro__"].__get__

@@ -1,10 +1,10 @@
-"""The proxy of the fixture `tcp_proxy`: what aiomisc's documentation shows, carried out by looprig's proxy.
+"""The proxy of the fixture `tcp_proxy`: the documented API of aiomisc's proxy, implemented by looprig's.
 
-Does not import aiomisc. In new tests, prefer `apply`, which undoes itself.
+Does not import aiomisc. In new tests, prefer `apply`, whose block undoes the fault.
 
 Invariants:
-1. "read" is what comes from clients (upstream), "write" what goes to them (downstream), as with aiomisc.
-2. A setting holds for all connections, those to come too, until it is set again.
+1. "read" means data from clients (upstream), "write" means data to clients (downstream), as with aiomisc.
+2. A setting applies to all connections, including new ones, until it is set again.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Processor: TypeAlias = Callable[[bytes], bytes | Awaitable[bytes]]
 
 @final
 class AiomiscProxy(TcpProxy):
-    """A proxy in front of a host and port, as the fixture `tcp_proxy` makes it.
+    """A proxy in front of a host and port, as in the fixture `tcp_proxy`.
 
     async with tcp_proxy("127.0.0.1", port) as proxy:
         reader, writer = await proxy.create_client()
@@ -33,7 +33,7 @@ class AiomiscProxy(TcpProxy):
     def __init__(
         self, target_host: str, target_port: int, listen_host: str = "127.0.0.1", *, buffered: bool = True
     ) -> None:
-        """`buffered` is accepted and has no effect: the proxy's window limits what is held."""
+        """Create a proxy. `buffered` has no effect, since the proxy's window limits the data that it holds."""
         super().__init__((target_host, target_port), host=listen_host)
         self._delays: AbstractContextManager[object] | None = None
         self._processors: AbstractContextManager[object] | None = None
@@ -53,7 +53,7 @@ class AiomiscProxy(TcpProxy):
         return await asyncio.open_connection(self.proxy_host, self.proxy_port)
 
     def disconnect_all(self, *, grace: float = 5.0) -> "asyncio.Task[None]":  # type: ignore[override]
-        """End every connection in good order; this begins at once, and can be awaited."""
+        """End every connection gracefully. This begins at once, and the result can be awaited."""
         return asyncio.ensure_future(self._running().disconnect_all(grace, "by disconnect_all()"))
 
     async def start(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as aiomisc has it
@@ -67,7 +67,7 @@ class AiomiscProxy(TcpProxy):
             await self._close()
 
     def set_delay(self, read_delay: float, write_delay: float = 0.0) -> None:
-        """Delay what comes from clients by `read_delay` seconds, and what goes to them by `write_delay`."""
+        """Delay data from clients by `read_delay` seconds, and data to clients by `write_delay` seconds."""
         toxics = (
             Latency(read_delay, direction="upstream", name="read_delay"),
             Latency(write_delay, direction="downstream", name="write_delay"),
@@ -77,7 +77,7 @@ class AiomiscProxy(TcpProxy):
 
     @contextmanager
     def slowdown(self, read_delay: float = 0.0, write_delay: float = 0.0) -> Generator[None, None, None]:
-        """Do as `set_delay`, for the length of a block."""
+        """Delay data like `set_delay`, until the block ends."""
         before = self.read_delay, self.write_delay
         self.set_delay(read_delay, write_delay)
         try:

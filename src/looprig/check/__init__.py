@@ -1,1 +1,1 @@
-"""Fixture types: what fixtures provide against what their users declare, judged by the suite's own type checker."""
+"""Fixture types: the suite's own type checker compares the types of fixtures with those that their users declare."""

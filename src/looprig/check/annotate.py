@@ -1,13 +1,13 @@
-"""Annotations that parameters and fixtures lack, and the imports that they need.
+"""Missing annotations of parameters and fixtures, and the imports that they need.
 
 Does not write files (`rewrite` does).
 
 Invariants:
 1. A parameter gets the type that its fixture declares, as a person would write it: `Path`, not `pathlib.Path`.
-2. If that would mean something else in the file, or can't be imported there, the parameter is left, with a reason.
-3. At run time a file gets new names from the standard library and pytest only, and none that pytest would collect as a
-   test. All else is imported for type checkers only, which can't fail or make imports circular.
-4. Nothing that Python evaluates names what does not exist at run time: such an annotation is quoted.
+2. If that name means something else in the file, or can't be imported there, the parameter is left, with a reason.
+3. At run time, a file gets new names only from the standard library and pytest, and none that pytest would collect as a
+   test. Everything else is imported under `if TYPE_CHECKING`, where imports can't fail or be circular.
+4. An annotation that Python would evaluate is quoted if it uses names that don't exist at run time.
 """
 
 import ast
@@ -32,7 +32,7 @@ _ITERATORS: Final = {"yield": "Iterator", "async yield": "AsyncIterator"}
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A missing annotation and its type: of a parameter or, if `name` is empty, of what a fixture returns."""
+    """A missing annotation and its type, for a parameter or, if `name` is empty, for a fixture's return value."""
 
     source: Source
     function: Function
@@ -55,7 +55,7 @@ class Import:
 @final
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Text to write at the place of a parameter or, without its name, for what a function returns."""
+    """Text to write for a parameter or, if `name` is empty, for the return value of a function."""
 
     spot: Spot
     name: str
@@ -64,7 +64,7 @@ class Annotation:
 
     @property
     def returns(self) -> bool:
-        """Whether it is for what a function returns."""
+        """Whether it is a return annotation."""
         return not self.name
 
 
@@ -86,10 +86,10 @@ def annotations(
     *,
     in_part: bool = True,
 ) -> tuple[list[Annotation], list[Left]]:
-    """Return what to write, and what is left.
+    """Return the annotations to write, and the parameters that are left.
 
-    `is_importable` says whether others may import a file, `is_collected` whether pytest would collect a name as a test.
-    Without `in_part` a function that has no annotation gets all of them or none.
+    `is_importable` says whether other modules may import a file, and `is_collected` whether pytest would collect a name
+    as a test. If `in_part` is false, a function without annotations gets either all of them or none.
     """
     made: list[Annotation] = []
     left: list[Left] = []
@@ -120,7 +120,7 @@ def annotations(
 
 
 def _lacking(source: Source, function: Function, found: Iterable[Annotation]) -> str:
-    """Return, in words, what would still lack an annotation; nothing if the function has some already."""
+    """Return a description of what would still lack an annotation, or "" if the function has some already."""
     arguments = function.node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += filter(None, (arguments.vararg, arguments.kwarg))
@@ -135,7 +135,7 @@ def _lacking(source: Source, function: Function, found: Iterable[Annotation]) ->
 
 
 def has_future_annotations(source: Source) -> bool:
-    """Return whether a file has `from __future__ import annotations`, so that Python evaluates none of them."""
+    """Return whether a file has `from __future__ import annotations`, so that Python evaluates no annotations."""
     return any(each.module == "__future__" for each in source.bindings.get("annotations", ()))
 
 
@@ -157,7 +157,7 @@ def _given(wanted: Wanted) -> TypeText:
 
 @final
 class _ReadersNames(Names):
-    """The names that a function of one file has for things, or can import."""
+    """The names that a function can use for things: those in its file, and those that it can import."""
 
     def __init__(
         self,
@@ -174,14 +174,14 @@ class _ReadersNames(Names):
         self.needed: list[Import] = []
 
     def name(self, origin: Origin) -> str:
-        """Return the name that the file has for a thing, or will have."""
+        """Return the name of a thing in the file, now or after the new imports."""
         found = self._name(origin)
         if self._function.scope and found.partition(".")[0] in self._source.names_of_class(self._function.scope):
             raise InexpressibleError(f"{found} is something else in this class")
         return found
 
     def iterator(self, name: str) -> str:
-        """Return the name for what a generator is annotated with, which may be typing's."""
+        """Return the name of a generator's return type in the file, which may be that from `typing`."""
         there = self._there(name)
         if there is not None and there.module in {"typing", "typing_extensions"} and there.name == name:
             return name
@@ -206,7 +206,7 @@ class _ReadersNames(Names):
                 first = each.module.partition(".")[0]
                 namespace[each.name or first] = getattr(module, each.name) if each.name else sys.modules[first]
             eval(code, namespace)  # noqa: S307 - the text of a type, made here
-        except Exception:  # noqa: BLE001 - whatever it is, Python would raise it when the suite is imported
+        except Exception:  # noqa: BLE001 - Python would raise it when the suite is imported
             return False
         return True
 
@@ -216,13 +216,13 @@ class _ReadersNames(Names):
         origin = _public(origin)
         if not origin.name:
             return self._module(origin)
-        if origin.module == "pytest":  # which test files import anyhow
+        if origin.module == "pytest":  # which test files import anyway
             return f"{self._module(Origin('pytest'))}.{origin.name}"
         for name in self._source.bindings:
             if (there := self._there(name)) is not None and (there.module, there.name) == (origin.module, origin.name):
-                return name  # under another name, perhaps
+                return name  # perhaps under another name
         if origin.path and not self._is_importable(origin.path):
-            raise InexpressibleError(f"{origin.name} is defined in {origin.path}, which is not to be imported")
+            raise InexpressibleError(f"{origin.name} is defined in {origin.path}, which other modules can't import")
         there = self._there(origin.name)
         if there is None:
             self._check_free(origin)
@@ -262,7 +262,7 @@ class _ReadersNames(Names):
 
 
 def _bound_at(source: Source, name: str) -> int:
-    """Return the line from which on a name of a file exists at run time."""
+    """Return the line after which a name of a file exists at run time."""
     bindings = source.bindings.get(name, ())
     if bindings and all(each.for_checkers for each in bindings):
         return sys.maxsize
@@ -289,7 +289,7 @@ def _bound_by(node: ast.stmt) -> set[str]:
 
 
 def _public(origin: Origin) -> Origin:
-    """Return the public name of what pytest defines in a private module."""
+    """Return the public name of an object that pytest defines in a private module."""
     if not origin.module.startswith("_pytest."):
         return origin
     pytest = importlib.import_module("pytest")
@@ -301,4 +301,4 @@ def _public(origin: Origin) -> Origin:
 
 
 REQUEST: Final = Known("_pytest.fixtures", "FixtureRequest")
-"""What the fixture `request` provides, as a person would write it."""
+"""The type of the fixture `request`, as a person would write it."""

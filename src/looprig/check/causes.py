@@ -1,7 +1,7 @@
-"""Findings that have one cause, as one finding with a count.
+"""Merging of findings with the same cause into one finding with a count.
 
-A type that the checker does not know makes each parameter that has it a finding, and so does a fixture whose return
-annotation is wrong. Does not suppress findings (`suppress` does, and before this: each has its own line).
+If the checker does not know a type, or a fixture's return annotation is wrong, each parameter concerned is a finding.
+Does not suppress findings (`suppress` does that first, since each finding has its own line).
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from looprig.check.output import shown_path
 __all__ = ["by_cause"]
 
 _MANY: Final = 5
-"""From so many mismatches on, it is more likely the fixture that is wrong."""
+"""Minimum number of mismatches that are merged, since the fixture is then more likely to be wrong."""
 _SHOWN: Final = 3
 
 
 def by_cause(findings: Iterable[Finding], root: Path) -> list[Finding]:
-    """Return the first finding of each cause, with the number of the others and where some of them are."""
+    """Return the first finding of each cause, with the number of the others and the places of some of them."""
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.code, finding.cause) if finding.cause else finding, []).append(finding)

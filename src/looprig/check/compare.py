@@ -1,10 +1,10 @@
-"""The errors that type checkers find in files before and after a change, function by function.
+"""Comparison of the errors that type checkers find in files before and after a change, function by function.
 
-Here checkers run as their users run them: with the project's configuration, on the files themselves.
+Here checkers run as users run them: with the project's configuration, on the files themselves.
 
 Invariants:
-1. Only what gets worse counts. A checker that fails on the files as they were has no say.
-2. An error belongs to the outermost function that it is in, by its number in the file: lines change, numbers do not.
+1. Only new errors count. A checker that fails before the change is ignored.
+2. An error belongs to the outermost function around it. Functions are identified by number, since lines change.
 """
 
 import ast
@@ -24,7 +24,7 @@ from looprig.check.checkers.base import program
 __all__ = ["Errors", "InstalledChecker", "Place", "checkers_of", "number_of", "worse"]
 
 Place: TypeAlias = tuple[Path, int]
-"""A file, and the number of a function in it; -1 for what is in no function."""
+"""A file, and the number of a function in it, or -1 for code outside functions."""
 Errors: TypeAlias = Counter[Place]
 
 _OPTIONS: Final = {
@@ -42,13 +42,13 @@ _ERROR: Final = re.compile(
 @final
 @dataclass(frozen=True, slots=True)
 class InstalledChecker:
-    """A type checker, and how it is run."""
+    """A type checker, and the command to run it."""
 
     name: str
     command: tuple[str, ...]
 
     def errors(self, root: Path, files: Iterable[Path]) -> Errors | None:
-        """Return the number of errors in each function of these files; `None` if it failed."""
+        """Return the number of errors in each function of these files, or `None` if the checker failed."""
         files = list(files)
         ran = subprocess.run(
             [*self.command, *map(str, files)],
@@ -75,7 +75,7 @@ class InstalledChecker:
 def checkers_of(root: Path, cache: Path) -> list[InstalledChecker]:
     """Return the installed checkers that a project configures, or else the first one that is installed.
 
-    `cache` is a folder for what they keep.
+    `cache` is a folder for their caches.
     """
     installed = [(each, found) for each in CHECKERS if (found := program(each.name)) is not None]
     configured = [(each, found) for each, found in installed if each.is_configured(root)]
@@ -88,17 +88,17 @@ def checkers_of(root: Path, cache: Path) -> list[InstalledChecker]:
 
 
 def worse(before: Mapping[Place, int], after: Mapping[Place, int]) -> set[Place]:
-    """Return where there are more errors than before."""
+    """Return the functions with more errors than before."""
     return {place for place, count in after.items() if count > before.get(place, 0)}
 
 
 def number_of(text: bytes, line: int) -> int:
-    """Return the number of the function that a line of a file is in; -1 if it is in none."""
+    """Return the number of the function around a line of a file, or -1 if there is none."""
     return _number(_functions_of(text), line)
 
 
 def _functions_of(text: bytes) -> list[tuple[int, int]]:
-    """Return the first and last lines of the functions of a file, but not of those within functions."""
+    """Return the first and last lines of the functions of a file, except nested ones."""
     found: list[tuple[int, int]] = []
     left: list[ast.AST] = [ast.parse(text)]
     while left:

@@ -1,6 +1,6 @@
-"""The vocabulary: an edge leads from a parameter to what answers it, and a finding says what is wrong there.
+"""Edges and findings: an edge leads from a parameter to the fixture that provides it, and a finding is a mistake there.
 
-Invariant: a finding reads the same whichever checker found it.
+Invariant: the text of a finding doesn't depend on the checker that found it.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ CODES: Final[dict[Code, str]] = {
     "fixture-missing": "There is no fixture of that name.",
     "fixture-scope": "A fixture asks for one that ends before it.",
     "fixture-unchecked": "A type cannot be resolved, so that nothing is known about the edge.",
-    "fixture-untyped": "A fixture does not say what it provides.",
+    "fixture-untyped": "A fixture has no return annotation.",
     "override-type": "A fixture provides something else than the one that it overrides.",
     "parametrize-type": "A value of a parametrization is not of the type that its parameter declares.",
     "provides-type": "A service does not implement a Protocol that it is declared to provide.",
@@ -43,11 +43,11 @@ Unwrap = Literal["value", "yield", "async yield"]
 @final
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One end declares a type, and the other provides one.
+    """A declared type and the type that is provided for it.
 
-    `unwrap` says whether a generator provides it. An override has to provide what the overridden fixture does, which
-    may be a generator too: hence `declared_unwrap`. Findings call the two ends `user` and `provider`; `name` is the
-    parameter.
+    `unwrap` says whether the provider is a generator. If the edge is an override, the other end is a fixture too, and
+    `declared_unwrap` says whether that is a generator. `user` and `provider` are the names of the two ends in findings,
+    and `name` is that of the parameter.
     """
 
     code: Code
@@ -61,7 +61,7 @@ class Edge:
     declared_unwrap: Unwrap = "value"
 
     def mismatch(self) -> str:
-        """Return the message for types that do not fit."""
+        """Return the message for types that don't match."""
         declared, provided = shown_apart(self.declared, self.provided)
         match self.code:
             case "override-type":
@@ -76,14 +76,14 @@ class Edge:
                 return f'{self.user} declares "{self.name}: {declared}" but {self.provider} provides "{provided}"'
 
     def unchecked(self, reason: str) -> str:
-        """Return the message for an edge about which the checker says nothing."""
+        """Return the message for an edge that the checker can't check."""
         return (
             f'{self.user} declares "{self.name}: {self.declared.shown()}", which is not checked against '
             f"{self.provider}: {reason}"
         )
 
     def cause(self) -> str:
-        """Return a key that is equal for the same parameter name, fixture and types; empty for other codes."""
+        """Return a key that is equal for the same parameter name, fixture and types, or "" for other codes."""
         if self.code != "fixture-type":
             return ""
         return f"{self.name}: {self.declared.shown()} from {self.provider}: {self.provided.shown()}"
@@ -92,7 +92,7 @@ class Edge:
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """A mistake, and where it is. Findings of one `cause` may be reported as one, with a count."""
+    """A mistake and its place. Findings with the same `cause` may be reported as one, with a count."""
 
     spot: Spot
     code: Code

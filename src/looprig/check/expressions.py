@@ -1,6 +1,6 @@
-"""The expressions of annotations: quotes taken off, dotted names, and other names in their place.
+"""The expressions of annotations: removing quotes, reading dotted names, and renaming.
 
-Does not know where names come from (`names` does).
+Does not find the origin of names (`names` does).
 """
 
 import ast
@@ -12,7 +12,7 @@ __all__ = ["InexpressibleError", "dotted", "last_of", "parts_of", "plain", "rena
 
 
 class InexpressibleError(Exception):
-    """A type that has no meaning outside of the function or class where it is written."""
+    """A type that has no meaning outside the function or class where it is written."""
 
 
 @final
@@ -73,7 +73,7 @@ def unquoted(node: ast.expr) -> ast.expr:
 
 
 def parts_of(node: ast.expr) -> tuple[str, ...] | None:
-    """Return the parts of a dotted name; `None` for anything else."""
+    """Return the parts of a dotted name, or `None` for anything else."""
     node = unquoted(node)
     if isinstance(node, ast.Name):
         return (node.id,)

@@ -1,11 +1,11 @@
-"""The types that fixtures without an annotation provide, where the source leaves no doubt.
+"""The types that fixtures without an annotation provide, as far as the source shows them for certain.
 
-Asks no checker: what is read here is true for each of them. Not certain, and left: calls of what has no annotation,
-generics without arguments, and fixtures that provide things of several types.
+Runs no type checker: the types found here are right for all of them. Calls of unannotated functions, generics without
+arguments, and fixtures that provide several types are not certain, and are left.
 
 Invariants:
-1. A type is certain only if what is called is found at run time, and is what the source says.
-2. Names that a function binds itself mean what it binds to them once, or nothing.
+1. A type is certain only if the called object is found at run time, and is the one in the source.
+2. A local name of a function is known only if the function binds it once.
 """
 
 import ast
@@ -44,7 +44,7 @@ def returns_nothing(function: ast.AST) -> bool:
 
 
 def inferred(source: Source, function: Function, lookup: FunctionLookup, parameter: ParameterLookup) -> TypeText | None:
-    """Return the type that a fixture returns or yields; `None` if that is not certain."""
+    """Return the type that a fixture returns or yields, or `None` if that is not certain."""
     whole = source.whole(function)
     if _is_for_others(whole):
         return None
@@ -58,7 +58,7 @@ def inferred(source: Source, function: Function, lookup: FunctionLookup, paramet
     if not values:
         values = [node.value for node in nodes if isinstance(node, ast.Return)]
         if not isinstance(_last_statement(whole), ast.Return):
-            return None  # it may end without one
+            return None  # it may end without a return statement
     types = [found.type_of(value) for value in values]
     first, *rest = types
     if first is None or any(each is None or _key(each) != _key(first) for each in rest):
@@ -147,7 +147,7 @@ class _Inference:
         return self._returned(value) if isinstance(value, FunctionType) else None
 
     def _returned(self, function: FunctionType) -> TypeText | None:
-        """Return what a function of a module returns, if it is annotated and nothing decorates it."""
+        """Return the type that a function of a module returns, if it is annotated and has no decorators."""
         found = self._lookup(function)
         if found is None or hasattr(function, "__wrapped__"):
             return None
@@ -159,7 +159,7 @@ class _Inference:
 
 
 def _makes_itself(cls: type) -> bool:
-    """Return whether calling a class returns an instance of it, and the class is a complete type without arguments."""
+    """Return whether a class returns an instance of itself when called, and is a complete type without arguments."""
     if type(cls) not in {type, ABCMeta} or isinstance(cls, EnumType) or is_protocol(cls):
         return False
     if hasattr(cls, "__class_getitem__"):
@@ -169,7 +169,7 @@ def _makes_itself(cls: type) -> bool:
 
 
 def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function's body, but not those of functions and classes within."""
+    """Yield the nodes of a function's body, except those of nested functions and classes."""
     left: list[ast.AST] = list(getattr(function, "body", []))
     while left:
         node = left.pop(0)
@@ -187,7 +187,7 @@ def _last_statement(function: ast.AST) -> ast.stmt:
 
 
 def _is_for_others(function: ast.AST) -> bool:
-    """Return whether a function is there to be overridden: its last statement is `...` or a `raise`."""
+    """Return whether a function is meant to be overridden, since its last statement is `...` or a `raise`."""
     last = _last_statement(function)
     return isinstance(last, ast.Raise) or (
         isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...

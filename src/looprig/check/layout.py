@@ -1,8 +1,8 @@
-"""Where the checker finds the suite's files, and which of them it must be given under another name.
+"""The layout of the suite's files for the checker: its search path, and the files that need another name.
 
-Several files may be called `conftest`, each in a folder that isn't a package. pytest copes with that, but checkers do
-not: mypy stops at "Duplicate module named conftest". So files that share a name are copied for the checker, each under
-a name of its own.
+Several files may be called `conftest`, each in a folder that isn't a package. pytest supports that, but checkers don't:
+mypy stops at "Duplicate module named conftest". So files that share a name are copied for the checker, each under a
+different name.
 
 Does not write anything.
 """
@@ -20,8 +20,8 @@ __all__ = ["ModuleNames", "base_of", "copies_of", "file_of", "is_importable", "s
 
 
 def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
-    """Return where the modules of a suite are searched, given the (path, name) of each of its known files."""
-    # Checkers look in the project's own folder first, whatever they are told.
+    """Return the search path for the modules of a suite, given the (path, name) of each of its known files."""
+    # Checkers always look in the project's own folder first.
     bases = dict.fromkeys([root, *_run_time_path(root)])
     for path, name in modules:
         if not is_foreign(path) and (base := base_of(path, name)) is not None:
@@ -30,13 +30,13 @@ def search_path_of(root: Path, modules: Iterable[tuple[str, str]]) -> tuple[Path
 
 
 def file_of(module: str, search_path: Iterable[Path]) -> str | None:
-    """Return the file of a module, at run time or else on the search path."""
+    """Return the file of a module, from the loaded modules or else on the search path."""
     path: str | None = getattr(sys.modules.get(module), "__file__", None)
     return path or (None if (found := _found(module, search_path)) is None else str(found))
 
 
 def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str, str]:
-    """Return other names for those of `files` (path to name) that a checker would not find under their own."""
+    """Return new names for those of `files` (path to name) that a checker would not find under their own names."""
     search_path = tuple(search_path)
     copies: dict[str, str] = {}
     for path, name in files.items():
@@ -47,14 +47,14 @@ def copies_of(files: Mapping[str, str], search_path: Iterable[Path]) -> dict[str
 
 @final
 class ModuleNames:
-    """The one name of each file of a suite: to a checker, a file with two names is two files, or an error.
+    """A unique module name for each file of a suite, since checkers treat a file with two names as two files.
 
-    pytest names a file by its path below the folder that pytest put on `sys.path`. The suite may import it, or a file
+    pytest names a file by its path below the folder that it put on `sys.path`. The suite may import the file, or one
     beside it, by a longer name.
     """
 
     def __init__(self, imported: Iterable[tuple[str, str]]) -> None:
-        """`imported` has the (path, name) of what the suite imports by whole names."""
+        """Choose names, given the (path, name) of each module that the suite imports by its full name."""
         self._names: dict[str, list[str]] = {}
         self._bases: list[tuple[Path, Path]] = []
         for path, name in imported:
@@ -64,7 +64,7 @@ class ModuleNames:
                     self._bases.append((Path(path), base))
 
     def of(self, path: str, name: str) -> str:
-        """Return the name of a file that pytest knows by this name."""
+        """Return the name of the file that has this name in pytest."""
         names = self._names.get(path, [])
         if names:
             return name if name in names else names[0]
@@ -81,12 +81,12 @@ class ModuleNames:
 
 
 def is_importable(name: str) -> bool:
-    """Return whether a name can stand in an import."""
+    """Return whether a name can be used in an import statement."""
     return all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split("."))
 
 
 def base_of(path: str, name: str) -> Path | None:
-    """Return the folder from which a file is imported by a name; `None` if the two do not agree."""
+    """Return the folder from which a file is imported by a name, or `None` if name and path don't agree."""
     file = Path(path)
     parts = name.split(".")
     if file.stem == "__init__":
@@ -97,7 +97,7 @@ def base_of(path: str, name: str) -> Path | None:
 
 
 def _run_time_path(root: Path) -> Iterator[Path]:
-    """Return the entries of `sys.path` in the project: the checker finds installed packages itself."""
+    """Return the entries of `sys.path` in the project. The checker finds installed packages itself."""
     for entry in sys.path:
         folder = Path(entry or os.curdir).resolve()
         if folder.is_relative_to(root) and not is_foreign(str(folder)):

@@ -1,12 +1,12 @@
-"""The generated module: each edge is a line of it, in which a type checker finds an error if the edge is wrong.
+"""The generated module: it has a line for each edge, in which a type checker finds an error if the edge is wrong.
 
 Does not run a checker (`run` does).
 
 Invariants:
-1. Edges of the same types share one line. A value that can be written in several ways has a line for each, and fits if
-   one of them is right.
-2. Each name in an edge has two lines too, its probes, in which a checker must find an error. If it finds none, the name
-   or a base of it is `Any`, which fits everything, so that the edge can't be judged.
+1. Edges with the same types share one line. A value that can be written in several ways has a line for each, and
+   matches if any of them has no error.
+2. Each name in an edge also has two lines, its probes, in which a checker must find an error. If it finds none, the
+   name or a base class is `Any`, which matches everything, so that the edge can't be checked.
 3. Edges that can't be written are kept, with the reason.
 """
 
@@ -22,7 +22,7 @@ from looprig.check.values import Value
 __all__ = ["MODULE", "SANE", "Draft", "Generated", "Unread", "generate"]
 
 Atoms: TypeAlias = tuple[tuple[str, str], ...]
-"""Names that may turn out to be `Any`: (code, as written)."""
+"""Pairs of the code in the module and the text in the suite, of names that may turn out to be `Any`."""
 
 MODULE: Final = "looprig_fixture_edges"
 _HEAD: Final = '''\
@@ -42,7 +42,7 @@ def _instance(cls: type[_T]) -> _T: raise NotImplementedError
 def _tuple(*items: _T) -> tuple[_T, ...]: raise NotImplementedError
 '''
 SANE: Final = next(number for number, line in enumerate(_HEAD.splitlines(), 1) if "_sane" in line)
-"""A line that is wrong in each suite: a checker that does not say so has not judged the others either."""
+"""A line that is always wrong. A checker that reports no error in it hasn't checked the other lines either."""
 
 _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_async_yielded({})"}
 
@@ -50,7 +50,7 @@ _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_a
 @final
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An edge that was not checked. If the suite is wrong, `name` is what no file binds, or what isn't a type."""
+    """An edge that can't be checked. If that is the suite's mistake, `name` is the name that is unbound or no type."""
 
     edge: Edge
     reason: str
@@ -60,27 +60,27 @@ class Unread:
 @final
 @dataclass(slots=True)
 class Generated:
-    """The module, and the meaning of its lines, which count from 1."""
+    """The module, and the meaning of its lines, which are counted from 1."""
 
     text: str = ""
     edges: dict[int, list[Edge]] = field(default_factory=dict[int, list[Edge]])
     declared: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     first: dict[int, int] = field(default_factory=dict[int, int])
-    """The first of a line's alternatives, of which one has to pass. The last one has the edges."""
+    """The first alternative of a line. One of them has to pass. The last one has the edges."""
     types: dict[int, int] = field(default_factory=dict[int, int])
-    """The line that checks only the declared type of another."""
+    """For a line, the line that checks only its declared type."""
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     """The origins of names."""
     probes: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    """The lines of the two probes of a name: as a provided type, and as a declared one."""
+    """The lines of the two probes of a name: as a provided type, and as a declared type."""
     unread: list[Unread] = field(default_factory=list[Unread])
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The line of an edge, or alternatives of which one has to pass. `type` is a declared type to check by itself."""
+    """The line of an edge, or alternatives, one of which has to pass. `type` is a declared type to check separately."""
 
     codes: tuple[str, ...]
     declared: Atoms
@@ -105,14 +105,14 @@ def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
 @final
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The module without its imports, which depend on all of its lines."""
+    """The module while it is written, without its imports, which depend on all lines."""
 
     lines: Mapping[_Line, list[Edge]]
     unread: list[Unread]
     writer: Writer
 
     def finish(self, copies: Mapping[str, str]) -> Generated:
-        """Return the module. `copies` has other names for the modules of some files."""
+        """Return the module. `copies` maps files to other module names."""
         found = Generated(unread=self.unread, origins=self.writer.names.origins())
         text = [*_HEAD.splitlines(), *self.writer.names.imports(copies)]
         atoms = (atom for line in self.lines for atom in (*line.declared, *line.provided))

@@ -3,10 +3,10 @@
 Does not write the module (`module` does).
 
 Invariants:
-1. A name is imported as its own file imports it: a checker need not read that file, and finds what is imported for
-   checkers alone.
+1. A name is imported as its own file imports it. So a checker need not read that file, and finds names imported under
+   `if TYPE_CHECKING`.
 2. A name that a file defines, or binds in several ways, is imported from that file.
-3. A name that no file binds is an error, never an `Any`.
+3. A name that isn't bound in its file is an error, never an `Any`.
 """
 
 import builtins
@@ -24,7 +24,7 @@ _BUILTINS: Final = frozenset(vars(builtins))
 
 
 class UnresolvedError(Exception):
-    """No file binds the name, or what it names isn't a type."""
+    """The name isn't bound, or isn't a type."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -35,7 +35,7 @@ class UnresolvedError(Exception):
 @final
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`from module import name`, or the module itself. `path` is its file, where that is one of the suite's."""
+    """`from module import name`, or the module itself. `path` is its file, if that belongs to the suite."""
 
     module: str
     name: str = ""
@@ -46,10 +46,10 @@ class Origin:
 
 
 def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) -> tuple[Origin | None, tuple[str, ...]]:
-    """Return the origin of a dotted name, and what to look up there; a builtin has no origin.
+    """Return the origin of a dotted name, and the rest of the name to look up there. A builtin has no origin.
 
     Raises:
-        UnresolvedError: nothing binds it.
+        UnresolvedError: it isn't bound.
     """
     head = parts[0]
     if scope and head in source.names_of_class(scope):
@@ -58,7 +58,7 @@ def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) ->
         dotted = ".".join(parts[:length])
         bindings = source.bindings.get(dotted, [])
         if dotted in _BUILTINS and source.namespace and dotted not in source.namespace:
-            continue  # bound in a branch that is not taken
+            continue  # bound in a branch that isn't executed
         if bindings:
             return _chosen(dotted, bindings, source), parts[length:]
     if any(name.startswith(f"{head}.") for name in source.bindings):  # import a.b, and then a.c
@@ -95,13 +95,13 @@ def _is_at_run_time(binding: Binding, value: Any) -> bool:
 
 
 class Names:
-    """The names in the generated module: each thing has one, whichever file uses it."""
+    """The names in the generated module. Each object has one name, whichever files use it."""
 
     def __init__(self) -> None:
         self._names: dict[Origin, str] = {}
 
     def name(self, origin: Origin) -> str:
-        """Return the name of a thing in the generated module; a new thing gets a new name."""
+        """Return the name of an object in the generated module. A new object gets a new name."""
         return self._names.setdefault(origin, f"_{len(self._names) + 1}")
 
     def origins(self) -> Mapping[str, Origin]:
@@ -109,7 +109,7 @@ class Names:
         return {name: origin for origin, name in self._names.items()}
 
     def imports(self, copies: Mapping[str, str]) -> Iterator[str]:
-        """Return the import statements; `copies` has other names for the modules of some files."""
+        """Return the import statements. `copies` maps files to other module names."""
         for origin, name in self._names.items():
             module = copies.get(origin.path, origin.module)
             if origin.name:
@@ -118,12 +118,12 @@ class Names:
                 yield f"import {module} as {name}"
 
     def paths(self) -> dict[str, str]:
-        """Return the files that it imports from by their own names, with these names."""
+        """Return the files that the module imports from under their own names, with these names."""
         return {origin.path: origin.module for origin in self._names if origin.path}
 
 
 def nearest(candidates: Sequence[Source], source: Source) -> Source:
-    """Return the file, of several with the same module name, in the nearest folder around another file."""
+    """Return the one of several files with the same module name that is in the nearest folder around another file."""
     here = PurePath(source.path).parent
 
     def distance(other: Source) -> tuple[bool, int]:

@@ -1,7 +1,7 @@
-"""Whether an annotation names a NewType, of which no trace is left in a value at run time.
+"""Finds NewTypes in annotations. A value does not show at run time whether it is of a NewType.
 
-Invariant: a name is looked up at run time first, and else in the text of the file that binds it, since names under
-`if TYPE_CHECKING` exist there alone.
+Invariant: a name is looked up at run time first, and then in the source of the file that binds it, since names under
+`if TYPE_CHECKING` exist only there.
 """
 
 import ast
@@ -22,12 +22,12 @@ class NewTypes:
     """The NewTypes of a run."""
 
     def __init__(self, file_of: Callable[[str], str | None]) -> None:
-        """`file_of` returns the file of a module."""
+        """Start without any. `file_of` returns the file of a module."""
         self._file_of = file_of
         self._sources = Sources()
 
     def are_in(self, node: ast.expr, source: Source, scope: tuple[str, ...] = (), depth: int = 0) -> bool:
-        """Return whether an annotation in a file names one, perhaps through aliases."""
+        """Return whether an annotation in a file names a NewType, directly or through aliases."""
         return depth < _DEEPEST and any(self._is_one(parts, source, scope, depth) for parts in _names(node))
 
     def _is_one(self, parts: tuple[str, ...], source: Source, scope: tuple[str, ...], depth: int) -> bool:
@@ -64,7 +64,7 @@ class NewTypes:
 
 @final
 class _Namespace:
-    """The globals of a file, where its module is not the one that is imported under its name."""
+    """The globals of a file whose module isn't the one in `sys.modules` under its name."""
 
     def __init__(self, source: Source) -> None:
         self.__dict__.update(source.namespace)

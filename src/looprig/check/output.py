@@ -87,7 +87,7 @@ def shown_path(path: str, root: Path) -> str:
 
 
 def shown_place(path: str, root: Path) -> str:
-    """Return a path relative to the project, or to where packages are: it is the same on each machine."""
+    """Return a path relative to the project, or to the folder of installed packages, so that it is portable."""
     if Path(path).is_relative_to(root):
         return shown_path(path, root)
     for folder in map(Path, [*site.getsitepackages(), site.getusersitepackages(), *sys.path]):

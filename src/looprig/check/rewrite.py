@@ -1,4 +1,4 @@
-"""The change of source text that adds annotations and imports, and leaves all else as it is, to the last space.
+"""Adding annotations and imports to source text, without any other change, not even in whitespace.
 
 Needs libcst (`looprig[check]`). Does not write files.
 """
@@ -22,7 +22,7 @@ __all__ = ["rewritten"]
 def rewritten(text: bytes, annotations: Sequence[Annotation], width: int) -> bytes:
     """Return a source file with the missing annotations and their imports added, in its own encoding.
 
-    A signature that gets longer than `width` is wrapped.
+    Signatures that become longer than `width` are wrapped.
     """
     encoding, _ = tokenize.detect_encoding(io.BytesIO(text).readline)
     wrapper = MetadataWrapper(cst.parse_module(text))
@@ -82,7 +82,7 @@ def _with_imports(module: cst.Module, imports: Iterable[Import]) -> cst.Module:
 
 
 def _with_imports_for_checkers(module: cst.Module, imports: Sequence[Import]) -> cst.Module:
-    """Add imports under `if TYPE_CHECKING:`, to the block that the file has or else below its first imports."""
+    """Add imports under `if TYPE_CHECKING:`, in the existing block or else below the first imports."""
     if not imports:
         return module
     lines = [cst.parse_statement(text, module.config_for_parsing) for text in _statements(imports)]
@@ -116,7 +116,7 @@ def _is_for_checkers(test: cst.BaseExpression) -> bool:
 
 
 def _is_head(statement: cst.CSTNode, before: Sequence[cst.CSTNode]) -> bool:
-    """Return whether a statement is one of the imports that a file begins with."""
+    """Return whether a statement belongs to the imports at the beginning of a file."""
     return _is_import(statement) and all(_is_import(each) or _is_text(each) for each in before)
 
 
@@ -134,7 +134,7 @@ def _is_text(statement: cst.CSTNode) -> bool:
 
 
 def _apart(body: Sequence[cst.CSTNode]) -> list[Any]:
-    """Return statements with an empty line above the first."""
+    """Return statements with an empty line before the first."""
     first, *rest = body
     lines: Sequence[cst.EmptyLine] = getattr(first, "leading_lines", ())
     if lines and lines[0].comment is None:

@@ -1,8 +1,8 @@
 """The run of a type checker over all edges, and the findings in its answers.
 
 Invariants:
-1. Nothing is written in the project but the checker's cache, which is in pytest's cache folder, or in a temporary one
-   if that can't be written.
+1. Nothing is written in the project except the checker's cache, which is in pytest's cache folder, or in a temporary
+   folder if that isn't writable.
 2. A checker that did not finish is an error, never "nothing found".
 """
 
@@ -32,7 +32,7 @@ __all__ = ["Judged", "choose", "judge"]
 @final
 @dataclass(slots=True)
 class Judged:
-    """The result of a check. `unread` are the edges that could not be checked, `complaints` the checker's own."""
+    """The result of a check. `unread` are the edges that could not be checked, `complaints` the checker's warnings."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     unread: list[Unread] = field(default_factory=list[Unread])
@@ -41,7 +41,7 @@ class Judged:
 
 
 def choose(name: str | None, root: Path) -> Checker:
-    """Return the checker of this name, or else the one that the project configures, or else one that is installed.
+    """Return the checker with this name, or else the one that the project configures, or else one that is installed.
 
     Raises:
         ExtraMissingError: there is none.
@@ -63,7 +63,7 @@ def _is_installed(checker: Checker, probe: Job) -> bool:
 
 
 def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path, cache: Path) -> Judged:
-    """Ask `checker`, whose cache is the folder `cache`, about all edges.
+    """Check all edges with `checker`, which uses the folder `cache` as its cache.
 
     Raises:
         CheckerError: it is not installed, or did not finish.
@@ -132,7 +132,7 @@ def _run(command: Command, root: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
-    """Keep the first of many wrong values of one parameter, and say how many there are."""
+    """Keep only the first of many findings about values of one parameter, and add their number."""
     by_place: dict[object, list[Finding]] = {}
     for finding in findings:
         place = finding.spot, finding.message.partition(" passes ")[0]
@@ -145,18 +145,18 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
 
 @final
 class _Answers:
-    """The checker's answers, by line."""
+    """The checker's diagnostics, by line."""
 
     def __init__(self, made: Generated, said: Mapping[int, set[str]]) -> None:
         self._made = made
         self._said = said
         wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
-        # A class with an unknown base can be judged as a declared type, but provided it fits everything.
+        # A class with an unknown base can be checked as a declared type, but as a provided type it matches everything.
         self._taking = {code for code, lines in made.probes.items() if not wrong.isdisjoint(lines)}
         self._giving = {code for code, (line, _) in made.probes.items() if line in wrong}
 
     def unknown(self, line: int) -> tuple[str, str] | None:
-        """Return the first name in a line that the checker takes for `Any`: as in the module, and as in the suite."""
+        """Return the first name in a line that the checker treats as `Any`, as in the module and as in the suite."""
         declared, provided = self._made.declared[line], self._made.provided[line]
         found = [name for name in declared if name[0] not in self._taking]
         if declared != provided:
@@ -164,18 +164,18 @@ class _Answers:
         return found[0] if found else None
 
     def of(self, line: int) -> set[str]:
-        """Return what is wrong with the edge of a line: nothing, if one of its alternative lines is right."""
+        """Return the diagnostics of a line's edge, or none if one of its alternative lines has none."""
         kinds = [self._said.get(each, set()) for each in range(self._made.first[line], line + 1)]
         return set[str]().union(*kinds) if all(kinds) else set()
 
     def is_no_type(self, line: int, edge: Edge) -> bool:
-        """Return whether what is declared isn't a type: in a line with a value, the value may be what is wrong."""
+        """Return whether the declared type isn't a type. In a line with a value, the error may be about the value."""
         of_type = self._made.types.get(line)
         said = self._said.get(line if of_type is None else of_type, ())
         return "invalid" in said and (of_type is not None or not isinstance(edge.provided, Value))
 
     def why_unknown(self, code: str, name: str) -> str:
-        """Return why a name may be `Any`."""
+        """Return a reason why the checker treats a name as `Any`."""
         head, *rest = code.split(".")
         origin = self._made.origins.get(head)
         module = None if origin is None else sys.modules.get(origin.module)

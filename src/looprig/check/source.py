@@ -1,10 +1,10 @@
-"""A source file as it is written: its functions and classes, and where each name in it comes from.
+"""Source files: their functions and classes, and the origins of the names in them.
 
-Runs nothing and judges nothing: this reads text, because annotations may name what exists for type checkers alone.
+Does not run code: this reads text, since annotations may use names that exist only for type checkers.
 
 Invariants:
-1. A file is read once for a run. The bodies of its functions are not kept: they are most of it, and seldom needed.
-2. Lines and columns count from 1, columns in characters.
+1. A file is read once in a run. The bodies of its functions are not kept, since they are large and rarely needed.
+2. Lines and columns are counted from 1, columns in characters.
 """
 
 import ast
@@ -23,7 +23,7 @@ _COMPOUND: Final = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TrySt
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Spot:
-    """A place in a file; `line` and `column` count from 1."""
+    """A place in a file. `line` and `column` are counted from 1."""
 
     path: str
     line: int
@@ -44,13 +44,13 @@ class Binding:
 @final
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as it is written, without its body. `scope` has the classes around it, `None` within a function."""
+    """The source of a function, without its body. `scope` has the classes around it, or is `None` in a function."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef
     scope: tuple[str, ...] | None
 
     def parameter(self, name: str) -> ast.arg | None:
-        """Return a parameter that a fixture can answer."""
+        """Return the parameter of this name, if a fixture can provide it."""
         arguments = self.node.args
         every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         return next((each for each in every if each.arg == name), None)
@@ -59,7 +59,7 @@ class Function:
 @final
 @dataclass(slots=True)
 class Source:
-    """One file. `module` is the name by which it is imported, `namespace` its globals at run time."""
+    """One file. `module` is its name when imported, `namespace` its globals at run time."""
 
     path: str
     module: str
@@ -77,7 +77,7 @@ class Source:
 
     def __post_init__(self) -> None:
         tree = ast.parse(self.text)
-        # As the parser counts them: `splitlines` on text would also split at a form feed.
+        # Split lines as the parser does: `splitlines` on text would also split at a form feed.
         self.lines += self.text.split("\n")
         for name, binding in _bindings(tree.body, self.package):
             if name == "*":
@@ -92,31 +92,31 @@ class Source:
                 self.classes.setdefault(".".join((*scope, node.name)), node)
 
     def tree(self) -> ast.Module:
-        """Return the tree of the whole file, bodies included. It is parsed when it is first needed."""
+        """Return the tree of the whole file, including bodies. It is parsed on first use."""
         if self._tree is None:
             self._tree = ast.parse(self.text)
         return self._tree
 
     def whole(self, function: Function) -> ast.AST:
-        """Return a function with its body."""
+        """Return the syntax tree of a function, including its body."""
         line = _first_line(function.node)
         found = (node for node, _ in _definitions(self.tree().body, ()) if _first_line(node) == line)
         return next(found, function.node)
 
     @property
     def package(self) -> str:
-        """The package that relative imports in it begin at."""
+        """The package that relative imports in the file start from."""
         found = self.namespace.get("__package__")
         return found if isinstance(found, str) else self.module.rpartition(".")[0]
 
     def imports(self) -> Iterator[str]:
-        """Yield the modules that it imports by their full names."""
+        """Yield the modules that the file imports by their full names."""
         for binding in (each for bindings in self.bindings.values() for each in bindings):
             if binding.module and not binding.is_relative:
                 yield binding.module
 
     def names_of_class(self, scope: tuple[str, ...]) -> dict[str, list[Binding]]:
-        """Return what the body of a class binds."""
+        """Return the names that the body of a class binds."""
         if scope not in self._scopes:
             node = self.classes.get(".".join(scope))
             found: dict[str, list[Binding]] = {}
@@ -134,10 +134,10 @@ class Source:
         return Spot(self.path, line, column + 1)
 
     def spot_of_parameter(self, line: int, name: str) -> Spot | None:
-        """Return the place of a parameter or field of this name, in the definition that begins on a line.
+        """Return the place of a parameter or field of this name, in the definition that starts on a line.
 
-        The line may be a decorator's. Other fixtures that it uses are named in strings: in a decorator, or in a mark of
-        its module.
+        The line may be that of a decorator. If there is no such parameter, return the place of the name in a string: in
+        a decorator, or in a mark of the module.
         """
         function = self.functions.get(line)
         if function is not None:
@@ -152,7 +152,7 @@ class Source:
         return None
 
     def spot_of_text(self, node: ast.AST, text: str) -> Spot | None:
-        """Return the place of a string of exactly this text within a node."""
+        """Return the place of a string with exactly this text in a node."""
         for each in ast.walk(node):
             if isinstance(each, ast.Constant) and each.value == text:
                 return self.spot(each)
@@ -161,13 +161,13 @@ class Source:
 
 @final
 class Sources:
-    """The files of a run."""
+    """The source files of a run, each read once."""
 
     def __init__(self) -> None:
         self._files: dict[str, Source | None] = {}
 
     def read(self, path: str, module: str, namespace: Mapping[str, Any] | None = None) -> Source | None:
-        """Return a file; `None` if it can't be read or isn't Python."""
+        """Return a file, or `None` if it can't be read or isn't Python."""
         if path not in self._files:
             self._files[path] = _read(path, module, namespace or {})
         return self._files[path]
@@ -201,7 +201,7 @@ def _definitions(
 
 
 def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False) -> Iterator[tuple[str, Binding]]:
-    """Return what statements bind, those within `if`, `try` and the like too."""
+    """Return the names that statements bind, including statements in `if`, `try` and the like."""
     for node in body:
         match node:
             case ast.Import():
@@ -223,7 +223,7 @@ def _bindings(body: list[ast.stmt], package: str, *, for_checkers: bool = False)
 
 
 def _inner(node: ast.stmt) -> Iterator[tuple[list[ast.stmt], bool]]:
-    """Yield the blocks of a compound statement, and whether they are for checkers alone."""
+    """Yield the blocks of a compound statement, and whether they are under `if TYPE_CHECKING`."""
     is_for_checkers = isinstance(node, ast.If) and _is_for_checkers(node.test)
     yield getattr(node, "body", []), is_for_checkers
     yield from ((getattr(node, part, []), False) for part in ("orelse", "finalbody"))

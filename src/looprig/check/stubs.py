@@ -1,8 +1,8 @@
-"""Fixture stubs: the types of plugins' fixtures, where the plugins do not declare them.
+"""Fixture stubs: the types of plugins' fixtures that lack annotations.
 
-`stubs/pytest_benchmark/plugin.pyi` has the fixtures of the module `pytest_benchmark.plugin`, each as a function with
-the fixture's name that returns what the fixture provides. looprig brings some; a suite can name folders of its own,
-which go first.
+`stubs/pytest_benchmark/plugin.pyi` describes the fixtures of the module `pytest_benchmark.plugin`. Each is a function
+with the fixture's name that returns the type that the fixture provides. looprig includes some stubs. The folders of a
+suite's own stubs take precedence.
 
 Does not know whether a plugin is installed.
 """
@@ -19,7 +19,7 @@ __all__ = ["Stubs", "own_stubs"]
 
 
 def own_stubs() -> Path:
-    """Return the folder of looprig's own stubs: in the package, or beside the sources."""
+    """Return the folder of looprig's own stubs, in the installed package or in the repository."""
     package = Path(looprig.__file__).parent
     inside = package / "stubs"
     return inside if inside.is_dir() else package.parent.parent / "stubs"
@@ -34,7 +34,7 @@ class Stubs:
         self._sources = Sources()
 
     def find(self, module: str, fixture: str) -> Written | None:
-        """Return what a fixture of a module provides; `None` if there is no stub for it."""
+        """Return the type that a fixture of a module provides, or `None` if there is no stub for it."""
         for folder in self._folders:
             at = folder.joinpath(*module.split("."))
             for path in (at.with_name(f"{at.name}.pyi"), at / "__init__.pyi"):

@@ -2,8 +2,8 @@
 
 Invariants:
 1. Each code in a comment suppresses one finding: two mistakes on a line need two codes.
-2. A code that suppresses nothing is a finding itself, `unused-ignore`, which can't be suppressed. It is reported only
-   if all that uses the file was inspected.
+2. A code that suppresses nothing is itself a finding, `unused-ignore`, which can't be suppressed. It is reported only
+   if everything that uses the file was inspected.
 """
 
 import io
@@ -23,9 +23,9 @@ _COMMENT: Final = re.compile(r"#\s*looprig:\s*ignore(?:\[(?P<codes>[^\]]*)\])?")
 def suppressed(
     findings: Iterable[Finding], sources: Iterable[Source], whole: Container[str] | None = None
 ) -> list[Finding]:
-    """Return the findings that are left, and those about comments, in order.
+    """Return the remaining findings, and those about comments, in order.
 
-    `whole` are the files of which every use was inspected; all, by default.
+    `whole` are the files whose uses were all inspected. The default is all files.
     """
     left: dict[tuple[str, int], list[Finding]] = {}
     for finding in sorted(set(findings)):

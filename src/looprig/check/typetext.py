@@ -4,9 +4,9 @@ Does not know fixtures. `Written` is an annotation in a file, `Known` a class th
 that does.
 
 Invariants:
-1. Text that has no meaning at the top level of another module raises `InexpressibleError`, with the reason: it is
-   counted, and not guessed at.
-2. `Annotated` and `InitVar` are stripped: what they wrap is the type.
+1. Text that has no meaning at the top level of another module raises `InexpressibleError` with the reason. Such edges
+   are counted, and types are never guessed.
+2. `Annotated` and `InitVar` are removed, and the type inside is used.
 """
 
 import ast
@@ -47,7 +47,7 @@ _YIELDING: Final = frozenset({
 class Text:
     """Code for the generated module, and the names in it that might turn out to be `Any`: (code, as written).
 
-    `others` is code for the same value: it fits if any of them does.
+    `others` are alternatives for the same value, which matches if any of them does.
     """
 
     code: str
@@ -62,21 +62,21 @@ class TypeText(Protocol):
         """Return the type for the generated module.
 
         Raises:
-            InexpressibleError: it has no meaning there.
-            UnresolvedError: a name in it is bound by nothing, or names no type.
+            InexpressibleError: it has no meaning in that module.
+            UnresolvedError: a name in it isn't bound, or isn't a type.
         """
         ...
 
     def names(self) -> Mapping[str, Origin]:
-        """Return the origins of the names that `shown` has."""
+        """Return the origins of the names that `shown` uses."""
         ...
 
     def shown(self, names: Mapping[str, str] = ..., /) -> str:
-        """Return the type as messages show it, with some of its names replaced as `names` says."""
+        """Return the type as messages show it, with names replaced according to `names`."""
         ...
 
     def key(self) -> object:
-        """Return a key that is equal for types that are rendered alike, or `None` if that is not known."""
+        """Return a key that is equal for types that are rendered in the same way, or `None` if that isn't known."""
 
 
 @final
@@ -90,7 +90,7 @@ class Known:
 
     def render(self, writer: "Writer") -> Text:
         """See `TypeText`."""
-        if not is_importable(self.qualname):  # of a function, or made at run time
+        if not is_importable(self.qualname):  # defined in a function, or created at run time
             raise InexpressibleError(f"{self.qualname} cannot be imported")
         first, *rest = self.qualname.split(".")
         origin = writer.settled(Origin(self.module, first, self.path), first, None)
@@ -114,10 +114,10 @@ class Known:
 @final
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An annotation: `scope` are the enclosing classes, `variables` the names of the type parameters in scope.
+    """An annotation. `scope` are the enclosing classes, `variables` the names of the type parameters in scope.
 
-    With `yields` it annotates a generator, and the type that counts is the one that it yields. With `is_local` it is in
-    a nested function, which may have names of its own.
+    If `yields` is true, it annotates a generator, and the type is the one that the generator yields. If `is_local` is
+    true, it is in a nested function, which may have local names.
     """
 
     source: Source
@@ -163,12 +163,12 @@ class Written:
 
 
 def shown_apart(one: TypeText, other: TypeText) -> tuple[str, str]:
-    """Return two types as messages show them: a name that means two things is shown with its modules."""
+    """Return two types as messages show them. A name that means different things is shown with its modules."""
     ones, others = one.names(), other.names()
     alike = [name for name in ones if name in others and ones[name] != others[name]]
     full = {name: (str(ones[name]), str(others[name])) for name in alike}
     for name, (first, second) in full.items():
-        if first == second:  # two conftests, say
+        if first == second:  # for example, two conftests
             full[name] = _in_file(ones[name]), _in_file(others[name])
     return one.shown({name: found for name, (found, _) in full.items()}), other.shown(
         {name: found for name, (_, found) in full.items()}
@@ -181,7 +181,7 @@ def _in_file(origin: Origin) -> str:
 
 
 def yielded(written: Written) -> Written | None:
-    """Return what a generator yields, if its annotation is one of typing's; `None` otherwise."""
+    """Return the type that a generator yields, or `None` if its annotation isn't one of the standard ones."""
     node = unquoted(written.node)
     if not isinstance(node, ast.Subscript) or last_of(node.value) not in _YIELDING:
         return None
@@ -191,7 +191,7 @@ def yielded(written: Written) -> Written | None:
 
 @final
 class Writer:
-    """The context of rendering: the names of the generated module, and the files of the suite."""
+    """The context in which types are rendered: the names of the generated module, and the files of the suite."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Writer:
         names: Names | None = None,
         file_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`file_of` returns the file of a module."""
+        """Start with no names. `file_of` returns the file of a module."""
         self.names: Final = names or Names()
         self.new_types: Final = NewTypes(file_of)
         self._file_of = file_of
@@ -212,7 +212,7 @@ class Writer:
             self._by_path[source.path] = source
 
     def render(self, type_text: TypeText) -> Text:
-        """Render a type, once for each: most parameters of a file are of a few types."""
+        """Render a type, each only once, since most parameters of a file have one of a few types."""
         key = type_text.key()
         found = None if key is None else self._rendered.get(key)
         if found is None:
@@ -222,9 +222,9 @@ class Writer:
         return found
 
     def settled(self, origin: Origin, name: str, user: Source | None) -> Origin:
-        """Return an origin with its file, and the one name of that file, by whichever name it was imported.
+        """Return an origin with its file, and the unique name of that file, whichever name it was imported by.
 
-        Of several files of one module name it is the one that the user sees.
+        If several files have the same module name, choose the one that is visible to the user.
         """
         path = origin.path or self._path(origin, name, user)
         source = self._by_path.get(path)
@@ -281,7 +281,7 @@ class _Rendering:
         return found
 
     def _reject_forms(self, node: ast.Name | ast.Attribute) -> None:
-        """Raise if a name isn't a type by itself: some checkers accept such a name, as `Any`."""
+        """Raise an error if a name isn't a type by itself, since some checkers treat such a name as `Any`."""
         module, name = self._origin(node) or ("builtins", ast.unparse(node))
         if name in _FORMS.get(module, ()):
             raise UnresolvedError(name, f"{name} isn't a type")
@@ -299,7 +299,7 @@ class _Rendering:
         match node:
             case ast.Tuple():
                 return ast.Tuple([self._literal(each) for each in node.elts], ast.Load())
-            case ast.Attribute(value=enum):  # a member: what is a type is its enum
+            case ast.Attribute(value=enum):  # a member, whose type is its enum
                 return ast.Attribute(self.type(enum), node.attr, ast.Load())
             case ast.Name() | ast.Subscript():  # an alias of another Literal
                 return self.type(node)
@@ -347,7 +347,7 @@ def _at_run_time(origin: Origin, rest: tuple[str, ...], source: Source, parts: t
 
 
 def _is_any_by_design(value: Any) -> bool:
-    """Return whether checkers treat a value as `Any` on purpose: `Any` itself, and mocks, which may be anything."""
+    """Return whether checkers treat a value as `Any` on purpose: `Any` itself, and mocks."""
     if isinstance(value, str):  # an alias in quotes
         return value.rpartition(".")[2] == "Any"
     bases = value.__mro__ if isinstance(value, type) else ()

@@ -1,11 +1,11 @@
-"""The values of a parametrization, as expressions whose types a checker sees.
+"""The values of a parametrization, as expressions with types that a checker can infer.
 
-Does not run user code, not even `repr`: a value that isn't plain data is described by its class only.
+Does not run user code, not even `repr`: a value that isn't plain data is described only by its class.
 
 Invariants:
-1. A container is written as a display, `[1, 2]`, so that a checker judges it as it would judge the suite's own text.
-2. A value whose class can't be named is inexpressible, and not guessed at.
-3. A value is shown the same in each run: without addresses, and sets in order.
+1. A container is written as a display, `[1, 2]`, so that a checker treats it like the same text in the suite.
+2. A value whose class can't be named is inexpressible. Its type is never guessed.
+3. A value is shown in the same way in each run: without memory addresses, and with sets in order.
 """
 
 import enum
@@ -22,7 +22,7 @@ from looprig.check.typetext import InexpressibleError, Known, Text, Writer
 __all__ = ["Value"]
 
 _MOST_BITS: Final = 2048
-"""Bits of a number that is written in decimal digits: Python refuses to write very long ones."""
+"""Maximum number of bits of an integer to write in decimal digits, since Python refuses to convert very long ones."""
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None), type(...))
 _TYPE_EXPRESSIONS: Final = (types.GenericAlias, types.UnionType, type(list[int]))
@@ -30,24 +30,24 @@ _NAMED_IN_TYPES: Final[dict[type, str]] = {
     value: name for name, value in vars(types).items() if isinstance(value, type) and value.__module__ == "builtins"
 }
 """Classes that claim to be builtins, but can't be found there."""
-_LONGEST: Final = 200  # characters of a text, items of a container: beyond it, only the type is written
+_LONGEST: Final = 200  # maximum number of characters or items. For a longer value, only the type is written
 _INSTANCE: Final = "_instance"
 _TUPLE: Final = "_tuple"
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _NO_NAMES: Final[Mapping[str, str]] = {}
-_WIDEST: Final = 40  # characters of a value in a message
+_WIDEST: Final = 40  # maximum number of characters of a value in a message
 _DEEPEST: Final = 6
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value. `shown` is not its `repr` where that would run a suite's code."""
+    """A value. `shown` is not its `repr` if that would run the suite's code."""
 
     value: Any
 
     def render(self, writer: Writer) -> Text:
-        """Return an expression, without names to probe: that a class is known is enough for its values.
+        """Return an expression, without names to probe, since a value always has a known class.
 
         Raises:
             InexpressibleError: there is none for it.
@@ -57,16 +57,16 @@ class Value:
         return Text(code, (), tuple(others))
 
     def key(self) -> object:
-        """Return `None`: equal values need not be of one type."""
+        """Return `None`, since equal values need not have the same type."""
         return None
 
     def names(self) -> Mapping[str, Origin]:
-        """Return the classes that `shown` names."""
+        """Return the classes that `shown` mentions."""
         cls = self.value if isinstance(self.value, type) else _kind(self.value)
         return {} if cls in _PLAIN else {cls.__qualname__: Origin(cls.__module__, cls.__qualname__)}
 
     def shown(self, names: Mapping[str, str] = _NO_NAMES) -> str:
-        """Return the value as people write it, or its type if that is shorter."""
+        """Return the value as a person would write it, or its type if that is shorter."""
         text = _shown(self.value, names, 0)
         if len(text) <= _WIDEST:
             return text
@@ -100,7 +100,7 @@ def _shown_display(value: Any, names: Mapping[str, str], depth: int) -> str:
         return f"[{', '.join(items)}]"
     if isinstance(value, tuple):
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-    # In an order that is the same in each run: that of strings in a set is not.
+    # Sorted, since the order of strings in a set changes with each run.
     inner = f"{{{', '.join(sorted(items))}}}" if items else "set()"
     return inner if isinstance(value, set) else f"frozenset({inner if items else ''})"
 
@@ -128,9 +128,9 @@ def _named(cls: type, names: Mapping[str, str]) -> str:
 def _open_depths(value: Any, depth: int) -> list[int]:
     """Return the depths of tuples that hold other containers.
 
-    Checkers judge the items of a tuple without a look at the declared type, unless that is a tuple of this length. So
-    `({"a": 1},)` would not fit `Collection[dict[str, int | str]]`. From each of these depths on, tuples are also
-    written as calls that give a tuple of any length.
+    Checkers infer the types of a tuple's items without considering the declared type, unless that is a tuple of this
+    length. So `({"a": 1},)` would not match `Collection[dict[str, int | str]]`. As alternatives, the tuples from each
+    of these depths on are written as calls that return a tuple of any length.
     """
     if _kind(value) not in _CONTAINERS or depth >= _DEEPEST or len(value) > _LONGEST:
         return []
@@ -146,7 +146,7 @@ def _expression(value: Any, writer: Writer, depth: int, opened: int | None) -> s
         raise InexpressibleError("it is nested too deeply")
     if kind in _PLAIN:
         return _plain(value)
-    if issubclass(kind, enum.Enum) and (value.name or "").isidentifier():  # flags may have no name
+    if issubclass(kind, enum.Enum) and (value.name or "").isidentifier():  # combined flags may have no name
         return f"{_class(kind, writer)}.{value.name}"
     if isinstance(value, _TYPE_EXPRESSIONS):
         raise InexpressibleError("it is a type expression")
@@ -169,7 +169,7 @@ def _pairs(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, str | bytes):
-        return repr(value[:_LONGEST])  # which is no more and no less of a literal
+        return repr(value[:_LONGEST])  # which is a literal just as well
     if isinstance(value, float | complex):  # inf and nan have no literal
         return f"{type(value).__name__}()"
     if type(value) is int:
@@ -196,8 +196,8 @@ def _display(value: Any, writer: Writer, depth: int, opened: int | None) -> str:
 
 
 def _class(cls: type, writer: Writer) -> str:
-    # Private classes of the standard library are seen as what they are a kind of. With others that would say too
-    # little: a class may fulfil a Protocol that its bases do not.
+    # A private class of the standard library is replaced by its public base class. For other classes that would lose
+    # information: a class may implement a Protocol that its base classes don't.
     is_private = cls.__module__.partition(".")[0] in sys.stdlib_module_names
     for base in cls.__mro__[:-1] if is_private and cls is not object else (cls,):
         if (name := _NAMED_IN_TYPES.get(base)) is not None:
@@ -208,7 +208,7 @@ def _class(cls: type, writer: Writer) -> str:
 
 
 def _home(value: Any) -> str | None:
-    """Return the module, or the nearest package around it, from which a thing can be imported by its own name."""
+    """Return the module, or the nearest package around it, from which an object can be imported by its own name."""
     module: str = getattr(value, "__module__", None) or ""
     while module:
         found: Any = sys.modules.get(module)

@@ -1,6 +1,6 @@
-"""The wrapping of signatures that got too long, as the common formatters do it.
+"""Wrapping of signatures that have become too long, in the style of the common formatters.
 
-Knows no annotations. Invariant: a signature with a comment in it, or that fits, stays as it is.
+Does not know annotations. Invariant: a signature that fits, or that contains a comment, stays as it is.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 __all__ = ["line_length", "wrapped"]
 
-_DEFAULT: Final = 88  # of ruff and black
+_DEFAULT: Final = 88  # the default of ruff and black
 
 
 def line_length(root: Path) -> int:
@@ -43,15 +43,15 @@ def _table(file: Path, tables: list[str]) -> dict[str, Any]:
 
 class _Signature(NamedTuple):
     head: str
-    """The text up to `(`."""
+    """The text up to and including `(`."""
     parameters: list[str]
     tail: str
-    """The text from `)` on."""
+    """The text from `)` on, including it."""
     lines: int
 
 
 def wrapped(text: str, changed: Collection[int], width: int) -> str:
-    """Return a file in which the signatures of the functions on these lines are at most `width` wide."""
+    """Return the text of a file, with the signatures on these lines wrapped at `width` characters."""
     lines = text.splitlines(keepends=True)
     functions = [
         node
@@ -71,7 +71,7 @@ def wrapped(text: str, changed: Collection[int], width: int) -> str:
 
 
 def _signature(text: str, column: int) -> _Signature | None:
-    """Return the signature that a text begins with; `None` if it has comments."""
+    """Return the signature at the beginning of a text, or `None` if it has comments."""
     lines = text.splitlines(keepends=True)
     depth = 0
     opened: tuple[int, int] | None = None

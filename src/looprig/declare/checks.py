@@ -1,4 +1,4 @@
-"""Checks of a service class by itself, made when it is decorated.
+"""Checks of a single service class, made when it is decorated.
 
 Does not look at other services or at fixtures (`fields` and the plugin do). Pure.
 """
@@ -37,7 +37,7 @@ _TAKEN: Final = frozenset(
 
 
 def checked_class(cls: type, location: Location) -> None:
-    """Check that instances of a class can be created from its fields alone.
+    """Check that the fields of a class are enough to create instances.
 
     Raises:
         DeclarationError: they can't.

@@ -30,7 +30,7 @@ __all__ = ["Fixture", "Source", "check_generic", "find_cycle", "resolve_fields",
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fixture:
-    """The name of the fixture that a field takes: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
+    """The name of the fixture that provides a field: `dsn: Annotated[str, Fixture("postgres_dsn")]`."""
 
     name: str
 
@@ -120,7 +120,7 @@ def _resolve(
 
 
 def _nothing_behind(through: Through, base: Any, party: tuple[str, Location]) -> DeclarationError:
-    """Return the error of a field that goes through a proxy to something that isn't a service."""
+    """Return the error for a field that goes through a proxy to something that isn't a service."""
     via = "a proxy" if through.proxy is None else getattr(through.proxy, "__qualname__", repr(through.proxy))
     named = typing.get_origin(base) or base
     shown = getattr(named, "__qualname__", str(base))
@@ -162,7 +162,7 @@ def _unwrapped(hint: Any, party: tuple[str, Location]) -> tuple[Any, Fixture | N
 
 
 def _check_one(annotation: Any, party: tuple[str, Location]) -> None:
-    """Refuse a union of services: any of them would fit, and a default would take their place."""
+    """Reject a union of services, since it would be ambiguous, and a default would silently be used."""
     services = [service_of(member) for member in typing.get_args(annotation)] if is_union(annotation) else []
     found = [service for service in services if service is not None]
     if len(found) > 1:
@@ -178,7 +178,7 @@ def _check_one(annotation: Any, party: tuple[str, Location]) -> None:
 
 
 def check_generic(annotations: Iterable[tuple[str, Any]], party: tuple[str, Location]) -> None:
-    """Refuse a generic service that is used for several types in one place: there is one instance of it.
+    """Reject a generic service that is used with several type arguments in one place, since it has one instance.
 
     Raises:
         DeclarationError: there is such a service.

@@ -3,8 +3,8 @@
 By default, a service's field with a default is configuration only if no fixture has the field's name. For looprig's own
 base classes that isn't enough: a fixture named `host` would change every server in the suite.
 
-A class says in `_checks` what the values of some of its fields must be, and its subclasses inherit that, whatever they
-do to the fields.
+A class defines checks for the values of its fields in `_checks`. Subclasses inherit the checks, even if they override
+the fields.
 
 Pure: knows nothing of services or fixtures. Invariant: a field made here has `_CONFIG_KEY` in its metadata.
 """
@@ -19,7 +19,7 @@ from looprig.location import Location, is_foreign, location_of, user_location
 
 __all__ = ["Configured", "check_configuration", "check_defaults", "check_fields", "config_field", "is_config"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _CONFIG_KEY: Final = "looprig.config"
 
@@ -63,7 +63,7 @@ def _checks_of(cls: type) -> dict[str, Check]:
 
 
 def check_fields(thing: object, name: str = "", parties: Sequence[tuple[str, Location]] = ()) -> None:
-    """Check the fields of an object, which is called `name` or like its class.
+    """Check the fields of an object, which errors call `name`, or else by its class.
 
     Raises:
         DeclarationError: some values are wrong. Without `parties`, it shows the user's line.
@@ -72,7 +72,7 @@ def check_fields(thing: object, name: str = "", parties: Sequence[tuple[str, Loc
     values = [
         (name, getattr(thing, name), check)
         for name, check in _checks_of(cls).items()
-        if not isinstance(inspect.getattr_static(cls, name, None), property)  # a suite's own, which may need more
+        if not isinstance(inspect.getattr_static(cls, name, None), property)  # a suite's own, which may not be ready
     ]
     check_values(name or cls.__qualname__, values, parties)
 
@@ -90,7 +90,7 @@ def check_defaults(cls: type, location: Location) -> None:
 
 
 class Configured:
-    """The base of services whose configuration is checked when one is made."""
+    """The base class of services whose configuration is checked when an instance is created."""
 
     _checks: ClassVar[Mapping[str, Check]] = {}
 
@@ -105,7 +105,7 @@ class Configured:
 
 
 def check_configuration(service: object) -> None:
-    """Check a service's configuration once more: a subclass's `__post_init__` may not call the one that does.
+    """Check a service's configuration again, since a subclass's `__post_init__` may not call the inherited one.
 
     Raises:
         DeclarationError: some values are wrong.

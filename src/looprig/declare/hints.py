@@ -22,7 +22,7 @@ from looprig.location import location_of
 __all__ = ["UNRESOLVED", "hints_of", "is_union", "namespace_of", "without_none"]
 
 UNRESOLVED: Final = object()
-"""The type of a field whose annotation names something that does not exist at run time."""
+"""The type of a field whose annotation uses a name that does not exist at run time."""
 
 
 def hints_of(cls: type) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _evaluated(hint: Any, base: type) -> Any:
             hint = eval(hint, namespace_of(base), dict(vars(base)))  # noqa: S307
         except DeclarationError as error:
             return DeclarationError(error.what, [(base.__qualname__, location_of(base))], error.fix)
-        except Exception:  # noqa: BLE001 - a name that only checkers know, or not a type at all
+        except Exception:  # noqa: BLE001 - a name that only type checkers see, or not a type at all
             return UNRESOLVED
     if is_union(hint):  # Optional["Rest"]
         members = [_evaluated(member, base) for member in typing.get_args(hint)]

@@ -55,7 +55,7 @@ class EntersItself(Protocol):
 
 
 HasStartAndStopOrRunOrAenter = TypeVar("HasStartAndStopOrRunOrAenter", bound=StartsAndStops | Runs | EntersItself)
-"""A class with a lifecycle. Its name is all that mypy says about a class without one, so it names what is missing."""
+"""A class with a lifecycle. mypy's error for other classes shows only this name, so the name says what is missing."""
 
 
 class Lifecycle(Enum):

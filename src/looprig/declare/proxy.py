@@ -1,10 +1,10 @@
-"""Proxies as declarations: `proxy_fixture`, `Through`, and which declared proxy an annotation means.
+"""Declarations of proxies: `proxy_fixture`, `Through`, and finding the declared proxy that an annotation means.
 
-A proxy is a service like any other, with a lifecycle and a scope, that takes the service behind it as its field
-`service`. Does not run it, and does not import the classes that do: a class is a proxy if it says of which kind it is
+A proxy is an ordinary service, with a lifecycle and a scope, that depends on the service behind it through its field
+`service`. Does not run proxies, and does not import their classes: a class is a proxy if it has a `proxy_kind`
 (`ProxyClass`).
 
-Invariant: a proxy of one kind never stands in for one of another, even if both are in front of the same service.
+Invariant: a proxy of one kind never replaces one of another kind, even if both are in front of the same service.
 """
 
 import inspect
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class ProxyKind(NamedTuple):
-    """A kind of proxies: the generic class that users subscript, and the module that has it."""
+    """A kind of proxy: the generic class that users subscript, and its module."""
 
     name: str
     module: str
@@ -56,7 +56,7 @@ UDP: Final = ProxyKind("UdpProxy", "looprig.services.udp_proxy")
 
 
 class ProxyClass(Protocol):
-    """A class of proxies. `proxy_kind` says of which kind; the generic class of that kind sets it."""
+    """A class of proxies. The generic class of each kind sets `proxy_kind`."""
 
     proxy_kind: ClassVar[ProxyKind]
 
@@ -70,8 +70,8 @@ P = TypeVar("P", bound=ProxyClass)
 class Through:
     """Reach a service, or a client of one, through a proxy: `db: Annotated[Postgres, Through(SlowDb)]`.
 
-    The value is the service, but its address (`address`, `host`, `port`, `url` ...) is the proxy's. Without a proxy it
-    goes through what `Proxy[Postgres]` means there; `Through(UdpProxy)` means `UdpProxy[Postgres]`.
+    The value is the service, but with the proxy's address (`address`, `host`, `port`, `url` ...). `Through()` means the
+    proxy that `Proxy[Postgres]` would be in the same place, and `Through(UdpProxy)` the one of `UdpProxy[Postgres]`.
     """
 
     proxy: type[ProxyClass] | None = None
@@ -81,7 +81,7 @@ class Through:
 
 
 def kind_of_proxy(annotation: Any) -> ProxyKind | None:
-    """Return the kind of a proxy: of `Proxy` or `UdpProxy` itself, of `Proxy[Rest]`, or of a subclass."""
+    """Return the kind of `Proxy` or `UdpProxy` itself, of `Proxy[Rest]`, or of a subclass."""
     named = typing.get_origin(annotation) or annotation
     kind: ProxyKind | None = getattr(named, "proxy_kind", None) if isinstance(named, type) else None
     return kind
@@ -93,13 +93,13 @@ def is_proxy(cls: type) -> bool:
 
 
 def is_proxy_class(annotation: Any) -> bool:
-    """Return whether something is the generic class of a kind, or `Proxy[Rest]`."""
+    """Return whether an object is the generic class of a kind, or `Proxy[Rest]`."""
     named = typing.get_origin(annotation) or annotation
     return isinstance(named, type) and "proxy_kind" in vars(named)
 
 
 def proxied_service(annotation: Any) -> Any:
-    """Return `Rest` for `Proxy[Rest]` or `UdpProxy[Rest]`, and `None` for all else."""
+    """Return `Rest` for `Proxy[Rest]` or `UdpProxy[Rest]`, and `None` for anything else."""
     return next(iter(typing.get_args(annotation)), None) if is_proxy_class(annotation) else None
 
 
@@ -117,7 +117,7 @@ def proxy_fixture(
 def proxy_fixture(
     cls: type[Any] | None = None, /, *, scope: ScopeName = "function", name: str | None = None, autouse: bool = False
 ) -> Any:
-    """Declare a proxy in front of a service, with toxics that are on all the time.
+    """Declare a proxy in front of a service, with toxics that apply all the time.
 
         @proxy_fixture(scope="module")
         @dataclass(kw_only=True)
@@ -144,7 +144,7 @@ def proxy_fixture(
             )
         service = stands_before(cls)
         if spec_of(typing.get_origin(service) or service) is None:
-            # If it is a Protocol it is the bound of `Proxy`'s type variable, for which nothing was given.
+            # A Protocol is the bound of `Proxy`'s type variable, so no service was given.
             is_named = isinstance(service, type) and not is_protocol(service)
             found = [(service.__qualname__, location_of(service))] if is_named else []
             why = f": {service.__qualname__} isn't one" if is_named else ""
@@ -161,7 +161,7 @@ def proxy_fixture(
 
 
 def _be_itself(cls: type) -> None:
-    """Remove what @dataclass makes besides the constructor: two proxies are never equal."""
+    """Remove the methods that @dataclass adds besides the constructor, so that proxies are compared by identity."""
     for name in ("__repr__", "__eq__", "__hash__"):
         made = vars(cls).get(name, cls)
         code = getattr(inspect.unwrap(made) if callable(made) else made, "__code__", None)
@@ -191,7 +191,7 @@ def proxy_before(
 def declared_before(
     service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location], kind: ProxyKind
 ) -> ServiceSpec:
-    """Return the proxy that `Proxy[service]` means in a service, which can't have a new one for each test.
+    """Return the proxy that `Proxy[service]` means in a service, which can't use an implicit one for each test.
 
     Raises:
         DeclarationError: there is none, or there are several.
@@ -210,7 +210,7 @@ def declared_before(
 def proxy_named(
     proxy: Any, service: ServiceSpec, declared: Iterable[ServiceSpec], asker: tuple[str, Location]
 ) -> ServiceSpec:
-    """Return the proxy that `Through(proxy)` means for a service; `Through()` means a `Proxy`.
+    """Return the proxy that `Through(proxy)` means for a service. `Through()` means a `Proxy`.
 
     Raises:
         DeclarationError: it isn't a declared proxy, or is in front of something else.
@@ -237,7 +237,7 @@ def proxy_named(
 
 
 def misplaced(what: str, extras: Iterable[Any], party: tuple[str, Location]) -> DeclarationError | None:
-    """Return an error if the `Annotated` of `what` has a class where `Through(...)` seems to be meant."""
+    """Return an error if the `Annotated` of `what` has a class where `Through(...)` was probably meant."""
     for extra in extras:
         if not isinstance(extra, type):
             continue

@@ -172,9 +172,9 @@ def _checked(
 
 
 def _ordinal(cls: type) -> int:
-    """Return how many classes of the same qualified name the module has declared before.
+    """Return the number of classes with the same qualified name that the module declared before.
 
-    More than none if a function creates them.
+    It is above 0 if a function creates the classes.
     """
     module = sys.modules.get(cls.__module__)
     if module is None:

@@ -1,9 +1,9 @@
-"""The values that users may write: one place for what a number of seconds, a count, a text or a function is.
+"""Checks of the values that users pass: numbers of seconds, counts, strings, functions and others.
 
-Does not know who takes a value. Pure.
+Does not know what a value is for. Pure.
 
 Invariants:
-1. A check raises nothing itself, whatever it is asked about.
+1. A check never raises, whatever the value.
 2. A bool is never a number. Neither is nan, infinity, or a number that is too large for a timer or a size.
 """
 
@@ -40,17 +40,17 @@ __all__ = [
     "whole_number",
 ]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 LARGEST: Final = sys.maxsize
 _WIDTH: Final = 80
-"""Characters of a value that a message shows."""
+"""Maximum number of characters of a value that a message shows."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule for a value: what it must be, in words, and the test for it."""
+    """A rule for a value: a description of what it must be, and the test."""
 
     expected: str
     accepts: Callable[[object], bool]
@@ -105,7 +105,7 @@ PATH: Final = Check(
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: short, whatever it is."""
+    """Return a short text for a value, to show in messages."""
     try:
         text = getattr(value, "__qualname__", None) if isinstance(value, type) else None
         text = text or repr(value)
@@ -117,7 +117,7 @@ def shown(value: object) -> str:
 def check_values(
     name: str, values: Iterable[tuple[str, object, Check]], parties: Sequence[tuple[str, Location]] = ()
 ) -> None:
-    """Check the values that were given to what users know as `name`: their names, the values, and what they must be.
+    """Check values that were passed to `name`. Each has a name, the value, and a check.
 
     Raises:
         DeclarationError: some are wrong. Without `parties`, it shows the user's line.
@@ -134,6 +134,6 @@ def check_values(
 
 
 def _expected(check: Check, value: object) -> str:
-    # Only those who hit that limit have to hear of it.
+    # Mention this limit only to users who exceed it.
     is_too_large = _is_number(value) and LARGEST < value < float("inf")
     return f"{check.expected}, and at most sys.maxsize" if is_too_large else check.expected

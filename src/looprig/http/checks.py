@@ -1,6 +1,6 @@
-"""The values that clients, requests and websockets accept. A wrong one is an error at the user's line; nothing is sent.
+"""Checks of the values passed to clients, requests and websockets. A wrong value is an error, and nothing is sent.
 
-Does not look at responses. Loads no HTTP library. Invariant: what the types allow is accepted.
+Does not check responses. Loads no HTTP library. Invariant: values that the types allow are accepted.
 """
 
 import re
@@ -33,7 +33,7 @@ __all__ = [
     "encoded",
 ]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """A name in HTTP (RFC 9110, section 5.6.2)."""
@@ -44,7 +44,7 @@ _STATUSES: Final = range(100, 1000)
 _CLOSE_CODES: Final = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """Codes that may be sent in a close frame (RFC 6455, section 7.4)."""
 _LONGEST_REASON: Final = 123
-"""Bytes that a close frame has for its reason."""
+"""Maximum number of bytes of the reason in a close frame."""
 
 
 def _is_token(value: Any) -> bool:
@@ -107,7 +107,7 @@ def _is_body(value: Any) -> bool:
     kinds = (bytes, bytearray, memoryview, str, Mapping, list, tuple, AsyncIterable)
     if value is None or (isinstance(value, kinds) and not isinstance(value, type)):
         return True
-    # A file, and what aiohttp makes of one: `FormData`, `Payload`.
+    # A file, or a body that aiohttp makes: `FormData`, `Payload`.
     return hasattr(value, "read") or str(type(value).__module__).partition(".")[0] == "aiohttp"
 
 
@@ -171,7 +171,7 @@ _OPTIONS: Final[Mapping[str, Check]] = {
     "params": QUERY,
     "headers": HEADERS,
     "cookies": COOKIES,
-    "json": instance_of("anything", object),  # `encoded` says what can't be sent
+    "json": instance_of("anything", object),  # `encoded` reports values that can't be sent
     "data": DATA,
     "timeout": DURATION.or_none(),
     "allow_redirects": FLAG,
@@ -182,7 +182,7 @@ def check_options(name: str, options: Mapping[str, object]) -> None:
     """Check the keyword arguments of a request.
 
     Raises:
-        DeclarationError: one is unknown or has a wrong value, or they are two bodies.
+        DeclarationError: one is unknown or has a wrong value, or there are two bodies.
     """
     if unknown := sorted(options.keys() - _OPTIONS.keys()):
         raise DeclarationError(

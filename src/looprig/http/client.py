@@ -124,7 +124,7 @@ class TestClient(Generic[_ServiceT]):
         """The cookies that this client keeps, which a test can read, set and delete by name."""
         return self._opened().cookies
 
-    # Two overloads for each: a default for `into` would let checkers infer its type from where the result goes.
+    # Two overloads each: with a default for `into`, type checkers would infer its type from the use of the result.
 
     @overload
     async def request(
@@ -304,7 +304,7 @@ class TestClient(Generic[_ServiceT]):
 
     def _base_url(self) -> str:
         try:
-            url = cast("object", self.url)  # the service may not keep its annotation's promise
+            url = cast("object", self.url)  # the service's `url` may not have its annotated type
         except AttributeError as error:
             if error.obj is not self.service or error.name != "url":  # raised by the service's `url` property
                 raise

@@ -20,7 +20,7 @@ else:
 
 __all__ = ["Cookies"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @final

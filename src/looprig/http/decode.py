@@ -107,7 +107,7 @@ def encode_json(value: object) -> bytes:
 
 
 def form_name(form: object) -> str:
-    """Return the text of a type as one would write it, without module names.
+    """Return the text of a type as a person would write it, without module names.
 
     >>> form_name(list[int] | None)
     'list[int] | None'

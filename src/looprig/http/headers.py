@@ -1,6 +1,6 @@
 """HTTP headers: case-insensitive names, with several values for a name, in the order they were sent.
 
-Does not parse values. Invariant: nothing is merged or dropped; `pairs` is what was on the wire.
+Does not parse values. Invariant: nothing is merged or dropped, so `pairs` has all headers as they were sent.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

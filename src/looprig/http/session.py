@@ -100,7 +100,7 @@ class Session:
         except TimeoutError:
             if not clock.expired():  # one of aiohttp's own limits, such as the one on connecting
                 raise
-            # The way through aiohttp and asyncio to where it waited says nothing about the request.
+            # The frames of aiohttp and asyncio say nothing about the request.
             raise TimeoutError(f"{method} {url}: no complete response within {limit} s.") from None
         except aiohttp.ClientError as error:
             error.add_note(f"The request was {method} {url}.")
@@ -134,7 +134,7 @@ class Session:
         except aiohttp.WSServerHandshakeError as error:
             raise UnexpectedResponseError(
                 f"GET {error.request_info.url} answered {_answered(error)}, but a websocket was expected to open."
-            ) from None  # the way through aiohttp says nothing about the answer
+            ) from None  # the frames of aiohttp say nothing about the response
         return cast("Connection", opened), url
 
     def url_of(self, path: str) -> str:
@@ -145,10 +145,10 @@ class Session:
 
 
 def _answered(error: "aiohttp.WSServerHandshakeError") -> str:
-    """Return the status of a refused websocket. If that is right, say what else is wrong with the answer."""
+    """Return the status of a refused websocket or, if that is right, what else is wrong with the response."""
     if error.status == HTTPStatus.SWITCHING_PROTOCOLS:
         return f"{error.status} ({error.message})"
-    with suppress(ValueError):  # a status of its own
+    with suppress(ValueError):  # another status
         return f"{error.status} {HTTPStatus(error.status).phrase}"
     return str(error.status)
 

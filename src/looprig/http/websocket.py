@@ -213,5 +213,5 @@ class within:  # noqa: N801 - used like a function
         try:
             await self._limit.__aexit__(kind, error, traceback)
         except TimeoutError:
-            # The way through aiohttp and asyncio to where it waited says nothing about the websocket.
+            # The frames of aiohttp and asyncio say nothing about the websocket.
             raise TimeoutError(self._text) from None

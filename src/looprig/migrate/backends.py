@@ -1,4 +1,4 @@
-"""Which backends of anyio a test runs on.
+"""The anyio backends that a test runs on.
 
 Without the fixture `anyio_backend` in the suite, a test with anyio's mark runs on all backends, Trio among them.
 """
@@ -24,7 +24,7 @@ class Backends:
         self._is_plain = _is_plain(suite)
 
     def is_asyncio(self, path: PurePath, class_name: str, name: str = "") -> bool:
-        """Return whether all tests of a file or class, or one of them, run on asyncio alone, with no options."""
+        """Return whether all tests of a file or class, or one test, run only on asyncio, with no options."""
         tests = [
             each
             for each in self._suite.tests(path)
@@ -33,7 +33,7 @@ class Backends:
         return self._is_plain and all(self._is_asyncio(each) for each in tests)
 
     def _is_asyncio(self, test: Function) -> bool:
-        if _parametrized(test):  # over asyncio, or else `_is_plain` is false
+        if _parametrized(test):  # only over asyncio, since otherwise `_is_plain` is false
             return True
         fixture = self._suite.find(NAME, test.path, test.class_name)
         return fixture is not None and returns_asyncio(fixture)
@@ -41,9 +41,9 @@ class Backends:
 
 @lru_cache(maxsize=1)
 def _is_plain(suite: Suite) -> bool:
-    """Return whether no test has another backend than asyncio.
+    """Return whether no test has a backend other than asyncio.
 
-    Where some tests stay with anyio, all do: an async fixture can't be on the loops of both.
+    If some tests stay with anyio, all do, since an async fixture can't be on the loops of both plugins.
     """
     return all(returns_asyncio(each) for each in suite.fixtures.get(NAME, ())) and all(
         each == ["asyncio"] for test in suite.tests() for each in _parametrized(test)
@@ -51,7 +51,7 @@ def _is_plain(suite: Suite) -> bool:
 
 
 def returns_asyncio(fixture: Fixture) -> bool:
-    """Return whether a fixture `anyio_backend` is the word `asyncio`, for all tests."""
+    """Return whether a fixture `anyio_backend` returns the string "asyncio" for all tests."""
     params = fixture.options.get("params")
     if params is not None:
         return _strings(params) == ["asyncio"]

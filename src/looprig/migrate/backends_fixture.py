@@ -1,6 +1,6 @@
-"""The fixture `anyio_backend` goes, once nothing requests it: looprig runs on asyncio.
+"""Removal of the fixture `anyio_backend` if nothing needs it, since looprig runs on asyncio.
 
-Invariant: it stays as long as a file of the suite has anyio's mark, or does something with its value.
+Invariant: it stays if any file of the suite has anyio's mark, or uses the fixture's value.
 """
 
 import ast
@@ -20,7 +20,7 @@ _MARK: Final = "anyio"
 
 
 def without_backend(file: File) -> cst.Module:
-    """Return a module without a needless `anyio_backend`: the parameter, and the fixture."""
+    """Return a module without needless `anyio_backend` parameters and fixtures."""
     if NAME.encode() not in file.text or not _is_plain(file.suite):
         return file.module
     return file.module.visit(_Backend())
@@ -28,7 +28,7 @@ def without_backend(file: File) -> cst.Module:
 
 @lru_cache(maxsize=1)
 def _is_plain(suite: Suite) -> bool:
-    """Return whether all that a suite says of backends is that they are asyncio."""
+    """Return whether a suite doesn't say anything about backends except that they are asyncio."""
     fixtures = suite.fixtures.get(NAME, ())
     if not all(returns_asyncio(each) for each in fixtures) or not fixtures:
         return False
@@ -36,7 +36,7 @@ def _is_plain(suite: Suite) -> bool:
 
 
 def _uses(tree: ast.Module) -> bool:
-    """Return whether a file has anyio's mark, or looks at its backend."""
+    """Return whether a file has anyio's mark, or uses the backend's value."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=attr, value=ast.Attribute(attr="mark") | ast.Name(id="mark")) if attr == _MARK:
@@ -62,7 +62,7 @@ class _Backend(cst.CSTTransformer):
         return updated_node.with_changes(params=kept)
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
-        # What is left of it is a statement that `leave_Module` finds and removes, with the lines around it.
+        # The remaining statement is found and removed by `leave_Module`, with the lines around it.
         is_backend = original_node.name.value == NAME and bool(original_node.decorators)
         if not is_backend:
             return updated_node

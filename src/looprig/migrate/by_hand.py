@@ -1,6 +1,6 @@
-"""The places that no rewriting changes, since only their author knows what they are for, each with a reason and a way.
+"""The places to change by hand, since only their author knows their purpose, each with a reason and advice.
 
-Looks at a module that is rewritten already, so that it finds only what is left.
+Looks at modules after all rewritings, so that it finds only what is left.
 """
 
 import ast
@@ -14,7 +14,7 @@ from looprig.migrate.rewriting import File
 __all__ = ["find_by_hand"]
 
 _FIXTURES: Final = {
-    "event_loop": "delete it if it is there so that fixtures and tests share a loop, since looprig sees to that; "
+    "event_loop": "delete it if its purpose is that fixtures and tests share a loop, since looprig ensures that; "
     'for one loop for all tests, call loop_config(scope="session") in the top conftest.py',
     "event_loop_policy": "set the ini option loop_factory, or call loop_config(factory=...)",
     "aiomisc_test_timeout": "use @looprig.timeout(seconds), or loop_config(timeout=seconds)",
@@ -26,7 +26,7 @@ _REQUESTED: Final = {
     "aiohttp_server": "declare an AiohttpService, and request it",
     "aiohttp_raw_server": "write a service class with a `url`",
     "aiohttp_client_cls": "write functions that take a TestClient",
-    "anyio_backend_name": "looprig runs on asyncio alone",
+    "anyio_backend_name": "looprig runs only on asyncio",
     "aiomisc_socket_factory": "use unused_port_factory",
 }
 _MARKS: Final = {"pytest.mark.asyncio": "asyncio", "pytest.mark.anyio": "anyio"}
@@ -39,7 +39,7 @@ _LOADED: Final = frozenset({"asyncio", "pytest_asyncio", "pytest_aiohttp", "anyi
 
 
 def find_by_hand(file: File) -> None:
-    """Note what is left in a module to do by hand."""
+    """Record what is left to do by hand in a module."""
     if not any(word in file.text for word in _WORDS):
         return
     finding = _Finding(file)
@@ -104,12 +104,12 @@ class _Finding(cst.CSTVisitor):
             if name not in self._marks:
                 self._marks[name] = node
                 why = (
-                    "anyio runs tests with this mark on Trio too, or on asyncio with options; to leave that, have a "
-                    'fixture anyio_backend that returns "asyncio"'
+                    "anyio runs tests with this mark on Trio too, or on asyncio with options; to use only asyncio, "
+                    'define a fixture anyio_backend that returns "asyncio"'
                 )
                 self.left.append((node, why))
         else:
-            self.left.append((node, "the mark has arguments, or stands where only you can tell what it is for"))
+            self.left.append((node, "the mark has arguments, or is in a place where only you can tell its purpose"))
 
     def visit_Call(self, node: cst.Call) -> None:
         called = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
@@ -121,5 +121,8 @@ class _Finding(cst.CSTVisitor):
 
 def _way_without(origin: str) -> str:
     if origin.endswith("is_async_test"):
-        return "if it chooses tests to mark, looprig needs no mark; else use inspect.iscoroutinefunction(item.obj)"
+        return (
+            "if it chooses tests to mark, remove it, since looprig needs no mark; otherwise use "
+            "inspect.iscoroutinefunction(item.obj)"
+        )
     return "looprig has no such name"

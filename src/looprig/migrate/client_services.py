@@ -1,4 +1,4 @@
-"""Clients of `aiohttp_client` become service classes, and their users' parameters a `TestClient[...]` of them."""
+"""Rewriting of `aiohttp_client`: applications become service classes, and clients become `TestClient[...]`."""
 
 from typing import Any, Final, final
 
@@ -17,7 +17,7 @@ __all__ = ["with_services"]
 
 _CLIENT: Final = "looprig.TestClient"
 _TAKES_APP: Final = "application"
-"""The field of a service for an application that a fixture `app` makes: the service has an `app` of its own."""
+"""The name of a service's field for an application from a fixture `app`, since services have an attribute `app`."""
 
 
 def with_services(file: File) -> cst.Module:
@@ -58,7 +58,7 @@ def _rewritten(module: cst.Module, file: File, client: Client, users: dict[tuple
         module = with_import(module, "typing", "Any")
     if any(name == "app" for name, _ in client.fields):
         module = with_import(with_import(module, "typing", "Annotated"), "looprig", "Fixture")
-    if Names(module.bytes).origins.get(CLIENT, _CLIENT) != _CLIENT:  # aiohttp's, which nothing uses any more
+    if Names(module.bytes).origins.get(CLIENT, _CLIENT) != _CLIENT:  # aiohttp's, which is now unused
         module = without_imports(module, {CLIENT})
     for name in ("AiohttpService", CLIENT, "service_fixture"):
         module = with_import(module, "looprig", name)
@@ -137,7 +137,7 @@ def _makes_client(statement: cst.BaseSmallStatement) -> bool:
 
 @final
 class _Responses(cst.CSTTransformer):
-    """The requests of a client, and what is done with their responses."""
+    """Rewrites the requests of a client, and the uses of their responses."""
 
     def __init__(self, client: str) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class _Responses(cst.CSTTransformer):
 
 @final
 class _Making(cst.CSTTransformer):
-    """The service, where the fixture stood or above the first test that made a client."""
+    """Inserts the service, in place of the fixture, or above the first test that made a client."""
 
     def __init__(self, client: Client, web: str, config: cst.PartialParserConfig) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ class _Making(cst.CSTTransformer):
         return made.with_changes(body=made.body.with_changes(body=[*rest, method.with_changes(body=body)]))  # type: ignore[no-any-return]
 
     def _fixture(self, fixture: cst.FunctionDef) -> cst.FunctionDef:
-        """Return a fixture of the old name, for the tests in other files."""
+        """Return a fixture with the old name, for the tests in other files."""
         kind = f"TestClient[{self._client.service}]"
         name = "api" if self._client.fixture != "api" else "client"
         made: Any = cst.parse_statement(

@@ -1,7 +1,7 @@
-"""How a test uses a client of aiohttp's: whether looprig's `TestClient` does the same for it.
+"""The uses of aiohttp's client in a test, and whether looprig's `TestClient` supports them.
 
-The two differ in that looprig has read a response to its end: `await response.text()` becomes `response.text`. All else
-has to be the same, so that a test goes on asserting what it did.
+The two differ in that looprig reads every response to its end, so that `await response.text()` becomes `response.text`.
+Everything else has to be the same, so that the test asserts the same as before.
 """
 
 import ast
@@ -19,7 +19,7 @@ AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def why_not(function: AnyFunction, client: str) -> tuple[ast.AST, str] | None:
-    """Return where and why a test can't have looprig's client, and `None` if it can."""
+    """Return where and why a test can't use looprig's client, or `None` if it can."""
     return next(_Uses(function, client).obstacles(), None)
 
 
@@ -31,21 +31,21 @@ class _Uses:
         self._parents = {child: node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
         self._responses: set[str] = set()
         self._made: set[ast.AST] = set()
-        """The names that are bound to responses, where they are."""
+        """The places where names are bound to responses."""
 
     def obstacles(self) -> Iterator[tuple[ast.AST, str]]:
         if not isinstance(self._function, ast.AsyncFunctionDef):
             yield self._function, "it is not async"
         for node in self._named({self._client}):
             if not isinstance(node.ctx, ast.Load) or self._is_nested(node):
-                yield node, f"{self._client} is used in a function of its own, or bound again"
+                yield node, f"{self._client} is used in a nested function, or bound again"
             elif why := self._against_request(node):
                 yield node, why
         for node in self._named(self._responses):
             if node in self._made:
                 continue
             if not isinstance(node.ctx, ast.Load) or self._is_nested(node):
-                yield node, f"{node.id} is used in a function of its own, or bound again"
+                yield node, f"{node.id} is used in a nested function, or bound again"
             elif why := self._against_use(node, node.id):
                 yield node, why
 
@@ -54,13 +54,13 @@ class _Uses:
         return [node for node in statements if isinstance(node, ast.Name) and node.id in names]
 
     def _against_request(self, client: ast.Name) -> str:
-        """Return why a use of the client is none that looprig's has, and an empty string if it is."""
+        """Return why looprig's client doesn't support a use of the client, or "" if it does."""
         attribute = self._parents.get(client)
         call = self._parents.get(attribute) if attribute is not None else None
         if not (isinstance(attribute, ast.Attribute) and isinstance(call, ast.Call) and call.func is attribute):
             return f"{self._client} is used for more than requests"
         if attribute.attr not in VERBS:
-            return f"{self._client}.{attribute.attr} has no like, or another form"
+            return f"{self._client}.{attribute.attr} doesn't exist in looprig's client, or differs there"
         return _against_arguments(call) or self._against_binding(call)
 
     def _against_binding(self, call: ast.Call) -> str:
@@ -81,10 +81,10 @@ class _Uses:
             case ast.Await(), ast.Attribute():
                 return self._against_use(waiting, "the response")
             case _:
-                return "the response goes elsewhere"
+                return "the response is passed on"
 
     def _against_use(self, response: ast.AST, name: str) -> str:
-        """Return why a use of a response is none that looprig's has."""
+        """Return why looprig's response doesn't support a use of a response, or "" if it does."""
         attribute = self._parents.get(response)
         if not isinstance(attribute, ast.Attribute):
             return f"{name} is passed on"
@@ -129,7 +129,7 @@ def _against_arguments(call: ast.Call) -> str:
         return "the path of a request is not known to be a str"
     for each in call.keywords:
         if each.arg not in _OPTIONS or (isinstance(each.value, ast.Constant) and each.value.value is None):
-            return f"the request has the option {each.arg or '**'}, which looprig's client has in another form"
+            return f"the request has the option {each.arg or '**'}, which differs in looprig's client"
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Which clients of `aiohttp_client` become a service and looprig's `TestClient`, in a whole suite.
+"""The clients from `aiohttp_client` in a suite that can become a service with looprig's `TestClient`.
 
-Two forms are known: a fixture that returns `await aiohttp_client(app)`, and tests that begin with
-`client = await aiohttp_client(make_app())`. All users of a client have to be tests that looprig's client serves.
+Two forms are supported: a fixture that returns `await aiohttp_client(app)`, and tests that begin with `client = await
+aiohttp_client(make_app())`. All users of a client have to be tests for which looprig's client works.
 
 Does not change files: `client_services` does.
 """
@@ -32,37 +32,37 @@ _FILLERS: Final = frozenset({"app", "application", "build", "cli", "client", "cr
 @final
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client that becomes a service. Its users are functions, each by class and name, with the variable they have."""
+    """A client that becomes a service. `users` are functions, by class and name, with the client's variable in each."""
 
     path: PurePath
     fixture: str
-    """The name of the fixture, or an empty string for clients that tests make."""
+    """The name of the fixture, or "" for clients that tests create themselves."""
     service: str
     app: str
-    """The text of the application that tests make."""
+    """The source of the application, if tests create the client."""
     fields: tuple[tuple[str, str], ...] = ()
-    """The parameters of the fixture that its application needs, and their annotations."""
+    """The fixture's parameters that its application needs, and their annotations."""
     users: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     is_shared: bool = False
-    """Whether files other than its own use it, so that a fixture of its name has to stay."""
+    """Whether other files use it, so that a fixture with its name has to stay."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The clients that become services, and why others don't: the place, the line and column, the reason."""
+    """The clients that become services, and for the others the file, line, column and reason."""
 
     clients: list[Client] = field(default_factory=list[Client])
     left: list[tuple[PurePath, str, str, str]] = field(default_factory=list[tuple[PurePath, str, str, str]])
 
     def leave(self, function: Function, why: str) -> None:
-        """Note a function that keeps `aiohttp_client`."""
+        """Record a function that keeps `aiohttp_client`."""
         self.left.append((function.path, function.class_name, function.node.name, why))
 
 
 @lru_cache(maxsize=1)
 def plan(suite: Suite) -> Plan:
-    """Return what to do with the clients of a suite."""
+    """Return the plan for the clients of a suite."""
     made = Plan()
     if MAKER in suite.fixtures:  # the suite's own
         return made
@@ -103,10 +103,10 @@ def _plan_fixture(suite: Suite, function: Function, made: Plan) -> None:
 
 
 def _against_fixture(suite: Suite, fixture: Fixture) -> str:
-    """Return why a fixture can't become a service, whatever its users do."""
+    """Return why a fixture can't become a service, regardless of its users."""
     function = fixture.function
     if function.class_name or fixture.scope != "function" or {*fixture.options} - {"scope", "loop_scope"}:
-        return "the fixture stands in a class, or has options that a service has not"
+        return "the fixture is in a class, or has options that a service doesn't have"
     body = function.node.body
     names = _names(body)
     if returned(function.node) is None or names.count(MAKER) != 1 or not {"self", "request"}.isdisjoint(names):
@@ -173,7 +173,7 @@ def _plan_tests(suite: Suite, path: PurePath, made: Plan) -> None:
 
 
 def _service(of: str, suite: Suite, path: PurePath, taken: Collection[str] = ()) -> str:
-    """Return a name for a service that nothing else has: that of its fixture or function, without fillers."""
+    """Return a unique name for a service, made from that of its fixture or function, without filler words."""
     words = [each for each in re.split(r"[_.]+", of) if each and each.lower() not in _FILLERS]
     bound = {name for node in suite.trees[path].body for name in _bound([node])} | {*taken}
     names = [
@@ -189,7 +189,7 @@ def _service(of: str, suite: Suite, path: PurePath, taken: Collection[str] = ())
 
 
 def _has_other_client(suite: Suite, fixture: Function, name: str, users: Collection[Function]) -> bool:
-    """Return whether a file has another `TestClient`, and uses it for more than what is annotated anew."""
+    """Return whether a file has another `TestClient`, and uses it for more than annotations that are replaced."""
     tree = suite.trees[fixture.path]
     if not any(isinstance(node, ast.ImportFrom) and _binds_client(node) for node in ast.walk(tree)):
         return False
@@ -213,7 +213,7 @@ def _names(body: list[ast.stmt]) -> list[str]:
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names that statements bind, those in nested functions too."""
+    """Yield the names that statements bind, including those in nested functions."""
     for each in body:
         for node in ast.walk(each):
             match node:

@@ -1,10 +1,11 @@
 """The command `looprig migrate PATH`.
 
-Does not rewrite: `whole` does, in memory, so that a mistake in one file leaves all as they are.
+Does not rewrite (`whole` does, in memory), so that a mistake in one file leaves all files unchanged.
 
 Invariants:
 1. The difference is shown before anything is written, and nothing is written without `--write`.
-2. The difference goes to the standard output, so that it can be kept or applied; all else goes to the standard error.
+2. The difference is written to the standard output, so that it can be saved or applied. Everything else is written to
+   the standard error.
 """
 
 import argparse
@@ -38,7 +39,7 @@ WRONG: Final = 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the arguments of the command, and the function that runs it."""
+    """Add the arguments of the command to a parser, and the function that runs it."""
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a folder or file of the suite")
@@ -103,7 +104,7 @@ def _lines(text: bytes) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    """Return the lines of a text. `splitlines` would take a form feed for the end of one."""
+    """Return the lines of a text. `splitlines` would also split at form feeds."""
     return list(io.StringIO(text, newline=""))
 
 
@@ -125,6 +126,6 @@ def _conclusion(count: int, *, write: bool) -> str:
 
 
 def _shown(path: PurePath) -> str:
-    """Return a path as it is written from the current folder, if it is below."""
+    """Return a path relative to the current folder if it is below that."""
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()

@@ -1,9 +1,9 @@
-"""The fixture `services` of aiomisc becomes a service class that every test uses, as it was.
+"""Rewriting of aiomisc's `services` fixture to a service class with `autouse=True`, so that every test still uses it.
 
-aiomisc's services go on running under aiomisc's entrypoint, which looprig's `Entrypoint` opens.
+aiomisc's services still run under aiomisc's entrypoint, which looprig's `Entrypoint` opens.
 
-Invariant: it is left where other fixtures of aiomisc have a say (`default_context`, `entrypoint_kwargs`, `entrypoint`),
-where its list is made at run time, and where something requests it.
+Invariant: the fixture is left unchanged if other fixtures of aiomisc affect it (`default_context`, `entrypoint_kwargs`,
+`entrypoint`), if its list is computed at run time, or if something requests it.
 """
 
 import ast
@@ -47,7 +47,7 @@ def with_entrypoint(file: File) -> cst.Module:
 
 
 def _imports_aiomisc(suite: Suite, function: Function) -> bool:
-    """Return whether the fixture is for aiomisc: `services` is a name of many things."""
+    """Return whether the fixture is for aiomisc, since `services` is a common name."""
     return any(
         (isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "aiomisc")
         or (isinstance(node, ast.Import) and any(each.name.partition(".")[0] == "aiomisc" for each in node.names))
@@ -58,15 +58,15 @@ def _imports_aiomisc(suite: Suite, function: Function) -> bool:
 
 
 def _against(suite: Suite, fixture: Fixture) -> str:
-    """Return why a fixture is left, and an empty string if it isn't."""
+    """Return why a fixture is left unchanged, or "" if it isn't."""
     function = fixture.function
     if not _COMPANIONS.isdisjoint(suite.fixtures):
-        return "other fixtures of aiomisc have a say in how its services run"
+        return "other fixtures of aiomisc affect how its services run"
     requested = {name for each in suite.functions for name in each.parameters}
     if _NAME in requested or not _COMPANIONS.isdisjoint(requested):
         return "something requests it, or the entrypoint"
     if function.class_name or function.is_async or {*fixture.options} - {"scope"} or fixture.scope != "function":
-        return "it has a class, a scope or options of its own"
+        return "it is in a class, or has a scope or other options"
     if len(suite.fixtures[_NAME]) > 1:
         return "it overrides another one, or is overridden"
     match function.node.body:
@@ -78,7 +78,7 @@ def _against(suite: Suite, fixture: Fixture) -> str:
 
 
 def _type(suite: Suite, function: Function, name: str) -> str:
-    """Return the type of what a parameter gets, as it is written in its file."""
+    """Return the type of a parameter's value, as it is written in its file."""
     arguments = function.node.args
     own = next((each.annotation for each in (*arguments.args, *arguments.kwonlyargs) if each.arg == name), None)
     if own is not None:

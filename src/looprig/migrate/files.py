@@ -1,6 +1,6 @@
-"""The files of a suite on disk: which there are, and the folder that is the suite's root.
+"""The files of a suite on disk, and the suite's root folder.
 
-Does not follow into environments, caches, or what is built.
+Skips virtual environments, caches, and build folders.
 """
 
 import os
@@ -17,7 +17,7 @@ _SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "si
 
 
 def root_of(path: Path) -> Path:
-    """Return the folder at or above a path that has the suite's ini file, or else its own folder."""
+    """Return the folder at or above a path that has the suite's ini file, or else the path's own folder."""
     folder = path if path.is_dir() else path.parent
     for each in (folder, *folder.parents):
         if any((each / name).exists() for name in _MARKS_OF_A_ROOT):

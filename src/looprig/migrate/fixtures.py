@@ -1,4 +1,4 @@
-"""`@pytest_asyncio.fixture` becomes `@pytest.fixture`, with all of its arguments but the loop's scope."""
+"""Rewriting of `@pytest_asyncio.fixture` to `@pytest.fixture`, with all arguments except the loop scope."""
 
 from typing import Final, final
 
@@ -35,7 +35,7 @@ class _Making(cst.CSTTransformer):
         self.needs_pytest = False
 
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement:
-        """Have `from pytest_asyncio import fixture` import pytest's."""
+        """Change `from pytest_asyncio import fixture` to import pytest's."""
         found = dict(imported(original_node))
         if set(found.values()) == {_FIXTURE}:
             return updated_node.with_changes(module=cst.Name("pytest"))

@@ -1,6 +1,6 @@
-"""Imports that the rewriting left unused.
+"""Removal of imports that the rewriting left unused.
 
-Invariant: an import that was unused before stays, unless it is one of pytest-asyncio, which it was there to load.
+Invariant: an import that was unused before stays, unless it imports pytest-asyncio just to load it.
 """
 
 import re
@@ -18,7 +18,7 @@ _PLUGINS: Final = frozenset({"pytest_asyncio", "anyio.pytest_plugin", "pytest_ai
 
 
 def without_unused_imports(before: cst.Module, after: cst.Module) -> cst.Module:
-    """Return a module without the imports that it used before, and now doesn't."""
+    """Return a module without the imports that it used before but doesn't use now."""
     had, has = _used(before), _used(after)
     gone = {
         name
@@ -87,7 +87,7 @@ class _Unused(cst.CSTTransformer):
     def _kept(
         self, before: cst.Import | cst.ImportFrom, names: Sequence[cst.ImportAlias]
     ) -> list[cst.ImportAlias] | None:
-        """Return the used names of an import, and `None` if all or none are: then it stays or goes as a whole."""
+        """Return the used names of an import, or `None` if all or none are used, so that it stays or goes whole."""
         pairs = list(zip(names, imported(before), strict=True))
         kept = [alias for alias, (name, _) in pairs if name not in self._names]
         if not kept or len(kept) == len(pairs):

@@ -1,6 +1,6 @@
-"""Options of other async plugins in ini files. They go line by line, so that all else keeps its form.
+"""Removal of other async plugins' options from ini files, line by line, so that everything else stays as it is.
 
-Invariant: a section that gets empty stays, since pytest finds the root of a suite by it.
+Invariant: a section that becomes empty stays, since pytest uses it to find the root of a suite.
 """
 
 import re
@@ -38,12 +38,12 @@ _REQUIREMENTS: Final = re.compile(r".*requirements.*\.(txt|in)|.*\.(txt|in)")
 
 
 def is_ini(path: PurePath) -> bool:
-    """Return whether a file has options of pytest, or the packages that a suite needs."""
+    """Return whether a file may contain pytest's options, or the packages that a suite requires."""
     return path.name in _SECTIONS or ("requirement" in str(path) and bool(_REQUIREMENTS.fullmatch(path.name)))
 
 
 def rewritten_ini(path: PurePath, text: bytes) -> tuple[bytes, list[Left]]:
-    """Return a file without needless options, and the packages in it that its author will want to replace."""
+    """Return a file without needless options, and the required packages that its author should replace."""
     try:
         lines = text.decode("utf-8").splitlines(keepends=True)
     except UnicodeDecodeError:
@@ -65,7 +65,7 @@ def _way_without(package: str, line: str) -> str:
 
 
 def test_loop_scope(path: PurePath, text: bytes) -> str:
-    """Return the scope that pytest-asyncio gives the loops of tests, which is that of a test if none is set."""
+    """Return the scope of tests' loops under pytest-asyncio, which is "function" if none is set."""
     lines = text.decode("utf-8", "replace").splitlines(keepends=True)
     for line, is_of_pytest in _in_sections(lines, _SECTIONS.get(path.name, set())):
         if is_of_pytest and (match := _TEST_SCOPE.match(line)) and match[1] in SCOPE_NAMES:
@@ -83,7 +83,7 @@ def _in_sections(lines: list[str], sections: set[str]) -> Iterator[tuple[str, bo
 
 
 def _kept(lines: list[str], sections: set[str]) -> Iterator[str]:
-    waiting: list[str] = []  # comments, which go with the option below them if they are about it
+    waiting: list[str] = []  # comments, which are removed together with the option below if they are about it
     is_dropping = is_addopts = False
     for line, is_of_pytest in _in_sections(lines, sections):
         is_continued = line[:1] in {" ", "\t"} and bool(line.strip())
@@ -113,12 +113,12 @@ def _kept(lines: list[str], sections: set[str]) -> Iterator[str]:
 
 
 def _arguments(line: str) -> Iterator[str]:
-    """Yield a line of `addopts` without modes; a line that has nothing else is gone."""
+    """Yield a line of `addopts` without modes, or nothing if there is nothing else in the line."""
     new = _INLINE.sub("", _ELEMENT.sub("", line))
     if new == line or line.lstrip().startswith(("#", ";")):
         yield line
         return
     new = re.sub(r",\s*\]", "]", new) if "[" in new else new
     new = re.sub(r"([=:][ \t]*[\"']?)[ \t]+(?=\S)", r"\1 ", new) if _ADDOPTS.match(new) else new
-    if new.strip() not in {"", ","} and not new.lstrip().startswith("#"):  # a comment was of what is gone
+    if new.strip() not in {"", ","} and not new.lstrip().startswith("#"):  # a comment was about a removed option
         yield new

@@ -1,4 +1,4 @@
-"""Imports that are added, where a person who sorts imports would put them."""
+"""Insertion of imports, in sorted order."""
 
 import sys
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _THIRD_PARTY: Final = frozenset({"aiohttp", "aiomisc", "anyio", "pytest", "pytes
 
 
 def with_import(module: cst.Module, home: str, name: str = "") -> cst.Module:
-    """Return a module with `import home`, or with `from home import name`. One that is there is used."""
+    """Return a module with `import home` or `from home import name`. Extend an existing import if possible."""
     body: list[Any] = list(module.body)
     for index, statement in enumerate(body):
         found = _single(statement)
@@ -70,12 +70,12 @@ def _with_name(found: cst.ImportFrom, name: str) -> cst.ImportFrom:
 
 
 def _key(name: str) -> tuple[int, str]:
-    """Return the order of names in an import: constants, classes, the rest."""
+    """Return the sort key of a name in an import: constants first, then classes, then the rest."""
     return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
 
 
 def _place(body: Sequence[Any], key: tuple[bool, str]) -> tuple[int, Literal["apart", "inside", "after"]]:
-    """Return the index at which an import belongs: in a block of its own, inside of one, or at its end."""
+    """Return the index at which to insert an import: as a new block, or inside or at the end of an existing one."""
     imports = [index for index, each in enumerate(body) if _is_import(each) and _home(_single(each)) != "__future__"]
     is_standard = key[1].partition(".")[0] in sys.stdlib_module_names
     known = [index for index in imports if _is_like(_home(_single(body[index])), is_standard=is_standard)]

@@ -9,7 +9,7 @@ __all__ = ["Left"]
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Left:
-    """A place that is left as it is. Lines and columns are counted from 1."""
+    """A place that is left unchanged. Lines and columns are counted from 1."""
 
     line: int
     column: int

@@ -1,7 +1,7 @@
-"""The loop scopes that a suite gives pytest-asyncio: which ones looprig finds by itself, and how to keep the others.
+"""The loop scopes in a pytest-asyncio suite: finding those that looprig doesn't need, and keeping the others.
 
-A wider scope is there for a fixture, as a rule, and then looprig finds it. Otherwise tests may share a loop on purpose,
-through a global variable for example: `loop_config` says so.
+Usually a wider scope is there for a fixture, and looprig finds it by itself. Otherwise tests may share a loop on
+purpose, for example through a global variable, so the scope becomes a `loop_config`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ __all__ = ["is_explained", "with_default_scope", "with_loop_config"]
 
 
 def is_explained(suite: Suite, scope: str, tests: Iterable[Function]) -> bool:
-    """Return whether a test uses an async fixture that has such a scope, or a wider one."""
+    """Return whether a test uses an async fixture with this scope or a wider one."""
     wanted = SCOPE_NAMES.index(scope)
     return wanted == 0 or any(
         fixture.function.is_async and fixture.scope and SCOPE_NAMES.index(fixture.scope) >= wanted
@@ -29,7 +29,7 @@ def is_explained(suite: Suite, scope: str, tests: Iterable[Function]) -> bool:
 
 
 def with_loop_config(module: cst.Module, scope: str) -> cst.Module:
-    """Return a module with a loop scope for all tests below it, after its imports."""
+    """Return a module with a `loop_config` after its imports, with a loop scope for all tests below it."""
     module = with_import(module, "looprig", "loop_config")
     body = list(module.body)
     at = 1 + max(index for index, each in enumerate(body) if _is_import(each))
@@ -39,7 +39,7 @@ def with_loop_config(module: cst.Module, scope: str) -> cst.Module:
 
 
 def with_default_scope(files: Mapping[PurePath, bytes]) -> dict[PurePath, bytes]:
-    """Return the top conftest with the scope that an ini file gives the loops of all tests, if that is not needless."""
+    """Return the top conftest with the loop scope that an ini file sets for all tests, if that is needed."""
     scopes = [test_loop_scope(path, text) for path, text in files.items() if is_ini(path)]
     scope = max(scopes, key=SCOPE_NAMES.index, default=SCOPE_NAMES[0])
     if scope == SCOPE_NAMES[0]:

@@ -1,7 +1,7 @@
-"""The marks of pytest-asyncio and anyio: looprig runs every `async def` test, and finds the scope of its loop.
+"""Removal of pytest-asyncio's and anyio's marks, since looprig runs every `async def` test, and finds its loop's scope.
 
 Invariants:
-1. A mark is dropped only with all that it says: one with other arguments than a loop scope stays.
+1. A mark is removed only if it has no arguments except a loop scope.
 2. A loop scope that no fixture explains becomes `loop_config(scope=...)`, since tests may share a loop on purpose.
 3. anyio's mark stays wherever a test runs on more than asyncio, or on asyncio with options.
 """
@@ -104,7 +104,7 @@ class _Marks(cst.CSTTransformer):
                 return False
 
     def _is_needless(self, mark: cst.BaseExpression, where: str, name: str = "") -> bool:
-        """Return whether a mark of a file, class or function can go. If its loop scope can't, remember that."""
+        """Return whether a mark of a file, class or function can be removed. If its loop scope can't, remember that."""
         kind = self._names.called(mark)
         arguments = mark.args if isinstance(mark, cst.Call) else ()
         if kind == ANYIO:
@@ -120,14 +120,14 @@ class _Marks(cst.CSTTransformer):
         return True
 
     def _tests(self, where: str, name: str) -> Iterator[Function]:
-        """Yield the tests below a mark."""
+        """Yield the tests that a mark applies to."""
         for test in self._file.suite.tests(self._file.path):
             is_below = f"{test.class_name}.".startswith(f"{where}." if where else "")
             if is_below and name in {"", test.node.name}:
                 yield test
 
     def _is_one_backend(self, mark: cst.BaseExpression, function: cst.FunctionDef) -> bool:
-        """Return whether it parametrizes a test, which doesn't look at its backend, over asyncio alone."""
+        """Return whether a mark parametrizes a test only over asyncio, and the test doesn't use the backend's value."""
         match mark:
             case cst.Call(
                 args=[cst.Arg(value=name), cst.Arg(value=cst.List(elements=[one]) | cst.Tuple(elements=[one]))]
@@ -147,7 +147,7 @@ def _without(
     after: cst.FunctionDef | cst.ClassDef,
     is_needless: Callable[[cst.BaseExpression], bool],
 ) -> cst.FunctionDef | cst.ClassDef:
-    """Return a function or class without some of its decorators, which are judged as they were before it changed."""
+    """Return a function or class without some of its decorators, chosen by the original ones."""
     pairs = zip(after.decorators, before.decorators, strict=True)
     gone = {id(new) for new, old in pairs if is_needless(old.decorator)}
     return without_decorators(after, lambda each: id(each) in gone)
@@ -158,6 +158,6 @@ def _is_pytestmark(node: cst.Assign) -> bool:
 
 
 def _text(node: cst.BaseExpression) -> str:
-    """Return the value of a string, and an empty string for any other expression."""
+    """Return the value of a string literal, or "" for any other expression."""
     value = ast.literal_eval(node.value) if isinstance(node, cst.SimpleString) else ""
     return value if isinstance(value, str) else ""

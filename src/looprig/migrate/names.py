@@ -1,6 +1,6 @@
 """The origins of the names of a file: `mark.asyncio` is `pytest.mark.asyncio` after `from pytest import mark`.
 
-Knows imports alone, wherever in the file they stand. A name that is also bound otherwise still counts as the import.
+Considers only imports, anywhere in the file. A name that is also bound in another way still counts as the import.
 """
 
 import ast
@@ -20,24 +20,24 @@ class Names:
         self.origins: Final[Mapping[str, str]] = dict(_imports(text))
 
     def of(self, node: cst.CSTNode) -> str:
-        """Return the full name of what an expression names, and an empty string for any other expression."""
+        """Return the full name that an expression refers to, or "" for any other expression."""
         name = dotted(node)
         head, dot, rest = name.partition(".")
         return f"{self.origins.get(head, head)}{dot}{rest}" if name else ""
 
     def called(self, node: cst.CSTNode) -> str:
-        """Return the full name of what is named or called: the same for `pytest.fixture` and `pytest.fixture()`."""
+        """Return the full name of the object that is named or called, as in `pytest.fixture` or `pytest.fixture()`."""
         return self.of(node.func if isinstance(node, cst.Call) else node)
 
     def local(self, origin: str) -> str:
-        """Return the name that the file has for a module or what it contains, or an empty string."""
+        """Return the file's name for a module or one of its members, or ""."""
         if self.origins.get(origin) == origin:
             return origin
         return next((name for name, each in self.origins.items() if each == origin), "")
 
 
 def dotted(node: cst.CSTNode) -> str:
-    """Return the text of a name with dots, and an empty string for any other expression."""
+    """Return the text of a dotted name, or "" for any other expression."""
     match node:
         case cst.Name(value=value):
             return value
@@ -49,7 +49,7 @@ def dotted(node: cst.CSTNode) -> str:
 
 
 def imported(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:
-    """Yield each name that an import binds, and what it stands for."""
+    """Yield each name that an import binds, with its full name."""
     if isinstance(node, cst.Import):
         for each in node.names:
             full = dotted(each.name)
@@ -63,7 +63,7 @@ def imported(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:
 
 
 def _imports(text: bytes) -> Iterator[tuple[str, str]]:
-    """Yield what all imports of a file bind. Python's own parser is much faster than libcst's nodes."""
+    """Yield the names that all imports of a file bind. Use Python's own parser, which is much faster than libcst."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             for each in node.names:

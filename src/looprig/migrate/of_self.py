@@ -1,4 +1,4 @@
-"""The parameters of a fixture, as fields of the service that it becomes: `port` is `self.port`."""
+"""Rewriting of a fixture's parameters to fields of the service that it becomes: `port` becomes `self.port`."""
 
 from collections.abc import Mapping
 from typing import final
@@ -10,7 +10,7 @@ __all__ = ["OfSelf"]
 
 @final
 class OfSelf(cst.CSTTransformer):
-    """The change of names to attributes. Attributes and keywords of these names are other things."""
+    """Changes names to attributes of `self`, except attributes and keywords with the same names."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`pytest_plugins` without the plugins that pytest loads by itself, and that looprig replaces."""
+"""Removal of plugins that looprig replaces from `pytest_plugins`."""
 
 import ast
 from typing import Final, final
@@ -14,7 +14,7 @@ _NEEDLESS: Final = frozenset({"pytest_asyncio", "pytest_asyncio.plugin", "anyio"
 
 
 def without_plugins(file: File) -> cst.Module:
-    """Return a module that asks for no other async plugin."""
+    """Return a module that loads no other async plugin."""
     return file.module.visit(_Plugins()) if b"pytest_plugins" in file.text else file.module
 
 

@@ -1,8 +1,8 @@
-"""Other plugins' fixtures of unused ports become looprig's, whose ports are held until the test ends.
+"""Rewriting of other plugins' fixtures of unused ports to looprig's, whose ports are held until the test ends.
 
 Invariants:
-1. A fixture of the suite's own is left, and so is a function that uses the new name already.
-2. A fixture wider than a test is left: looprig's ports are for one test.
+1. The suite's own fixtures are left unchanged, and so are functions that already use the new name.
+2. Fixtures with a wider scope than a test are left unchanged, since looprig's ports are for one test.
 """
 
 import ast
@@ -82,7 +82,7 @@ class _Renaming(cst.CSTTransformer):
         return renamed
 
     def _against(self, function: Function, name: str) -> str:
-        """Return why a name is to stay, and an empty string if it isn't."""
+        """Return why a name has to stay, or "" if it can be replaced."""
         new = _REPLACED[name]
         if any(
             isinstance(node, ast.Name | ast.arg) and new in {getattr(node, "id", ""), getattr(node, "arg", "")}
@@ -105,7 +105,7 @@ def _is_binding(node: ast.AST) -> bool:
 
 @final
 class _Names(cst.CSTTransformer):
-    """The names of a function's variables. Attributes and keywords of the same name are other things."""
+    """Renames a function's variables, but not attributes and keywords with the same names."""
 
     def __init__(self, new: dict[str, str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The shape of a rewriting, and what it is given."""
+"""The Protocol of rewritings, and their input."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -17,14 +17,14 @@ __all__ = ["File", "Rewriting"]
 @final
 @dataclass(frozen=True, slots=True)
 class File:
-    """A Python file of a suite. `module` and `text` are how it is at the start of a rewriting."""
+    """A Python file of a suite. `module` and `text` are its contents before a rewriting."""
 
     path: PurePath
     module: cst.Module
     text: bytes
     suite: Suite
     left: list[Left] = field(default_factory=list[Left])
-    """What is left to do by hand; rewritings add to it."""
+    """What is left to do by hand. Rewritings add to it."""
 
     @property
     def names(self) -> Names:
@@ -32,7 +32,7 @@ class File:
         return Names(self.text)
 
     def leave(self, *found: tuple[cst.CSTNode, str]) -> None:
-        """Note nodes of `module` that are left, each with the reason."""
+        """Record nodes of `module` that are left unchanged, with the reason."""
         if found:
             positions: Any = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
             for node, reason in found:

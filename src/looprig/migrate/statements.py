@@ -1,8 +1,8 @@
-"""The removal of statements, decorators and list elements, so that what stays reads as if they had never been there.
+"""Removal of statements, decorators and list elements, such that the rest looks as if they had never been there.
 
 Invariants:
-1. A comment above what is removed stays, unless it is about what is removed.
-2. Two statements stay as far apart as they were.
+1. A comment above a removed statement stays, unless it is about that statement.
+2. The blank lines between the remaining statements stay as they were.
 3. A body that would be empty gets a `pass`.
 """
 
@@ -26,7 +26,7 @@ _PRAGMA: Final = re.compile(r"#\s*(noqa|type:|pyright:|pylint:|isort:|ruff:|prag
 
 
 def without_statements(module: cst.Module, is_needless: Callable[[cst.BaseSmallStatement], bool]) -> cst.Module:
-    """Return a module without some of the statements at its top."""
+    """Return a module without some of its top-level statements."""
     kept, pending = _kept(module.body, is_needless)
     if kept and kept[0] is not module.body[0] and not _same_lines(kept[0], module.body[0]):
         kept[0] = kept[0].with_changes(leading_lines=_trim(_lines(kept[0])))
@@ -50,7 +50,7 @@ def without_statements_inside(
 def _kept(
     body: Sequence[cst.CSTNode], is_needless: Callable[[cst.BaseSmallStatement], bool]
 ) -> tuple[list[Any], list[cst.EmptyLine]]:
-    """Return the statements that stay, and the lines above those at the end that don't."""
+    """Return the remaining statements, and the lines above removed statements at the end."""
     kept: list[Any] = []
     pending: list[cst.EmptyLine] = []
     is_after_gap = False
@@ -73,7 +73,7 @@ def _same_lines(one: Any, other: Any) -> bool:
 
 
 def _without(statement: Any, is_needless: Callable[[cst.BaseSmallStatement], bool]) -> Any:
-    """Return a line of statements without the needless ones, and `None` if it has no others."""
+    """Return a line of statements without the needless ones, or `None` if it has no others."""
     if not isinstance(statement, cst.SimpleStatementLine):
         return statement
     kept = [each for each in statement.body if not is_needless(each)]
@@ -90,7 +90,7 @@ def _lines(statement: Any) -> list[cst.EmptyLine]:
 
 
 def _joined(above: Sequence[cst.EmptyLine], below: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
-    """Return the lines above a statement that moves up: the comments of both, and the wider of the two gaps."""
+    """Return the lines above a statement that moves up: the comments of both places, and the larger of the two gaps."""
     gap = max(_gap(above), _gap(below))
     blank = cst.EmptyLine(indent=False)
     return [blank] * gap + list(above)[_gap(above) :] + list(below)[_gap(below) :]
@@ -134,7 +134,7 @@ def without_decorators(
 
 
 def with_last_comma(kept: list[Any], before: Sequence[Any]) -> None:
-    """Give the last of the elements that stay the comma, or none, of the last one that was there."""
+    """Return the elements, with the comma of the previously last element, or none, after the last one."""
     if kept and kept[-1] is not before[-1]:
         kept[-1] = kept[-1].with_changes(comma=before[-1].comma)
 

@@ -1,4 +1,4 @@
-"""The declarations of a suite, in all its files: fixtures, tests, and how they find each other.
+"""The declarations in all files of a suite: its tests and fixtures, and the fixtures that each of them uses.
 
 Reads the text of files. Does not import them, so it knows neither the fixtures of plugins nor names made at run time.
 """
@@ -20,7 +20,7 @@ AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 @final
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A test or fixture, or any other function of a file at its top or in a class there."""
+    """A function at the top level of a file or in a class: a test, a fixture, or another one."""
 
     path: PurePath
     class_name: str
@@ -33,14 +33,14 @@ class Function:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of what it requests."""
+        """The names of the fixtures that it requests."""
         arguments = self.node.args
         names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         return tuple(names[1:] if self.class_name and names[:1] == ["self"] else names)
 
     @property
     def is_test(self) -> bool:
-        """Whether pytest takes it for a test, by its name."""
+        """Whether pytest treats it as a test, judging by its name."""
         return self.node.name.startswith("test")
 
 
@@ -55,7 +55,7 @@ class Fixture:
 
     @property
     def scope(self) -> str:
-        """The scope, and an empty string if it is worked out at run time."""
+        """The scope, or "" if it is computed at run time."""
         given = self.options.get("scope")
         if given is None:
             return SCOPE_NAMES[0]
@@ -63,14 +63,14 @@ class Fixture:
 
     @property
     def is_autouse(self) -> bool:
-        """Whether every test that sees it uses it."""
+        """Whether every test that can see it uses it."""
         given = self.options.get("autouse")
         return isinstance(given, ast.Constant) and given.value is True
 
 
 @final
 class Suite:
-    """The files of a suite, by path. A file that is no Python counts as empty."""
+    """The files of a suite, by path. A file that isn't valid Python counts as empty."""
 
     def __init__(self, files: Mapping[PurePath, bytes]) -> None:
         self.trees: Final = {path: _parsed(text) for path, text in files.items() if path.suffix == ".py"}
@@ -95,7 +95,7 @@ class Suite:
         return (each for each in functions if each.is_test and not self.is_fixture(each))
 
     def find(self, name: str, path: PurePath, class_name: str = "") -> Fixture | None:
-        """Return the fixture that answers a name in a file, the nearest: in the class, the file, a conftest above."""
+        """Return the nearest fixture with a name that a file can see: in the class, the file, or a conftest above."""
         best: tuple[int, Fixture] | None = None
         for each in self.fixtures.get(name, ()):
             distance = _distance(each.function, path, class_name)
@@ -144,7 +144,7 @@ def _functions(path: PurePath, tree: ast.Module) -> Iterator[Function]:
 
 
 def _members(holder: ast.AST, name: str) -> Iterator[tuple[ast.AST, str]]:
-    """Yield what stands in a module or class, in the branches of `if` and `try` too."""
+    """Yield the statements in a module or class, including those in the branches of `if` and `try`."""
     for node in ast.iter_child_nodes(holder):
         if isinstance(node, ast.ClassDef):
             yield from _members(node, f"{name}.{node.name}" if name else node.name)
@@ -168,7 +168,7 @@ def _fixture(function: Function) -> Fixture | None:
 
 
 def _distance(found: Function, path: PurePath, class_name: str) -> int | None:
-    """Return how far a fixture is from a file or class that sees it, and `None` for one that doesn't."""
+    """Return the distance of a fixture from a file or class that can see it, or `None` if it can't."""
     if found.path == path:
         if not found.class_name:
             return 1
@@ -179,7 +179,7 @@ def _distance(found: Function, path: PurePath, class_name: str) -> int | None:
 
 
 def _used(function: Function, tree: ast.Module) -> Iterator[str]:
-    """Yield the names in `usefixtures` marks of a function, its class and its file."""
+    """Yield the names in the `usefixtures` marks of a function, its class and its file."""
     holders: list[ast.AST] = [*function.node.decorator_list]
     for statement in tree.body:
         if isinstance(statement, ast.ClassDef) and function.class_name.partition(".")[0] == statement.name:

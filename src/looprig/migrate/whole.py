@@ -1,7 +1,7 @@
-"""A whole suite, rewritten in memory: what is there, what it becomes, what is left to do by hand.
+"""Rewriting of a whole suite in memory: the changed files, and what is left to do by hand.
 
 Invariants:
-1. Rewriting a suite that is rewritten already changes nothing.
+1. Rewriting a suite a second time changes nothing.
 2. A file that libcst can't reproduce to the last byte is left as it is.
 """
 
@@ -47,21 +47,21 @@ _WORDS: Final = (
     *(b"aiohttp_", b"aiomisc_", b"tcp_port", b"udp_port", b"event_loop", b"loop_debug"),
     *(b"importorskip", b"plugin(", b"add_marker"),
 )
-"""A file that concerns another plugin has one of these. Parsing is what takes the time."""
+"""A file that concerns another plugin contains one of these. Other files are not parsed, which saves time."""
 _ROUNDS: Final = 5
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """The changed files of a suite, and what is left in each file as it is after the change."""
+    """The changed files of a suite, and what is left to do by hand in each, at its lines after the change."""
 
     files: Mapping[PurePath, bytes]
     left: Mapping[PurePath, list[Left]]
 
 
 def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool] = lambda _: True) -> Rewritten:
-    """Rewrite those files of a suite that are to be, knowing all of them."""
+    """Rewrite the selected files of a suite, with knowledge of all its files."""
     ours = {path: text for path, text in files.items() if is_ours(path)}
     now = {**files, **with_default_scope(ours)}
     left: dict[PurePath, list[Left]] = {}
@@ -106,13 +106,13 @@ def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[L
 
 @cache
 def _parsed(text: bytes) -> cst.Module:
-    """Return a module. Most files stay as they are from round to round."""
-    ast.parse(text)  # libcst may know a newer Python than the one that runs
+    """Parse a module. The result is cached, since most files don't change from round to round."""
+    ast.parse(text)  # libcst may support a newer Python than this one
     return cst.parse_module(text)
 
 
 def moved(left: list[Left], before: bytes, after: bytes) -> Iterator[Left]:
-    """Yield what is left in a changed file at the lines that the file has before the change."""
+    """Yield what is left to do by hand in a changed file, at its lines before the change."""
     old, new = before.splitlines(), after.splitlines()
     blocks = SequenceMatcher(None, new, old, autojunk=False).get_opcodes()
     for each in left:

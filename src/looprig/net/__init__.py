@@ -1,4 +1,4 @@
-"""Held ports, and proxies that inject faults. The types of what a proxy returns are here."""
+"""Held ports, and proxies that inject faults."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # with a `__getattr__`, they would accept any name
+if not TYPE_CHECKING:  # if they saw `__getattr__`, type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
         from looprig._lazy import load  # noqa: PLC0415 - only once a name is used

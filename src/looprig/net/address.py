@@ -1,6 +1,6 @@
 """The host and port of a bound socket, and checks of addresses that users give.
 
-Does not bind anything: an `Address` is made only for a socket that is already bound.
+Does not bind anything: an `Address` is created only for a socket that is already bound.
 """
 
 from typing import Any, Final, NamedTuple
@@ -11,7 +11,7 @@ __all__ = ["ADDRESS", "SOCKET_ADDRESS", "Address"]
 
 
 class Address(NamedTuple):
-    """Host and port of a bound socket, in the order that `asyncio.open_connection` takes."""
+    """Host and port of a bound socket, in the order of the arguments of `asyncio.open_connection`."""
 
     host: str
     port: int

@@ -1,6 +1,6 @@
 """A certificate authority for one test, for a proxy in the middle of a TLS connection.
 
-Does not make keys itself: trustme does, and is imported when an `Authority` is made. Only clients that use
+Does not generate keys itself: trustme does, and is imported when an `Authority` is created. Only clients that use
 `client_context()` trust it.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["Authority"]
 
 @final
 class Authority:
-    """Issues one certificate for some host names or addresses."""
+    """An authority that issues one certificate for some host names or addresses."""
 
     def __init__(self, *hosts: str) -> None:
         self._authority: Final = trustme.CA()
@@ -28,7 +28,7 @@ class Authority:
     def server_context(self) -> ssl.SSLContext:
         """Return the context with which a server presents the certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # trustme also takes pyOpenSSL's contexts, whose types are unknown if that is not installed.
+        # trustme also accepts pyOpenSSL's contexts, whose types are unknown if pyOpenSSL isn't installed.
         self._certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
         return context
 

@@ -1,13 +1,13 @@
 """Ports that are held, not just found to be free.
 
-A port that was free a moment ago may be in use now. A held port has a socket bound to it for as long as it is held:
-`SO_REUSEADDR` is set and the socket does not listen. According to socket(7) and ip(7) of Linux, the kernel then assigns
-the port to no one who asks for port 0 on that address or on the wildcard address, nor to an outgoing connection. A
-server that names the port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis, Go and Node do)
-can still bind it and listen. Until it does, a connection to the port is refused.
+A port that was free a moment ago may be in use now. A held port has a socket bound to it for as long as it is held,
+with `SO_REUSEADDR` and without listening. According to socket(7) and ip(7) of Linux, the kernel then doesn't assign the
+port to an outgoing connection, or to another program that binds port 0 on that address or the wildcard address. A
+server that binds this very port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis, Go and
+Node do) can still listen on it. Until it does, connections to the port are refused.
 
-Does not start servers, and does not protect a port from someone who names it: holding it prevents only collisions by
-chance.
+Does not start servers. Does not protect a port from a program that binds it by number: it only prevents accidental
+collisions.
 
 Invariants:
 1. A port is known only after its socket is bound, and the socket stays bound until it is closed.
@@ -33,7 +33,7 @@ __all__ = [
     "url_of",
 ]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _HOST: Final = TEXT.or_none()
 _KINDS: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
@@ -59,7 +59,7 @@ def localhost() -> str:
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Return a base URL; an IPv6 address gets its brackets.
+    """Return a base URL, with brackets around an IPv6 address.
 
     >>> url_of("http", "::1", 8080)
     'http://[::1]:8080'
@@ -85,7 +85,7 @@ class _Closable(Protocol):
 
 @final
 class HeldPort(_Closable):
-    """A port that no one else gets by chance for as long as this is open.
+    """A port that no other program gets by accident while this is open.
 
     >>> with hold_port() as held:
     ...     held.port > 0
@@ -106,7 +106,7 @@ class HeldPort(_Closable):
         return self._socket
 
     def close(self) -> None:
-        """Let the port go."""
+        """Release the port."""
         self._socket.close()
 
     def __repr__(self) -> str:
@@ -114,19 +114,19 @@ class HeldPort(_Closable):
 
 
 def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> HeldPort:
-    """Take a port on `host` (by default `localhost()`) and hold it until it is closed.
+    """Bind a free port on `host` (by default `localhost()`), and hold it until the returned object is closed.
 
-    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server can't bind beside the holder: let the port go
-    just before it does. Raises `OSError` if the host can't be bound.
+    `kind` is `SOCK_STREAM` for TCP or `SOCK_DGRAM` for UDP. A UDP server can't bind a held port: close the holder just
+    before the server binds it. Raises `OSError` if the host can't be bound.
     """
     check_values("hold_port", [("host", host, _HOST), ("kind", kind, _KIND)])
     return HeldPort(_bound(host or localhost(), kind))
 
 
 def listening_socket(host: str | None = None) -> socket.socket:
-    """Return a bound TCP socket, to pass to a server in place of a host and a port.
+    """Return a bound TCP socket, to pass to a server instead of a host and a port.
 
-    Its port is known, and ours, before the server starts; `asyncio.start_server(sock=...)` makes it listen.
+    Its port is known and reserved before the server starts. `asyncio.start_server(sock=...)` makes it listen.
     """
     check_values("listening_socket", [("host", host, _HOST)])
     bound = _bound(host or localhost(), socket.SOCK_STREAM)
@@ -135,9 +135,9 @@ def listening_socket(host: str | None = None) -> socket.socket:
 
 
 async def accepts_connections(host: str, port: int) -> bool:
-    """Try once to connect, and return whether a server listens. The connection is closed at once.
+    """Try once to connect, and return whether that succeeded. The connection is closed at once.
 
-    An open port means that a server listens, not that it is ready to serve: ask the server itself if it can tell.
+    Success means that a server listens, not that it is ready. If the server can report whether it is ready, use that.
     """
     check_values("accepts_connections", [("host", host, TEXT), ("port", port, PORT)])
     try:
@@ -145,7 +145,7 @@ async def accepts_connections(host: str, port: int) -> bool:
     except OSError:
         return False
     writer.close()
-    with suppress(OSError):  # the server may reset what we close
+    with suppress(OSError):  # the server may reset the connection first
         await writer.wait_closed()
     return True
 
@@ -172,7 +172,7 @@ class PortFactory(_Closable):
         return held.port
 
     def release(self, port: int) -> None:
-        """Let a port go, just before a server binds it without `SO_REUSEADDR`.
+        """Release a port, just before a server binds it without `SO_REUSEADDR`.
 
         Raises `ValueError` for a port that is not held here.
         """
@@ -184,7 +184,7 @@ class PortFactory(_Closable):
         held.close()
 
     def close(self) -> None:
-        """Let all ports go."""
+        """Release all ports."""
         while self._held:
             self._held.popitem()[1].close()
 
@@ -221,7 +221,7 @@ class WildcardPortFactory(_Closable):
         return port
 
     def close(self) -> None:
-        """Let all ports go."""
+        """Release all ports."""
         while self._held:
             self._held.pop().close()
 

@@ -1,4 +1,4 @@
-"""Declarations that no loop can satisfy, as errors that name who declared them.
+"""Declarations that no loop can satisfy, as errors that name the parties.
 
 Invariants: all contradictions of a plan are found, not only the first, and each error names all parties.
 """
@@ -48,7 +48,7 @@ def _of_component(
 
 
 def _distinct(declarations: Sequence[Declaration]) -> list[Declaration]:
-    """Return one declaration of each origin: the same fixture at several places does not contradict itself."""
+    """Return one declaration for each origin, since the same fixture at several places does not contradict itself."""
     seen: dict[tuple[Location, str, int], Declaration] = {}
     for declaration in declarations:
         key = (declaration.location, declaration.name, id(declaration.value))

@@ -83,7 +83,7 @@ class Planner:
             component = of_instance[reached[0]]
             component.tests.append(test)
             for declaration in self._declared.get(test, ()):
-                # Each test has its own `Declaration` objects. Compare what they say.
+                # Each test has its own `Declaration` objects, so compare their contents.
                 key = (declaration.name, declaration.location, declaration.place, id(declaration.value))
                 if key not in (known := seen.setdefault(component, set())):
                     known.add(key)

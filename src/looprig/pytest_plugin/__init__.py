@@ -1,15 +1,16 @@
 """The pytest plugin: it collects, checks, plans and runs.
 
-A run reads from top to bottom, and so do the rooms: `collection` makes fixtures of services and sums up what was
-collected, `checks` finds what is wrong, `loops` makes the plan, and `run` runs the tests, watched by `watch`. `peers`
-has other async plugins, `inspect` the options that run no test, and `_compat` everything that is private to pytest.
+The subpackages follow the order of a run: `collection` makes fixtures of services and sums up what was collected,
+`checks` finds mistakes, `loops` makes the loop plan, `run` runs the tests, and `watch` watches them. In addition,
+`peers` describes other async plugins, `inspect` implements the options that run no test, and `_compat` contains
+everything that is private to pytest.
 
-What one hook leaves for another is registered with pytest, under a name that starts with `looprig.`: there is no state
-but that.
+Hooks share state only through objects registered with pytest, under names that start with `looprig.`.
 
 Invariants:
-1. Loading this imports no asyncio, aiohttp, uvloop or type checker.
-2. A run that uses nothing of looprig's loads no room: what such a run needs is imported at the top, and no more.
+1. Importing this module imports neither asyncio, aiohttp, uvloop nor a type checker.
+2. A run that doesn't use looprig loads no subpackage but `_compat` and `peers`: only what such a run needs is imported
+   at the top.
 """
 
 import sys
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,7 +82,7 @@ def _add_sections(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say that looprig stands back, if it does and tests are run."""
+    """Return the header line that says that looprig stands back, if it does and the run runs tests."""
     from looprig.pytest_plugin.peers import header  # noqa: PLC0415 - workers of pytest-xdist have no header
 
     line = header(config) if inspection_asked_for(config) is None else None
@@ -90,20 +91,20 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin to look for what is looprig's, for `--fixtures` as well as for a run."""
+    """Register the hooks that look for uses of looprig, both for `--fixtures` and for a run."""
     give_way(session, {builtins.__name__})
     session.config.pluginmanager.register(Entry(session), "looprig.entry")
 
 
 @pytest.hookimpl
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """Run an async test, unless a hook of the suite's does: those are registered later, and called before."""
+    """Run an async test, unless a hook of the suite runs it: those are registered later, so pytest calls them first."""
     runner = pyfuncitem.config.pluginmanager.get_plugin("looprig.runner")
     return None if runner is None else runner.call(pyfuncitem)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the errors that tests were refused for, each once; with pytest-xdist, in the controller."""
+    """Show each error for which looprig refused to run tests, once, and what watchdogs noted."""
     seen = [
         report
         for reports in terminalreporter.stats.values()
@@ -122,18 +123,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         show_noted(terminalreporter, noted)
 
 
-# Fixtures by which a suite may ask for looprig without importing it: aiomisc's dialect, and settings of loops.
+# Fixtures whose override uses looprig without importing it: those of aiomisc's dialect, and the settings of loops.
 _OVERRIDES: Final = frozenset(
     {"default_context", "entrypoint", "entrypoint_kwargs", "event_loop", "event_loop_policy", "loop", "loop_factory"}
     | {"services", "thread_pool_executor", "thread_pool_size"}
 )
 _IMPORTS: Final = ("looprig.declare", "looprig.aiomisc", "aiomisc")
-"""Modules without which nothing is declared."""
+"""Modules that every declaration needs: if none is imported, there are no declarations."""
 
 
 @final
 class Entry:
-    """Where a run enters the rooms: as soon as there is a declaration, or else when something async was collected.
+    """The hooks that load the rest of the plugin: at the first declaration, or else once something async is collected.
 
     Until then it looks once at each conftest, folder, module and class, and once at each test.
     """
@@ -154,19 +155,19 @@ class Entry:
             self._begin()
 
     def pytest_plugin_registered(self, plugin: object) -> None:
-        """Look at a conftest, or another plugin of the suite's own."""
+        """Check whether a conftest, or another plugin of the suite's own, overrides one of looprig's fixtures."""
         if self._collection is None and isinstance(plugin, ModuleType):
             path: str | None = getattr(plugin, "__file__", None)
             is_foreign = path is None or is_installed_file(path) or plugin.__name__.startswith("looprig.")
             self._is_asked_for |= not is_foreign and _overrides(plugin)
 
     def _may_begin(self) -> bool:
-        """Return whether something may be declared: nothing can be without these modules, or such a fixture."""
+        """Return whether there may be declarations: one of the modules is imported, or a fixture is overridden."""
         return self._is_asked_for or any(name in sys.modules for name in _IMPORTS)
 
     def _begin(self) -> "Collection":
-        """Look for services and for what asks for them."""
-        from looprig.exceptions import LooprigError  # noqa: PLC0415 - the rooms are entered here
+        """Register the hooks that find services and requests for them."""
+        from looprig.exceptions import LooprigError  # noqa: PLC0415 - not before it is needed
         from looprig.pytest_plugin.collection.hooks import Collection  # noqa: PLC0415
         from looprig.pytest_plugin.loops.settings import LoopSettings  # noqa: PLC0415
 
@@ -191,7 +192,7 @@ class Entry:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Begin once a folder's conftest has been read, and before what is in the folder is collected."""
+        """Load the rest if a folder's conftest declares something, before the folder's files are collected."""
         report = yield
         if self._collection is None and isinstance(collector, pytest.Directory) and self._may_begin():
             self._begin().catch_up([collector])
@@ -199,7 +200,7 @@ class Entry:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
-        """Look at a module or class before its first test."""
+        """Load the rest if a module or class declares something, before its first test is collected."""
         if collector is self._looked_at or self._collection is not None:
             return
         self._looked_at = collector
@@ -210,7 +211,7 @@ class Entry:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
-        """Go on when hooks have added fixtures to tests, with all tests that were there before hooks deselected any."""
+        """Check and plan all tests, including deselected ones, after other hooks have added fixtures to them."""
         before = list(items)
         result = yield
         self._items = list(dict.fromkeys((*before, *items)))
@@ -227,7 +228,7 @@ class Entry:
         return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Watch tests that have a marker for it, whatever hook put it there."""
+        """Watch the tests that have a marker for it, even one that a hook added."""
         if not has_watched_markers(session.items):
             return
         standby = self._manager.get_plugin("looprig.standby")
@@ -239,13 +240,13 @@ class Entry:
             watch(session.config, standby.activate().hosts)
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
-        """Enter the rooms while tests run: a test asks for a fixture that nobody was seen to use."""
+        """Load the rest while tests run, since a test requests a fixture at run time that no test declares."""
         standby = self._check_plan_run()
         if standby is not None:
             standby.requested(definition, request)
 
     def _check_plan_run(self) -> "Standby | None":
-        from looprig.pytest_plugin.checks.all_checks import check  # noqa: PLC0415 - a run with nothing async ends before
+        from looprig.pytest_plugin.checks.all_checks import check  # noqa: PLC0415 - not if nothing is async
         from looprig.pytest_plugin.checks.item_errors import ItemErrors  # noqa: PLC0415
         from looprig.pytest_plugin.collection.collected import collect  # noqa: PLC0415
         from looprig.pytest_plugin.loops.loop_plan import plan_loops  # noqa: PLC0415
@@ -302,7 +303,7 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "St
 
 
 def _watch_proxies(config: pytest.Config) -> None:
-    """Have proxies find their watch, which is made when the first one opens."""
+    """Let proxies find the watch of the run, which is created when the first proxy opens."""
 
     @cache
     def watch() -> object:
@@ -320,6 +321,6 @@ def _watch_proxies(config: pytest.Config) -> None:
 
 
 def _overrides(holder: object) -> bool:
-    """Return whether a module or class, or one that it inherits from, defines one of the fixtures."""
+    """Return whether a module, a class or one of its base classes defines one of the fixtures in `_OVERRIDES`."""
     holders = holder.__mro__[:-1] if isinstance(holder, type) else (holder,) if isinstance(holder, ModuleType) else ()
     return any(not _OVERRIDES.isdisjoint(fixture_names(each)) for each in holders)

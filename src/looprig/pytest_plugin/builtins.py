@@ -1,6 +1,6 @@
 """The fixtures that looprig provides; each can be overridden in a conftest, module or class.
 
-Opens no loops: `run.hosts` answers `loop`, anew for each request.
+Opens no loops: `run.hosts` computes the value of `loop` for each request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ __all__: list[str] = []
 
 
 def _no_loop() -> "AskError":
-    """Return the error for a run without tests of looprig's, where `run.hosts` does not answer."""
+    """Return the error for a run in which looprig runs no tests, so that `run.hosts` isn't loaded."""
     from looprig.exceptions import AskError  # noqa: PLC0415 - not before it fails
 
     return AskError(
@@ -39,7 +39,7 @@ def loop() -> "AbstractEventLoop":
 
 @pytest.fixture(scope="session")
 def event_loop() -> "AbstractEventLoop":
-    """The event loop that the test and its fixtures run on: another name for `loop`."""
+    """Another name for `loop`."""
     raise _no_loop()
 
 
@@ -54,7 +54,7 @@ def loop_factory(request: pytest.FixtureRequest) -> "Callable[[], AbstractEventL
 
 @pytest.fixture(scope="session")
 def thread_pool_executor() -> "Callable[[int], ThreadPoolExecutor]":
-    """The class, or a factory, of the loops' executors: called with the number of threads."""
+    """The class of the loops' executors, or a factory, which is called with the number of threads."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not before a test asks
 
     return ThreadPoolExecutor
@@ -62,14 +62,14 @@ def thread_pool_executor() -> "Callable[[int], ThreadPoolExecutor]":
 
 @pytest.fixture(scope="session")
 def thread_pool_size(pytestconfig: pytest.Config) -> int:
-    """The number of threads of the loops' executors: `--loop-pool-size`, by default 4."""
+    """The number of threads of each loop's executor: `--loop-pool-size`, by default 4."""
     size: int | None = pytestconfig.getoption("loop_pool_size")
     return size or int(pytestconfig.getini("loop_pool_size") or 4)
 
 
 @pytest.fixture(scope="session")
 def localhost() -> str:
-    """The loopback address: 127.0.0.1, or ::1 where there is no IPv4."""
+    """The loopback address: 127.0.0.1, or ::1 on a machine without IPv4."""
     from looprig.net.ports import localhost as find  # noqa: PLC0415 - loads sockets only when a test requests this
 
     return find()
@@ -77,7 +77,7 @@ def localhost() -> str:
 
 @pytest.fixture
 def unused_port_factory() -> Iterator["PortFactory"]:
-    """A factory of ports held for the test: no other process gets them, and a server of the test can bind them."""
+    """A factory of ports that are held until the test ends. No other process gets them, but a server can bind them."""
     from looprig.net.ports import PortFactory  # noqa: PLC0415 - sockets
 
     with PortFactory() as factory:
@@ -86,7 +86,7 @@ def unused_port_factory() -> Iterator["PortFactory"]:
 
 @pytest.fixture
 def unused_port(unused_port_factory: "PortFactory") -> int:
-    """A port that is held for the test."""
+    """A port that is held until the test ends."""
     return unused_port_factory()
 
 
@@ -96,7 +96,7 @@ def aiomisc_unused_port_factory(localhost: object) -> Iterator[Callable[..., int
     from looprig.net.ports import WildcardPortFactory  # noqa: PLC0415 - sockets
     from looprig.net.ports import localhost as find  # noqa: PLC0415 - sockets
 
-    # A suite's own `localhost` may be anything.
+    # A suite's own `localhost` may return anything.
     with WildcardPortFactory(localhost if isinstance(localhost, str) else find()) as factory:
         yield factory
 
@@ -129,7 +129,7 @@ def entrypoint_kwargs() -> Mapping[str, object]:
 async def entrypoint(
     services: object, default_context: Any, entrypoint_kwargs: Mapping[str, Any]
 ) -> AsyncIterator["Entrypoint"]:
-    """The running entrypoint of `services`, with `default_context`. Used by every test that sees one overridden."""
+    """The running entrypoint of `services`, with `default_context`. Every test uses it if a suite overrides either."""
     from looprig.services.entrypoint import entrypoint_of  # noqa: PLC0415 - asyncio
 
     async with entrypoint_of(services, default_context, entrypoint_kwargs) as running:
@@ -138,7 +138,7 @@ async def entrypoint(
 
 @pytest.fixture(scope="session")
 def tcp_proxy() -> "type[AiomiscProxy]":
-    """The class of proxies that aiomisc's fixture of this name returns, used as `tcp_proxy(host, port)`."""
+    """A class of TCP proxies with the same API as aiomisc's, used as `tcp_proxy(host, port)`."""
     from looprig.aiomisc.proxy import AiomiscProxy  # noqa: PLC0415 - asyncio, not before a test asks
 
     return AiomiscProxy
@@ -146,9 +146,9 @@ def tcp_proxy() -> "type[AiomiscProxy]":
 
 @final
 class PolicyFixture:
-    """The fixture `event_loop_policy`, apart from the others: pytest-asyncio has one of its own, which stays there.
+    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio, which has one of the same name, isn't.
 
-    It would warn in each of its tests that its fixture is overridden, and use looprig's policy for its loops.
+    Otherwise pytest-asyncio would warn in each of its tests that its fixture is overridden, and use this policy.
     """
 
     @staticmethod
@@ -158,7 +158,7 @@ class PolicyFixture:
 
     @pytest.fixture(scope="session")
     def event_loop_policy(self) -> "AbstractEventLoopPolicy":
-        """The policy that makes loops, for suites that come from aiomisc.
+        """The policy that creates loops, for suites that come from aiomisc.
 
         Policies are deprecated since Python 3.14: prefer `loop_factory`.
         """

@@ -1,6 +1,6 @@
-"""The `loop_config` declarations that apply to a test: those of the conftests above it, and of its module.
+"""The `loop_config` declarations that apply to a test: those in the conftests above it, and in its module.
 
-Invariant: what applies to a module is looked up once, however many tests it has.
+Invariant: each module's declarations are looked up once, however many tests it has.
 """
 
 import sys
@@ -18,7 +18,7 @@ __all__ = ["Configs"]
 
 @final
 class Configs:
-    """The declarations of a run."""
+    """The `loop_config` declarations of a run."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._manager = session.config.pluginmanager
@@ -37,7 +37,7 @@ class Configs:
                 if path.name == "conftest.py" and item.path.is_relative_to(path.parent):
                     above.append((len(path.parts), configs_in(plugin)))
             outer = (config for _, configs in sorted(above, key=lambda entry: entry[0]) for config in configs)
-            # To ask a kind of module that isn't pytest's own for its `obj` may import something.
+            # Reading the `obj` of a module class that isn't pytest's own may import something.
             name: str = getattr(item.obj, "__module__", None) or ""
             holder: object = module.obj if is_plain(module) else sys.modules.get(name)
             own = configs_in(holder) if isinstance(holder, ModuleType) else ()

@@ -1,10 +1,10 @@
 """Which tests and fixtures are async, and which fixtures need a loop.
 
-Cheap: asked once for each test and once for each fixture definition. Imports nothing of the plugin but `_compat`, so a
-run can ask before it loads anything else.
+These functions are cheap, and called once for each test and fixture definition. Of the plugin, this module imports only
+`_compat`, so that a run can use it before it loads anything else.
 
-Invariant: a sync function that hides an `async def` (`hides_async`) is called like any sync function, and only what it
-returns is run, since it may have run the coroutine itself.
+Invariant: a sync function that hides an `async def` (`hides_async`) is called like any sync function, and only a
+coroutine that it returns is run, since it may have run one itself.
 """
 
 import inspect
@@ -44,7 +44,7 @@ ENTRYPOINT: Final = "entrypoint"
 """looprig's only async fixture, which runs the objects of `services`."""
 LOOP_NAMES: Final = frozenset({"loop", "event_loop"})
 _MOST_LAYERS: Final = 100
-"""A function with more layers wraps itself."""
+"""Maximum number of layers. A function with more is taken to wrap itself."""
 
 
 def is_async_function(function: Any) -> bool:
@@ -53,7 +53,7 @@ def is_async_function(function: Any) -> bool:
 
 
 def is_coroutine_function(function: Any) -> bool:
-    """Return `inspect.iscoroutinefunction(function)`, faster for a plain function, which nearly every test is."""
+    """Return `inspect.iscoroutinefunction(function)`. Faster for plain functions, as nearly all tests are."""
     plain = function.__func__ if type(function) is MethodType else function
     if type(plain) is FunctionType and plain.__code__.co_flags & inspect.CO_COROUTINE:
         return True
@@ -80,7 +80,7 @@ def hides_async(function: Any) -> bool:
     The `async def` may be behind a decorator whose wrapper is sync, or be the `__call__` of an object.
     """
     if type(function) is FunctionType and "__wrapped__" not in function.__dict__:
-        return False  # as nearly always
+        return False  # the usual case
     if is_async_function(function) or inspect.isgeneratorfunction(function) or _is_context_manager(function):
         return False
     inner = innermost(function)
@@ -96,7 +96,7 @@ def _is_context_manager(function: Any) -> bool:
 
 
 def is_what_its_name_says(function: Any, name: str) -> bool:
-    """Return whether a function was written under this name: a wrapper, for example, has the name of its own `def`."""
+    """Return whether a function's `def` has the function's name. That of a wrapper usually has another one."""
     inner = innermost(function)
     return isinstance(inner, FunctionType) and inner.__code__.co_name == name
 
@@ -148,7 +148,7 @@ def is_function(item: pytest.Item) -> bool:
 
 
 def is_async_test(item: pytest.Function) -> bool:
-    """Return whether the test is an `async def`, under Hypothesis too. Tests of unittest run themselves, and aren't."""
+    """Return whether the test is an `async def`, even under Hypothesis. False for unittest's, which run themselves."""
     return is_coroutine_function(inner_test(item.obj)) and is_function(item)
 
 
@@ -161,17 +161,17 @@ def is_hidden_async_test(item: pytest.Function) -> bool:
 
 
 def async_on_request(session: pytest.Session) -> Sequence[Definition]:
-    """Return the fixtures of a run that need a loop once a test asks for them: looprig's own `loop` among them."""
+    """Return the fixtures of a run that need a loop if a test requests them at run time, such as looprig's `loop`."""
     return [each for each in all_definitions(session) if may_be_async(each) or is_own_loop(each)]
 
 
 def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
-    """Return whether a run may need loops: whether it has something async, or uses a fixture that needs a loop.
+    """Return whether a run may need loops, because something is async or a fixture that needs a loop is used.
 
-    It looks once at each fixture, test, class and module, and is true rather than false where a look doesn't tell.
+    Looks once at each fixture, test, class and module. If it isn't certain, the result is true.
     """
     definitions = async_on_request(session)
-    # Any test may ask for a fixture of the suite's own, even if none declares it.
+    # Any test may request a fixture of the suite at run time, even if no test declares it.
     if any(is_of_suite(each) and not is_builtin(each) for each in definitions):
         return True
     names = {each.argname for each in definitions} | LOOP_NAMES
@@ -190,12 +190,12 @@ def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:
 
 
 def is_plain(node: object) -> TypeGuard[pytest.Module | pytest.Class]:
-    """Return whether a node is a module or class of pytest's own: to ask another for its `obj` may import something."""
+    """Return whether a node is of pytest's own module or class type. Reading the `obj` of others may import more."""
     return type(node) in {pytest.Module, pytest.Class}
 
 
 def _is_test_case(node: object, item: pytest.Item) -> TypeGuard[pytest.Class]:
-    """Return whether a node is the class of unittest that a test is a method of."""
+    """Return whether a node is a unittest class."""
     return node is item.parent and is_unittest(item)
 
 

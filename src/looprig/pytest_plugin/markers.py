@@ -1,6 +1,6 @@
 """The marker `loop_timeout`: how it is written, and how it is read. Those of watchdogs are in `watch.markers`.
 
-Does not report markers that are written wrong: `checks.markers` does.
+Does not report markers with wrong arguments (`checks.markers` does).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def seconds_of(marker: pytest.Mark) -> float | None:
-    """Return the seconds that a `loop_timeout` marker sets, or `None` if it is written wrong."""
+    """Return the seconds that a `loop_timeout` marker sets, or `None` if its arguments are wrong."""
     match marker.args, marker.kwargs:
         case ((seconds,), given) if not given:
             pass
@@ -38,7 +38,7 @@ def timeout_of(item: pytest.Item) -> float | None:
 def timeout(seconds: float) -> Callable[[T], T]:
     """Limit each of a test's set-up, call and teardown on its loop to `seconds`.
 
-    Over a test or a test class:
+    Put it on a test or a test class:
 
         @timeout(5)
         async def test_answers_soon(api: TestClient[Rest]) -> None: ...

@@ -1,6 +1,7 @@
 """The options and markers that looprig adds to pytest's configuration.
 
-Every run loads this, so it imports nothing of looprig, and no loop factory before the first loop is opened.
+Every run loads this module, so it imports nothing else of looprig. It imports the loop factory only when the first loop
+is opened.
 """
 
 import argparse
@@ -45,13 +46,13 @@ OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 
 PROPERTY: Final = "looprig"
-"""The name of the user property in which the error of a refused test travels with its report."""
+"""The name of the user property that holds the error of a refused test, in the test's report."""
 
 NOTED: Final = "looprig noted"
 """The name of the user property in which a finding that fails no test travels with its report."""
 
 PREFIX: Final = "_looprig_"
-"""What the names of fixtures begin with that only looprig uses."""
+"""The prefix of the names of fixtures that only looprig uses."""
 
 CATCH: Final = "catch_loop_exceptions"
 FORBID: Final = "forbid_get_event_loop"
@@ -139,7 +140,7 @@ def add_options(parser: pytest.Parser) -> None:
         const=_ALL,
         default=None,
         metavar="PLUGINS",
-        help="run what is other async plugins' in their place: all of them, or these, separated by commas (ini: adopt)",
+        help="run the tests of other async plugins in their place: of all, or of these, comma-separated (ini: adopt)",
     )
     group.addoption(
         "--adopt-report",
@@ -168,8 +169,8 @@ def _add_check_options(parser: pytest.Parser) -> None:
         default=None,
         type=_checker,
         metavar="CHECKER",
-        help="run no test; have mypy, pyright, ty or pyrefly compare what fixtures return with the annotations of the "
-        "parameters that they answer (default: the one that the project configures)",
+        help="run no test; check the types of fixtures against the annotations of parameters, with mypy, pyright, ty "
+        "or pyrefly (default: the one that the project configures)",
     )
     group.addoption(
         "--reveal-fixtures",
@@ -205,7 +206,7 @@ def _add_check_options(parser: pytest.Parser) -> None:
         "--check-format",
         choices=OUTPUT_FORMATS,
         default="text",
-        help="the format of what --check-fixtures finds: text (default), json, github or sarif",
+        help="the output format of --check-fixtures: text (default), json, github or sarif",
     )
     parser.addini("fixture_stubs", "folders with types of other plugins' fixtures", type="paths", default=[])
 
@@ -236,21 +237,21 @@ def _write(text: str) -> str:
 
 
 def _no(text: str, what: str) -> argparse.ArgumentTypeError:
-    # argparse takes whatever follows an option with an optional value as that value.
+    # argparse treats whatever follows an option with an optional value as that value.
     return argparse.ArgumentTypeError(f"{text!r} isn't a {what}. Put paths before this option")
 
 
 def inspection_asked_for(config: pytest.Config) -> str | None:
-    """Return the option by which fixtures are inspected and no test is run, if there is one."""
+    """Return the given option that inspects fixtures instead of running tests, if there is one."""
     asked = [name for name in _INSPECTIONS if config.getoption(name) is not None]
     if len(asked) > 1:
         shown = " and ".join(f"--{name.replace('_', '-')}" for name in asked)
-        raise pytest.UsageError(f"{shown} were given: ask for one at a time.")
+        raise pytest.UsageError(f"{shown} were given: use one at a time.")
     return asked[0] if asked else None
 
 
 def adoption_asked_for(config: pytest.Config) -> frozenset[str] | None:
-    """Return the names of the plugins to adopt in the whole run; `None` means every one that can be adopted."""
+    """Return the names of the plugins to adopt in the whole run. `None` means all that can be adopted."""
     given: str | None = config.getoption("adopt")
     words = config.getini("adopt") if given is None else [given]
     names = frozenset(name for word in words for name in word.replace(",", " ").split())
@@ -267,7 +268,7 @@ class Options:
         """Read the options.
 
         Raises:
-            pytest.UsageError: a value isn't what its option takes. It names the option as it was written.
+            pytest.UsageError: a value is invalid for its option. The message names the option as it was written.
         """
         debug = config.getoption("loop_debug")
         self.debug: Final[bool] = read_ini(config, "loop_debug") if debug is None else debug
@@ -295,7 +296,7 @@ class Options:
         if self.factory == "asyncio":
             return None
         if self.factory == "uvloop":
-            from looprig._extras import import_extra  # noqa: PLC0415 - only once it is asked for
+            from looprig._extras import import_extra  # noqa: PLC0415 - not before it is needed
 
             uvloop = import_extra("uvloop", extra="uvloop", needed_for=self.factory_option)
             return uvloop.new_event_loop  # type: ignore[no-any-return]
@@ -313,7 +314,7 @@ class Options:
 
 
 def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
-    """Return the value of an option, and how it was written: on the command line, or else in the ini file."""
+    """Return the value of an option, from the command line or else from the ini file, and the name it has there."""
     value = config.getoption(name)
     if value is not None:
         return value, f"--{name.replace('_', '-')}={value}"
@@ -335,7 +336,7 @@ def read_ini(config: pytest.Config, name: str) -> Any:
 
 def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
     given, option = _given(config, name)
-    if given == "":  # the ini file says nothing
+    if given == "":  # not in the ini file
         return None
     what = "whole number" if kind is int else "number"
     with suppress(OverflowError, ValueError):
@@ -352,7 +353,7 @@ def _check_folders(config: pytest.Config, name: str) -> None:
 
 
 def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
-    """Return whether any test has one of the markers that are watched. Look once at each class and module."""
+    """Return whether any test has a marker that needs a watcher. Look once at each class and module."""
     parents: dict[object, bool] = {}
     for item in items:
         for node in item.iter_parents():

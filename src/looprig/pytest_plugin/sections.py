@@ -1,10 +1,10 @@
-"""Sections at the end of a run, whichever process found them out: with pytest-xdist, only workers collect.
+"""Sections at the end of a run. With pytest-xdist, they are sent to the controller, since only workers collect.
 
-Does not find anything out. Registered only for a run that was asked for such a section.
+Does not compute their content. Registered only if an option requests such a section.
 
 Invariants:
-1. Each worker collects the same, so what the first one has to say is shown, and a worker that crashed is not missed.
-2. What a worker notes is made of lists, dicts, strings and numbers, so that it can be sent.
+1. Every worker collects the same, so the sections of the first one are shown, and a crashed worker doesn't matter.
+2. The content consists of lists, dicts, strings and numbers, so that it can be sent.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ Show = Callable[[pytest.TerminalReporter, Any], None]
 
 @final
 class Sections:
-    """The sections of one run. `shows` has the function that shows each, by name, in order."""
+    """The sections of one run. `shows` maps the name of each to the function that shows it, in order."""
 
     def __init__(self, config: pytest.Config, shows: Mapping[str, Show]) -> None:
         self._config = config
@@ -29,18 +29,18 @@ class Sections:
         self._shows = shows
 
     def note(self, name: str, what: object) -> None:
-        """Keep what a section shows."""
+        """Record the content of a section."""
         self._notes[name] = what
 
     def pytest_sessionfinish(self) -> None:
-        """Hand over to pytest-xdist's controller, in a worker."""
+        """Send the sections to pytest-xdist's controller, in a worker."""
         output: dict[str, object] | None = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self._notes
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker noted; one that crashed hands over nothing."""
+        """Receive the sections of a worker. A crashed worker sends none."""
         output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
         self._notes = {**output.get(_KEY, {}), **self._notes}
 

@@ -1,1 +1,1 @@
-"""Loops, the tasks of fixtures and tests, their contexts and executors. asyncio, no pytest."""
+"""Loops, the tasks of fixtures and tests, their contexts and executors. Uses asyncio, but not pytest."""

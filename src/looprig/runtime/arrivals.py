@@ -1,4 +1,4 @@
-"""Signals that have arrived but that Python has not handled. They are sent to the main thread again.
+"""Signals that have arrived but that Python has not handled yet. They are sent to the main thread again.
 
 Python runs a signal handler between two bytecode instructions. If a signal arrives just before a blocking call, such as
 `time.sleep` or the `select` of a loop, the handler runs only when the call returns, which may be never. So a thread
@@ -25,19 +25,19 @@ __all__ = ["Arrivals"]
 _PATIENCE: Final = 0.5
 """Seconds to wait before an arrived signal counts as not handled."""
 _MARGIN: Final = 1.0
-"""Seconds by which the handler may run before the thread sees the signal, and still have handled that very signal."""
+"""Seconds by which a handler's run may precede the arrival that the thread sees, and still count as handling it."""
 
 
 @final
 class Arrivals:
-    """A watcher for signals with the given numbers, from `listen` to `close`. The collection of numbers may change."""
+    """A watcher for signals with the given numbers, from `listen` to `close`. The collection may change later."""
 
     def __init__(self, numbers: Collection[int]) -> None:
         self._numbers = numbers
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._handled: float = -_MARGIN
         self.is_paused: bool = False
-        """Whether other code may have the wakeup descriptor for now."""
+        """Whether the wakeup descriptor is currently left to other code."""
 
     def listen(self) -> None:
         """Start watching, or go on after a pause. Must be called in the main thread."""

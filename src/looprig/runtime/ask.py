@@ -51,7 +51,7 @@ async def ask(wanted: type[Any] | str, kind: type[Any] | None = None, /) -> Any:
     asker = OWNER.get(None)
     loop = asyncio.get_running_loop()
     for operation in reversed(running.operations):
-        # While a fixture is set up for one caller, other tasks may call `ask` too. Match each with its owner.
+        # While a fixture is set up for one caller, other tasks may call `ask` too, so find the operation of this owner.
         if operation.loop is loop and operation.resolve is not None and operation.owner is asker:
             value, carried, live = await operation.put(partial(operation.resolve, wanted))
             operation.needs |= live

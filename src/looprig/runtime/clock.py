@@ -4,8 +4,8 @@ freezegun, time-machine and loops with virtual time replace the clocks that a te
 expire when the test moves it, and never while the test freezes it. Does not decide what happens when an alarm rings.
 
 Invariants:
-1. Alarms ring in a thread of their own, so also while the main thread is blocked.
-2. Setting an alarm wakes that thread only if the alarm is due before the thread would wake anyway.
+1. Alarms ring in a separate thread, so they ring even while the main thread is blocked.
+2. Setting an alarm wakes that thread only if the thread would otherwise wake too late.
 """
 
 import _thread
@@ -24,7 +24,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 _read: Final[Callable[[int], float] | None] = getattr(time, "clock_gettime", None)
 _MONOTONIC: Final[int] = getattr(time, "CLOCK_MONOTONIC", 0)
-# For Windows. In a tuple, since freezegun replaces clocks that are globals of modules.
+# For Windows. The tuple protects it from freezegun, which replaces clocks in module globals.
 _OTHER: Final = (time.monotonic,)
 
 
@@ -35,7 +35,7 @@ def now() -> float:
 
 @final
 class Alarm:
-    """A call of `ring`, in another thread, when `now()` reaches `deadline`, unless it is cancelled before."""
+    """A scheduled call of `ring`, in another thread, when `now()` reaches `deadline`."""
 
     __slots__ = ("deadline", "ring")
 
@@ -58,7 +58,7 @@ class _Ringer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the thread and all alarms, since a forked child has no such thread."""
+        """Forget the thread and all alarms, in a forked child, which has no such thread."""
         self.alarms.clear()
         # Reentrant, since a signal handler may set an alarm while the same thread is setting one.
         self._changed = threading.Condition(threading.RLock())
@@ -106,7 +106,7 @@ def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> 
 
 @final
 class Timeout:
-    """A limit of `seconds` of real time on a block, or none for `None`. Otherwise like `asyncio.timeout`.
+    """A limit of `seconds` of real time on a block, like `asyncio.timeout`. `None` means no limit.
 
     `expiring` is called when the time is up, while the block still waits.
 

@@ -28,7 +28,7 @@ def is_closing(task: "asyncio.Task[Any]") -> bool:
 async def ended(tasks: "list[asyncio.Task[Any]]") -> None:
     """Wait for tasks to end, for at most `GRACE` seconds of real time."""
     loop = asyncio.get_running_loop()
-    for _ in range(ROUNDS):  # nearly all tasks end at once
+    for _ in range(ROUNDS):  # the fast path, since nearly all tasks end at once
         await _sleep(0)
         if all(task.done() for task in tasks):
             return
@@ -59,13 +59,13 @@ async def shut_down(executor: Executor) -> None:
 
 
 def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
-    """Return `cause` with the traceback of the cancelled task, so that it ends at the line where the task waited."""
+    """Return `cause` with the traceback of the cancelled task, which ends at the line where the task waited."""
     if not target.done():
         return cause
     try:
         target.result()
     except asyncio.CancelledError as cancelled:
-        for note in getattr(cancelled, "__notes__", ()):  # what was cancelled may say how far it was
+        for note in getattr(cancelled, "__notes__", ()):  # the cancelled code may have added information
             cause.add_note(note)
         return cause.with_traceback(cancelled.__traceback__)
     except BaseException as end:  # noqa: BLE001 - only noted on the cause
@@ -80,7 +80,7 @@ def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseExc
 
 @contextmanager
 def kept(errors: list[Exception]) -> Generator[None, None, None]:
-    """Add an error of the block to `errors`, so that the next step is tried and all errors are raised together."""
+    """Catch an error of the block and add it to `errors`, so that later steps run, and all are raised together."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see above

@@ -33,6 +33,6 @@ def raise_together(errors: Sequence[BaseException], title: str) -> None:
 def root_of(error: BaseException) -> BaseException:
     """Return the error inside a group of one, at any depth. A task group wraps even a single error."""
     members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    # Not `isinstance`, which would narrow the type to a group of unknown members.
+    # `isinstance` would narrow the type to a group of unknown members.
     is_group = issubclass(type(error), BaseExceptionGroup)
     return root_of(members[0]) if is_group and len(members) == 1 else error

@@ -8,11 +8,10 @@ Invariants:
    there.
 2. If the generator then raises, the fixture has crashed: operations that need it are cancelled and raise the crash. If
    the generator ends without an error, that was an early teardown.
-3. A crash is raised by the first test or fixture it affects, and at teardown only if there was none. It is never only
-   logged.
+3. A crash is raised by the first test or fixture that it affects, or else at teardown. It is never only logged.
 4. Tasks that the fixture started and left running are ended with it.
-5. A test may end what a fixture gives on purpose. The fixture is then retired: that test goes on, and later ones that
-   request it get the reason. The teardown runs as usual.
+5. A test may end a fixture's value on purpose, for example by closing it. The fixture is then retired: that test
+   continues, and later tests that request the fixture get an error with the reason. The teardown runs as usual.
 6. A teardown is never skipped. If the loop was closed too early, the teardown runs on another one, and that is
    reported.
 """
@@ -72,7 +71,7 @@ class LiveFixture:
         return f"<live fixture {self.name}>"
 
     def done(self) -> bool:
-        """Return whether its set-up has ended: it has reached its `yield`, or its task is done."""
+        """Return whether the set-up has ended, because the fixture has reached its `yield`, or its task is done."""
         return self._is_ready or (self._task is not None and self._task.done())
 
     # Set-up
@@ -81,14 +80,14 @@ class LiveFixture:
         """Create the fixture's task, which runs whenever its loop does. `wait` returns the fixture's value."""
         self._before = context.copy()  # before the fixture changes it
         made: Any = function(**kwargs)
-        # By its type first: to ask an abstract class takes longer.
+        # Check the exact type first, since checking an abstract class is slower.
         if type(made) is AsyncGeneratorType or isinstance(made, AsyncGenerator):
             self._released = self.host.loop.create_future()
             generator = self._generator = cast("AsyncGenerator[Any, None]", made)
             life: Coroutine[Any, Any, Any] = self._live(generator, self._released)
         else:
             life = self._once(made)
-        # asyncio's own reports, for example of slow steps, name a task by its coroutine.
+        # asyncio's own reports, for example about slow steps, show the name of a task's coroutine.
         named: Any = life
         named.__name__ = named.__qualname__ = getattr(function, "__qualname__", self.name)
         self._task = self.host.make_task(life, context, self, f"fixture {self.name}")
@@ -108,7 +107,7 @@ class LiveFixture:
                 resolve=resolve,
             )
             if task.done():
-                task.result()  # raises if the task failed before it was ready, or right after
+                task.result()  # raises if the task failed before it was ready, or right afterwards
         except asyncio.CancelledError as cancelled:
             error = FixtureError(
                 f"Fixture {self.name} was cancelled during its set-up.",
@@ -128,7 +127,7 @@ class LiveFixture:
         return self._value
 
     def _unwind(self, error: BaseException) -> None:
-        """End all tasks of a fixture whose set-up failed, its own included if that has reached the yield."""
+        """End all tasks of a fixture whose set-up failed, including its own task if that has reached the yield."""
         self.reported = True
         try:
             self.host.end_tasks_of(self, self._task)
@@ -179,18 +178,18 @@ class LiveFixture:
             # BaseException, since the outcomes of pytest.fail and others, and task groups of them, aren't Exceptions.
             if not self._is_ready or self._is_released or isinstance(error, GeneratorExit):
                 raise
-            # The fixture is in use, neither in set-up nor in teardown, so nothing else would report the error.
+            # The fixture is neither in set-up nor in teardown, so nothing else would report the error.
             self._crash(error)
         finally:
             self.host.ending_early.pop(self, None)
 
-    # The end, wanted or not
+    # The end, intended or not
 
     def retire(self, reason: LooprigError) -> None:
-        """Have all further requests of the fixture raise `reason`: what it gives has been ended on purpose."""
+        """Make all further requests for the fixture raise `reason`, since its value has been ended on purpose."""
         if self.on_retired is not None:
             with suppress(LooprigError):
-                raise reason  # for a traceback: if there were none, pytest would show its own frames
+                raise reason  # raised to give it a traceback, without which pytest would show its own frames
             self.on_retired(reason)
 
     def _crash(self, error: BaseException) -> None:
@@ -211,7 +210,7 @@ class LiveFixture:
             self.on_crash(crash)
 
     def _where_it_stood(self, error: BaseException) -> TracebackType | None:
-        """Return a traceback that ends in the fixture's own file: deeper frames, as in a task group, add nothing."""
+        """Return a traceback that ends in the fixture's own file, without deeper frames, as those of a task group."""
         entry, stood = error.__traceback__, None
         while entry is not None:
             if entry.tb_frame.f_code.co_filename == self.location.path:
@@ -245,7 +244,7 @@ class LiveFixture:
             return []
         try:
             if not self._is_ready:
-                task.cancel()  # it was started together with another fixture that failed, so nobody waited for it
+                task.cancel()  # it was started together with another fixture that failed, so nothing waited for it
             elif not released.done():
                 released.set_result(None)
             if not task.done():

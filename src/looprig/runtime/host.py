@@ -5,7 +5,7 @@ Does not know pytest, the dependencies of fixtures or the plan. It calls `run_fo
 (`interrupts`).
 
 Invariants:
-1. Nothing here uses the thread's current loop, so an `asyncio.run` elsewhere does no harm.
+1. Nothing here uses the thread's current loop, so `asyncio.run` can be used elsewhere.
 2. Closing always ends. Tasks that swallow their cancellation get `ROUNDS` rounds of `GRACE` seconds and are then
    reported.
 3. A host with a lent loop (`Host.lent`) neither closes it nor ends what ran on it before. The lender does.
@@ -50,7 +50,7 @@ _CLOSING_ROUNDS: Final = 4
 
 
 class HasDone(Protocol):
-    """Something to wait for: a future, or a fixture that becomes ready."""
+    """An object that can be waited for: a future, or a fixture that becomes ready."""
 
     def done(self) -> bool:
         """Return whether the wait is over."""
@@ -99,7 +99,7 @@ class Host:
         Raises:
             DeclarationError: the factory did not return a loop.
         """
-        # A suite's factory may be untyped.
+        # A suite's factory may be untyped, and return anything.
         made = cast("object", (factory or asyncio.new_event_loop)())
         if not isinstance(made, asyncio.AbstractEventLoop):
             raise DeclarationError(
@@ -129,7 +129,7 @@ class Host:
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:
-        """Record `by`, which has just run, if the loop was closed in the meantime."""
+        """If the loop has been closed, record `by`, the test or fixture that has just run."""
         if self.closed_by is None and self.loop.is_closed():
             self.closed_by = by
 
@@ -174,7 +174,7 @@ class Host:
         finally:
             operations.pop()
             operation.settle()
-            if not target.done():  # it continues to run later
+            if not target.done():  # the target continues later
                 target.remove_done_callback(operation.target_done)
             if operation.abandoned:
                 STUCK.add(target)
@@ -184,7 +184,7 @@ class Host:
             raise where_it_stood(late, target)
 
     def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
-        """Let fixtures that end early do so, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
+        """Wait for fixtures that are ending early, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
         for _ in range(ROUNDS):
             if left := [task for fixture, task in self.ending_early.items() if fixture in needs]:
                 self.run(ended(left), what="the clean-up of a fixture that ends early")
@@ -346,7 +346,7 @@ class Host:
         """Run what is due on the loop: closing transports, and callbacks, including those of ready sockets."""
         loop: Any = self.loop
         try:
-            # The one socket that an idle loop has is its own.
+            # The only socket of an idle loop is the loop's own.
             is_idle = not (loop._ready or loop._scheduled or len(loop._selector.get_map()) > 1)  # noqa: SLF001 - asyncio's
         except (AttributeError, TypeError):  # not one of asyncio's own loops
             is_idle = False
@@ -381,6 +381,6 @@ class Host:
 
 
 def _left_by(task: "asyncio.Task[Any]", owner: Party | None) -> str:
-    """Return who left a task, in words: its own owner, which may have ended before the one that ends now."""
+    """Return a phrase for the owner that left a task, which may have ended before the current owner."""
     party = party_of(owner_of(task)) or owner
     return f" by {party[0]} ({party[1]})" if party else ""

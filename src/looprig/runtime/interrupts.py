@@ -11,7 +11,8 @@ Invariants:
    counts as the second one: CI systems, for example, send only one.
 4. A signal that arrives just before a blocking call is handled too (`arrivals`).
 5. Code that blocks the main thread past its time limit is broken off with SIGINT, which then means only that.
-6. A forked child has the handlers from before, and each signal that it is sent reaches it alone, however soon.
+6. A forked child has the original handlers, and a signal sent to the child never reaches the parent, even right after
+   the fork.
 """
 
 import _thread
@@ -30,7 +31,7 @@ from looprig.runtime.operation import GRACE, Operation, running
 
 __all__ = ["Interrupts"]
 
-__tracebackhide__: Final = True  # the traceback of what is broken off ends where it blocked
+__tracebackhide__: Final = True  # so that the traceback of interrupted code ends where it blocked
 
 _MAIN_THREAD: Final = threading.main_thread().ident
 _DEFAULTS: Final = (signal.SIG_DFL, signal.default_int_handler)
@@ -71,7 +72,7 @@ class Interrupts:
         self.give_back(*self._raised)
 
     def break_off(self, late: Callable[[FrameType | None], BaseException | None]) -> None:
-        """Interrupt the main thread, from another one, and raise there what `late` returns for the frame it is in.
+        """Interrupt the main thread from another thread, and raise in it the result of `late` for its current frame.
 
         Does nothing where SIGINT isn't handled here, and if `late` returns `None`.
         """
@@ -85,8 +86,8 @@ class Interrupts:
         return self._previous.keys()
 
     def leave_to_child(self) -> None:
-        """Restore all handlers in a forked child: its signals are about itself, and not about a run of tests."""
-        for number, handler in self._previous.items():  # whatever thread has forked is the main thread there
+        """Restore all handlers in a forked child, since its signals don't concern the test run."""
+        for number, handler in self._previous.items():  # the forking thread is the main thread of the child
             if _current_handler(number) is self._handler:
                 signal.signal(number, handler)
         self._previous.clear()

@@ -1,8 +1,8 @@
-"""An executor that is made when it first has something to do.
+"""An executor that is created on first use.
 
-For executors whose threads start at once and take long to end: aiomisc's takes 20 ms, and most tests use no thread.
+For executors whose threads start at once and end slowly: aiomisc's takes 20 ms, and most tests use no thread.
 
-Invariant: nothing is made after the shutdown.
+Invariant: no executor is created after the shutdown.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ __all__ = ["LateExecutor"]
 
 @final
 class LateExecutor(ThreadPoolExecutor):
-    """An executor in front of the one that `make` returns. It is of this class because loops accept no other."""
+    """An executor that delegates to the one that `make` returns. Loops accept only subclasses of this base class."""
 
     def __init__(self, make: Callable[[], Executor]) -> None:
         super().__init__(1)  # starts no thread

@@ -1,10 +1,10 @@
-"""Time limits: when a limit has passed, what is raised then, and how blocking code is interrupted.
+"""Time limits: detecting that a limit has passed, creating the error, and interrupting blocking code.
 
 Does not cancel what waits on a loop (`operation` does).
 
 Invariants:
 1. A limit counts real time.
-2. The error is raised in sync code at most `_TIMES` times, and never while that runs an operation on a loop, which
+2. The error is raised in sync code at most `_TIMES` times, and never while the code runs an operation on a loop, which
    `operation` ends.
 """
 
@@ -23,7 +23,7 @@ BLOCKED_FOR: Final = 0.5
 _TIMES: Final = 3
 
 Late = Callable[[FrameType | None], BaseException | None]
-"""Returns what to raise in the frame in which the main thread was interrupted, or `None` if it isn't late."""
+"""Returns the error to raise in the frame in which the main thread was interrupted, or `None` to raise nothing."""
 
 
 @final
@@ -85,7 +85,7 @@ class LimitOnSyncCode:
         if self._is_over or self._times == _TIMES:
             return
         self._break_off(self._late)
-        self._alarm = Alarm(now() + BLOCKED_FOR, self._ring)  # it may go on, or run an operation just now
+        self._alarm = Alarm(now() + BLOCKED_FOR, self._ring)  # the code may continue, or run an operation just now
 
     def _late(self, _frame: FrameType | None) -> BaseException | None:
         if self._is_over or len(self._operations) != self._depth:

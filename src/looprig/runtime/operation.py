@@ -42,7 +42,7 @@ _BLIND_ROUNDS: Final = 4
 
 
 class _Running(local):
-    """The operations running in this thread, the innermost last. One may run while another loop's waits for it."""
+    """The operations running in this thread, the innermost last. Outer ones, on other loops, wait for inner ones."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
@@ -62,8 +62,8 @@ class Operation:
     """A run of the loop for one task, `target`, which can be cancelled.
 
     `needs` are the fixtures whose crash ends the operation. `owner` is the test or fixture that runs, and `resolve`
-    finds the fixtures it requests. `interrupted` is whether a signal has arrived for it, and `insisted` the number of
-    times that the signal was sent again.
+    finds the fixtures that it requests. `interrupted` says whether a signal has arrived for the operation, and
+    `insisted` is the number of times that the signal was sent again.
     """
 
     # Defaults are on the class, since most operations never need them.
@@ -105,7 +105,7 @@ class Operation:
         self.keep(Alarm(self._deadline, self._ring))
 
     def _ring(self) -> None:
-        """Have the loop cancel the target. If it can't, as something blocks it, break that off."""
+        """Make the loop cancel the target. If the loop is blocked, interrupt the code that blocks it."""
         ring_on(self.loop, self._expire)()
         if self._limit is not None and self._limit.break_off is not None:
             self.keep(Alarm(now() + BLOCKED_FOR, self._break_off))
@@ -121,7 +121,7 @@ class Operation:
             return limit.blocked(self.what) if is_blocked else None
 
         limit.break_off(late)
-        self.keep(Alarm(now() + GRACE, self._break_off))  # whatever was broken off may go on
+        self.keep(Alarm(now() + GRACE, self._break_off))  # the interrupted code may continue
 
     def _expire(self) -> None:
         if self.cause is None and not (self.is_settled or self.target.done()):
@@ -169,7 +169,7 @@ class Operation:
         self.keep(Alarm(deadline, ring_on(self.loop, callback)))
 
     def keep(self, alarm: Alarm) -> None:
-        """Keep an alarm, to cancel it when the operation is over."""
+        """Remember an alarm, to cancel it when the operation is over."""
         self._alarms = (*self._alarms, alarm)
 
     # Leaving the loop
@@ -221,7 +221,7 @@ class Operation:
             except (KeyboardInterrupt, SystemExit):
                 future.cancel()
                 raise
-            except BaseException as error:  # noqa: BLE001 - an outcome such as pytest.skip belongs to the asker
+            except BaseException as error:  # noqa: BLE001 - an outcome such as pytest.skip belongs to the requester
                 if not future.done():
                     # For an AskError, only the line of the request matters, not pytest's frames below it.
                     future.set_exception(error.with_traceback(None) if isinstance(error, AskError) else error)

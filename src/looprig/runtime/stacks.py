@@ -48,8 +48,9 @@ def raised_at(error: BaseException) -> list[str]:
 def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> list[str]:
     """Return the stacks of the other tasks of a loop, those in the suite's own code first.
 
-    Each shows the lines in the suite's own code or, if there are none, only the innermost line. Fixtures that wait at
-    their `yield` are left out. What handles a request of a test that has ended says so, and comes last.
+    Each stack has the lines in the suite's own code or, if there are none, only the innermost line. Fixtures that wait
+    at their `yield` are left out. Tasks that handle a request of a test that has ended come last, and are marked as
+    such.
     """
     own: list[str] = []
     foreign: list[str] = []

@@ -40,10 +40,10 @@ Party = tuple[str, Location]
 """The name of a test or fixture, and its location, for messages."""
 
 
-# Before Python 3.14, asyncio keeps the tasks of all loops here. Going through them would take longer than everything
+# Before Python 3.14, asyncio keeps the tasks of all loops here. Iterating over them would take longer than everything
 # else at the end of a test.
 _ALIVE: Final = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
-# The set in the `WeakSet`, whose own `len` costs as much as the rest of a test's end.
+# The set inside the `WeakSet`, whose own `len` takes as long as the rest of a test's end.
 _alive: Final[Any] = getattr(getattr(asyncio.tasks, _ALIVE, None), "data", None) if sys.version_info < (3, 14) else None
 
 
@@ -61,7 +61,7 @@ class RunningTest:
 
     @property
     def may_have_left_unnoted(self) -> bool:
-        """Whether there may be more tasks than before the test. It may have hidden them by its own task factory."""
+        """Whether there may be more tasks than before the test, perhaps unrecorded because of its own task factory."""
         return _alive is None or len(_alive) > self._alive_before
 
     @property
@@ -124,7 +124,7 @@ def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
             scope = getattr(holder, "cancel_scope", None)
             for entered in (getattr(holder, "_parent_task", None), getattr(scope, "_host_task", None)):
                 if isinstance(entered, asyncio.Task):
-                    found: asyncio.Task[Any] = entered  # pyright: ignore[reportUnknownVariableType] # of whatever
+                    found: asyncio.Task[Any] = entered  # pyright: ignore[reportUnknownVariableType] # of any type
                     return found
     return None
 
@@ -142,9 +142,9 @@ _current_task: Final = asyncio.current_task
 
 @final
 class Spawning:
-    """A loop's task factory that records which owners start tasks, so that only their tasks need a search.
+    """A loop's task factory that records which owners start tasks, so that others need no search for tasks.
 
-    If the loop has someone else's task factory, nothing is known, and a search is always necessary.
+    If the loop has another task factory, a search is always necessary.
     """
 
     __slots__ = ("_factory", "_loop", "owners")
@@ -181,15 +181,15 @@ class Spawning:
     def make(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
     ) -> "asyncio.Task[Any]":
-        """Create a task in `context` or a copy of it, without recording it: the caller ends it."""
+        """Create a task in `context` or a copy of it. It isn't recorded, since the caller ends it."""
         factory = self._factory
         if factory is not None and self._loop.get_task_factory() is factory:
-            # What asyncio's own `create_task` makes, without the way through the factory.
+            # The same task as from asyncio's `create_task`, but without calling the factory.
             task: asyncio.Task[Any] = _Task(coroutine, loop=self._loop, name=name, context=context)
             if sys.version_info < (3, 12):  # for a fast `owner_of`, which is called for it after every test
                 task._looprig_owner = owner  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
             return task
-        create = self._loop.create_task  # someone else's factory may not accept a context
+        create = self._loop.create_task  # another factory may not accept a context
         task = create(coroutine) if context is None else context.run(create, coroutine)
         if name is not None:
             task.set_name(name)
@@ -214,7 +214,7 @@ class Spawning:
 
 
 STARTED_DURING: Final[WeakKeyDictionary["asyncio.Task[Any]", RunningTest]] = WeakKeyDictionary()
-"""The tests that were running when a service began to handle a request. Only services that can tell note it."""
+"""The test that was running when a service's task began to handle a request, if the service records that."""
 
 STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 """Tasks that were reported as stuck and left behind. They are never waited for again."""
@@ -224,7 +224,7 @@ STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
 def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
     """Hide a task of a service from `asyncio.all_tasks` and from reports, since it only waits.
 
-    Code under test that cancels all tasks means only its own.
+    Code under test may cancel all tasks, but means only its own.
     """
     asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
     try:

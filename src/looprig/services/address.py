@@ -20,7 +20,7 @@ __all__ = ["Address", "bound_address", "listen", "note_end", "running_test"]
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _END: Final = "_looprig_end"
-"""The attribute of a service that has ended too early: how, and during which test."""
+"""The attribute that records how a service ended too early, and during which test."""
 
 
 def bound_address(service: object, address: Address | None) -> Address:
@@ -47,13 +47,13 @@ def bound_address(service: object, address: Address | None) -> Address:
 
 
 def running_test() -> RunningTest | None:
-    """Return the test that runs, if there is one."""
+    """Return the running test, if there is one."""
     owners = (operation.owner for operation in reversed(running.operations))
     return next((owner for owner in owners if isinstance(owner, RunningTest)), None)
 
 
 def note_end(service: object, error: BaseException | None, during: RunningTest | None) -> None:
-    """Note that a service has ended while it was in use, for those that ask for its address later."""
+    """Record that a service has ended while it was in use, for errors about its address later."""
     is_crash = error is not None and not isinstance(error, asyncio.CancelledError | GeneratorExit)
     what = error.what if isinstance(error, LooprigError) else summary(error) if error is not None else ""
     how = f"crashed ({what.removesuffix('.')})" if is_crash else "ended"

@@ -49,7 +49,7 @@ class AiohttpService(Served, ABC):
     Configuration:
         host: the address to listen on.
         tls: the context of the server; makes `url` https.
-        client_tls: the context of a `TestClient` that has to trust it.
+        client_tls: the context with which a `TestClient` connects, so that it trusts the server.
         shutdown_timeout: seconds that running handlers have to finish before they are cancelled.
         handler_cancellation: whether a handler is cancelled when its client disconnects.
 

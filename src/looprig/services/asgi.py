@@ -57,7 +57,7 @@ class AsgiService(Served, ABC):
     Configuration:
         host: the address to listen on.
         tls: the context of the server; makes `url` https.
-        client_tls: the context of a `TestClient` that has to trust it.
+        client_tls: the context with which a `TestClient` connects, so that it trusts the server.
         shutdown_timeout: seconds that running requests have to finish before they are cancelled.
         lifespan: whether the application supports lifespan events. `auto` finds out; with `on`, an application that
             doesn't support them does not start.
@@ -117,12 +117,12 @@ class AsgiService(Served, ABC):
 
         config = uvicorn.Config(
             _noting(app),
-            interface="asgi3",  # uvicorn would take a bound method for an ASGI 2 application
+            interface="asgi3",  # uvicorn would mistake a bound method for an ASGI 2 application
             lifespan="off",
             ws="wsproto",
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=self.shutdown_timeout,  # type: ignore[arg-type]  # any number will do
+            timeout_graceful_shutdown=self.shutdown_timeout,  # type: ignore[arg-type]  # any number works
         )
         config.load()
         config.ssl = self.tls  # uvicorn itself only takes the names of certificate files
@@ -151,7 +151,7 @@ class AsgiService(Served, ABC):
 
 
 def _noting(app: AsgiApp) -> AsgiApp:
-    """Return an application that notes for each request which test is running, and adds no frame to tracebacks."""
+    """Return an application that records the running test for each request, without adding frames to tracebacks."""
 
     def begin(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         task, test = asyncio.current_task(), running_test()

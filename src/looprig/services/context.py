@@ -98,7 +98,7 @@ class Context:
     @overload
     async def wait(self, key: str) -> Any: ...
     async def wait(self, key: Key[Any] | str) -> Any:
-        """Return the value of a key, and wait until it has one."""
+        """Wait until a key has a value, and return the value."""
         name = _name(key)
         if name not in self._values:
             arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()

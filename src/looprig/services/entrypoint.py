@@ -139,9 +139,9 @@ def startable(services: object) -> tuple[Any, ...]:
 
 
 def entrypoint_of(services: object, default_context: object, entrypoint_kwargs: object) -> Entrypoint:
-    """Return the entrypoint by the values of the fixtures of these names."""
+    """Return the entrypoint for the values of the fixtures with these names."""
     own, options = split_options(entrypoint_kwargs)
-    # A suite's own `services` or `default_context` may be of another kind, and is left alone then.
+    # A suite's own `services` or `default_context` may mean something else, and is then ignored.
     context = cast("Mapping[str, Any]", default_context) if isinstance(default_context, Mapping) else None
     return Entrypoint(*startable(services), context=context, options=options, **own)
 

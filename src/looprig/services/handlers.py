@@ -1,4 +1,4 @@
-"""The end of a server's handlers: one that does not end although it was cancelled is reported, once.
+"""The end of a server's handlers. A handler that does not end after being cancelled is reported, once.
 
 Does not cancel them; the server does.
 """

@@ -1,6 +1,6 @@
 """The time in which a service is in use: its `run` is at its `yield`, until it is stopped or ends by itself.
 
-Does not know why a service ends by itself; the service raises that error once the block is left.
+Does not know why a service ends by itself: the service raises that error after the block.
 
 Invariant: a cancellation of the service's task that came from elsewhere is never swallowed.
 """

@@ -2,7 +2,7 @@
 
 It is started with `subprocess.Popen`, and a thread waits for it. So it behaves the same on every loop, and neither
 needs nor disturbs asyncio's child watchers or uvloop's SIGCHLD handler. Its output goes to an unlinked file: the
-command never blocks on a full pipe, and nobody has to read the output in time.
+command never blocks on a full pipe, and nothing has to read the output in time.
 
 Does not know what the command is for; `ProcessService` does. POSIX only.
 
@@ -187,7 +187,7 @@ def _has_live_member(group: int) -> bool:
     listed = False
     for stat in Path("/proc").glob("[0-9]*/stat"):
         listed = True
-        with suppress(OSError):  # it has ended since it was listed
+        with suppress(OSError):  # the process has ended since it was listed
             state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
             if int(member_of) == group and state not in {"Z", "X"}:
                 return True

@@ -120,7 +120,7 @@ def _manager(service: Any, spec: ServiceSpec) -> AbstractAsyncContextManager[Any
 
 @final
 class _Records(logging.Handler):
-    """The log records of one service's start, from whichever of its tasks they come."""
+    """The log records of one service's start, from all of its tasks."""
 
     def __init__(self, token: object) -> None:
         super().__init__()
@@ -243,7 +243,7 @@ def _not_started(spec: ServiceSpec, what: str, known: Sequence[str], lines: list
 
 
 def _name_in(error: BaseException, spec: ServiceSpec) -> None:
-    """Note on the error of a service's stop whose it is, unless the error says so itself."""
+    """Add a note to an error from stopping a service that names the service, unless the error does so itself."""
     name, location = spec.party
     parties = error.parties if isinstance(error, LooprigError) else ()
     if isinstance(error, Exception) and not any(party.partition(".")[0] == name for party, _ in parties):

@@ -51,7 +51,7 @@ class Lifespan:
         self._name = name
         self._party = party
         self._requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # What the application answers: None if the phase is complete, and a text if it failed.
+        # The application's reply for each phase: None if it is complete, and a text if it failed.
         loop = asyncio.get_running_loop()
         self._answers: dict[str, asyncio.Future[str | None]] = {
             phase: loop.create_future() for phase in ("startup", "shutdown")
@@ -60,7 +60,7 @@ class Lifespan:
         self.in_use: Final = InUse(f"the lifespan of {name} has ended")
         """The block in which the application is in use. It ends early if the lifespan fails."""
         self.state: Final[MutableMapping[str, Any]] = {}
-        """What the application's start-up hands to its requests."""
+        """The state that the application's start-up passes to its requests."""
 
     # Start and stop
 
@@ -91,12 +91,12 @@ class Lifespan:
             return
         if not isinstance(error, Exception):  # an outcome of pytest, such as a skip
             raise error
-        if self._mode == "auto":  # the specification has the server go on
+        if self._mode == "auto":  # according to the specification, the server continues
             if self._requests.empty():
                 _log.warning(
-                    "%s goes on without a lifespan: that of its application raised", self._name, exc_info=error
+                    "%s continues without a lifespan: that of its application raised", self._name, exc_info=error
                 )
-            else:  # it did not even look at what it was asked
+            else:  # it did not even read the event
                 _log.info("the application of %s has no lifespan: %s", self._name, summary(error))
             return
         raise ServiceStartError(
@@ -139,7 +139,7 @@ class Lifespan:
         return "" if text is None else f": {text}" if text else "."
 
     async def _end_of(self, task: "asyncio.Task[None]") -> BaseException | None:
-        """Return the error of an application that has given its last answer, so that it is about to end."""
+        """Return the error of an application that has sent its last reply, so that it is about to end."""
         with suppress(TimeoutError):
             async with Timeout(GRACE):
                 await asyncio.wait([task])
@@ -165,7 +165,7 @@ class Lifespan:
         _log.error("the lifespan of %s swallowed its cancellation, and was left behind at\n%s", self._name, waits)
 
     def _ended(self, ended: "asyncio.Future[Any]") -> None:
-        """End the use of the application if its lifespan has failed. It may also end early and well."""
+        """End the use of the application if its lifespan has failed. It may also end early without an error."""
         failed = ended.cancelled() or ended.exception() is not None or ended.result() is not None
         if failed:
             self.in_use.interrupt()

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a declared service, as `Proxy[Rest]` asks for it.
+"""A TCP proxy in front of a declared service, requested by `Proxy[Rest]`.
 
 Does not carry bytes (`net.tcp` does). Invariant: it starts after its service and ends before it.
 """
@@ -27,10 +27,10 @@ from looprig.services.routed import address_of, routed
 
 __all__ = ["HasAddress", "Proxy", "name_at", "name_in", "proxy_for", "url_at", "url_of_service"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _RESOLVED_WITHIN: Final = 2.0
-"""Seconds that a name has to be resolved. One that isn't known here can't lead to a proxy that runs here."""
+"""Time limit in seconds to resolve a name. A name that this machine can't resolve doesn't lead to a proxy on it."""
 
 
 class HasAddress(Protocol):
@@ -53,8 +53,8 @@ class Proxy(TcpControls, Generic[S]):
             with proxy.apply(Reset(after_bytes=100)):
                 ...
 
-    A test that asks for `Proxy[Rest]` gets the one that is declared with `proxy_fixture`, or else one of its own.
-    `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
+    A test that requests `Proxy[Rest]` gets the one declared with `proxy_fixture`, or else one of its own. `service` is
+    the service, reached directly; `routed` is the same service, reached through the proxy.
     """
 
     proxy_kind: ClassVar[ProxyKind] = TCP
@@ -77,7 +77,7 @@ class Proxy(TcpControls, Generic[S]):
 
     @property
     def url(self) -> str:
-        """The service's base URL, with the proxy's port. Its host stays if that is a name that leads to the proxy.
+        """The service's base URL, with the proxy's port. If the host is a name that leads to the proxy, it is kept.
 
         Raises `LooprigError` if the service has none.
         """
@@ -89,7 +89,7 @@ class Proxy(TcpControls, Generic[S]):
 
     @property
     def client_tls(self) -> ssl.SSLContext | None:
-        """The context with which a client trusts what answers at `address`: the proxy, or the service behind it."""
+        """The context for clients that connect to `address`, so that they trust the proxy or the service behind it."""
         return super().client_tls or self._client_tls_of_service()
 
     async def run(self) -> AsyncIterator[None]:
@@ -129,7 +129,7 @@ def name_in(url: str | None) -> str | None:
 
 
 async def name_at(url: str | None, listening: str) -> str:
-    """Return the host in a URL if it is a name that leads to the address on which a proxy listens, or nothing."""
+    """Return the host in a URL if it is a name that leads to the address on which a proxy listens, or else ""."""
     name = name_in(url)
     own = _address(listening)
     if name is None or own is None:
@@ -137,7 +137,7 @@ async def name_at(url: str | None, listening: str) -> str:
     try:
         async with asyncio.timeout(_RESOLVED_WITHIN):
             found = await asyncio.get_running_loop().getaddrinfo(name, None)
-    except (OSError, UnicodeError):  # a TimeoutError is one
+    except (OSError, UnicodeError):  # includes TimeoutError
         return ""
     addresses = [_address(str(address[0])) for *_, address in found]
     is_own = own in addresses or (own.is_unspecified and any(each and each.is_loopback for each in addresses))
@@ -159,7 +159,7 @@ def url_at(url: str, host: str, port: int) -> str:
 
 
 def proxy_for(service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
-    """Return a proxy in front of a service for which none of this kind is declared: a new one for each test."""
+    """Return the implicit declaration of a proxy in front of a service: one for each test."""
     name = f"{kind}[{service.cls.__qualname__}]"
     generic: Any = getattr(import_module(kind.module), kind.name)
 

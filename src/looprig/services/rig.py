@@ -238,7 +238,7 @@ class Rig:
 
 
 def _meant(unused: Sequence[str], reached: Iterable[tuple[ServiceSpec, Source]]) -> str:
-    """Return which fields may have been meant: similar ones, or else those that the suite declares itself."""
+    """Return the fields that may have been meant: similar ones, or else those that the suite itself declares."""
     homes = {source.field: _home(spec.cls, source.field) for spec, source in reached}
     similar = [match for name in unused for match in get_close_matches(name, homes, n=1)]
     if len(similar) == len(unused):
@@ -250,7 +250,7 @@ def _meant(unused: Sequence[str], reached: Iterable[tuple[ServiceSpec, Source]])
 
 
 def _home(cls: type, field: str) -> type:
-    """Return the class that declares a field first. Of looprig's, that is the one that the suite derives from."""
+    """Return the class that first declares a field. For looprig's fields, it is the class that the suite extends."""
     having = [base for base in cls.__mro__ if field in getattr(base, "__dataclass_fields__", ())]
     if not having or not is_of_looprig(having[-1]):
         return having[-1] if having else cls
@@ -264,7 +264,7 @@ def _raise_all(
     if cancelled is not None:
         if cancelled is error and not errors:
             return
-        # A cancellation must stay one, so the other errors become its cause.
+        # A cancellation must not turn into a group, so the other errors become its cause.
         raise cancelled from (_grouped(errors) if errors else None)
     if errors == [error] or not errors:
         return

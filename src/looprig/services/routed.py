@@ -13,7 +13,7 @@ from looprig.location import location_of
 
 __all__ = ["address_of", "routed"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 S = TypeVar("S")
 
@@ -27,7 +27,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
         DeclarationError: it has no address, or one that can't be connected to.
     """
     address: object = getattr(service, "address", None)
-    if isinstance(address, tuple):  # an IPv6 address has two more members
+    if isinstance(address, tuple):  # an IPv6 address has two more items
         parts: tuple[object, ...] = (*cast("tuple[object, ...]", address), None, None)
         host, port = parts[:2]
         if isinstance(host, str) and isinstance(port, int):
@@ -44,7 +44,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
 
 
 def routed(service: S, instead: Mapping[str, object]) -> S:
-    """Return a view of the service with the values of `instead` for those of its attributes that it has."""
+    """Return a view of the service with the values in `instead` for those attributes that the service has."""
     cls = type(service)
     values = {name: value for name, value in instead.items() if getattr(service, name, _ABSENT) is not _ABSENT}
     body: dict[str, Any] = {name: _constant(value) for name, value in values.items()}

@@ -1,13 +1,13 @@
-"""A TCP server under test, or a fake of one: one handler call for each client.
+"""A TCP server under test, or a fake one, which calls a handler for each client.
 
 Does not frame or parse anything; a handler gets asyncio's streams.
 
 Invariants:
 1. The port is bound before the server starts.
 2. After `run` has ended, no handler is running and no connection is open.
-3. No exception of a handler is lost: it is logged when it happens, and kept until it is taken. In a test run that is
-   by the watch, which fails the running test; what is left is raised in a group when the service stops.
-   A connection reset by the client isn't the service's fault and is not kept.
+3. No exception of a handler is lost: it is logged when it happens, and kept until the watch of a test run takes it and
+   fails the running test. Remaining exceptions are raised in a group when the service stops. A connection reset by the
+   client isn't the service's fault and is not kept.
 """
 
 import asyncio
@@ -54,10 +54,10 @@ class TcpService(Configured, ABC):
         tls: the context of the server, to speak TLS.
         shutdown_timeout: seconds that handlers have to end after they were cancelled.
 
-    An error of a handler fails the test that is running, unless that takes it with `take_errors`.
+    An error in a handler fails the running test, unless the test collects it with `take_errors`.
 
-    Raises `ServiceStartError` if the host cannot be bound and, when it stops, an `ExceptionGroup` of the errors that no
-    test had.
+    Raises `ServiceStartError` if the host cannot be bound. When it stops, raises an `ExceptionGroup` of the errors that
+    no test has reported or collected.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {
@@ -135,7 +135,7 @@ class TcpService(Configured, ABC):
             try:
                 await self.handle(reader, writer)
             except (BrokenPipeError, ConnectionResetError) as error:
-                if not writer.transport.is_closing():  # then the handler lost another connection, not the client's
+                if not writer.transport.is_closing():  # otherwise the handler lost another connection, not the client's
                     self._failed(error)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 raise
@@ -167,7 +167,7 @@ class TcpService(Configured, ABC):
             return
         for client in self._clients:
             client.cancel()
-        clients = dict(self._clients)  # those that end leave it
+        clients = dict(self._clients)  # tasks that end remove themselves from it
         what = f"the handlers of {type(self).__qualname__}"
         stuck = await stuck_handlers(clients, self.shutdown_timeout, what, self._party())
         for writer in clients.values():

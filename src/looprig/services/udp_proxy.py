@@ -1,4 +1,4 @@
-"""A UDP proxy in front of a declared service, as `UdpProxy[Dns]` asks for it.
+"""A UDP proxy in front of a declared service, requested by `UdpProxy[Dns]`.
 
 Does not carry datagrams (`net.udp` does). Invariant: it starts after its service and ends before it.
 """
@@ -16,7 +16,7 @@ from looprig.services.routed import address_of, routed
 
 __all__ = ["HasUdpAddress", "UdpProxy"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 class HasUdpAddress(Protocol):
@@ -39,8 +39,8 @@ class UdpProxy(UdpControls, Generic[S]):
             with proxy.apply(Loss(0.5)):
                 ...
 
-    A test that asks for `UdpProxy[Dns]` gets the one that is declared with `proxy_fixture`, or else one of its own.
-    `service` is the service, reached directly; `routed` is the same service, reached through the proxy.
+    A test that requests `UdpProxy[Dns]` gets the one declared with `proxy_fixture`, or else one of its own. `service`
+    is the service, reached directly; `routed` is the same service, reached through the proxy.
     """
 
     proxy_kind: ClassVar[ProxyKind] = UDP

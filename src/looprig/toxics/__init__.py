@@ -1,8 +1,8 @@
 """Toxics: descriptions of what goes wrong on a connection. Those for TCP are here, those for UDP in `toxics.udp`.
 
 Pure: data and seeded random numbers go in, effects come out, and the proxies (`looprig.net`) carry them out. To add a
-toxic, put a file into `tcp` or `udp`; its base is `toxic` there. Reading order: `rule` (which connections a toxic is
-for), `effects` (what it can yield), `flow` (what it knows), `tcp.toxic`, then the toxics.
+toxic, put a file into `tcp` or `udp`; its base is `toxic` there. Reading order: `rule` (the connections that get a
+toxic), `effects` (what a toxic can yield), `flow` (what it knows), `tcp.toxic`, then the toxics.
 
     >>> from looprig.toxics import Latency, Reset
 """
@@ -87,7 +87,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # with a `__getattr__`, they would accept any name
+if not TYPE_CHECKING:  # if they saw `__getattr__`, type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
         from looprig._lazy import load  # noqa: PLC0415 - only once a name is used

@@ -1,4 +1,4 @@
-"""Run-time checks of what a suite's own toxics return, since those may not be type-checked.
+"""Run-time checks of the results of a suite's own toxics, which may not be type-checked.
 
 Carries nothing out. Effects check their values themselves. Invariant: what passes these checks raises no error later.
 """
@@ -12,13 +12,13 @@ __all__ = ["as_bytes", "effects_of"]
 
 
 def effects_of(returned: object, toxic: str) -> Iterator[Effect]:
-    """Return an iterator over what a toxic's method returned.
+    """Return an iterator over the effects that a toxic's method returned.
 
     Raises:
-        TypeError: the method is another kind of function than a generator.
+        TypeError: the method isn't a generator.
     """
     if isinstance(returned, Coroutine):
-        returned.close()  # else it would be reported a second time, as one that was never awaited
+        returned.close()  # otherwise Python would also report that the coroutine was never awaited
     if not isinstance(returned, Iterable):
         raise TypeError(f"{toxic} returned {returned!r}: write its methods as generators, `yield Send(...)`")
     return iter(cast("Iterable[Effect]", returned))

@@ -18,12 +18,12 @@ from looprig.declare.values import SECONDS, STRING, Check, check_values, instanc
 
 __all__ = ["Abort", "Await", "Close", "Drop", "Effect", "End", "Note", "Pause", "Send"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _AWAITABLE: Final = instance_of("something that can be awaited", Awaitable)
 _BYTES: Final = instance_of("bytes", bytes, bytearray, memoryview)
 _LONG: Final = 1e9
-"""Seconds below which a delay certainly isn't a mistake: checking the rest of a `Send` would slow each chunk down."""
+"""Delays of fewer seconds are accepted without further checks, which would slow down each chunk."""
 _UNTIL_OFF: Final = Check(
     SECONDS.expected, lambda value: (isinstance(value, float) and value == math.inf) or SECONDS.accepts(value)
 )
@@ -32,7 +32,7 @@ _UNTIL_OFF: Final = Check(
 @final
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these bytes on, `after` seconds from now, or at once when the toxic is taken off."""
+    """Send these bytes on, `after` seconds from now, or at once when the toxic is removed."""
 
     data: bytes
     after: float = 0.0
@@ -45,7 +45,7 @@ class Send:
 @final
 @dataclass(frozen=True, slots=True)
 class End:
-    """End this direction in good order (FIN), `after` seconds from now; the other goes on."""
+    """End this direction gracefully (FIN), `after` seconds from now. The other direction stays open."""
 
     after: float = 0.0
 
@@ -58,8 +58,8 @@ class End:
 class Abort:
     """Reset the connection (RST) on both sides.
 
-    Without `after`, the reset comes once everything sent so far is written. With it, the reset comes that many seconds
-    from now, even if bytes are still held, unless the toxic is taken off first.
+    Without `after`, the reset happens once everything sent so far is written. With it, the reset happens that many
+    seconds from now, even if bytes are still held, unless the toxic is removed first.
     """
 
     after: float | None = None
@@ -71,13 +71,13 @@ class Abort:
 @final
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End both directions in good order (FIN), once everything sent so far is written."""
+    """End both directions gracefully (FIN), once everything sent so far is written."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Read nothing in this direction for `seconds`, or until the toxic is taken off. No byte is lost."""
+    """Read nothing in this direction for `seconds`, or until the toxic is removed. No byte is lost."""
 
     seconds: float = math.inf
 
@@ -88,13 +88,13 @@ class Pause:
 @final
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Lose the chunk. When the toxic is taken off, the connection is reset, since its stream has a gap."""
+    """Lose the chunk. When the toxic is removed, the connection is reset, since its stream has a gap."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Send on what this returns. What follows in this direction waits for it, also when the toxic is taken off.
+    """Send on the bytes that this returns. Later data in this direction waits for it, even if the toxic is removed.
 
     If it raises, or is cancelled, the connection is reset and the test fails.
     """
@@ -108,7 +108,7 @@ class Await:
 @final
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Write a line to the proxy's log of events: the same for the same seed and the same bytes."""
+    """Write a line to the proxy's log of events. It must depend only on the seed and the bytes."""
 
     text: str
 

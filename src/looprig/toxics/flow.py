@@ -1,6 +1,6 @@
 """A toxic's view of the direction of the connection that it works on.
 
-Does not hold any bytes. Invariant: two flows share nothing; each has random numbers of its own.
+Does not hold any bytes. Invariant: flows share nothing, and each has its own random numbers.
 """
 
 from typing import Literal, Protocol, TypeVar, final
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class Rng(Protocol):
-    """Random numbers from a seed; `random.Random` is one."""
+    """A source of random numbers, such as `random.Random`."""
 
     def random(self) -> float:
         """Return a number of at least 0.0 and below 1.0."""
@@ -31,8 +31,8 @@ class Rng(Protocol):
 class Flow:
     """One direction of one connection, as one toxic sees it.
 
-    `now` is in seconds and never goes back: it is when the current chunk leaves the toxics before this one. `seen` is
-    how many bytes this toxic had seen before that chunk. For UDP see `looprig.toxics.udp.Toxic`.
+    `now` is the time, in seconds, at which the current chunk leaves the toxics before this one. It never goes back.
+    `seen` is the number of bytes that this toxic saw before that chunk. For UDP see `looprig.toxics.udp.Toxic`.
     """
 
     __slots__ = ("_state", "connection", "direction", "now", "rng", "seen")
@@ -46,7 +46,7 @@ class Flow:
         self._state: object = None
 
     def state(self, kind: type[_T]) -> _T:
-        """Return what the toxic remembers from one chunk to the next: made by `kind()` on the first call."""
+        """Return the toxic's state, which is kept from chunk to chunk. The first call creates it with `kind()`."""
         if not isinstance(self._state, kind):
             self._state = kind()
         return self._state

@@ -1,6 +1,6 @@
-"""The common part of toxics for TCP and for UDP: which connections a toxic is for.
+"""The common part of toxics for TCP and UDP: the options that select connections.
 
-Does not draw or count (the proxy does, each time that a toxic is applied).
+Does not draw random numbers or count (the proxy does, each time that a toxic is applied).
 
 Invariant: a rule that exists is valid. An invalid value is an error where the rule is created.
 """
@@ -18,7 +18,7 @@ from looprig.location import location_of, user_location
 
 __all__ = ["ConnectionInfo", "Direction", "Rule"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 Direction = Literal["upstream", "downstream", "both"]
 """`upstream`: from the client to the service; `downstream`: from the service to the client."""
@@ -27,7 +27,7 @@ Direction = Literal["upstream", "downstream", "both"]
 @final
 @dataclass(frozen=True, slots=True)
 class ConnectionInfo:
-    """One connection through a proxy. `index` counts from 0, in the order in which clients came."""
+    """One connection through a proxy. `index` is its number, from 0, in order of arrival."""
 
     index: int
     client: str
@@ -40,10 +40,10 @@ class Rule:
 
     - `direction`: `upstream` (from the client to the service), `downstream` (from the service to the
       client), or `both`: each direction separately.
-    - `probability`: how likely a connection is to have the fault; drawn once for each connection.
+    - `probability`: the probability that a connection has the fault, drawn once for each connection.
     - `when`: a function that returns whether a connection may have the fault.
     - `first`: the maximum number of connections that have it: the first ones that pass `when` and `probability`.
-    - `name`: its name in the log, on which its random numbers depend; by default the class's name.
+    - `name`: its name in the log, by default the class's name. Its random numbers depend on the name.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {
@@ -61,7 +61,7 @@ class Rule:
     name: str = field(default="", kw_only=True, repr=False)
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Refuse a class that adds fields but isn't a dataclass: its constructor would not know them."""
+        """Reject a class that adds fields but isn't a dataclass, since its constructor would not accept them."""
         if "__dataclass_fields__" not in vars(cls) and annotations_of(cls):
             name = cls.__name__
             party = (name, location_of(cls))
@@ -77,16 +77,16 @@ class Rule:
             raise DeclarationError(f"{name}: {'; '.join(complaints)}.", [(name, user_location())])
 
     def complaints(self) -> Iterator[str]:
-        """Yield what is wrong with the values of its own fields, for a `DeclarationError`."""
+        """Yield a message for each wrong value of a field, for a `DeclarationError`."""
         yield from ()
 
     @property
     def source(self) -> object:
-        """The code that an error of this toxic points to: its class, unless it was given a function."""
+        """The code to point to in errors of this toxic: its class, or a function that it was given."""
         return type(self)
 
     def __str__(self) -> str:
-        """Return what differs from the defaults, as one would write it."""
+        """Return the toxic as source code, with only the options that differ from the defaults."""
         shown: list[str] = []
         for each in sorted(dataclasses.fields(self), key=lambda each: each.kw_only is True):
             value = getattr(self, each.name)

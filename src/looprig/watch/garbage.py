@@ -1,4 +1,4 @@
-"""Collection of the garbage that reports to a loop when it is freed, usually without a full garbage collection.
+"""Freeing garbage that reports errors to a loop when it is freed, usually without a full garbage collection.
 
 A failed task that is never awaited is reported when it is freed. If it is in a reference cycle, the garbage collector
 has to find it first. Collecting the two young generations is fast, but objects that live long move to the oldest one.
@@ -8,7 +8,7 @@ only if one of them requires it.
 Does not attach to loops or keep reports (`loop_exceptions` does).
 
 Invariants:
-1. `collect` leaves no garbage that is a failed future of the given loops, however old it is.
+1. After `collect`, no failed future of the given loops is left as garbage, however old it is.
 2. The same holds for objects with a `__del__` method from a library or suite that were created since `begin`. For
    example, an aiohttp session reports that it was not closed.
 3. No object is kept alive.
@@ -29,12 +29,12 @@ __all__ = ["Garbage"]
 _YOUNG: Final = 1
 """The oldest generation that is collected each time. Its survivors move to the last generation."""
 _SILENT: Final = sys.stdlib_module_names | {"aiomisc", "aiothreads"}
-"""Packages whose finalizers report nothing. aiomisc's entrypoint and executor have one, and are alive in most tests."""
+"""Packages whose finalizers report nothing. In suites that use aiomisc, its objects are alive in most tests."""
 
 
 @final
 class Garbage:
-    """A record of the old objects that could report. It watches the garbage collector from `begin` until `close`.
+    """The old objects that could report. Follows the garbage collector from `begin` until `close`.
 
     Without `of_finalizers`, it considers only futures.
     """
@@ -77,7 +77,7 @@ class Garbage:
         self._is_unsure |= is_unsure
 
     def _before_collection(self, phase: str, info: dict[str, int]) -> None:
-        # Survivors move to the next generation, which for the youngest one isn't the last.
+        # Survivors move to the next generation, which isn't the last one if the youngest was collected.
         if phase == "start" and info["generation"] >= _YOUNG:
             for generation in range(_YOUNG + 1):
                 self._note(gc.get_objects(generation))
@@ -100,12 +100,12 @@ class Garbage:
             elif number in others:
                 try:
                     self._others.append(ref(each))
-                except TypeError:  # it has `__slots__` without `__weakref__`
+                except TypeError:  # the object has `__slots__` without `__weakref__`
                     self._is_unsure = True
 
 
 def _is_future(kind: type) -> bool:
-    """Return what `asyncio.isfuture` would, but look only at the type: the object may be a proxy for another one."""
+    """Return whether an object is a future. Unlike `asyncio.isfuture`, look only at its type: it may be a proxy."""
     return any("_asyncio_future_blocking" in vars(base) for base in kind.__mro__)
 
 
@@ -119,7 +119,7 @@ def _alive(references: Iterable[ref[object]]) -> list[ref[object]]:
 
 
 def _has_failed(future: Any, loops: Collection[asyncio.AbstractEventLoop]) -> bool:
-    """Return whether a future has an exception that was never retrieved, and will report it to one of these loops."""
+    """Return whether a future has an exception that was never retrieved, to report to one of these loops."""
     if not getattr(future, "_log_traceback", False):
         return False
     loop = future.get_loop()

@@ -19,7 +19,7 @@ __all__ = ["GetEventLoopBan"]
 
 @final
 class GetEventLoopBan(Watcher):
-    """A watcher that has `fail` called instead of `get_event_loop` during a test."""
+    """A watcher that replaces `get_event_loop` by `fail` during a test."""
 
     def __init__(self, fail: Callable[[], Any]) -> None:
         self._original: Any = None
@@ -27,7 +27,7 @@ class GetEventLoopBan(Watcher):
 
         def get_event_loop() -> Any:
             caller: str = caller_globals()[0].get("__name__") or ""
-            # aiomisc calls it where it stops its services, which is nothing that the test does.
+            # aiomisc itself calls it when it stops its services, which isn't the test's fault.
             return self._original() if caller.startswith("aiomisc.") else fail()
 
         self._substitute = get_event_loop

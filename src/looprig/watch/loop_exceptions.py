@@ -32,17 +32,17 @@ class LoopExceptions(Watcher):
         self._test = test
 
     def add_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Replace the loop's exception handler. Doing so twice is the same as once."""
+        """Replace the loop's exception handler, unless that has been done already."""
         if all(loop is not other for other, _ in self._attached):
             self._attached.append((loop, loop.get_exception_handler()))
             loop.set_exception_handler(self._handle)
 
     def _handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # Don't keep the task or future: everything it refers to could not be freed and reported.
+        # Don't keep the task or future, since nothing that it refers to could be freed, and so be reported.
         self._contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
 
     def take_errors(self) -> Sequence[BackgroundError]:
-        """Return one error for everything that reached the handlers since the last time."""
+        """Return one error for everything that has reached the handlers since the last call."""
         # asyncio reports a failed task that was never awaited only when it is freed.
         self._garbage.collect([loop for loop, _ in self._attached])
         found, self._contexts = self._contexts, []

@@ -1,4 +1,4 @@
-"""The events that a watcher follows, to find errors that a test doesn't raise itself.
+"""The events that watchers receive, to find errors that a test doesn't raise itself.
 
 Does not decide which tests are watched, or how an error is reported: `looprig.pytest_plugin.watch` does.
 
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, final
 from looprig.location import Location, location_of
 
 if TYPE_CHECKING:
-    import asyncio  # a sync suite may watch proxies, and needs no asyncio for that
+    import asyncio  # a sync suite may watch proxies without loading asyncio
 
 __all__ = ["WatchedTest", "Watcher"]
 
 
 @final
 class WatchedTest:
-    """A test, as watchers see it. `module` is the module that it was collected from, if there is one."""
+    """The facts about a test that watchers get. `module` is its module, if it has one."""
 
     __slots__ = ("_function", "module", "name")
 
@@ -38,29 +38,29 @@ class WatchedTest:
 
 
 class Watcher:
-    """A watcher, which follows events by overriding them. Each does nothing by default.
+    """Base class of watchers, which override the events that they need. By default, events do nothing.
 
-    There is one instance for each run, however many tests it watches.
+    There is one instance in each run, however many tests it watches.
     """
 
     prefix: str = ""
-    """Text to put before an error that is a note on another failure."""
+    """Prefix of an error that is added to another failure as a note."""
 
     def begin_test(self, test: WatchedTest) -> None:
-        """Begin to watch a test, before its first fixture is set up."""
+        """Begin to watch a test. Called before its first fixture is set up."""
 
     def add_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
-        """Take note of a loop of the test: it was open before the test, or has just been opened."""
+        """Handle a loop of the test, which was open before the test, or has just been opened."""
 
     def take_errors(self) -> Sequence[Exception]:
-        """Return the errors found since the last time. They fail the test, or are notes on the failure it has."""
+        """Return the errors found since the last call. They fail the test, or become notes on its failure."""
         return ()
 
     def end_test(self) -> None:
-        """Stop watching the test, after the teardown of its last fixture."""
+        """Stop watching the test. Called after the teardown of its last fixture."""
 
     def sections(self, test_id: str) -> Sequence[tuple[str, str]]:
-        """Return the title and text of each section to add to the report of a failed test. pytest runs `test_id`."""
+        """Return the title and text of each section to add to the report of the failed test with this node id."""
         return ()
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
-"""The base of type checkers: to looprig, each is a command that reports errors in single lines of one file.
+"""The base class of type checkers. Each is a command that reports errors on lines of one file.
 
 Does not run anything (`run` does).
 
 Invariants:
-1. A checker uses the suite's own configuration, except where that would hide what is asked.
+1. A checker uses the suite's own configuration, except for settings that would hide mismatches.
 2. It writes only in the folders that it is given.
 """
 
@@ -36,7 +36,7 @@ class Job:
 
     @property
     def file(self) -> Path:
-        """The path of the file."""
+        """The path of the file to check."""
         return self.folder / f"{self.module}.py"
 
 
@@ -52,16 +52,16 @@ class Command:
 @final
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """An error that a checker reports on a line: types don't fit (`mismatch`), or one isn't a type (`invalid`)."""
+    """An error on a line: a type doesn't match (`mismatch`), or something isn't a type (`invalid`)."""
 
     line: int
     kind: Kind
 
 
 class Checker(ABC):
-    """A type checker, by its name on the command line.
+    """A type checker. `name` is its name on the command line.
 
-    `mismatches` and `invalid` are the codes of its errors that matter: those for types that do not fit, and those for
+    `mismatches` and `invalid` are the codes of the errors that matter: those for types that don't match, and those for
     something that isn't a type.
     """
 
@@ -75,22 +75,22 @@ class Checker(ABC):
 
     @abstractmethod
     def command(self, job: Job) -> Command | None:
-        """Return the command; `None` if it is not installed. May write configuration into the job's folder."""
+        """Return the command, or `None` if it isn't installed. May write configuration into the job's folder."""
 
     def complaints(self, errors: str) -> str:
-        """Return what a user should read of the checker's standard error, even though the checker ran."""
+        """Return the part of the checker's standard error that users should see even if the checker succeeded."""
         return ""
 
     @abstractmethod
     def read(self, output: str, job: Job) -> Iterable[Diagnostic]:
-        """Return what it said about the job's file.
+        """Return the errors that it reported in the job's file.
 
         Raises:
-            ValueError: the output is not that of a checker that ran.
+            ValueError: the checker did not run properly, judging by its output.
         """
 
     def diagnostics(self, line: int, code: str) -> Iterator[Diagnostic]:
-        """Yield the meaning of an error with a code in the job's file, if it matters."""
+        """Yield a diagnostic for an error with this code, if the error matters."""
         if code in self.mismatches:
             yield Diagnostic(line, "mismatch")
         elif code in self.invalid:
@@ -98,7 +98,7 @@ class Checker(ABC):
 
 
 def program(name: str) -> tuple[str, ...] | None:
-    """Return how to run a program of the environment that pytest runs in, or else one on PATH."""
+    """Return the command for a program in the environment that pytest runs in, or else on PATH."""
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     if beside is not None:
         return (beside,)
@@ -117,7 +117,7 @@ def has_table(root: Path, name: str) -> bool:
 
 
 def configuration(root: Path, file: str, table: str) -> Path | None:
-    """Return the file that configures a checker: one of its own, or pyproject.toml if that has the table."""
+    """Return the file that configures a checker: its own file, or pyproject.toml if that has the table."""
     if (own := root / file).is_file():
         return own
     return root / "pyproject.toml" if has_table(root, table) else None

@@ -1,4 +1,4 @@
-"""mypy. Its cache is looprig's own, so that the user's stays as it is.
+"""mypy. It uses looprig's own cache, so that the user's stays as it is.
 
 Flags and codes as of mypy 1.18 to 2.4 (`mypy --help`, and its documentation's list of error codes).
 """
@@ -23,7 +23,7 @@ _REPORT: Final = re.compile(r"^\s*(\w+_report|junit_xml)\s*=", re.MULTILINE)
 
 
 def _reports(job: Job) -> Iterator[str]:
-    """Yield options that send the project's reports to the job's folder: they would describe the wrong code."""
+    """Yield options that redirect the project's reports to the job's folder, since they describe generated code."""
     for name in _CONFIGURATIONS:
         with suppress(OSError):
             for option in _REPORT.findall((job.root / name).read_text("utf-8", "replace")):
@@ -36,7 +36,7 @@ _STRICT: Final = re.compile(
 
 
 def forbids_incomplete(root: Path) -> bool:
-    """Return whether a project's configuration forbids functions that are annotated in part, anywhere in it."""
+    """Return whether a project's configuration forbids partially annotated functions in any of its modules."""
     texts: list[str] = []
     for name in _CONFIGURATIONS:
         with suppress(OSError):
@@ -84,14 +84,14 @@ class Mypy(Checker):
         )
 
     def complaints(self, errors: str) -> str:
-        """Return what it does not understand in its configuration."""
+        """Return its complaints about the configuration."""
         return errors.strip()
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:
         for line in output.splitlines():
-            if not line.startswith("{"):  # some settings make it say more
+            if not line.startswith("{"):  # some settings make it more verbose
                 continue
             said: dict[str, Any] = json.loads(line)
-            # By its name: from its cache mypy reports errors with the path of the run that found them.
+            # Compare file names, since mypy reports errors from its cache with the path of the run that found them.
             if Path(said["file"]).name == job.file.name and said["severity"] == "error":
                 yield from self.diagnostics(said["line"], said["code"])

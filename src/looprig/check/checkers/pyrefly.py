@@ -1,4 +1,4 @@
-"""pyrefly. Without a configuration its preset would hide mismatches, so then looprig chooses one.
+"""pyrefly. If a project has no configuration, looprig chooses a preset, since the default one would hide mismatches.
 
 Error kinds as of pyrefly 1.4 (its documentation's list of error kinds).
 """

@@ -1,4 +1,4 @@
-"""pyright. It takes a configuration or files, so it is given a configuration that extends the project's own.
+"""pyright. It accepts either a configuration or files, so looprig writes a configuration that extends the project's.
 
 Rules as of pyright 1.1.400 to 1.1.414 (its configuration documentation).
 """
@@ -39,7 +39,7 @@ class Pyright(Checker):
         if own is not None:
             settings["extends"] = str(own)
         if own is None or "stubPath" not in own.read_text("utf-8", "replace"):
-            settings["stubPath"] = str(job.root / "typings")  # its default, which is beside the configuration
+            settings["stubPath"] = str(job.root / "typings")  # pyright's default is the folder of the configuration
         made = job.folder / "pyrightconfig.json"
         made.write_text(json.dumps(settings), "utf-8")
         path = [*map(str, job.search_path), os.environ.get("PYTHONPATH", "")]

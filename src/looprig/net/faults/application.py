@@ -1,6 +1,6 @@
-"""Toxics that are applied together: whether they are toxics, and which connections they strike.
+"""Toxics that are applied together: checking them, and choosing the connections that get them.
 
-Does not touch connections (`link` does). Invariant: `when`, `probability` and `first` are evaluated once for each
+Does not change connections (`link` does). Invariant: `when`, `probability` and `first` are evaluated once for each
 connection.
 """
 
@@ -19,10 +19,10 @@ R = TypeVar("R", bound=Rule)
 
 
 def checked(kind: type[R], given: object, protocol: str, at: Party) -> Sequence[R]:
-    """Return the toxics that were given to a proxy of a protocol, whose toxics are of a kind.
+    """Return the given toxics, after checking that each is of the type `kind` for the proxy's protocol.
 
     Raises:
-        DeclarationError: something else was given.
+        DeclarationError: one isn't such a toxic.
     """
     if isinstance(given, Rule):
         raise DeclarationError(f"{at[0]} has toxics={given}, which is a single toxic.", [at], f"Write ({given},).")
@@ -76,12 +76,12 @@ class Application(Generic[R]):
             names.append(name)
             named.append((toxic, name))
         self.toxics: Final = named
-        """Each with its name, which no other toxic that is on has."""
+        """The toxics with their names, which are unique among the applied toxics."""
 
     def strikes(self, number: int, connection: ConnectionInfo) -> bool:
-        """Return whether a connection gets the toxic of this number in `toxics`. Call it once for each connection.
+        """Return whether a connection gets the toxic with this index in `toxics`. Call it once for each connection.
 
-        Raises what the toxic's `when` raises.
+        Passes on exceptions of the toxic's `when`.
         """
         toxic, name = self.toxics[number]
         if toxic.first is not None and self._counts[number] >= toxic.first:

@@ -1,4 +1,4 @@
-"""A fault for the length of a `with` block.
+"""A fault that lasts as long as a `with` block.
 
 Invariant: a block that was created and never entered is an error of the proxy. Otherwise a test that forgets the `with`
 would pass without any fault.

@@ -29,10 +29,10 @@ from looprig.toxics.rule import Rule
 
 __all__ = ["AnyLink", "Applied", "FaultControls"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _SHOWN: Final = 200
-"""Events that a rendered log has at most."""
+"""Maximum number of events in a rendered log."""
 
 AnyLink: TypeAlias = FaultLink[Any, Any, Any]
 
@@ -58,7 +58,7 @@ class Applied:
 
 @final
 class _Observed:
-    """A proxy, as its watch sees it."""
+    """The implementation of `Watched` for a proxy, which its watch uses."""
 
     def __init__(self, proxy: "FaultControls[Any, Any]", log: FaultLog) -> None:
         self._log = log
@@ -82,7 +82,7 @@ class _Observed:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FaultControls(Configured, ABC, Generic[T, L]):
-    """The base of proxies that take toxics `T` and have a link `L` while they run."""
+    """The base class of proxies that accept toxics `T` and have a link `L` while they run."""
 
     _checks: ClassVar[Mapping[str, Check]] = {"host": TEXT, "seed": WHOLE.or_none()}
     _protocol: ClassVar[str]
@@ -95,19 +95,19 @@ class FaultControls(Configured, ABC, Generic[T, L]):
     _observed: "_Observed | None" = field(default=None, init=False)
     _watch: Watch | None = field(default=None, init=False)
 
-    # What a protocol decides
+    # Implemented for each protocol
 
     @abstractmethod
     def _toxic_type(self) -> type[T]:
-        """Return the base of the toxics that it takes."""
+        """Return the base class of the toxics that it accepts."""
 
     @abstractmethod
     async def _begin(self, toxics: Sequence[T], seed: int, owner: Party) -> L:
-        """Open a link."""
+        """Open the proxy's link."""
 
     @abstractmethod
     async def _end(self, link: L) -> None:
-        """Close a link."""
+        """Close the proxy's link."""
 
     @abstractmethod
     def _where(self, link: L) -> tuple[str, int] | str:
@@ -129,7 +129,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
         owner = self._party()
         if self._link is not None:
             raise LooprigError(f"{owner[0]} is already running.", [owner])
-        self._check_configuration()  # fields may have been set since it was made
+        self._check_configuration()  # fields may have changed since it was created
         toxics = checked(self._toxic_type(), self.toxics, self._protocol, owner)
         watch = current_watch()
         if self.seed is None:
@@ -140,7 +140,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
             watch.begin(self._observed)
 
     async def _close(self, failure: BaseException | None = None) -> None:
-        """End the proxy. `failure` is the error that made it end, if any."""
+        """End the proxy. `failure` is the error that ends it, if any."""
         watch, self._watch = self._watch, None
         if watch is not None and self._observed is not None:
             watch.end(self._observed)
@@ -148,7 +148,8 @@ class FaultControls(Configured, ABC, Generic[T, L]):
         if link is not None:
             await self._end(link)
         if failure is not None and not isinstance(failure, Exception):
-            # A cancellation has to stay one. The errors are left for the test, or noted if there is no test.
+            # A cancellation must not become an error. Leave the errors to the test, or add them as notes if there is
+            # none.
             for error in self.take_errors() if watch is None else ():
                 failure.add_note(f"Besides, in a proxy: {error}")
             return
@@ -179,16 +180,16 @@ class FaultControls(Configured, ABC, Generic[T, L]):
     # Faults
 
     def apply(self, *toxics: T) -> AbstractContextManager[Applied]:
-        """Put toxics on all connections, those to come too, for the length of a block.
+        """Apply toxics to all connections, including new ones, until the block ends.
 
             with proxy.apply(Latency(0.2), Reset(after_bytes=1000, first=1)) as applied:
                 ...
             assert applied.struck == (0,)
 
-        Data passes through the toxics in this order, after those that are on already. Blocks nest. What a toxic holds
-        back goes on when it is taken off: it is neither lost nor duplicated.
+        Data passes through the toxics in this order, after those that are already applied. Blocks can be nested. Data
+        that a toxic holds back is sent on when the toxic is removed: it is neither lost nor duplicated.
 
-        Raises `DeclarationError` for what isn't a toxic for this protocol.
+        Raises `DeclarationError` for anything that isn't a toxic for this protocol.
         """
         self._running()
         at = caller_location()
@@ -201,7 +202,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
             yield Applied(application)
 
     def _block(self, inner: AbstractContextManager[B], call: str, at: Location) -> AbstractContextManager[B]:
-        """Return a block that is an error if it is never entered."""
+        """Return a block that reports an error if it is never entered."""
         log = self._running().log
         party = (f"{self._label()}.{call}", at)
 
@@ -229,17 +230,17 @@ class FaultControls(Configured, ABC, Generic[T, L]):
 
     @property
     def event_count(self) -> int:
-        """How many events there have been so far."""
+        """The number of events so far."""
         return 0 if self._last is None else self._last.log.events.count
 
     def faults(self, connection: int) -> tuple[str, ...]:
-        """Return what toxics did to the connection of this index: the same for the same seed and the same bytes."""
+        """Return what toxics did to the connection with this index. It depends only on the seed and the bytes."""
         return () if self._last is None else self._last.log.events.faults(connection)
 
     def take_errors(self) -> list[ProxyError]:
         """Return the errors of the proxy itself so far, which count as handled from now on.
 
-        So does what becomes of connections that are still being made.
+        This includes later errors of connections that are still being made.
 
         Unhandled ones fail the running test, or are raised when the proxy ends.
         """
@@ -249,7 +250,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
         return self._last.log.take_errors()
 
     def render(self, *, since: int = 0) -> str:
-        """Return the log of events as text, without the first `since` of them; 200 lines at most."""
+        """Return the log of events as text, without the first `since` events, in at most 200 lines."""
         if self._last is None:
             return f"{self._label()} was not started."
         events = self._last.log.events.since(since)

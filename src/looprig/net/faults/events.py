@@ -1,9 +1,9 @@
-"""The events of a proxy: what happened to which connection, when, and because of which toxic.
+"""The events of a proxy: what happened, when, on which connection, and because of which toxic.
 
 Decides nothing. Invariants:
-1. What toxics did to one connection (`faults`) has no times and no chunks in it: the same seed and the same bytes give
-   the same lines.
-2. A log keeps the newest `KEPT` events, and counts all.
+1. The list of what toxics did to one connection (`faults`) contains no times or chunks: the same seed and the same
+   bytes give the same lines.
+2. A log keeps the newest `KEPT` events, and counts all events.
 """
 
 from collections import deque
@@ -21,11 +21,11 @@ EventKind = Literal[
     "accepted",  # a client came
     "connected",  # the service took the connection too
     "refused",  # the service did not; a TCP client is reset
-    "toxic",  # a toxic was put on the connection
+    "toxic",  # the connection got a toxic
     "fault",  # something that a toxic did
-    "toxic off",  # a toxic was taken off
-    "ended",  # one direction ended in good order
-    "disconnected",  # a toxic or the test ended both directions in good order
+    "toxic off",  # a toxic was removed
+    "ended",  # one direction ended gracefully
+    "disconnected",  # a toxic or the test ended both directions gracefully
     "reset",  # both sides were reset
     "closed",  # nothing is left of the connection
     "error",  # a toxic raised
@@ -36,7 +36,7 @@ EventKind = Literal[
 @final
 @dataclass(frozen=True, slots=True)
 class ProxyEvent:
-    """One thing that happened. `at` is in seconds since the proxy started; `connection` is its index."""
+    """One event. `at` is in seconds since the proxy started, `connection` is the index of the connection."""
 
     at: float
     kind: EventKind
@@ -47,7 +47,7 @@ class ProxyEvent:
 
     @property
     def fault(self) -> str:
-        """The event as text, without its time and connection."""
+        """The text of the event, without its time and connection."""
         if self.kind == "link":
             return self.detail
         return " ".join(filter(None, (self.direction or "", self.kind, self.toxic, self.detail)))
@@ -66,7 +66,7 @@ class EventLog:
     def __init__(self) -> None:
         self._events: deque[ProxyEvent] = deque(maxlen=KEPT)
         self.count: int = 0
-        """How many events there have been, including those that are no longer kept."""
+        """The number of events so far, including those that are no longer kept."""
 
     def add(self, event: ProxyEvent) -> None:
         """Add an event."""
@@ -82,10 +82,9 @@ class EventLog:
         return list(self._events)[len(self._events) - wanted :]
 
     def faults(self, connection: int) -> tuple[str, ...]:
-        """Return what toxics did to one connection: which it had, then what they did to each direction, in order.
+        """Return what toxics did to one connection: first its toxics, then what they did to each direction, in order.
 
-        If a toxic ended the connection, what happened in the other direction is left out: how far that had got depends
-        on time.
+        If a toxic ended the connection, the other direction is left out, since its progress depends on timing.
         """
         own = [event for event in self._events if event.connection == connection and event.toxic]
         end = next((event for event in own if event.kind in {"reset", "disconnected"}), None)

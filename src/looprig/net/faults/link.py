@@ -1,11 +1,11 @@
-"""The common part of running proxies: which toxics are on, on which connections, and who waits for connections.
+"""The common part of running proxies: the applied toxics, the connections that have them, and waiting for connections.
 
 Carries no data: `net.tcp.link` and `net.udp.link` do. Invariants:
-1. A toxic is put on all connections, existing and new, until its block is left.
-2. Toxics go on in the order in which they were applied. If the suite's own code in a `when` leaves the block or resets
-   the connection, that takes effect at once.
-3. Tasks of the proxy have the context in which it was opened, not that of the running test.
-4. Closing the proxy ends all waiting for it.
+1. A toxic applies to all connections, existing and new, until its block ends.
+2. A connection gets toxics in the order in which they were applied. If the suite's own code in a `when` leaves the
+   block or resets the connection, that takes effect at once.
+3. Tasks of the proxy run in the context in which it was opened, not in that of the running test.
+4. Closing the proxy wakes everything that waits for it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ __all__ = ["FaultLink", "LinkConnection"]
 
 
 class LinkConnection(Protocol):
-    """A connection, as its link sees it."""
+    """The part of a connection that its link uses."""
 
     @property
     def info(self) -> ConnectionInfo:
-        """The facts about it that toxics get."""
+        """The facts about it that are passed to toxics."""
         ...
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether toxics can still be put on it: it is neither over nor about to end."""
+        """Whether toxics can still be added to it: it is neither over nor about to end."""
         ...
 
 
@@ -53,21 +53,21 @@ T = TypeVar("T")
 
 
 class FaultLink(ABC, Generic[C, R, S]):
-    """The base of links with connections `C`, toxics `R`, and stages `S`: toxics at work on one direction."""
+    """The base class of links with connections `C`, toxics `R`, and stages `S`, which are toxics on one direction."""
 
     def __init__(self, owner: Party, seed: int) -> None:
         self._context = copy_context()
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._on: dict[Application[R], dict[int, list[S]]] = {}
-        """The stages by the index of the connection."""
+        """The stages of each connection, by index."""
         self._owner: Final = owner
         self._seed: Final = seed
         self._waiters: Final = Waiters()
         self._indexes: Final = count()
         self.log: Final = FaultLog(owner)
 
-    # What a protocol decides
+    # Implemented for each protocol
 
     @property
     @abstractmethod
@@ -77,7 +77,7 @@ class FaultLink(ABC, Generic[C, R, S]):
     @property
     @abstractmethod
     def live(self) -> int:
-        """How many connections can be used from end to end."""
+        """The number of connections that are established from end to end."""
 
     @property
     def unmade(self) -> Iterable[int]:
@@ -86,36 +86,36 @@ class FaultLink(ABC, Generic[C, R, S]):
 
     @abstractmethod
     def _start(self, connection: C, toxic: R, name: str, direction: FlowDirection) -> S:
-        """Put a toxic on one direction of a connection."""
+        """Add a toxic to one direction of a connection."""
 
     @abstractmethod
     def _stop(self, stages: Mapping[int, Sequence[S]]) -> None:
-        """Take toxics off the connections of these indexes."""
+        """Remove toxics from the connections with these indexes."""
 
     @abstractmethod
     def _when_failed(self, connection: C, toxic: R, name: str, error: BaseException) -> None:
-        """Deal with a `when` that raised."""
+        """Handle an exception of a `when`."""
 
     def _catch_up(self) -> None:
-        """Process what has arrived, before toxics change."""
+        """Process the data that has arrived, before toxics change."""
 
     # Toxics
 
     @contextmanager
     def applied(self, toxics: Sequence[R]) -> Generator[Application[R], None, None]:
-        """Put toxics on all connections for the length of a block."""
+        """Apply toxics to all connections until the block ends."""
         self._catch_up()
         application = self._apply(toxics)
         try:
             self._put_on(application)
             yield application
         finally:
-            if application in self._on:  # else the proxy has ended before the block
+            if application in self._on:  # otherwise the proxy has ended before the block
                 self._catch_up()
                 self._take_off(application)
 
     def _apply(self, toxics: Sequence[R]) -> Application[R]:
-        """Put toxics on new connections."""
+        """Add toxics to new connections."""
         taken = [name for application in self._on for _, name in application.toxics]
         application = Application(toxics, self._seed, taken)
         self._on[application] = {}
@@ -128,7 +128,7 @@ class FaultLink(ABC, Generic[C, R, S]):
             self._strike(application, connection)
 
     def _strike_all(self, connection: C) -> None:
-        """Put the toxics that are on onto a new connection."""
+        """Add the currently applied toxics to a new connection."""
         for application in tuple(self._on):
             self._strike(application, connection)
 
@@ -163,7 +163,7 @@ class FaultLink(ABC, Generic[C, R, S]):
         self._stop(self._on.pop(application))
 
     def _forget(self, connection: C) -> None:
-        """Let go of the stages of a connection that is over."""
+        """Forget the stages of a connection that is over."""
         for stages in self._on.values():
             stages.pop(connection.info.index, None)
         self._waiters.changed()

@@ -1,9 +1,9 @@
 """The record of one proxy: the events in order, and the errors that the test should see.
 
-Acts on nothing. Invariants:
-1. An error of the proxy itself (the service refused, a toxic raised) stays in `errors` until it is handled.
-2. An error of a connection concerns the test in which the connection was accepted. Once that has ended, or has taken
-   the proxy's errors while the connection was being made, it concerns nobody, and is an event alone.
+Only records. Invariants:
+1. An error of the proxy itself (the service refused, or a toxic raised) stays in `errors` until it is handled.
+2. An error of a connection concerns the test in which the connection was accepted. If that test has ended, or called
+   `take_errors` while the connection was being made, the error is only an event.
 """
 
 import time
@@ -19,14 +19,14 @@ from looprig.toxics.flow import FlowDirection
 __all__ = ["FaultLog", "Party"]
 
 Party: TypeAlias = tuple[str, Location]
-"""A name, and where it was declared."""
+"""A name and the location of its declaration."""
 
 _ACTS: Final = frozenset({"ended", "disconnected", "reset", "error"})
 
 
 @final
 class FaultLog:
-    """The record of one proxy; `owner` is how errors list that proxy."""
+    """The record of one proxy. `owner` is the entry for the proxy in errors."""
 
     __slots__ = ("_acted_in", "_began", "_first", "_first_in", "_owner", "_taken", "_watch", "errors", "events")
 
@@ -35,7 +35,7 @@ class FaultLog:
         self._owner = owner
         self._watch = current_watch()
         self._acted_in = -1
-        self._first_in = self._test  # the test that accepted the newest connection, and its first one
+        self._first_in = self._test  # the test that accepted the newest connection, and its first connection
         self._first = 0
         self._taken: set[int] = set()
         self.errors: Final[list[ProxyError]] = []
@@ -46,7 +46,7 @@ class FaultLog:
         return 0 if self._watch is None else self._watch.test
 
     def accepted(self, connection: int, client: str) -> None:
-        """Add the event that the connection of this index was accepted."""
+        """Add an event: the connection with this index was accepted."""
         if self._first_in != self._test:
             self._first_in, self._first = self._test, connection
             self._taken.clear()
@@ -56,7 +56,7 @@ class FaultLog:
         return self._first_in == self._test and connection >= self._first and connection not in self._taken
 
     def take_errors(self) -> list[ProxyError]:
-        """Return the errors so far, which are handled from now on."""
+        """Return the errors so far, which count as handled from now on."""
         taken = list(self.errors)
         self.errors.clear()
         return taken
@@ -66,12 +66,12 @@ class FaultLog:
         self._taken.update(connections)
 
     def act(self) -> None:
-        """Take note that a toxic, or the test, did something to the traffic."""
+        """Record that a toxic or the test interfered with the traffic."""
         self._acted_in = self._test
 
     @property
     def has_acted(self) -> bool:
-        """Whether a toxic, or the test, did something to the traffic during the running test."""
+        """Whether a toxic or the test has interfered with the traffic during the running test."""
         return self._acted_in == self._test
 
     def note(
@@ -82,13 +82,13 @@ class FaultLog:
         toxic: str = "",
         detail: str = "",
     ) -> None:
-        """Add an event, of the connection of this index."""
+        """Add an event on the connection with this index."""
         if kind in {"fault", "link"} or (toxic and kind in _ACTS):
             self.act()
         self.events.add(ProxyEvent(time.monotonic() - self._began, kind, connection, direction, toxic, detail))
 
     def report(self, what: str, cause: BaseException | None, *parties: Party, connection: int | None = None) -> None:
-        """Add an error for the test to see, unless it is of a connection that doesn't concern that test."""
+        """Add an error that fails the test, unless it is on a connection that doesn't concern the test."""
         if connection is not None and not self._concerns_test(connection):
             return
         fix = "If the test expects that, let it take the error: proxy.take_errors()."
@@ -107,9 +107,9 @@ class FaultLog:
         outcome: str = "",
         is_off: bool = False,
     ) -> None:
-        """Record that the suite's own code in a toxic raised; `outcome` says what became of the data.
+        """Record that the suite's own code in a toxic raised. `outcome` says what happened to the data.
 
-        A toxic that is taken off may still raise, as it awaited something: that concerns the connection's own test.
+        A removed toxic may still raise, since it may await something. Such an error concerns the connection's own test.
         """
         shown = summary(error)
         self.note("error", connection, direction, name, f"{outcome}{shown}")

@@ -1,7 +1,7 @@
 """The random numbers of toxics.
 
-Invariant: the numbers of a toxic on one direction of a connection come from the seed, the index of the connection, the
-direction and the toxic's name alone. So another toxic beside it changes nothing for it.
+Invariant: the numbers of a toxic on one direction of a connection depend only on the seed, the index of the connection,
+the direction and the toxic's name. So they don't change if another toxic is added.
 """
 
 from random import Random

@@ -1,6 +1,6 @@
-"""A proxy that is created by hand: it remembers where, and runs for the length of its `async with` block.
+"""A proxy that is created by hand. It records where, and runs until its `async with` block ends.
 
-Does not know what it carries, nor what is behind it.
+Does not know the protocol, or what is behind the proxy.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from looprig.toxics.rule import Rule
 
 __all__ = ["StandaloneProxy"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 T = TypeVar("T", bound=Rule)
 L = TypeVar("L", bound=AnyLink)

@@ -1,6 +1,6 @@
-"""Waiting for a condition that has no event.
+"""Waiting until a condition is true.
 
-Does not poll: whatever changes something calls `changed`. Invariant: a cancelled waiter is forgotten.
+Does not poll: code that may make a condition true calls `changed`. Invariant: a cancelled waiter is removed.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ __all__ = ["Waiters"]
 
 @final
 class Waiters:
-    """The tasks that wait for a link to reach some state."""
+    """The tasks that wait until a link reaches some state."""
 
     __slots__ = ("_waiting",)
 

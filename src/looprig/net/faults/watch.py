@@ -1,9 +1,9 @@
-"""The watch of a test run, as proxies see it: it provides their seed, and is notified when one opens or closes.
+"""The watch of a test run, which provides the seed of proxies, and is notified when one opens or closes.
 
-Does not know pytest; the plugin implements the watch, which has errors of other sources too (`looprig.watch.sources`).
-Without a watch, a proxy chooses its own seed.
+Does not know pytest: the plugin implements the watch, which also collects errors of other sources
+(`looprig.watch.sources`). Without a watch, a proxy chooses its own seed.
 
-Invariant: the watch is in a context variable, not a global, so that a run inside another has its own.
+Invariant: the watch is in a context variable, not a global, so that a nested run has its own.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from looprig.exceptions import ProxyError
 from looprig.watch import sources
 
 if TYPE_CHECKING:
-    from looprig.net.faults.events import ProxyEvent  # it loads toxics, which a run without proxies does not need
+    from looprig.net.faults.events import ProxyEvent  # this loads toxics, which a run without proxies doesn't need
 
 __all__ = ["Watch", "Watched", "current_watch"]
 
 
 class Watched(sources.ErrorSource, Protocol):
-    """A proxy as its watch sees it."""
+    """The part of a proxy that its watch uses."""
 
     seed: int | None
 
@@ -38,7 +38,7 @@ class Watched(sources.ErrorSource, Protocol):
         ...
 
     def render(self, *, since: int) -> str:
-        """Return the log of events as text, without the first `since` of them, or nothing if it is of no interest."""
+        """Return the log of events as text, without the first `since` events, or "" if nothing is worth showing."""
         ...
 
 
@@ -52,17 +52,17 @@ class Watch(sources.SourceWatch, Protocol):
 
     @property
     def test(self) -> int:
-        """The number of the running test, or of the last one: each has another."""
+        """The number of the running test, or of the last one. Each test has a different number."""
         ...
 
     def begin(self, proxy: Watched, /) -> None:
-        """Note that a proxy is open."""
+        """Record that a proxy has opened."""
 
     def end(self, proxy: Watched, /) -> None:
-        """Note that a proxy is about to close. It will raise the errors that `take_errors` has not returned."""
+        """Record that a proxy is about to close. It will raise the errors that `take_errors` has not returned."""
 
 
 def current_watch() -> Watch | None:
-    """Return who watches the proxies of this run, if anyone does."""
+    """Return the watch of this run, if there is one."""
     watch: Watch | None = sources.current_watch()
     return watch

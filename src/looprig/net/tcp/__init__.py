@@ -1,8 +1,8 @@
-"""The TCP proxy. It carries out what the toxics of `looprig.toxics` say.
+"""The TCP proxy. It carries out the effects of the toxics in `looprig.toxics`.
 
-Reading order: `line` (what is held), `chain` (the toxics of one direction), `pipe` (one direction of a connection),
-`connection` (two pipes and their sockets), `listener` (the port), `dial` (the way to the service), `link` (all of it
-together), `controls` (what users call), `proxy` (a proxy in front of an address). What it shares with UDP is in
+Reading order: `line` (held data), `chain` (the toxics of one direction), `pipe` (one direction of a connection),
+`connection` (two pipes and their sockets), `listener` (the port), `dial` (connecting to the service), `link` (all of it
+together), `controls` (what users call), `proxy` (a proxy in front of an address). The parts shared with UDP are in
 `net.faults`.
 """
 
@@ -10,4 +10,4 @@ from looprig.net.tcp.controls import ProxyConnection as ProxyConnection
 
 __all__ = ["ProxyConnection"]
 
-ProxyConnection.__module__ = __name__  # messages show the path that users import it from
+ProxyConnection.__module__ = __name__  # so that messages show the path from which users import it

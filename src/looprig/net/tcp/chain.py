@@ -1,15 +1,16 @@
-"""The toxics of one direction in their order: data passes through them, and their effects are carried out.
+"""The toxics of one direction, in order. Data passes through them, and their effects are carried out.
 
-Does not know time, sockets or tasks: times are passed in, and the pipe does what has to be done (`Outlet`).
+Does not know time, sockets or tasks: times are passed in, and the pipe carries out effects (`Outlet`).
 
 Invariants:
-1. Depth first: what one toxic sends passes all the others before that toxic is asked for more. This keeps order.
-2. A chunk passes through the toxics that were on when it started, as long as they are still on when it reaches them.
-3. While something is awaited nothing moves; `resume` goes on from there.
+1. Depth first: whatever a toxic sends passes through all later toxics before the toxic is asked for more. This keeps
+   the order.
+2. A chunk passes through the toxics that were applied when it started, except those removed before it reaches them.
+3. While a toxic awaits something, nothing moves. `resume` continues from there.
 4. An error in a toxic is reported once and drops the chunk. That includes outcomes such as that of `pytest.fail`, which
    isn't an `Exception`.
-5. It is not reentrant: what the suite's own code in a toxic does to the proxy is done afterwards (the pipe sees to
-   that), except for a reset, after which no toxic is asked any more.
+5. It is not reentrant: if the suite's own code in a toxic changes the proxy, the pipe makes the change afterwards. The
+   exception is a reset, which takes effect at once: no further toxic is called.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -23,19 +24,19 @@ __all__ = ["Chain", "Outlet"]
 
 
 class Outlet(Protocol):
-    """The pipe, as its chain sees it."""
+    """The part of a pipe that its chain uses."""
 
     has_ended: bool
-    """Whether what arrives is dropped from now on: then no toxic is asked any more."""
+    """Whether everything that arrives from now on is dropped, so that no toxic is called any more."""
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Take what has passed all toxics. It arrived at `came`. If it is a mark, `by` is the toxic that made it."""
+        """Accept data that has passed all toxics and arrived at `came`, or a mark, which the toxic `by` made."""
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
         """Reset the connection after `seconds`."""
 
     def wait_for(self, result: Awaitable[object], stage: Stage) -> None:
-        """Call `resume` with what this returns, or `fail` with what it raises."""
+        """Await this, then call `resume` with the result or `fail` with the exception."""
 
     def note(self, stage: Stage, text: str) -> None:
         """Log what a toxic did."""
@@ -44,7 +45,7 @@ class Outlet(Protocol):
         """Report that a toxic raised."""
 
     def lose(self, stage: Stage) -> None:
-        """Deal with bytes that a toxic dropped after it was taken off."""
+        """Handle bytes that a toxic dropped after it was removed."""
 
 
 @final
@@ -62,7 +63,7 @@ class _Question:
     __slots__ = ("by", "came", "delays", "effects", "index", "item", "stages")
 
     def __init__(self, stages: tuple[Stage, ...], index: int, came: float, delays: Delays) -> None:
-        self.by = stages[index].name  # which toxic makes an end, if it makes one
+        self.by = stages[index].name  # the toxic that caused the end, if one did
         self.came = came
         self.delays = delays
         self.effects: Iterator[Effect] = iter(())
@@ -90,18 +91,18 @@ class Chain:
         self._now = 0.0
         self._outlet = outlet
         self.is_waiting: bool = False
-        """Whether a toxic awaits something: then nothing may be passed in."""
+        """Whether a toxic awaits something. If so, nothing may be passed in."""
         self.stages: tuple[Stage, ...] = ()
 
     @property
     def held(self) -> int:
-        """The bytes of the chunk for which something is awaited."""
+        """The number of bytes in the chunk whose toxic awaits something."""
         return self._asked[0].length if self.is_waiting and self._asked else 0
 
     # The toxics
 
     def take_off(self, stage: Stage) -> None:
-        """Take a toxic off: those behind it go on as if it had held nothing back."""
+        """Remove a toxic. Those behind it continue as if it had held nothing back."""
         stage.take_off()
         stages = self.stages
         if stage in stages:
@@ -109,7 +110,7 @@ class Chain:
                 later.go_on_without(stage)
             self.stages = tuple(other for other in stages if other is not stage)
 
-    # What comes; `now` is the time
+    # Input; `now` is the time
 
     def send(self, item: bytes | Mark, now: float) -> None:
         """Pass bytes, or the end of the direction, through the toxics."""
@@ -118,7 +119,7 @@ class Chain:
         self._run()
 
     def begin(self, stage: Stage, now: float) -> None:
-        """Add a toxic behind the others. It may do something at once."""
+        """Add a toxic behind the others. It may have an effect at once."""
         self._now = now
         self.stages += (stage,)
         question = _Question(self.stages, len(self.stages) - 1, now, ())
@@ -127,12 +128,12 @@ class Chain:
         self._run()
 
     def resume(self, data: object, now: float) -> None:
-        """Go on with the bytes that were awaited."""
+        """Continue with the awaited bytes."""
         self.is_waiting = False
         if not self._asked:
             return
         self._now = now
-        for question in self._asked:  # the rest of the same chunk has waited as well
+        for question in self._asked:  # the rest of the same chunk has been waiting too
             question.came += max(0.0, now - time_of(question.came, question.delays))
         question = self._asked[-1]
         try:
@@ -145,22 +146,22 @@ class Chain:
         self._run()
 
     def fail(self, error: BaseException) -> None:
-        """Report that what was awaited raised."""
+        """Report that the awaited operation raised."""
         self.is_waiting = False
         if self._asked:
             self._fail(self._asked[-1].stage, error)
 
     def clear(self) -> None:
-        """Forget what is under way."""
+        """Drop everything in progress."""
         self.is_waiting = False
         self._asked.clear()
 
     # Asking
 
-    def _pass(  # noqa: PLR0917 - the state of one thing on its way
+    def _pass(  # noqa: PLR0917 - the state of one item
         self, stages: tuple[Stage, ...], index: int, came: float, item: bytes | Mark, delays: Delays, by: str
     ) -> None:
-        """Pass something to the toxic at `index`, or to the outlet if it has passed all of them."""
+        """Pass an item to the toxic at `index`, or to the outlet after the last toxic."""
         while index < len(stages) and stages[index].is_off:
             index += 1
         if index == len(stages):
@@ -181,7 +182,7 @@ class Chain:
             question.effects = effects_of(ask(), question.stage.name)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - a toxic may be the suite's own: the test has to see it
+        except BaseException as error:  # noqa: BLE001 - a toxic may be the suite's own, and its errors fail the test
             self._fail(question.stage, error)
         else:
             self._asked.append(question)
@@ -201,7 +202,7 @@ class Chain:
                 self._fail(stage, error)
                 return
             if not self._asked or self._asked[-1] is not question:
-                return  # it has ended its own connection
+                return  # the toxic has ended its own connection
             if isinstance(effect, _Done):
                 self._asked.pop()
                 stage.flow.seen += question.length
@@ -225,7 +226,7 @@ class Chain:
     def _carry_out(
         self, effect: Abort | Close | Pause | Drop | Await | Note, question: _Question, stage: Stage
     ) -> None:
-        if not isinstance(effect, Abort):  # the reset itself is an event, which may be long after this
+        if not isinstance(effect, Abort):  # the reset itself is another event, which may happen much later
             stage.act()
         match effect:
             case Abort(after):
@@ -253,7 +254,7 @@ class Chain:
 
 
 def _checked(effect: object, stage: Stage) -> Effect | _Done:
-    """Return an effect after checking it at run time: a suite's toxics may not be type-checked."""
+    """Return an effect after checking its type, since a suite's toxics may not be type-checked."""
     match effect:
         case Send(data, after):
             return effect if type(data) is bytes else Send(as_bytes(data, stage.name), after)

@@ -1,12 +1,12 @@
-"""One client's connection: two sockets, and a pipe each way.
+"""One client's connection: two sockets, and a pipe in each direction.
 
 Does not choose toxics or keep the list of connections (`link` does).
 
 Invariants:
-1. An end (FIN) closes one direction alone; the connection is over when both have ended.
-2. A reset on one side becomes a reset on the other: `SO_LINGER` with 0 seconds makes the kernel send RST where a
-   plain close would send FIN.
-3. Whatever happens, both sockets get closed, and `Owner.finished` is called once.
+1. An end (FIN) closes only one direction. The connection is over when both have ended.
+2. A reset on one side becomes a reset on the other: `SO_LINGER` with 0 seconds makes the kernel send RST, while a plain
+   close would send FIN.
+3. In the end, both sockets are closed, and `Owner.finished` is called once.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from looprig.toxics.rule import ConnectionInfo
 __all__ = ["Connection", "Owner"]
 
 _LAST_WORDS: Final = 1.0
-"""Seconds that a peer has to close its side after all was sent, the end of the connection included."""
+"""Seconds that a peer has to close its side after everything was sent, including the end of the connection."""
 
 _LOOK_AGAIN: Final = 0.01
-"""Seconds between two looks at what the kernel still has to send. There is no event for that."""
+"""Seconds between two checks of the bytes that the kernel still has to send, for which there is no event."""
 
 _LAST_LOOKS: Final = round(_LAST_WORDS / _LOOK_AGAIN)
 
@@ -37,24 +37,24 @@ State = Literal["connecting", "open", "closing", "closed"]
 
 
 class Owner(Protocol):
-    """The link, as its connections see it."""
+    """The part of a link that its connections use."""
 
     @property
     def log(self) -> FaultLog:
-        """Where events and errors go."""
+        """The record of events and errors."""
         ...
 
     def given_up(self, connection: "Connection") -> None:
-        """Stop making a connection."""
+        """Give up making a connection."""
 
     def progressed(self) -> None:
-        """Take note that a connection was made, or has written more of what it held."""
+        """Handle progress of a connection: it was established, or has written held data."""
 
     def finished(self, connection: "Connection") -> None:
-        """Let go of a connection whose sockets are closed."""
+        """Forget a connection whose sockets are closed."""
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
-        """Start a task that ends with the link at the latest."""
+        """Start a task that ends no later than the link."""
         ...
 
 
@@ -68,7 +68,7 @@ class Side(asyncio.Protocol):
         self.feeds: Final = feeds
         self.has_ended: bool = False
         self.is_handed: bool = False
-        """Whether the socket belongs to a transport, or is about to: then it is not ours to close."""
+        """Whether the socket belongs to a transport, or is about to. If so, only the transport may close it."""
         self.is_lost: bool = False
         self.is_tls: bool = False
         self.name: Final = name
@@ -90,7 +90,7 @@ class Side(asyncio.Protocol):
         if not self.has_ended:
             self.has_ended = True
             self._connection.side_ended(self)
-        return not self.is_tls  # the other direction goes on; TLS has no way to end one alone
+        return not self.is_tls  # the other direction continues, except with TLS, which can't end one direction alone
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
@@ -105,7 +105,7 @@ class Side(asyncio.Protocol):
 
     @property
     def unsent(self) -> int:
-        """The bytes that its peer's kernel has not taken yet; if that is unknown, those in the transport."""
+        """The number of bytes that the peer's kernel hasn't acknowledged or, if unknown, that the transport holds."""
         if self.is_lost or self.transport is None:
             return 0
         buffered = self.transport.get_write_buffer_size()
@@ -118,29 +118,29 @@ class Side(asyncio.Protocol):
             self.feeds.is_held_back()
 
     def close(self) -> None:
-        """Close it in good order, with what is still to be written."""
-        # Once: asyncio's TLS forgets its protocol when it is closed again, and then it can't even be aborted.
+        """Close it gracefully, after writing what is left."""
+        # Only once: if asyncio's TLS transport is closed again it forgets its protocol, and can't even be aborted.
         if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
 
     def abort(self) -> None:
-        """Reset the peer; while the transport is being made, that waits for `Connection.begin`."""
+        """Reset the peer. If the transport is still being created, `Connection.begin` does it later."""
         if self.is_lost:
-            return  # aborting what was closed with bytes unsent is an error in asyncio
+            return  # in asyncio, it is an error to abort a transport that was closed with unsent bytes
         reset_socket(self.sock)
         if self.transport is not None:
             self.transport.abort()
         elif not self.is_handed:
             self.sock.close()
             self.is_lost = True
-        elif self.is_tls:  # otherwise a handshake goes on for as long as its peer likes
+        elif self.is_tls:  # otherwise the peer could make the handshake last as long as it likes
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
 
 
 @final
 class Connection:
-    """A client and, once it is reached, the service."""
+    """A client's connection and, once it is established, that to the service."""
 
     def __init__(
         self, owner: Owner, info: ConnectionInfo, client: socket.socket, window: int, loop: asyncio.AbstractEventLoop
@@ -160,30 +160,30 @@ class Connection:
 
     @property
     def pipes(self) -> tuple[Pipe, Pipe]:
-        """Both pipes, upstream first."""
+        """The pipes, upstream first."""
         return self.upstream, self.downstream
 
     @property
     def is_flushed(self) -> bool:
-        """Whether it is over, or is ending and has sent everything."""
+        """Whether the connection is over, or is ending and has sent everything."""
         if self.state == "closing":
             return all(side.is_lost or (side.fed_by.has_finished and not side.unsent) for side in self._sides())
         return self.state == "closed"
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether it is being made, or open."""
+        """Whether the connection is being made or open."""
         return self.state in {"connecting", "open"}
 
     # Beginning
 
     def reached(self, sock: socket.socket) -> Side:
-        """Return the protocol for the socket to the service, which has taken the connection."""
+        """Return the protocol for the socket to the service, after the service accepted the connection."""
         self.service = Side(self, "the service", sock, self.downstream, self.upstream)
         return self.service
 
     def begin(self) -> None:
-        """Start carrying, now that both transports exist, unless the connection was reset in the meantime."""
+        """Start carrying data, now that both transports exist, unless the connection was reset in the meantime."""
         service, client = self.service, self.client
         if self.state == "closed":
             for side in self._sides():
@@ -206,29 +206,29 @@ class Connection:
     # What the sockets report
 
     def side_ended(self, side: Side) -> None:
-        """Take the end of a peer's direction."""
+        """Handle the end of the direction from a peer."""
         if self.state == "closing":
             self._close_those_that_ended()
         else:
             side.feeds.feed_end()
 
     def side_flushed(self, side: Side) -> None:
-        """Take note that a side's transport has written everything to its socket."""
+        """Handle that a side's transport has written everything to its socket."""
         if self.state == "closing":
             self._owner.progressed()
 
     def side_lost(self, side: Side, error: Exception | None) -> None:
-        """Take note that a socket is closed: by its peer, by an error, or by us."""
+        """Handle the end of a socket, which its peer, an error, or the proxy closed."""
         side.fed_by.close()
         if self.takes_toxics and (error is not None or not side.has_ended):
             self.note("reset", side.feeds.direction, "", f"by {side.name}")
             side.feeds.feed_abort()
         self.finish_if_lost()
 
-    # What the pipes and their toxics ask for (`Ends`)
+    # Called by the pipes and their toxics (`Ends`)
 
     def direction_ended(self, direction: FlowDirection, by: str) -> None:
-        """End a direction, whose end has gone through its pipe."""
+        """End a direction after its end has passed through its pipe."""
         pipe = self._pipe(direction)
         self.note("ended", pipe.direction, by, f"after {pipe.passed} bytes")
         self._ended += 1
@@ -238,9 +238,9 @@ class Connection:
             self.close_orderly(by, pipe.direction)
 
     def close_orderly(self, by: str, direction: FlowDirection | None = None, why: str = "") -> None:
-        """Write what is held, then end both directions; what peers still send is dropped."""
+        """Write the held data, then end both directions. Drop what peers still send."""
         if self.state == "connecting":
-            self._to_close = why  # it can't end in good order before it is made
+            self._to_close = why  # it can't end gracefully before it is established
         if self.state != "open":
             return
         self.note("disconnected", direction, by, why)
@@ -253,7 +253,7 @@ class Connection:
             pipe.finish()
 
     def drained(self, direction: FlowDirection) -> None:
-        """End the sink of a direction that has written all that it held."""
+        """End the sink of a direction that has written all its held data."""
         pipe = self._pipe(direction)
         for side in self._sides():
             transport = side.transport
@@ -263,15 +263,15 @@ class Connection:
         self._owner.progressed()
 
     def _close_those_that_ended(self) -> None:
-        """Close the sides whose peers have ended too: nothing of theirs is left unread, so closing sends no reset."""
+        """Close the sides whose peers have ended too. Nothing from them is left unread, so this sends no reset."""
         for side in self._sides():
             if side.has_ended and side.fed_by.has_finished:
                 side.close()
 
     def _look(self) -> None:
-        """Look at what is unsent: closing a socket too early would lose it if the peer sends something.
+        """Check for unsent bytes: they would be lost if a socket is closed too early and the peer sends something.
 
-        Nothing limits how long a peer may take to read; `disconnect_all` resets the connection after its `grace`.
+        A peer may take any time to read. `disconnect_all` resets the connection after its `grace`.
         """
         self._last_look = self._loop.call_later(_LOOK_AGAIN, self._look)
         if not self.is_flushed:
@@ -282,11 +282,11 @@ class Connection:
         if self._last_words == _LAST_LOOKS:
             for side in self._sides():
                 side.close()
-        elif self._last_words > 2 * _LAST_LOOKS:  # TLS waits for its peer to agree
+        elif self._last_words > 2 * _LAST_LOOKS:  # TLS waits for its peer's reply
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Close both sockets now. If peers have sent something in the meantime, the kernel may answer with a reset."""
+        """Close both sockets now. If peers have sent something in the meantime, the kernel may reply with a reset."""
         self.state = "closed"
         for pipe in self.pipes:
             pipe.close()
@@ -296,7 +296,7 @@ class Connection:
         self.finish_if_lost()
 
     def reset(self, by: str, direction: FlowDirection | None = None, why: str = "") -> None:
-        """Reset both sides, whatever is held."""
+        """Reset both sides, and drop the held data."""
         if self.state == "closed":
             return
         self.note("reset", direction, by, why)
@@ -310,7 +310,7 @@ class Connection:
         self.finish_if_lost()
 
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
-        """Report that a toxic raised, and reset: what it would have done with the rest is unknown."""
+        """Report that a toxic raised, and reset the connection, since the toxic can't handle the rest of the data."""
         toxic = stage.toxic
         self._owner.log.toxic_failed(
             self.info.index, stage.flow.direction, stage.name, toxic.source, error, is_off=stage.is_off
@@ -318,7 +318,7 @@ class Connection:
         self.reset(stage.name)
 
     def reset_by_test(self) -> None:
-        """Reset it, as the test wants."""
+        """Reset the connection because the test requested it."""
         self._owner.log.act()
         self.reset("", why="by the test")
 
@@ -327,7 +327,7 @@ class Connection:
         self.reset(stage.name, why="since bytes are missing")
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
-        """Start a task for what a toxic awaits."""
+        """Start a task for an operation that a toxic awaits."""
         return self._owner.spawn(work, name)
 
     def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
@@ -341,7 +341,7 @@ class Connection:
         self._pipe(stage.flow.direction).put_on(stage)
 
     def take_off(self, stages: Sequence[Stage]) -> None:
-        """Take toxics off. What they held back goes on; if one lost something, the connection is reset."""
+        """Remove toxics. Data that they held back is sent on. If one lost data, reset the connection."""
         lossy = next((stage for stage in stages if stage.has_dropped), None)
         if lossy is not None:
             self.lost_bytes(lossy)
@@ -356,7 +356,7 @@ class Connection:
         return [self.client] if self.service is None else [self.client, self.service]
 
     def finish_if_lost(self) -> None:
-        """Report that it is over, once both sockets are closed."""
+        """Report that the connection is over, once both sockets are closed."""
         if not all(side.is_lost for side in self._sides()) or self.state == "connecting":
             return
         self.state = "closed"

@@ -1,6 +1,6 @@
-"""The user's controls of a TCP proxy, beyond those in `faults.controls`: break the link, reset, terminate TLS.
+"""The user's controls of a TCP proxy, in addition to those in `faults.controls`: break the link, reset, terminate TLS.
 
-Carries no data (`link` does), and does not say what is behind the proxy (`proxy` and `services.proxy` do).
+Carries no data (`link` does), and does not know the service behind the proxy (`proxy` and `services.proxy` do).
 """
 
 import ssl
@@ -24,11 +24,11 @@ from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["ProxyConnection", "TcpControls"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 WINDOW: Final = 16 << 20
 _GRACE: Final = 0.5
-"""Seconds that peers have to read what is left when the proxy ends."""
+"""Seconds that peers have to read the remaining data when the proxy ends."""
 
 
 @final
@@ -52,26 +52,26 @@ class ProxyConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether client and service are connected, and neither is about to be closed by the proxy."""
+        """Whether client and service are connected, and the proxy isn't about to close either."""
         return self._connection.state == "open"
 
     @property
     def sent_upstream(self) -> int:
-        """Bytes that were sent on to the service so far."""
+        """Number of bytes sent on to the service so far."""
         return self._connection.upstream.passed
 
     @property
     def sent_downstream(self) -> int:
-        """Bytes that were sent on to the client so far."""
+        """Number of bytes sent on to the client so far."""
         return self._connection.downstream.passed
 
     @property
     def held(self) -> int:
-        """Bytes that were read from one side and are not in the other's socket yet, both directions together."""
+        """Number of bytes read from one side and not yet in the other's socket, in both directions together."""
         return sum(pipe.held for pipe in self._connection.pipes)
 
     def reset(self) -> None:
-        """Reset it on both sides."""
+        """Reset the connection on both sides."""
         self._connection.reset_by_test()
 
     def __repr__(self) -> str:
@@ -80,20 +80,20 @@ class ProxyConnection:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TcpControls(FaultControls[Toxic, TcpLink]):
-    """The base of TCP proxies.
+    """The base class of TCP proxies.
 
     Configuration:
 
     - `host`: the address to listen on; or `listen_path`, the path of a Unix socket.
     - `seed`: the seed of random faults; by default a new one in each run, which a failed test shows.
-    - `window`: the bytes that are held in one direction of a connection before its sender has to wait.
-    - `toxics`: the toxics that are on all the time.
-    - `connect_timeout`: the seconds that the service has to accept a connection.
+    - `window`: the number of bytes to hold in one direction of a connection before the sender has to wait.
+    - `toxics`: the toxics that apply all the time.
+    - `connect_timeout`: the number of seconds that the service has to accept a connection.
     - `terminate_tls`: whether the proxy speaks TLS itself on both sides, so that toxics see what is inside. Clients
       have to trust it: `client_tls` is the context for that. Requires `looprig[tls]`. By default TLS is passed through.
-    - `upstream_tls`: the context with which it then trusts the service.
-    - `tls_name`: the name that the service's certificate is for; by default the host in its `url` or `address`. The
-      proxy's own certificate is for that name too.
+    - `upstream_tls`: the context with which the proxy then connects to the service.
+    - `tls_name`: the name in the service's certificate, by default the host in its `url` or `address`. The proxy's own
+      certificate has that name too.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {
@@ -110,7 +110,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     window: int = config_field(WINDOW)
     connect_timeout: float = config_field(10.0)
     terminate_tls: bool = config_field(False)
-    upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
+    upstream_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it returns a dataclass field
     tls_name: str | None = config_field(None)
     _authority: Authority | None = field(default=None, init=False)
 
@@ -119,11 +119,11 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         """Return the service's address."""
 
     def _trusted(self) -> ssl.SSLContext | None:
-        """Return the context with which the proxy trusts the service."""
+        """Return the context with which the proxy connects to the service."""
         return self.upstream_tls
 
     def _known_as(self) -> str | None:
-        """Return the host name by which clients of the service know it, if that isn't its address."""
+        """Return the host name by which clients know the service, if that isn't its address."""
         return self.tls_name
 
     # Life
@@ -188,7 +188,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
     # Faults of the link
 
     def down(self, *, reset: bool = True) -> AbstractContextManager[None]:
-        """Refuse new connections (ECONNREFUSED) for the length of a block, while the port stays ours.
+        """Refuse new connections (ECONNREFUSED) until the block ends. The port stays bound.
 
         Open ones are reset first, unless `reset=False`.
         """
@@ -204,9 +204,9 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
             yield
 
     def unreachable(self) -> AbstractContextManager[None]:
-        """Drop the packets of new connections (SYN) for the length of a block, so that connecting takes forever.
+        """Drop the packets of new connections (SYN) until the block ends, so that clients wait forever.
 
-        A client that tries gets through after the block, at its next attempt (after 1, 3, 7 ... seconds). Open
+        A waiting client connects after the block, when its kernel tries again (after 1, 3, 7 ... seconds). Open
         connections stay.
 
         Raises `LooprigError` outside Linux, and for a Unix socket.
@@ -214,7 +214,7 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         return self._block(self._running().put("unreachable"), "unreachable()", caller_location())
 
     def accept_paused(self) -> AbstractContextManager[None]:
-        """Let new clients connect for the length of a block, but serve none of them until it ends."""
+        """Let new clients connect, but don't serve them until the block ends."""
         return self._block(self._running().put("paused"), "accept_paused()", caller_location())
 
     async def reset_all(self) -> None:
@@ -222,9 +222,9 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
         await self._running().reset_all("by reset_all()")
 
     async def disconnect_all(self, *, grace: float = 5.0) -> None:
-        """End every connection in good order (FIN). What is held is written first, and what a toxic awaits.
+        """End every connection gracefully (FIN), after writing all data that the proxy or its toxics hold.
 
-        A connection is reset if after `grace` seconds its peer has not read everything, or a toxic still awaits
+        Reset a connection if, after `grace` seconds, its peer has not read everything, or a toxic still awaits
         something.
         """
         check_values(f"{self._label()}.disconnect_all", [("grace", grace, SECONDS)])
@@ -234,5 +234,5 @@ class TcpControls(FaultControls[Toxic, TcpLink]):
 
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
-        """The connections that are not closed yet, in the order in which they came."""
+        """The connections that are not closed yet, in order of arrival."""
         return tuple(ProxyConnection(connection) for connection in self._running().connections)

@@ -1,11 +1,11 @@
-"""Reaching the service, and handing sockets over to the loop.
+"""Connecting to the service, and handing sockets over to the loop.
 
 Does not know toxics, and decides nothing: `link` does.
 
 Invariants:
-1. A socket is closed by its owner: by us until it is handed over, by the loop from then on.
-2. A descriptor is closed once. If uvloop can't make a transport it closes the descriptor behind the socket object's
-   back, which would close it again when it is collected, and by then the number may belong to another file.
+1. A socket is closed by its owner: the proxy until it is handed over, and the loop afterwards.
+2. A descriptor is closed once. If uvloop can't create a transport, it closes the descriptor without telling the socket
+   object. The object would close it again when it is freed, and by then the number may belong to another file.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ __all__ = ["connect", "hand_over"]
 
 
 async def connect(loop: asyncio.AbstractEventLoop, targets: Sequence[tuple[int, Any]]) -> socket.socket:
-    """Return a socket that is connected to the first of some addresses that accepts.
+    """Return a socket that is connected to the first of the addresses that accepts.
 
-    Raises `OSError` if none does: that of the last address.
+    If none does, raises the `OSError` of the last address.
     """
     failure: OSError | None = None
     for family, address in targets:
@@ -45,7 +45,7 @@ async def connect(loop: asyncio.AbstractEventLoop, targets: Sequence[tuple[int, 
 
 
 async def hand_over(side: Side, made: Coroutine[Any, Any, object]) -> None:
-    """Let the loop make the transport of a side's socket. Until then nothing may cancel this or abort the side."""
+    """Let the loop create the transport of a side's socket. Until then, don't cancel this or abort the side."""
     side.is_handed = True
     try:
         await made
@@ -57,7 +57,7 @@ async def hand_over(side: Side, made: Coroutine[Any, Any, object]) -> None:
 
 
 def _is_closed(sock: socket.socket) -> bool:
-    """Return whether the descriptor of a socket object was closed behind its back."""
+    """Return whether the descriptor of a socket object was closed without the object."""
     try:
         os.fstat(sock.fileno())
     except OSError:

@@ -1,4 +1,4 @@
-"""The connection, as its pipes see it: a Protocol in a file of its own, since connections are made of pipes."""
+"""The Protocol of connections, as their pipes use them. In a file of its own, since `connection` imports `pipe`."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,29 +12,29 @@ __all__ = ["Ends"]
 
 
 class Ends(Protocol):
-    """A connection, as its pipes see it."""
+    """The part of a connection that its pipes use."""
 
     def direction_ended(self, direction: FlowDirection, by: str) -> None:
-        """End one direction, whose end has passed all toxics. `by` is the toxic that ended it, if one did."""
+        """End a direction after its end has passed all toxics. `by` is the toxic that ended it, if one did."""
 
     def close_orderly(self, by: str, direction: FlowDirection | None = None) -> None:
-        """End both directions in good order, because of what came in one of them."""
+        """End both directions gracefully, because of an event in one of them."""
 
     def reset(self, by: str, direction: FlowDirection | None = None) -> None:
-        """Reset both sides, because of what came in one direction if one is given."""
+        """Reset both sides, because of an event in one direction if one is given."""
 
     def toxic_failed(self, stage: Stage, error: BaseException) -> None:
         """Report that a toxic raised."""
 
     def lost_bytes(self, stage: Stage) -> None:
-        """Deal with a toxic that lost bytes and is off: the stream has a gap."""
+        """Handle a gap in the stream, caused by a removed toxic that lost bytes."""
 
     def note(self, kind: EventKind, direction: FlowDirection | None, toxic: str, detail: str = "") -> None:
         """Log an event."""
 
     def drained(self, direction: FlowDirection) -> None:
-        """Continue to end the connection: one direction has written all that it held to its sink."""
+        """Continue to end the connection, after one direction has written all its held data to its sink."""
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
-        """Start a task that ends with the proxy at the latest."""
+        """Start a task that ends no later than the proxy."""
         ...

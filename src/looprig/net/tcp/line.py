@@ -1,10 +1,11 @@
-"""The delay line of one direction: what is held, in order, until it is due.
+"""The delay line of one direction: it holds data, in order, until it is due.
 
 Does not know the time, and writes nothing. Pure.
 
 Invariants:
-1. First in, first out. What is due early still waits for what is before it.
-2. A delay belongs to the toxic that asked for it, and ends with it. So arrival times are kept apart from delays.
+1. First in, first out: data that is due early still waits for the data before it.
+2. A delay belongs to the toxic that requested it, and ends with that toxic. So arrival times and delays are stored
+   separately.
 """
 
 import enum
@@ -19,22 +20,22 @@ __all__ = ["DelayLine", "Delays", "Mark", "Stage", "time_of"]
 
 
 class Alarm(Protocol):
-    """Something planned for later."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Call it off."""
+        """Cancel the call."""
 
 
 Delays: TypeAlias = "tuple[tuple[Stage, float], ...]"
-"""Who delays something by how many seconds."""
+"""The toxics that delay an item, each with its number of seconds."""
 
 
 @final
 class Stage:
-    """One toxic, at work on one direction of one connection.
+    """One toxic on one direction of one connection.
 
-    Its time (`flow.now`) never goes back. When a toxic before it is taken off, later chunks arrive sooner than they
-    would have, so its clock is put forward by as much.
+    Its time (`flow.now`) never goes back. When a toxic before it is removed, later chunks arrive sooner than they would
+    have, so its clock is put forward by the difference.
     """
 
     __slots__ = ("_ahead", "_latest", "act", "alarms", "flow", "has_dropped", "is_off", "name", "paused_until", "toxic")
@@ -43,21 +44,21 @@ class Stage:
         self._ahead = 0.0
         self._latest: Delays = ()
         self.act: Final = act
-        """Called when it does something else than send on what came, as it came."""
+        """Called when the toxic does anything except send data on unchanged."""
         self.alarms: Final[list[Alarm]] = []
         self.flow: Final = flow
         self.has_dropped: bool = False
-        """Whether it lost bytes."""
+        """Whether the toxic lost bytes."""
         self.is_off: bool = False
         self.name: Final = name
         self.paused_until: float = 0.0
-        """Until when it keeps its direction from being read."""
+        """The time until which the toxic keeps its direction from being read."""
         self.toxic: Final = toxic
 
     def receive(self, came: float, delays: Delays) -> Delays:
-        """Take something that reached this toxic, and return its delays, including its wait for what came before it.
+        """Handle the arrival of an item at this toxic, and return its delays, including its wait for earlier items.
 
-        Such a wait belongs to the toxics that delayed the earlier data more than the later: it ends with them.
+        Such a wait belongs to the toxics that delayed the earlier item more than this one, and ends with them.
         """
         delays = living(delays)
         now = time_of(came, delays) + self._ahead
@@ -79,7 +80,7 @@ class Stage:
         return tuple(blamed)
 
     def go_on_without(self, stage: "Stage") -> None:
-        """Go on as if a toxic before this one had never been."""
+        """Continue as if a toxic before this one had never existed."""
         self._ahead += _of(stage, self._latest)
         self._latest = tuple(delay for delay in self._latest if delay[0] is not stage)
 
@@ -89,18 +90,18 @@ class Stage:
         self.silence()
 
     def silence(self) -> None:
-        """Call off what it has planned."""
+        """Cancel its scheduled calls."""
         while self.alarms:
             self.alarms.pop().cancel()
 
 
 def time_of(came: float, delays: Delays) -> float:
-    """Return when something that came at the time `came` is due: that time plus all delays."""
+    """Return the time at which an item that arrived at `came` is due: `came` plus all delays."""
     return came + sum(seconds for _, seconds in delays)
 
 
 def living(delays: Delays) -> Delays:
-    """Return the delays of the toxics that are still on."""
+    """Return the delays of toxics that are still applied."""
     return tuple(delay for delay in delays if not delay[0].is_off) if delays else delays
 
 
@@ -137,21 +138,21 @@ class DelayLine:
     def __init__(self) -> None:
         self._held: deque[_Held] = deque()
         self.size: int = 0
-        """Bytes that are held."""
+        """Number of held bytes."""
         self.abort_by: str = ""
         self.abort_due: float | None = None
-        """When a reset in the line is due, whether or not what is before it could be written."""
+        """The time at which a reset in the line is due, even if the data before it could not be written."""
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
     @property
     def due(self) -> float:
-        """When the head of the line is due; the line must not be empty."""
+        """The time at which the head of the line is due. The line must not be empty."""
         return self._held[0].due
 
     def push(self, came: float, item: bytes | Mark, delays: Delays = (), by: str = "") -> None:
-        """Append something that came at the time `came`. If it is a mark, `by` is the toxic that made it."""
+        """Append an item that arrived at `came`. If it is a mark, `by` is the toxic that made it."""
         self._held.append(_Held(came, item, living(delays), by))
         if isinstance(item, bytes):
             self.size += len(item)
@@ -167,7 +168,7 @@ class DelayLine:
         return held.item, held.by
 
     def refresh(self) -> None:
-        """Drop the delays of toxics that are off."""
+        """Drop the delays of removed toxics."""
         for held in self._held:
             held.delays = living(held.delays)
             held.due = time_of(held.came, held.delays)

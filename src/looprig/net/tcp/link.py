@@ -1,10 +1,10 @@
-"""The link between TCP clients and one service: the port, the connections, and the way to the service.
+"""The link between TCP clients and one service: the port, the connections, and connecting to the service.
 
-Does not know what is behind the address that it connects to. What users call is in `controls`.
+Does not know what is behind the address that it connects to. The API for users is in `controls`.
 
 Invariants:
-1. A client is not read before the service has taken its connection.
-2. When `close` has ended, no socket, task or timer of the link is left.
+1. No data is read from a client before the service has accepted its connection.
+2. After `close`, no socket, task or timer of the link is left.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ SocketAddress: TypeAlias = tuple[str, int] | str | os.PathLike[str]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to make a link. `window` is in bytes, `connect_timeout` in seconds."""
+    """The settings of a link. `window` is in bytes, `connect_timeout` in seconds."""
 
     upstream: SocketAddress
     host: str | None
@@ -69,7 +69,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         self.settings: Final = settings
 
     async def open(self, toxics: Sequence[Toxic]) -> None:
-        """Resolve the service's address and begin to accept clients; `toxics` are on for all of them."""
+        """Resolve the service's address and begin to accept clients, with `toxics` on all connections."""
         upstream = self.settings.upstream
         if isinstance(upstream, tuple):
             host, port = upstream
@@ -82,7 +82,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         self.listener: Listener = Listener(self.settings.host, self.settings.path, self._accepted)
 
     async def close(self, grace: float) -> None:
-        """End every connection in good order, and reset those that take longer than `grace` seconds."""
+        """End every connection gracefully, and reset those that take longer than `grace` seconds."""
         self._is_closed = True
         self.listener.close()
         self._waiters.changed()
@@ -99,7 +99,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             except TimeoutError as error:
                 self.log.report(f"{len(self._tasks)} of its toxics await something that does not end", error)
         finally:
-            # Nothing is left to do unless this was cancelled: then all goes at once.
+            # Nothing is left to do, unless this was cancelled and has to close everything at once.
             self._hang_up()
             for task in (*self._tasks, *self._dials.values()):
                 task.cancel()
@@ -111,7 +111,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     @property
     def connections(self) -> list[Connection]:
-        """The connections that are not closed, in the order in which they came."""
+        """The connections that are not closed, in order of arrival."""
         return [connection for _, connection in sorted(self._connections.items())]
 
     @property
@@ -121,7 +121,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     @property
     def live(self) -> int:
-        """How many clients are connected through to the service."""
+        """The number of clients that are connected to the service."""
         return sum(connection.state == "open" for connection in self._connections.values())
 
     # Clients
@@ -147,12 +147,12 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             try:
                 async with asyncio.timeout(self.settings.connect_timeout):
                     sock = await connect(self._loop, self._targets)
-            except OSError as error:  # a TimeoutError is one
+            except OSError as error:  # includes TimeoutError
                 self._refused(connection, error)
                 return
             await self._make(connection, sock)
-        except Exception as error:  # noqa: BLE001 - TLS has many; the test sees them
-            if connection.state != "closed":  # else this is how it was made to end
+        except Exception as error:  # noqa: BLE001 - TLS raises many types; they fail the test
+            if connection.state != "closed":  # otherwise the error is just how the connection was ended
                 shown = summary(error)
                 self.log.note("error", index, detail=shown)
                 what = f"Connection #{index} could not be made {self._between(connection)}: {shown}"
@@ -165,10 +165,10 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             connection.finish_if_lost()
 
     async def _make(self, connection: Connection, sock: socket.socket) -> None:
-        """Make transports of both sockets: the service's first, since the client must not be read before.
+        """Create transports for both sockets: first the service's, since the client must not be read before.
 
-        Nothing cancels that, and nothing aborts a transport before the loop has handed it out (see `dial`). A transport
-        that is no longer wanted is aborted once it is there.
+        This is not cancelled, and a transport is not aborted before the loop has returned it (see `dial`). A transport
+        that is no longer needed is aborted after that.
         """
         settings = self.settings
         service, client = connection.reached(sock), connection.client
@@ -183,8 +183,8 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
                 ssl_handshake_timeout=settings.connect_timeout if service.is_tls else None,
             ),
         )
-        if client.is_tls:  # a client that takes its time to shake hands must not make us hold the service's bytes
-            await asyncio.sleep(0)  # uvloop sends the last of its own handshake in the next round, if it may read
+        if client.is_tls:  # don't read and hold the service's bytes while the client takes its time for the handshake
+            await asyncio.sleep(0)  # uvloop sends the end of its handshake in the next round, but only if it may read
             service.hold_back()
         if not client.is_lost:
             await hand_over(
@@ -198,7 +198,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         return f"{upstream[0]}:{upstream[1]}" if isinstance(upstream, tuple) else os.fspath(upstream)
 
     def _between(self, connection: Connection) -> str:
-        """Return, in words, the side with which a connection could not be made: the service's is made first."""
+        """Return a phrase for the side with which a connection could not be made. That to the service is made first."""
         service = connection.service
         if service is None or service.transport is None:
             return f"to the service at {self._shown}"
@@ -211,26 +211,26 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         connection.reset("", why="since the service could not be reached")
         self.log.report(f"Connection #{index} could not be made to {self._shown}: {why}", error, connection=index)
 
-    # What connections report (`connection.Owner`)
+    # Called by connections (`connection.Owner`)
 
     def finished(self, connection: Connection) -> None:
-        """Let go of a connection whose sockets are closed."""
+        """Forget a connection whose sockets are closed."""
         if self._connections.pop(connection.info.index, None) is not None:
             self.log.note("closed", connection.info.index)
             self._forget(connection)
 
     def given_up(self, connection: Connection) -> None:
-        """Stop making a connection."""
+        """Give up making a connection."""
         dial = self._dials.get(connection.info.index)
         if dial is not None and connection.service is None:
             dial.cancel()
 
     def progressed(self) -> None:
-        """Wake the tasks that wait for connections: one was made, or has written more of what it held."""
+        """Wake the tasks that wait for connections, since one was established or has written held data."""
         self._waiters.changed()
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> "asyncio.Task[object]":
-        """Start a task for what a toxic awaits; `close` waits for it."""
+        """Start a task for an operation that a toxic awaits. `close` waits for it."""
 
         def done(task: "asyncio.Task[object]") -> None:
             self._tasks.discard(task)
@@ -262,7 +262,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
 
     @contextmanager
     def put(self, state: State) -> Generator[None, None, None]:
-        """Refuse new clients, drop their packets, or keep them waiting, for the length of a block."""
+        """Refuse new clients, drop their packets, or keep them waiting, until the block ends."""
         with self.listener.put(state):
             self.log.note("link", detail=state)
             try:
@@ -285,7 +285,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         await self._waiters.until(lambda: gone.isdisjoint(self._connections))
 
     async def disconnect_all(self, grace: float, why: str) -> None:
-        """End all connections in good order, and reset those whose peers have not read all within `grace` seconds."""
+        """End all connections gracefully, and reset those whose peers have not read everything in `grace` seconds."""
         if not self._is_closed:
             self.listener.take_waiting()
             self.log.act()

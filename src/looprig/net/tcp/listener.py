@@ -3,10 +3,10 @@
 Does not read or write, and connects to no service. POSIX only: it waits for clients with the loop's `add_reader`.
 
 Invariants:
-1. The port is bound before anyone knows it, and stays ours until `close`, also while nothing listens on it.
-2. On Linux that is one socket all the time: `shutdown` takes it out of LISTEN and leaves it bound, since it was bound
-   to a port by number (tcp_disconnect of the kernel). So no one else can bind the port in between.
-3. A state that was set for a `with` block ends with it, and nested blocks add up.
+1. The port is bound before it is known, and stays bound until `close`, even while nothing listens on it.
+2. On Linux, this is the same socket all the time: `shutdown` ends its LISTEN state but leaves it bound, since it was
+   bound to a port by number (tcp_disconnect in the kernel). So no other program can bind the port in between.
+3. A state that was set for a `with` block ends with the block. Nested blocks add up.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ from looprig.net.tcp.sockets import reset_socket, tune
 __all__ = ["Listener"]
 
 _AT_ONCE: Final = 64
-"""Clients that are accepted in one round of the loop."""
+"""Maximum number of clients that are accepted in one round of the loop."""
 
 _BACKLOG: Final = 1024
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _REST: Final = 1.0
-"""Seconds without accepting after there was no room for another client; asyncio's servers wait as long."""
+"""Seconds to pause after the system could not accept another client, as asyncio's servers do."""
 _FILLED_WITHIN: Final = 0.05
-"""Seconds after which a connection over loopback that isn't made yet was dropped."""
+"""Seconds after which a loopback connection that isn't established yet must have been dropped."""
 _PORT_WAIT: Final = 5.0
-"""Seconds to wait for someone who got hold of the port for a moment."""
+"""Seconds to wait for another program that bound the port for a moment."""
 
 State = Literal["down", "unreachable", "paused"]
 
@@ -53,7 +53,7 @@ class Listener:
         self._is_listening = False
         self._is_reading = False
         self._kept: list[tuple[socket.socket, str]] = []
-        """Clients that had to be taken from the queue while none is served."""
+        """Clients that had to be accepted while none is served."""
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._rest: asyncio.TimerHandle | None = None
@@ -67,7 +67,7 @@ class Listener:
 
     @contextmanager
     def put(self, state: State) -> Generator[None, None, None]:
-        """Refuse new clients, drop their packets, or keep them waiting, for the length of a block."""
+        """Refuse new clients, drop their packets, or keep them waiting, until the block ends."""
         if state == "unreachable" and (self._path is not None or sys.platform != "linux"):
             raise LooprigError(
                 "Only a TCP port on Linux can be made unreachable: elsewhere a full queue refuses or waits.",
@@ -116,12 +116,12 @@ class Listener:
             self._loop.remove_reader(self._socket)
 
     def _refuse(self) -> None:
-        self._take(limit=_BACKLOG)  # those whose connection is made already must not be refused
+        self._take(limit=_BACKLOG)  # clients that are already connected must not be refused
         self._is_listening = False
         if self._path is not None:
-            self._socket.close()  # the file that is left in the folder refuses
+            self._socket.close()  # the socket file stays in the folder, and connecting to it is refused
             return
-        # Otherwise anyone who sets SO_REUSEADDR could bind beside a socket that does not listen.
+        # Otherwise another program with SO_REUSEADDR could bind the port while this socket does not listen.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -139,7 +139,7 @@ class Listener:
             try:
                 self._socket.listen(_BACKLOG)
             except OSError:
-                # Earlier connections, also those in TIME_WAIT, block a socket without SO_REUSEADDR; they have it.
+                # Earlier connections, even in TIME_WAIT, prevent binding without SO_REUSEADDR; they have it.
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 with suppress(OSError):
                     self._socket.listen(_BACKLOG)
@@ -152,9 +152,9 @@ class Listener:
                 return
 
     def _fill(self) -> None:
-        """Fill the queue of connections that wait to be accepted. The kernel then drops the packets of further clients.
+        """Fill the queue of connections to be accepted, so that the kernel drops the packets of further clients.
 
-        Source: listen(2) and tcp(7) of Linux, with tcp_abort_on_overflow at 0 as it is by default.
+        Source: listen(2) and tcp(7) of Linux, with tcp_abort_on_overflow at its default of 0.
         """
         self._take(limit=_BACKLOG)
         self._socket.listen(0)
@@ -170,7 +170,7 @@ class Listener:
                 return
 
     def _empty(self) -> None:
-        """Take the fillers out of the queue again; clients among them stay."""
+        """Remove the fillers from the queue again, but not the clients between them."""
         own = {filler.getsockname() for filler in self._fillers}
         for filler in self._fillers:
             filler.close()
@@ -209,7 +209,7 @@ class Listener:
             self._accepted(*self._kept.pop(0))
 
     def _take_a_rest(self, error: OSError) -> None:
-        """Let clients wait, as the process or the system has no room for another one now."""
+        """Pause accepting, since the process or the system can't accept another client now."""
         self._loop.call_exception_handler({
             "message": f"a proxy cannot accept clients for now: {error}", "exception": error
         })  # fmt: skip
@@ -223,17 +223,17 @@ class Listener:
             self._loop.add_reader(self._socket, self._take)
 
     def take_waiting(self) -> None:
-        """Accept all clients that wait, even while none is served."""
+        """Accept all waiting clients, even while none is served."""
         if self._is_listening and not self._fillers:
             self._take(limit=_BACKLOG)
         self._hand_on()
 
     def close(self) -> None:
-        """Let the port go. The kernel resets clients that wait to be accepted."""
+        """Release the port. The kernel resets clients that wait to be accepted."""
         self._is_closed = True
         self._read(on=False)
         for client, _ in self._kept:
-            reset_socket(client)  # as the kernel does with those that it kept waiting
+            reset_socket(client)  # as the kernel does with those in its queue
         for waiting in (*self._fillers, *(client for client, _ in self._kept)):
             waiting.close()
         self._socket.close()
@@ -243,7 +243,7 @@ class Listener:
 
 
 def _shown(address: object) -> str:
-    """Return `host:port`, or nothing for a Unix socket, whose clients have no name."""
+    """Return `host:port`, or "" for a Unix socket, whose clients have no name."""
     if not isinstance(address, tuple):
         return ""
     host, port, *_ = cast("tuple[object, ...]", address)
@@ -251,13 +251,13 @@ def _shown(address: object) -> str:
 
 
 def _bound_port(host: str) -> socket.socket:
-    """Return a socket that is bound to a port by its number: such a socket keeps it when it stops listening."""
+    """Return a socket that is bound to a port by number, so that it keeps the port when it stops listening."""
     family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     while True:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind(address)
             found = probe.getsockname()
-        with suppress(OSError):  # someone else was given it in between
+        with suppress(OSError):  # another program got the port in between
             return _bound(family, found)
 
 
@@ -274,7 +274,7 @@ def _bound(family: int, address: object) -> socket.socket:
 
 
 def _bound_path(path: str) -> socket.socket:
-    """Return a Unix socket; it replaces one that is there, without a moment between."""
+    """Return a Unix socket at a path. It replaces an existing one atomically."""
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.setblocking(False)

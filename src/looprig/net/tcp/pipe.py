@@ -1,11 +1,11 @@
-"""One direction of a connection: what comes from one socket goes through the toxics into the other.
+"""One direction of a connection: data goes from one socket through the toxics into the other.
 
-Does not open or close sockets; it asks the connection to (`Ends`). Invariants:
-1. Bytes leave in the order in which they came, none twice; none is lost unless a toxic says so or the connection ends.
-2. No more than `window` bytes are held, plus what one read brings above that.
+Does not open or close sockets: the connection does (`Ends`). Invariants:
+1. Bytes leave in order of arrival. None is duplicated, and none is lost unless a toxic drops it or the connection ends.
+2. At most `window` bytes are held, plus the excess of a single read.
 3. There is one timer, and one delay line.
-4. With no toxic on and nothing held, what comes is written at once (`is_fast`).
-5. It is not entered twice: what a toxic's own code does to it is done when that code returns.
+4. If no toxic is applied and nothing is held, data is written at once (`is_fast`).
+5. It is not reentrant: if a toxic's own code changes it, the change is made when that code returns.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from looprig.toxics.flow import FlowDirection
 __all__ = ["Pipe"]
 
 _HIGH: Final = 1 << 18
-"""Bytes that may wait in the buffer of a transport before its source is held back."""
+"""Number of bytes in the buffer of a transport above which its source is held back."""
 
 _RECORD: Final = 1 << 14
-"""Bytes of a TLS record."""
+"""Size of a TLS record in bytes."""
 
 _STEP: Final = 1 << 20
-"""Bytes of room in the window that are worth reading on for."""
+"""Number of free bytes in the window for which it is worth resuming to read."""
 
-_clock: Final = time.monotonic  # a loop's own clock may be behind by the time since its last round, as uvloop's is
+_clock: Final = time.monotonic  # not the loop's clock, since uvloop's only advances once in each round
 
 
 _Input: TypeAlias = bytes | Mark
-"""What waits to pass through the toxics: bytes, or an end."""
+"""An item that waits to pass through the toxics: bytes, or an end."""
 
 
 @final
 class Pipe:
-    """From `source` to `sink`, once both are there."""
+    """A pipe from `source` to `sink`, once both exist."""
 
     __slots__ = (
         "_chain",
@@ -80,51 +80,51 @@ class Pipe:
         self._sink: asyncio.Transport | None = None
         self._source: asyncio.Transport | None = None
         self._starts: deque[Stage] = deque()
-        """Toxics that have to start, before anything else passes through."""
+        """Toxics that have to be started before anything else passes through."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._waiting: asyncio.Task[object] | None = None
         self.direction: Final = direction
         self.has_ended: bool = False
-        """Whether its end, or a reset, is in the line or has left it: what comes later is dropped."""
+        """Whether an end or a reset is in the line, or has left it, so that later data is dropped."""
         self.has_finished: bool = False
-        """Whether its sink has all that was held when it had to `finish`."""
+        """Whether its sink has all data that was held when `finish` was called."""
         self.is_blocked: bool = False
         """Whether the sink's buffer is full."""
         self.is_fast: bool = False
         self.is_finishing: bool = False
         self.passed: int = 0
-        """Bytes that were written to the sink."""
+        """Number of bytes written to the sink."""
         self.window: Final = window
-        self.write: Any = None  # the sink's, at hand for the fast path
+        self.write: Any = None  # the sink's methods, kept for the fast path
 
     def open(self, source: asyncio.Transport, sink: asyncio.Transport) -> None:
-        """Connect both sides; `start` may follow."""
+        """Connect both sides. `start` may be called afterwards."""
         self._source, self._sink = source, sink
         self.write = sink.write
         high = min(_HIGH, self.window // 2)
         if sink.get_extra_info("ssl_object") is not None:
-            high = max(high, _RECORD)  # with less, the TLS of asyncio and uvloop finds even an empty buffer too full
+            high = max(high, _RECORD)  # below that, the TLS of asyncio and uvloop treats even an empty buffer as full
         sink.set_write_buffer_limits(high, high // 4)
 
     def is_held_back(self) -> None:
-        """Note that its source is not being read; once the pipe is open, it decides that itself."""
+        """Record that its source is not being read. Once the pipe is open, it decides that itself."""
         self._is_reading = False
 
     def start(self) -> None:
-        """Begin to carry, unless the toxics of the other direction have ended the connection already."""
+        """Begin to carry data, unless the toxics of the other direction have ended the connection already."""
         self._work()
 
     @property
     def held(self) -> int:
-        """The bytes that were read and are not in the sink's socket yet."""
+        """Number of bytes that were read and are not in the sink's socket yet."""
         unsent = 0 if self._sink is None or self._sink.is_closing() else self._sink.get_write_buffer_size()
         return self._inbox_bytes + self._chain.held + self._line.size + unsent
 
     # Arriving
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that were read."""
+        """Handle bytes read from the source."""
         if self.is_fast:
             self.passed += len(data)
             self.write(data)
@@ -134,16 +134,16 @@ class Pipe:
             self._work()
 
     def feed_end(self) -> None:
-        """Take the end of the source in good order."""
+        """Handle the graceful end of the source."""
         self._inbox.append(Mark.END)
         self._work()
 
     def feed_abort(self) -> None:
-        """Reset the sink, as the source was, once what is in the line is due. What isn't in the line yet is lost."""
+        """Reset the sink, as its source was reset, once the data in the line is due. Data before the line is lost."""
         self._inbox.clear()
         self._inbox_bytes = 0
         self._give_up()
-        # After an end too: a peer that ended its direction, and then is gone, takes no answer any more.
+        # Even after an end: a peer that ended its direction and is then gone can't receive a reply any more.
         self._line.push(_clock(), Mark.ABORT)
         self.has_ended = True
         self._work()
@@ -157,7 +157,7 @@ class Pipe:
         self._work()
 
     def take_off(self, stages: Iterable[Stage]) -> None:
-        """Take toxics off, all at once: what they held back goes on."""
+        """Remove toxics, all at once. Data that they held back is sent on."""
         for stage in stages:
             if stage in self._starts:
                 self._starts.remove(stage)
@@ -165,16 +165,16 @@ class Pipe:
         self._line.refresh()
         self._work()
 
-    # What the toxics ask for (`chain.Outlet`)
+    # Called for toxics (`chain.Outlet`)
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Put what has passed all toxics into the line."""
+        """Append an item that has passed all toxics to the line."""
         if not self.has_ended:
             self._line.push(came, item, delays, by)
             self.has_ended = isinstance(item, Mark)
 
     def abort_in(self, seconds: float, stage: Stage) -> None:
-        """Reset the connection after `seconds`, unless the toxic is taken off first."""
+        """Reset the connection after `seconds`, unless the toxic is removed first."""
         if not stage.is_off:
             stage.alarms.append(self._loop.call_later(seconds, self._ends.reset, stage.name))
 
@@ -184,12 +184,12 @@ class Pipe:
         async def awaited() -> object:
             return await result
 
-        # A coroutine is run as it is: inside another, and cancelled before its first step, it would never be awaited.
+        # Don't wrap a coroutine in another: if that is cancelled before its first step, this one is never awaited.
         work = cast("Coroutine[Any, Any, object]", result) if asyncio.iscoroutine(result) else awaited()
 
         def done(task: "asyncio.Task[object]") -> None:
             error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            if task is not self._waiting:  # it was given up, and so cancelled
+            if task is not self._waiting:  # cancelled by `_give_up`
                 if error is not None and not task.cancelled():
                     self._ends.toxic_failed(stage, error)
                 return
@@ -208,7 +208,7 @@ class Pipe:
         self._waiting.add_done_callback(done)
 
     def _give_up(self) -> None:
-        """Cancel what a toxic awaits, if anything, and drop the chunk that the toxics are working on."""
+        """Cancel the operation that a toxic awaits, if any, and drop the chunk that is passing through the toxics."""
         self._chain.clear()
         task, self._waiting = self._waiting, None
         if task is not None:
@@ -223,13 +223,13 @@ class Pipe:
         self._ends.toxic_failed(stage, error)
 
     def lose(self, stage: Stage) -> None:
-        """Report that a toxic dropped bytes after it was taken off: the stream has a gap."""
+        """Report a gap in the stream, since a toxic dropped bytes after it was removed."""
         self._ends.lost_bytes(stage)
 
     # Carrying
 
     def _work(self) -> None:
-        """Do what can be done now."""
+        """Pass on everything that can be passed on now."""
         if self._sink is None or self._is_working:
             return
         self._is_working = True
@@ -245,7 +245,7 @@ class Pipe:
         self._settle()
 
     def _step(self) -> bool:
-        """Pass the next thing through the toxics, and return whether there was one that may go."""
+        """Pass the next item through the toxics. Return False if there is none, or if it has to wait."""
         chain = self._chain
         if chain.is_waiting:
             return False
@@ -287,14 +287,14 @@ class Pipe:
         """End the sink's direction, or return False if it can't be ended alone."""
         if self._sink is None or not self._sink.can_write_eof():
             return False
-        with suppress(OSError):  # the peer reset it, which the loop reports next
+        with suppress(OSError):  # the peer reset the connection, which the loop will report
             self._sink.write_eof()
         return True
 
     def finish(self) -> None:
-        """Write all that is held, due or not, and call `Ends.drained` when that is done.
+        """Write all held data, due or not, then call `Ends.drained`.
 
-        It is done at once, except for what a toxic awaits. What comes later is read, so that its sender can go on, and
+        This happens at once, unless a toxic awaits something. Later data is read, so that its sender can continue, and
         dropped.
         """
         self.is_finishing = True
@@ -315,7 +315,7 @@ class Pipe:
         self._ends.drained(self.direction)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Drop everything that is held."""
         self.has_finished = self.has_ended = True
         self.is_fast = False
         self._sink = self._source = self.write = None
@@ -337,17 +337,17 @@ class Pipe:
     # Reading, the timer, the fast path
 
     def blocked(self) -> None:
-        """Note that the sink's buffer is full."""
+        """Record that the sink's buffer is full."""
         self.is_blocked = True
         self._settle()
 
     def unblocked(self) -> None:
-        """Note that the sink's buffer has room again."""
+        """Record that the sink's buffer has room again."""
         self.is_blocked = False
         self._work()
 
     def _settle(self) -> None:
-        """Decide from what is held whether to read, when to look again, and whether the fast path will do."""
+        """Decide, from the held data, whether to read, when to work again, and whether to use the fast path."""
         if self._sink is None or self._is_working or self.has_finished:
             return
         now = _clock()
@@ -386,7 +386,8 @@ class Pipe:
             self._timer = None
         if times:
             self._timer_at = at
-            # At least a millisecond, the resolution of loops' timers: one that rings early would only be set again.
+            # At least a millisecond, the resolution of loops' timers, since a timer that fires early has to be set
+            # again.
             self._timer = self._loop.call_later(max(at - now, 0.001), self._rings)
 
     def _rings(self) -> None:

@@ -13,7 +13,7 @@ from looprig.toxics.tcp.toxic import Toxic
 
 __all__ = ["TcpProxy"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @dataclass(eq=False, repr=False)
@@ -23,7 +23,8 @@ class TcpProxy(StandaloneProxy[Toxic, TcpLink], TcpControls):
         async with TcpProxy(("127.0.0.1", 5432), toxics=[Latency(0.1)]) as proxy:
             reader, writer = await asyncio.open_connection(*proxy.address)
 
-    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
+    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of unhandled errors at the end of the
+    block.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"upstream": SOCKET_ADDRESS}

@@ -1,13 +1,13 @@
-"""The UDP proxy. It carries out what the toxics of `looprig.toxics.udp` say.
+"""The UDP proxy. It carries out the effects of the toxics in `looprig.toxics.udp`.
 
-Reading order: `rng` (random numbers), `chain` (a datagram's way through the toxics), `schedule` (what is held back),
-`endpoint` (a socket), `connection` (one client and the service), `sender` (what is sent when), `link` (all of it
-together), `controls` (what users call), `proxy` (a proxy in front of an address). What it shares with TCP is in
-`net.faults`.
+Reading order: `rng` (random numbers), `chain` (a datagram's way through the toxics), `schedule` (held datagrams),
+`endpoint` (a socket), `connection` (one client and the service), `sender` (sending datagrams when they are due), `link`
+(all of it together), `controls` (what users call), `proxy` (a proxy in front of an address). The parts shared with TCP
+are in `net.faults`.
 """
 
 from looprig.net.udp.controls import ProxyConnection as ProxyConnection
 
 __all__ = ["ProxyConnection"]
 
-ProxyConnection.__module__ = __name__  # messages show the path that users import it from
+ProxyConnection.__module__ = __name__  # so that messages show the path from which users import it

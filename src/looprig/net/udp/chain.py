@@ -1,9 +1,9 @@
-"""The way of one datagram through the toxics: each decides what happens to the result of those before it.
+"""The way of one datagram through the toxics. Each toxic receives the results of those before it.
 
-Does not know sockets or timers: the time goes in, and what to send comes out.
+Does not know sockets or timers: the time is an argument, and the datagrams to send are the result.
 
 Invariants:
-1. Datagrams keep the order in which toxics yielded them; delays add up.
+1. Datagrams keep the order in which toxics yielded them. Delays add up.
 2. An error in a toxic drops the datagram and its copies. That includes outcomes such as that of `pytest.fail`, which
    isn't an `Exception`.
 """
@@ -22,7 +22,7 @@ __all__ = ["Delays", "Stage", "ToxicRaisedError", "living", "pass_through"]
 
 @final
 class Stage:
-    """One toxic, at work on one direction of a connection."""
+    """One toxic on one direction of a connection."""
 
     __slots__ = ("flow", "is_off", "name", "rng", "toxic")
 
@@ -35,17 +35,17 @@ class Stage:
 
 
 Delays: TypeAlias = tuple[tuple[Stage, float], ...]
-"""Who delays a datagram by how many seconds."""
+"""The toxics that delay a datagram, each with its number of seconds."""
 
 
 def living(delays: Delays) -> Delays:
-    """Return the delays of the toxics that are still on."""
+    """Return the delays of toxics that are still applied."""
     return tuple(delay for delay in delays if not delay[0].is_off) if delays else delays
 
 
 @final
 class ToxicRaisedError(Exception):
-    """`stage` is the toxic that raised; `__cause__` is what it raised."""
+    """A toxic, `stage`, raised the exception in `__cause__`."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage.name)
@@ -55,10 +55,10 @@ class ToxicRaisedError(Exception):
 def pass_through(
     stages: Sequence[Stage], data: bytes, number: int, now: float, note: Callable[[Stage, str], None]
 ) -> list[tuple[bytes, Delays]]:
-    """Return what becomes of the datagram of this number, which came at `now`.
+    """Return the datagrams to send for the datagram with this number, which arrived at `now`.
 
     Raises:
-        ToxicRaisedError: a toxic raised, or yielded what does not apply to a datagram.
+        ToxicRaisedError: a toxic raised, or yielded an effect that doesn't apply to datagrams.
     """
     parcels: list[tuple[bytes, Delays]] = [(data, ())]
     for stage in stages:
@@ -88,7 +88,7 @@ def _effects(stage: Stage, data: bytes) -> Iterator[Send | Note]:
 
 
 def _checked(effect: object, stage: Stage) -> Send | Note:
-    """Return an effect after checking it at run time: a suite's toxics may not be type-checked."""
+    """Return an effect after checking its type, since a suite's toxics may not be type-checked."""
     match effect:
         case Note():
             return effect

@@ -1,7 +1,7 @@
-"""The traffic between one client and the service: a socket for the service's answers, and a pipe each way.
+"""The traffic between one client and the service: a socket for the service's replies, and a pipe in each direction.
 
-Does not read the port (`link` does) and chooses no toxics. Invariant: two clients never share a socket to the service,
-so an answer is for exactly one client.
+Does not read the proxy's port (`link` does) or choose toxics. Invariant: two clients never share a socket to the
+service, so a reply is for exactly one client.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ __all__ = ["Connection", "Pipe"]
 
 @final
 class Pipe:
-    """One direction of a connection: its toxics, and how many datagrams there were."""
+    """One direction of a connection: its toxics, and the number of datagrams."""
 
     __slots__ = ("_endpoint", "_peer", "came", "connection", "direction", "held", "sent", "stages")
 
@@ -34,7 +34,7 @@ class Pipe:
         self.stages: tuple[Stage, ...] = ()
 
     def send(self, data: bytes) -> bool:
-        """Send a datagram on, or return False if the kernel has no room for now.
+        """Send a datagram on, or return False if the kernel has no room for it now.
 
         Raises:
             OSError: it can't be sent.
@@ -47,7 +47,7 @@ class Pipe:
 
 @final
 class Connection:
-    """One client's address and the service."""
+    """The connection between one client's address and the service."""
 
     __slots__ = (
         "active_at",
@@ -63,14 +63,14 @@ class Connection:
 
     def __init__(self, info: ConnectionInfo, client: Peer, port: Endpoint, service: Endpoint) -> None:
         self.active_at: float = 0.0
-        """When a datagram last came, or was sent on."""
+        """The time at which a datagram last arrived or was sent on."""
         self.client: Final = client
         self.downstream: Final = Pipe(self, "downstream", port, client)
         self.endpoint: Final = service
         self.info: Final = info
         self.is_open: bool = True
         self.is_refused: bool = False
-        """Whether it was reported that no one listens at the service's address."""
+        """Whether the proxy has reported that nothing listens at the service's address."""
         self.opening: asyncio.Task[None] | None = None
         self.upstream: Final = Pipe(self, "upstream", service, None)
 
@@ -80,7 +80,7 @@ class Connection:
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether it is open."""
+        """Whether the connection is open."""
         return self.is_open
 
     @property
@@ -89,7 +89,7 @@ class Connection:
         return self.upstream.held + self.downstream.held
 
     async def close(self) -> None:
-        """Close its socket, and wait until that is done."""
+        """Close the socket, and wait until it is closed."""
         self.is_open = False
         self.endpoint.close()
         if self.opening is not None:

@@ -1,7 +1,7 @@
-"""The user's controls of a UDP proxy, beyond those in `faults.controls`: lose everything, look at connections.
+"""The user's controls of a UDP proxy, in addition to those in `faults.controls`: lose everything, list connections.
 
-Carries no data (`link` does), and does not say what is behind the proxy (`proxy` and `services.udp_proxy` do). There is
-no `down` and no reset, as UDP has neither: while the port is ours, a datagram to it can't be refused.
+Carries no data (`link` does), and does not know the service behind the proxy (`proxy` and `services.udp_proxy` do).
+There is no `down` and no reset, as UDP has neither: while the proxy has the port, a datagram to it can't be refused.
 """
 
 import math
@@ -23,7 +23,7 @@ from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["ProxyConnection", "UdpControls"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _PATIENCE: Final = Check(
     f"{DURATION.expected}, or math.inf", lambda seconds: seconds == math.inf or DURATION.accepts(seconds)
@@ -51,22 +51,22 @@ class ProxyConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the proxy still knows it: see `idle_timeout`."""
+        """Whether the proxy still knows the connection (see `idle_timeout`)."""
         return self._connection.is_open
 
     @property
     def sent_upstream(self) -> int:
-        """Datagrams that were sent on to the service so far."""
+        """Number of datagrams sent on to the service so far."""
         return self._connection.upstream.sent
 
     @property
     def sent_downstream(self) -> int:
-        """Datagrams that were sent on to the client so far."""
+        """Number of datagrams sent on to the client so far."""
         return self._connection.downstream.sent
 
     @property
     def held(self) -> int:
-        """Datagrams that are held back for now, both directions together."""
+        """Number of datagrams that are held back now, in both directions together."""
         return self._connection.held
 
     def __repr__(self) -> str:
@@ -75,18 +75,18 @@ class ProxyConnection:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class UdpControls(FaultControls[Toxic, UdpLink]):
-    """The base of UDP proxies.
+    """The base class of UDP proxies.
 
-    A "connection" is the traffic between one client's address and the service. The service sees each as a client of its
-    own, and has to answer from the address that received the request.
+    A "connection" is the traffic between one client's address and the service. The service sees each connection as a
+    different client, and has to reply from the address that received the request.
 
     Configuration:
 
     - `host`: the address to listen on.
     - `seed`: the seed of random faults; by default a new one in each run, which a failed test shows.
-    - `toxics`: the toxics that are on all the time.
-    - `idle_timeout`: the seconds without a datagram after which a connection is forgotten, as a router does;
-      `math.inf` for never.
+    - `toxics`: the toxics that apply all the time.
+    - `idle_timeout`: the number of seconds without a datagram after which the proxy forgets a connection, as a router
+      does; `math.inf` for never.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"idle_timeout": _PATIENCE}
@@ -120,7 +120,7 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
         return self._running().address
 
     def unreachable(self) -> AbstractContextManager[None]:
-        """Lose all datagrams, of both directions, for the length of a block. No one is notified.
+        """Lose all datagrams, in both directions, until the block ends. Neither side is notified.
 
         Datagrams that a toxic is already delaying still arrive.
         """
@@ -128,5 +128,5 @@ class UdpControls(FaultControls[Toxic, UdpLink]):
 
     @property
     def connections(self) -> tuple[ProxyConnection, ...]:
-        """The connections that the proxy still knows, in the order in which their clients came."""
+        """The connections that the proxy still knows, in order of arrival."""
         return tuple(ProxyConnection(connection) for connection in self._running().connections)

@@ -1,12 +1,13 @@
-"""One UDP socket on a loop: it passes on what arrives, and sends.
+"""One UDP socket on a loop: it passes on datagrams that arrive, and sends datagrams.
 
-Does not know what datagrams are for. Invariants:
-1. What has arrived can be taken at any time (`drain`), not only in the next round of the loop.
-2. No one else can bind the port for as long as the socket is open.
-3. After `close` and `wait_closed` the socket is closed, whatever happened before.
+Does not know the meaning of datagrams. Invariants:
+1. Datagrams that have arrived can be read at any time (`drain`), not only in the next round of the loop.
+2. No other program can bind the port while the socket is open.
+3. After `close` and `wait_closed`, the socket is closed, whatever happened before.
 
-The loop only reads. Sending goes to the socket itself, since transports of asyncio before Python 3.13 and of uvloop
-send no empty datagrams. `add_reader` would do for reading, but uvloop drops a reader once an ICMP error has come.
+The loop's transport only reads. Datagrams are sent by the socket itself, since the transports of uvloop, and of asyncio
+before Python 3.13, don't send empty datagrams. `add_reader` would be enough for reading, but uvloop drops a reader
+after an ICMP error.
 """
 
 import asyncio
@@ -18,16 +19,16 @@ from typing import Any, Final, TypeAlias, cast, final
 __all__ = ["Endpoint", "Peer"]
 
 _AT_ONCE: Final = 64
-"""Datagrams that are read in one round of the loop."""
+"""Maximum number of datagrams that are read in one round of the loop."""
 
 _BUFFER: Final = 4 << 20
-"""Bytes of buffer that the kernel is asked for; it may give less."""
+"""Buffer size in bytes to request. The kernel may allocate less."""
 
 _LARGEST: Final = 1 << 16
 _SHARING: Final = (socket.SO_REUSEADDR, *((socket.SO_REUSEPORT,) if hasattr(socket, "SO_REUSEPORT") else ()))
 
 Peer: TypeAlias = tuple[Any, ...]
-"""A socket's address as the kernel reports it: with IPv6 it has four members."""
+"""A socket's address as the kernel reports it, which has four items with IPv6."""
 
 
 @final
@@ -50,7 +51,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self._transport: asyncio.BaseTransport | None = None
 
     async def open(self) -> None:
-        """Begin to read. Sending works before, too."""
+        """Begin to read. Sending works even before this."""
         loop = asyncio.get_running_loop()
         try:
             await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
@@ -64,28 +65,28 @@ class Endpoint(asyncio.DatagramProtocol):
             if self._is_closing:
                 self.close()
 
-    # What the loop calls
+    # Called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take note that the loop reads from now on."""
+        """Record that the loop reads from now on."""
         self._transport = transport
         self._closed = asyncio.get_running_loop().create_future()
-        for option in _SHARING:  # libuv sets it, and then others may bind the port beside us
+        for option in _SHARING:  # libuv sets this option, which would let other programs bind the port too
             self._socket.setsockopt(socket.SOL_SOCKET, option, 0)
 
     def datagram_received(self, data: bytes, addr: Peer) -> None:
-        """Take a datagram, and others that came with it: loops pass on one in each round."""
+        """Handle a datagram, and read others that have arrived, since loops pass on only one in each round."""
         if not self._is_closing:
             self._received(data, addr)
             self.drain(_AT_ONCE - 1)
 
     def error_received(self, exc: Exception) -> None:
-        """Take an ICMP error."""
+        """Handle an ICMP error."""
         if isinstance(exc, OSError) and not self._is_closing:
             self._failed(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the socket is closed."""
+        """Record that the socket is closed."""
         self._is_closing = True
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -93,7 +94,7 @@ class Endpoint(asyncio.DatagramProtocol):
     # Reading and sending
 
     def drain(self, limit: int) -> None:
-        """Take what has arrived; `limit` datagrams at most, since a sender may be as quick as we are."""
+        """Read the datagrams that have arrived, at most `limit`, since a fast sender could keep this going forever."""
         for _ in range(limit):
             if self._is_closing:
                 return
@@ -107,7 +108,7 @@ class Endpoint(asyncio.DatagramProtocol):
                 self._received(data, address)
 
     def send(self, data: bytes, peer: Peer | None) -> bool:
-        """Send a datagram, or return False if the kernel has no room for now. A connected socket needs no `peer`.
+        """Send a datagram, or return False if the kernel has no room for it now. A connected socket needs no `peer`.
 
         Raises:
             OSError: it can't be sent.
@@ -129,7 +130,7 @@ class Endpoint(asyncio.DatagramProtocol):
     # Ending
 
     def close(self) -> None:
-        """Stop reading. While it is being opened its socket stays, as the loop works on it."""
+        """Stop reading. If it is still being opened, the socket stays open, since the loop is using it."""
         self._is_closing = True
         if self._is_opened and self._transport is not None:
             self._transport.close()

@@ -1,13 +1,13 @@
-"""The link between UDP clients and one service: the port, the connections, and what goes wrong with datagrams.
+"""The link between UDP clients and one service: the port, the connections, and errors of datagrams.
 
-Does not know what is behind the address that it sends to. What users call is in `controls`.
+Does not know what is behind the address that it sends to. The API for users is in `controls`.
 
 Invariants:
-1. The port is bound before anyone knows it, and stays ours until `close`.
-2. A datagram that was sent before toxics change passes through the old ones: what has arrived is read first.
-3. One datagram at a time passes through the toxics. Others that are read meanwhile, because a toxic's own code puts on
-   or takes off a toxic, wait.
-4. When `close` has ended, no socket, task or timer of the link is left.
+1. The port is bound before it is known, and stays bound until `close`.
+2. A datagram that was sent before toxics change passes through the old ones, since arrived datagrams are read first.
+3. Datagrams pass through the toxics one at a time. Others wait, which are read meanwhile if a toxic's own code adds or
+   removes a toxic.
+4. After `close`, no socket, task or timer of the link is left.
 """
 
 import asyncio
@@ -36,16 +36,16 @@ from looprig.toxics.udp.toxic import Toxic
 __all__ = ["Settings", "UdpLink"]
 
 _TAKEN: Final = 10_000
-"""Datagrams of one socket that are taken before toxics change: a flood has no end."""
+"""Maximum number of datagrams that are read from one socket before toxics change, since a flood would never end."""
 
 _Arrival: TypeAlias = tuple[Pipe, bytes, int, float, tuple[Stage, ...]]
-"""A datagram with its number in its pipe, when it came, and the toxics that were on then."""
+"""A datagram, its number in its pipe, its time of arrival, and the toxics that were applied then."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to make a link. `idle_timeout` is in seconds."""
+    """The settings of a link. `idle_timeout` is in seconds."""
 
     upstream: tuple[str, int]
     host: str
@@ -71,7 +71,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
         self.settings: Final = settings
 
     async def open(self, toxics: Sequence[Toxic]) -> None:
-        """Resolve the service's address and begin to carry; `toxics` are on from the first datagram on."""
+        """Resolve the service's address and begin to carry datagrams, with `toxics` applied from the first one on."""
         host, port = self.settings.upstream
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         family, _, _, _, target = found[0]
@@ -84,7 +84,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
         await self._port.open()
 
     async def close(self) -> None:
-        """Send what is held, and let go of everything."""
+        """Send the held datagrams, and close all sockets."""
         self._catch_up()
         self._is_closed = True
         self._waiters.changed()
@@ -99,12 +99,12 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     @property
     def connections(self) -> list[Connection]:
-        """The connections that are still known, in the order in which they came."""
+        """The connections that are still known, in order of arrival."""
         return sorted(self._connections.values(), key=lambda connection: connection.info.index)
 
     @property
     def live(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._connections)
 
     # Datagrams
@@ -163,7 +163,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
                 self._sender.add(sent, came, delays, pipe)
 
     def _catch_up(self) -> None:
-        """Take what has arrived and was not read yet."""
+        """Read the datagrams that have arrived."""
         self._port.drain(_TAKEN)
         for connection in self.connections:
             connection.endpoint.drain(_TAKEN)
@@ -198,7 +198,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             self._not_made(connection.info.index, error)
 
     def _forget_idle(self) -> None:
-        """End connections on which nothing came for too long, as a router does."""
+        """End connections that have been idle for too long, as a router does."""
         self._idle_timer = None
         now = clock()
         for connection in self.connections:
@@ -242,7 +242,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
 
     @contextmanager
     def unreachable(self) -> Generator[None, None, None]:
-        """Lose all that comes from either side, for the length of a block."""
+        """Lose all datagrams from either side until the block ends."""
         self._catch_up()
         self._black_holes += 1
         before = self._swallowed
@@ -254,10 +254,10 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             self._black_holes -= 1
             self.log.note("link", detail=f"unreachable no more; {self._swallowed - before} datagrams were lost")
 
-    # What goes wrong
+    # Errors
 
     def _when_failed(self, connection: Connection, toxic: Toxic, name: str, error: BaseException) -> None:
-        """Report a `when` that raised. The connection gets none of the toxics that were applied with that one."""
+        """Report an exception of a `when`. The connection gets none of the toxics that were applied with it."""
         index, shown = connection.info.index, summary(error)
         party = (f"when of {name}", location_of(toxic.when))
         self.log.note("error", index, detail=f"when: {shown}")
@@ -268,7 +268,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
         self.log.report(f"Connection #{index} could not be made to {self._shown}: {error}", error, connection=index)
 
     def _refused(self, connection: Connection, error: OSError) -> None:
-        """Report, once for a connection, that the kernel got an ICMP error: no one listens there."""
+        """Report, once for each connection, that the kernel received an ICMP error: nothing listens there."""
         if connection.is_open and not connection.is_refused:
             connection.is_refused = True
             index = connection.info.index
@@ -276,7 +276,7 @@ class UdpLink(FaultLink[Connection, Toxic, Stage]):
             self.log.report(f"Connection #{index} found no service at {self._shown}: {error}", error, connection=index)
 
     def _port_failed(self, error: OSError) -> None:
-        if not isinstance(error, ConnectionRefusedError):  # a client has gone; the port is fine
+        if not isinstance(error, ConnectionRefusedError):  # a client is gone, but the port works
             self.log.note("error", detail=str(error))
             self.log.report(f"The port of the proxy failed: {error}", error)
 

@@ -13,7 +13,7 @@ from looprig.toxics.udp.toxic import Toxic
 
 __all__ = ["DatagramProxy"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
 @final
@@ -24,7 +24,8 @@ class DatagramProxy(StandaloneProxy[Toxic, UdpLink], UdpControls):
         async with DatagramProxy(("127.0.0.1", 5353), toxics=[Loss(0.1)]) as proxy:
             ...  # send to proxy.address
 
-    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of its unhandled errors at the end.
+    Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of unhandled errors at the end of the
+    block.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"upstream": ADDRESS}

@@ -1,8 +1,8 @@
 """The random numbers of one toxic on one direction of a UDP connection.
 
-Invariant: what a toxic draws for a datagram comes from the seed, the index of the connection, the direction, the
-toxic's name and the number of the datagram. So a datagram meets the same fate whatever was lost or duplicated before
-it, whenever the toxic was put on, and whatever else is on.
+Invariant: the numbers for a datagram depend only on the seed, the index of the connection, the direction, the toxic's
+name and the number of the datagram. So a datagram gets the same numbers whatever was lost or duplicated before it,
+whenever the toxic was applied, and whichever other toxics are applied.
 """
 
 from random import Random
@@ -15,7 +15,7 @@ __all__ = ["DatagramRng"]
 
 @final
 class DatagramRng:
-    """Random numbers that start over with each datagram. Copies that an earlier toxic made of one have their own."""
+    """Random numbers that start over with each datagram. Copies that an earlier toxic made get different numbers."""
 
     __slots__ = ("_copy", "_direction", "_index", "_name", "_number", "_rng", "_seed")
 
@@ -41,7 +41,7 @@ class DatagramRng:
         return self._of_datagram().uniform(a, b)
 
     def _of_datagram(self) -> Random:
-        if self._rng is None:  # many toxics draw nothing, and seeding takes longer than all else
+        if self._rng is None:  # many toxics need no random numbers, and seeding takes longer than everything else
             name = f"{self._name}/{self._number}/{self._copy}"
             self._rng = rng_for(self._seed, self._index, self._direction, name)
         return self._rng

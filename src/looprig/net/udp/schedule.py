@@ -1,10 +1,11 @@
-"""Datagrams that are held back, each until its own time.
+"""Held datagrams, each with the time at which it is due.
 
 Does not know the time, and sends nothing. Pure.
 
 Invariants:
-1. What is due earlier leaves first; what is due at the same time leaves in the order in which it came.
-2. A delay belongs to the stage that asked for it, and ends with it: then the datagram is due as if it had never been.
+1. Datagrams leave in the order in which they are due. If several are due at the same time, they leave in order of
+   arrival.
+2. A delay belongs to the stage that requested it. When that stage ends, the datagram is due as if without the delay.
 """
 
 import heapq
@@ -19,7 +20,7 @@ P = TypeVar("P")
 
 @final
 class Parcel(Generic[P]):
-    """A datagram, when it came, and the pipe that it goes through."""
+    """A datagram, its time of arrival, and the pipe that it goes through."""
 
     __slots__ = ("came", "data", "delays", "due", "order", "pipe")
 
@@ -36,7 +37,7 @@ class Parcel(Generic[P]):
         return (self.due, self.order) < (other.due, other.order)
 
     def refresh(self) -> None:
-        """Drop the delays of stages that are off."""
+        """Drop the delays of removed stages."""
         self.delays = living(self.delays)
         self.due = self.came + sum(seconds for _, seconds in self.delays)
 
@@ -69,7 +70,7 @@ class Schedule(Generic[P]):
         return heapq.heappop(self._heap)
 
     def refresh(self) -> None:
-        """Drop the delays of stages that are off."""
+        """Drop the delays of removed stages."""
         for parcel in self._heap:
             if parcel.delays:
                 parcel.refresh()

@@ -1,8 +1,8 @@
-"""Sends datagrams when they are due, and reports those that could not be sent.
+"""Sending of datagrams when they are due, and reports of those that could not be sent.
 
 Does not know toxics. Invariants:
-1. There is one timer, and none while no datagram waits for a time.
-2. What is due is sent at once, in its order. If the kernel has no room for a datagram, it and those behind it wait.
+1. There is at most one timer, and none while no datagram waits.
+2. Due datagrams are sent at once, in order. If the kernel has no room for one, it and those behind it wait.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from looprig.net.udp.schedule import Schedule
 
 __all__ = ["Sender", "clock"]
 
-clock: Final = time.monotonic  # a loop's own clock may be behind by the time since its last round, as uvloop's is
+clock: Final = time.monotonic  # not the loop's clock, since uvloop's only advances once in each round
 
 _LEAST: Final = 0.001
-"""Seconds: loops count timers in milliseconds, and a timer that rings early is set again."""
+"""Minimum delay of a timer in seconds, since loops count in milliseconds, and a timer that fires early is set again."""
 
 
 @final
@@ -42,16 +42,16 @@ class Sender:
         self._schedule.push(data, came, delays, pipe)
 
     def refresh(self) -> None:
-        """Send what only toxics that are off held back."""
+        """Send the datagrams that only removed toxics held back."""
         self._schedule.refresh()
         self.release()
 
     def release(self) -> None:
-        """Send what is due."""
+        """Send the datagrams that are due."""
         self._send_until(clock())
 
     def flush(self) -> None:
-        """Send all that is held, due or not, and forget what the kernel does not take."""
+        """Send all held datagrams, due or not, and drop those that the kernel does not accept."""
         self._send_until(math.inf)
         self._unset()
         self._schedule = Schedule()

@@ -1,32 +1,33 @@
 """Everything private to pytest that looprig touches, checked with pytest 9.2.
 
-Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object, and no type that pytest
-keeps private leaves this package. This file itself has what every run needs, one with nothing async too; it loads no
-other module of looprig. `tests/house` compares the code with this list:
+Nothing else in looprig imports `_pytest` or reads an underscored attribute of a pytest object, and no private type of
+pytest leaves this package. This file has only what every run needs, even one with nothing async, and loads no other
+module of looprig. `tests/house` compares the code with this list:
 
 | private | in | why there is no public way |
 | --- | --- | --- |
 | `NOTSET` | parameters | stands for a value where a parametrization has none |
 | `get_direct_param_fixture_func` | parameters | the function of a definition that stands for a parametrized value |
-| `call_fixture_func` | calls | sets a generator up and registers its teardown, with pytest's errors |
+| `call_fixture_func` | calls | calls a fixture and registers a generator's teardown, with pytest's own errors |
 | `resolve_fixture_function` | calls | binds a fixture that is a method to the test's instance |
 | `_pdb` | calls | the debugger that `--trace` put around a test, which would drop its coroutine |
 | `_fixturemanager` | definitions, __init__ | knows which fixtures there are, before any is requested |
-| `_get_all_fixture_defs` | __init__ | lists them; public is only what `--fixtures` prints |
-| `_arg2node2fixturedefs` | definitions, __init__ | has their nodes, and their order: looprig's stand behind others |
+| `_get_all_fixture_defs` | __init__ | lists all fixtures; publicly, `--fixtures` can only print them |
+| `_arg2node2fixturedefs` | definitions, __init__ | the nodes and the precedence of all fixtures |
 | `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
-| `_autouse` | closures, instances | whether a fixture is around those that a test names |
+| `_autouse` | closures, instances | whether a fixture is an autouse fixture |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |
-| `_request` | requests, __init__ | the request of an item, which may ask for every scope |
+| `_request` | requests, __init__ | the request of an item, which may request fixtures of every scope |
 | `_pyfuncitem` | requests | the item of a request; `node` is that of the fixture's scope |
-| `_parent_request` | requests | who asked for a fixture, since `loop` answers each asker anew |
-| `_fixturedef` | requests | the definition of a request, to tell which fixture asked |
-| `_fixture_defs` | requests | what an item has set up or found set up so far |
-| `_get_active_fixturedef` | requests | is called for each request, where no hook is if the fixture is alive |
+| `_parent_request` | requests | who requested a fixture, since `loop` may return another loop to each requester |
+| `_fixturedef` | requests | the definition of a request, to find out which fixture made it |
+| `_fixture_defs` | requests | the fixtures that an item has set up, or found set up, so far |
+| `_get_active_fixturedef` | requests | is called for every request; no hook is called if the fixture is alive |
 | `_file` | terminal | where the terminal writer writes to |
 
-Without an underscore, but undocumented: `callspec` of items; `cached_result`, `cache_key`, `execute`, `finish` and
-`node` of definitions, and how one is made; `getfixturedefs` of the fixture manager.
+looprig also uses these, which have no underscore but are undocumented: `callspec` of items; the constructor of
+definitions and their `cached_result`, `cache_key`, `execute`, `finish` and `node`; `getfixturedefs` of the fixture
+manager.
 """
 
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
@@ -54,31 +55,32 @@ __all__ = [
 
 Definition = pytest.FixtureDef[Any]
 
-# What `@pytest.fixture` makes: pytest exports no name for it.
+# The class of objects that `@pytest.fixture` makes: pytest exports no name for it.
 _DECORATED: Final = type(pytest.fixture(lambda: None))
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:
-    """Yield every fixture definition of the run. pytest itself only prints them, with `--fixtures`."""
+    """Yield every fixture definition of the run. pytest's public way is only `--fixtures`, which prints them."""
     return iter(session._fixturemanager._get_all_fixture_defs())
 
 
 def visible_definitions(name: str, node: pytest.Item | pytest.Collector) -> Sequence[Definition]:
-    """Return the definitions called `name` that a node sees, the nearest last; collectors have no public way to ask."""
+    """Return the definitions called `name` that are visible on a node, the nearest last."""
     return node.session._fixturemanager.getfixturedefs(name, node) or ()
 
 
 def visible_names(node: pytest.Item | pytest.Collector) -> Iterator[str]:
-    """Yield the names of all fixtures that a node sees."""
+    """Yield the names of all fixtures that are visible on a node."""
     names = dict.fromkeys(definition.argname for definition in all_definitions(node.session))
     return (name for name in names if visible_definitions(name, node))
 
 
 def give_way(session: pytest.Session, modules: Collection[str]) -> None:
-    """Put the fixtures of these modules behind all others of the same names.
+    """Give the fixtures of these modules the lowest precedence among fixtures of the same names.
 
-    On one node, pytest takes the fixture that was registered last, and other plugins may be registered before looprig.
-    Fixtures from the project's own plugins go before those of installed ones, and these before looprig's.
+    If a node has several, pytest prefers the one that was registered last, and other plugins may be registered before
+    looprig. Afterwards, fixtures of the project's own plugins take precedence over those of installed plugins, and
+    those over looprig's.
     """
     root = str(session.config.rootpath)
 
@@ -126,8 +128,8 @@ def _decorated(holder: Any) -> Iterator[Any]:
 def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
     """Return whether fixtures can be set up for an item: a function, a doctest, or the like from another plugin.
 
-    All of them are typed as functions, as pytest types them where it sets fixtures up for them. Each has an `obj`,
-    which need not be a function, and only functions can be parametrized.
+    All such items are typed as `pytest.Function`, as in pytest's own code that sets up their fixtures. Each has an
+    `obj`, which need not be a function. Only real functions can be parametrized.
     """
     return isinstance(item, pytest.Function) or all(
         hasattr(item, name) for name in ("_fixtureinfo", "_request", "fixturenames", "obj")
@@ -144,9 +146,10 @@ def is_unittest(item: pytest.Item) -> bool:
 
 
 def call_before_set_up(definition: Definition, call: Callable[[pytest.FixtureRequest], None]) -> Callable[[], None]:
-    """Call `call` before each request of a fixture is answered. Return a function that undoes this, also in `call`.
+    """Call `call` before each request for a fixture is answered. Return a function that undoes this.
 
-    A hook would be called for every fixture of the run, and only after those that this one needs were set up.
+    `call` may undo it too. A hook would be called for every fixture of the run, and only after the dependencies of this
+    one were set up.
     """
     patched = cast("Any", definition)
 

@@ -1,6 +1,6 @@
 """How pytest calls the functions of fixtures and tests."""
 
-# pytest leaves types out here.
+# pytest doesn't annotate everything here.
 # pyright: reportUnknownVariableType=false
 
 from collections.abc import Callable
@@ -15,20 +15,21 @@ __all__ = ["bound_function", "call_fixture", "tracing_debugger"]
 
 
 def bound_function(definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return a fixture's function, bound to the test's instance where it is a method."""
+    """Return a fixture's function, bound to the test's instance if it is a method."""
     return resolve_fixture_function(definition, request)
 
 
 def call_fixture(function: Callable[..., Any], request: pytest.FixtureRequest, kwargs: dict[str, Any]) -> object:
-    """Set up a sync fixture as pytest does, generators and their finalizers included, with the same errors."""
+    """Set up a sync fixture as pytest does, with the same errors. A generator's teardown becomes a finalizer."""
     __tracebackhide__ = True
     return call_fixture_func(function, request, kwargs)
 
 
 def tracing_debugger(function: Any) -> tuple[Any, Any]:
-    """Return the debugger that `--trace` put around a test's function, and that function; otherwise `None` and itself.
+    """Return the debugger that `--trace` put around a test's function, and the function inside.
 
-    pytest's wrapper calls the function under the debugger and drops what it returns, a coroutine too.
+    Without `--trace`, return `None` and the function itself. pytest's wrapper calls the function under the debugger and
+    drops its result, even if that is a coroutine.
     """
     code = getattr(function, "__code__", None)
     if code is None or code.co_qualname != "wrap_pytest_function_for_tracing.<locals>.wrapper":

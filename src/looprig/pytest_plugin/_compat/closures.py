@@ -1,9 +1,9 @@
-"""The fixtures that one item uses: which names, which definitions answer them, and which of those use which.
+"""The fixtures that one item uses: their names, the definitions behind the names, and what each definition uses.
 
-Invariant: a definition that another overrides is in a closure where its override asks for it, as at run time.
+Invariant: an overridden definition is in a closure if its override requests it, as at run time.
 """
 
-# pytest leaves types out here and there.
+# pytest doesn't annotate everything here.
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -47,11 +47,11 @@ class Closure:
         self.arguments: tuple[str, ...] = arguments
         """The parameters of the test that are fixtures."""
         self.initial: tuple[str, ...] = initial
-        """These parameters, after autouse fixtures and `usefixtures`."""
+        """The same parameters, preceded by the autouse fixtures and those of `usefixtures`."""
         self.names: Sequence[str] = names
-        """All that pytest sets up, in that order."""
+        """Everything that pytest sets up, in this order."""
         self.definitions: Mapping[str, Sequence[Definition]] = definitions
-        """The definitions of each name that the item sees, the nearest last."""
+        """The definitions visible to the item, by name, the nearest last."""
 
     def used(self) -> Iterable[Definition]:
         """Return each definition that is set up for the item."""
@@ -59,7 +59,7 @@ class Closure:
         return dict.fromkeys(found for _, _, found in walk if found is not None)
 
     def dependencies(self) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
-        """Yield each definition that is set up, with the ones that it asks for itself, which come before it."""
+        """Yield each definition that is set up, after its dependencies, with those that it requests directly."""
         asked: dict[Definition | None, list[Definition]] = {}
         for user, name, found in self._walk((*self.initial, *self.names), set(self.names)):
             if name and found is not None:
@@ -68,9 +68,9 @@ class Closure:
                 yield user, tuple(asked.pop(user, ()))
 
     def requests(self) -> Iterator[tuple[Definition | None, str, Definition | None]]:
-        """Yield each parameter that a fixture has to answer: whose it is, its name, and what answers it.
+        """Yield each parameter that a fixture has to provide: its owner, its name, and the definition that provides it.
 
-        `None` stands for the test itself, and for a name that nothing answers.
+        The owner is `None` for the test itself, and the definition is `None` if no fixture provides the name.
         """
         return (each for each in self._walk(self.initial, None) if each[1])
 
@@ -80,17 +80,18 @@ class Closure:
             definitions[-1]
             for name in self.initial
             if (definitions := self.definitions.get(name))
-            # A test may also name an autouse fixture; that one is no less around the others.
+            # A test may also name an autouse fixture, which is still set up around the others.
             and (name not in self.arguments or any(definition._autouse for definition in reversed(definitions)))
         ]
 
     def _walk(
         self, names: Iterable[str], kept: Container[str] | None
     ) -> Iterator[tuple[Definition | None, str, Definition | None]]:
-        """Walk through what a test asks for, and what that asks for, as pytest resolves it.
+        """Walk through the fixtures that a test requests, and those that they request, as pytest resolves them.
 
-        Yields who asks, the name, and what answers it. Each definition is entered once, and an empty name marks that it
-        is left. Only names among `kept` are answered. There is no recursion, since a chain of fixtures may be long.
+        Yields who requests, the name, and the definition. Each definition is entered once, and an empty name marks the
+        end of its requests. Only names in `kept` get a definition. There is no recursion, since a chain of fixtures may
+        be long.
         """
         depth: dict[str, int] = {}
         entered: set[Definition] = set()
@@ -114,11 +115,11 @@ class Closure:
 
 
 _CLOSURE: Final = pytest.StashKey[Closure]()
-"""The closure of an item for which it is not the one that pytest has."""
+"""The closure of an item whose closure differs from the one that pytest has."""
 
 
 def closure_of(item: pytest.Function) -> Closure:
-    """Return the closure of an item. pytest's public API has only its names: `item.fixturenames`."""
+    """Return the closure of an item. pytest's public API has only the names: `item.fixturenames`."""
     known = item.stash.get(_CLOSURE, None)
     if known is not None:
         return known
@@ -127,15 +128,15 @@ def closure_of(item: pytest.Function) -> Closure:
 
 
 def argument_names(item: pytest.Function) -> tuple[str, ...]:
-    """Return the parameters of a test that are fixtures; every async plugin reads this to call the test."""
+    """Return the parameters of a test that are fixtures, which are the arguments to call it with."""
     return item._fixtureinfo.argnames
 
 
 def closure_key(item: pytest.Function) -> object:
     """Return a key that is equal for items that use the same definitions.
 
-    Items of one class or module have the same key if they use the same names. The items made of one parametrized test
-    have their own, since its parameters take the place of fixtures.
+    Items of one class or module have the same key if they use the same names. The items of a parametrized test have
+    keys of their own, since its parameters take the place of fixtures.
     """
     known = item.stash.get(_CLOSURE, None)
     if hasattr(item, "callspec"):
@@ -144,9 +145,9 @@ def closure_key(item: pytest.Function) -> object:
 
 
 def complete(item: pytest.Function) -> None:
-    """Add to the closure of an item what hooks have added to `item.fixturenames`.
+    """Add the names that hooks have added to `item.fixturenames` to the closure of the item.
 
-    pytest looks up definitions that it doesn't know when it sets the name up.
+    pytest itself looks these definitions up only at the item's set-up.
     """
     known = closure_of(item)
     names = item.fixturenames
@@ -161,14 +162,14 @@ def complete(item: pytest.Function) -> None:
 
 
 def closure_below(item: pytest.Function, name: str) -> Closure:
-    """Return the closure of one name that an item requests at run time."""
+    """Return the closure of a name that an item requests at run time."""
     found = _with_all_below(item, closure_of(item), [name])
     below = Closure((), (name,), (), found)
     return Closure((), (name,), tuple(dict.fromkeys(each for _, each, _ in below._walk((name,), None) if each)), found)
 
 
 def _with_all_below(item: pytest.Function, known: Closure, names: Iterable[str]) -> dict[str, Sequence[Definition]]:
-    """Return the definitions of a closure and of more names, and of all that these names need."""
+    """Return the definitions of a closure, of additional names, and of everything that these names need."""
     found = dict(known.definitions)
     wanted = list(names)
     while wanted:
@@ -180,12 +181,12 @@ def _with_all_below(item: pytest.Function, known: Closure, names: Iterable[str])
 
 
 def definitions_in_item(item: pytest.Function, name: str) -> Sequence[Definition]:
-    """Return the definitions of a name as an item sees them, direct parametrization included, the nearest last."""
+    """Return the definitions of a name that an item sees, including direct parametrization, the nearest last."""
     return closure_of(item).definitions.get(name) or visible_definitions(name, item)
 
 
 def insert_fixture_name(item: pytest.Function, name: str, definition: Definition) -> None:
-    """Make an item set `name` up before all that isn't wider: parametrized fixtures decide what else is cached."""
+    """Make an item set up `name` before everything of the same or a narrower scope."""
     names = item.fixturenames
     by_name = closure_of(item).definitions
     if name in names:
@@ -200,7 +201,7 @@ def insert_fixture_name(item: pytest.Function, name: str, definition: Definition
 
 
 def drop_autouse(item: pytest.Function, is_unwanted: Callable[[Definition], bool]) -> None:
-    """Remove from an item the unwanted autouse fixtures that it doesn't name, and what only they need."""
+    """Remove the unwanted autouse fixtures that an item doesn't name, and everything that only they need."""
     known = closure_of(item)
     named = {*known.arguments, *(name for mark in item.iter_markers("usefixtures") for name in mark.args)}
     kept = tuple(
@@ -217,9 +218,9 @@ def drop_autouse(item: pytest.Function, is_unwanted: Callable[[Definition], bool
 def replace_definitions(
     item: pytest.Function, replaced: Mapping[Definition, Definition], closure: Closure | None = None
 ) -> None:
-    """Put other definitions in the place of some that an item uses, or that it will use with a closure below.
+    """Replace some of the definitions that an item uses, or that it will use with a closure from `closure_below`.
 
-    Items of one parametrized function share them.
+    Items of one parametrized function share their definitions.
     """
     by_name = item._fixtureinfo.name2fixturedefs
     known = by_name if closure is None else closure.definitions
@@ -228,7 +229,7 @@ def replace_definitions(
 
 
 def plain_function(item: pytest.Function) -> pytest.Function:
-    """Return an item as pytest itself would have made it, to replace one of another plugin's class."""
+    """Return an item as pytest itself would have made it, to replace an item of another plugin's class."""
     callspec = getattr(item, "callspec", None)
     parent: Any = item.parent
     made = pytest.Function.from_parent(
@@ -245,10 +246,10 @@ def plain_function(item: pytest.Function) -> pytest.Function:
 
 
 def make_plain(item: pytest.Function) -> None:
-    """Make an item of another plugin's class one of pytest's own. It stays the same object: others may know it."""
+    """Turn an item of another plugin's class into one of pytest's own, in place, since others may refer to it."""
     item.__class__ = pytest.Function
 
 
 def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytest.Function:
-    """Return the item that pytest would make of a test, to see which fixtures it will use."""
+    """Return the item that pytest would make of a test function, to see which fixtures it will use."""
     return pytest.Function.from_parent(collector, name=name, callobj=obj)

@@ -1,7 +1,7 @@
-"""Instances of fixtures that are alive: pytest keeps one for each definition, in its `cached_result`.
+"""Live instances of fixtures: pytest keeps one for each definition, in its `cached_result`.
 
-pytest documents neither `cached_result` and `cache_key` nor that `execute` and `finish` may be replaced on one
-definition. No hook is called where pytest answers from its cache.
+pytest documents neither `cached_result` and `cache_key`, nor that `execute` and `finish` of a definition may be
+replaced. It calls no hook when it takes a value from its cache.
 """
 
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
@@ -27,12 +27,12 @@ __all__ = [
 
 
 def is_cached(definition: Definition) -> bool:
-    """Return whether an instance of the fixture is alive now, and its set-up did not fail."""
+    """Return whether the fixture has a live instance, whose set-up did not fail."""
     return definition.cached_result is not None and definition.cached_result[2] is None
 
 
 def is_cached_for(definition: Definition, item: pytest.Function) -> bool:
-    """Return whether the instance that is alive now is the one for an item, and not for another parameter."""
+    """Return whether the live instance is the one for an item, and not one for another parameter."""
     parameters = parameter_values(item)
     return is_cached(definition) and (
         definition.argname not in parameters
@@ -41,13 +41,13 @@ def is_cached_for(definition: Definition, item: pytest.Function) -> bool:
 
 
 def cached_value(definition: Definition) -> Any:
-    """Return the value of a fixture that is alive now."""
+    """Return the value of a live fixture."""
     assert definition.cached_result is not None
     return definition.cached_result[0]
 
 
 def copied_definition(definition: Definition, function: Callable[..., Any], session: pytest.Session) -> Definition:
-    """Return a definition with another function, and with instances of its own, that is registered nowhere."""
+    """Return a copy of a definition with another function. It has its own instances and isn't registered."""
     make = cast("Any", pytest.FixtureDef)
     made: Definition = make(
         config=session.config,
@@ -65,16 +65,16 @@ def copied_definition(definition: Definition, function: Callable[..., Any], sess
 
 
 def poison(definition: Definition, error: BaseException) -> None:
-    """Make all further requests of a live fixture raise `error`, as they do after a failed set-up."""
+    """Make all further requests for a live fixture raise `error`, as after a failed set-up."""
     if definition.cached_result is not None:
         definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
 
 
 def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseException) -> None:
-    """End a failed set-up at once, finalizers included, so that pytest sets the fixture up anew for the next request.
+    """Run the finalizers of a failed set-up at once, so that pytest sets the fixture up again for the next request.
 
-    pytest keeps the error of a set-up until the end of its scope, and ends only what it keeps. It does not keep what a
-    hook raised around the set-up, but the finalizers that are left would confuse it.
+    pytest caches the error of a set-up until the end of the scope, and finishes only fixtures that it has cached. It
+    does not cache an error that a hook raised around the set-up, but the remaining finalizers would confuse it.
     """
     if definition.cached_result is None:
         definition.cached_result = (None, None, (error, error.__traceback__))
@@ -82,9 +82,9 @@ def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseEx
 
 
 def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]) -> None:
-    """Call `admit` with each later request of a fixture that is alive.
+    """Call `admit` with each later request for a live fixture.
 
-    Before pytest answers from its cache it compares cache keys, so that is where `admit` is called.
+    pytest compares cache keys before it returns a cached value, so `admit` is called there.
     """
     guarded = cast("Any", definition)
     if "cache_key" in guarded.__dict__:
@@ -101,9 +101,9 @@ def guard(definition: Definition, admit: Callable[[pytest.FixtureRequest], None]
 
 
 def make_dynamic(definition: Definition, resolve: Callable[[pytest.FixtureRequest], object]) -> None:
-    """Make a session-scoped fixture answer each request anew, so that every scope may ask for it.
+    """Make a session-scoped fixture compute its value for each request, so that fixtures of every scope may request it.
 
-    pytest makes its own `request` fixture in the same way: its `cached_result` is ready and it takes no finalizers.
+    pytest's own `request` fixture works in the same way: it always has a `cached_result` and accepts no finalizers.
     """
 
     def execute(request: pytest.FixtureRequest) -> object:

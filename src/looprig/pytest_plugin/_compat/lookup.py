@@ -1,6 +1,6 @@
 """pytest's report of a fixture that it did not find, without the names that only looprig uses.
 
-The report lists all fixtures that are visible. It has no hook, and is made only when the error is shown.
+The report lists all visible fixtures. pytest has no hook for it, and composes it only when it shows the error.
 """
 
 import re
@@ -12,7 +12,7 @@ __all__ = ["leave_out"]
 
 
 def leave_out(error: pytest.FixtureLookupError, prefix: str) -> None:
-    """Leave the fixtures whose names start with `prefix` out of the report of an error."""
+    """Remove the fixtures whose names start with `prefix` from the report of an error."""
     report = cast("Any", error)
     original = report.formatrepr
 

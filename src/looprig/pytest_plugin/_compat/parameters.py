@@ -1,4 +1,4 @@
-"""Parametrizations: the values that an item was made for, and what stands for them."""
+"""Parametrizations: the values that an item was made for, and the definitions that stand for these values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -19,17 +19,17 @@ __all__ = [
     "plain_parameter",
 ]
 
-# What `pytest.param` makes: pytest exports no name for it.
+# The class of objects that `pytest.param` makes: pytest exports no name for it.
 _PARAMETER: Final = type(pytest.param())
 
 
 def gives_parameter(definition: Definition) -> bool:
-    """Return whether a definition stands for the values of a direct parametrization: pytest makes one for each test."""
+    """Return whether pytest made a definition for the values of a direct parametrization, as it does for each test."""
     return definition.func is get_direct_param_fixture_func
 
 
 def is_no_value(value: object) -> bool:
-    """Return whether this stands for the value of an empty parametrization, whose test is skipped."""
+    """Return whether a value is pytest's placeholder in an empty parametrization, whose test is skipped."""
     return value is NOTSET
 
 
@@ -39,7 +39,7 @@ def plain_parameter(parameter: object) -> object:
 
 
 def parameter_values(item: pytest.Function) -> Mapping[str, object]:
-    """Return the values that an item was made for, by the names that were parametrized."""
+    """Return the values that an item was made for, by parametrized name."""
     callspec = getattr(item, "callspec", None)
     found: Mapping[str, object] = {} if callspec is None else callspec.params
     return found
@@ -52,7 +52,7 @@ def is_parametrized(item: pytest.Item, definition: Definition) -> bool:
 
 
 def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """Return which parameter of each of `names` an item was made for, by name and index."""
+    """Return the index of the parameter that an item was made for, for each of `names` that is parametrized."""
     callspec = getattr(item, "callspec", None)
     return (
         () if callspec is None else tuple((name, callspec.indices[name]) for name in names if name in callspec.params)
@@ -60,6 +60,6 @@ def parametrized_indices(item: pytest.Item, names: Iterable[str]) -> tuple[tuple
 
 
 def parameter_index(item: Any, name: str) -> int:
-    """Return which of the parameters of `name` an item was made for."""
+    """Return the index of the parameter of `name` that an item was made for."""
     indices: dict[str, int] = item.callspec.indices
     return indices[name]

@@ -1,4 +1,4 @@
-"""Scopes of fixtures, the nodes that instances live on, and places of items."""
+"""Scopes of fixtures, the nodes that instances live on, and the locations of items."""
 
 # pyright: reportPrivateUsage=false
 
@@ -25,7 +25,7 @@ def scope_of(definition: Definition) -> Scope:
 
 
 def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
-    """Return the scope under which an item uses a definition: a parametrization's overrides the definition's."""
+    """Return the scope with which an item uses a definition: a parametrization's scope overrides the definition's."""
     callspec = getattr(item, "callspec", None)
     if callspec is not None and definition.argname in callspec.params:
         return Scope[callspec._arg2scope[definition.argname].name.upper()]
@@ -33,11 +33,11 @@ def parametrized_scope(item: pytest.Item, definition: Definition) -> Scope:
 
 
 def scope_place(item: pytest.Item, scope: Scope, definition: Definition | None) -> pytest.Item | pytest.Collector:
-    """Return the node that an instance lives on, as pytest computes it for a request, without making one."""
+    """Return the node that an instance lives on. Compute it as pytest does for a request, without making a request."""
     if scope is Scope.FUNCTION:
         return item
     if scope is Scope.PACKAGE and definition is not None:
-        # The one that the fixture is defined in, which need not be the nearest.
+        # the package that the fixture is defined in, which need not be the nearest
         packages = (node for node in item.iter_parents() if isinstance(node, pytest.Package))
         return next((package for package in packages if _defines(package, definition)), item.session)
     found = item.getparent(_COLLECTORS[scope]) if scope in _COLLECTORS else None
@@ -51,7 +51,7 @@ def _defines(package: pytest.Package, definition: Definition) -> bool:
 
 
 def place_of_item(item: pytest.Item) -> Location:
-    """Return where a test was written; for a doctest and the like, where pytest reports it."""
+    """Return where a test function is defined. For other items, such as doctests, return where pytest reports them."""
     place = location_of(getattr(item, "obj", None))
     if place is not UNKNOWN:
         return place

@@ -12,13 +12,13 @@ __all__ = ["print_document", "write_lines", "write_to_standard_error"]
 
 
 def write_to_standard_error(config: pytest.Config) -> None:
-    """Redirect pytest's own output to standard error, so that standard output has nothing but a document."""
+    """Redirect pytest's own output to standard error, so that standard output contains only a document."""
     if config.pluginmanager.has_plugin("terminalreporter"):
         config.get_terminal_writer()._file = sys.stderr
 
 
 def write_lines(config: pytest.Config, lines: Iterable[str]) -> None:
-    """Write lines where pytest writes its own, at any time."""
+    """Write lines to pytest's output, at any time."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     for line in lines:
         if reporter is None:
@@ -31,4 +31,4 @@ def print_document(config: pytest.Config, text: str) -> None:
     """Write a document to standard output, past pytest's capturing."""
     capture = config.pluginmanager.get_plugin("capturemanager")
     with nullcontext() if capture is None else capture.global_and_fixture_disabled():
-        print(text)  # noqa: T201 - the document is what was asked for
+        print(text)  # noqa: T201 - the user asked for the document

@@ -1,6 +1,6 @@
 """All checks, in the order in which their errors are reported.
 
-Each takes what was collected and yields errors, each with the tests that it concerns. To add a check, write such a
+A check takes the result of collection and yields errors, each with the tests that it concerns. To add one, write such a
 function in a file beside this one and add it to `CHECKS`.
 """
 
@@ -43,7 +43,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def check(collected: Collected, *, is_run: bool) -> Found:
-    """Find what keeps tests from running as they are declared.
+    """Yield the errors that keep tests from running as declared.
 
     With `is_run`, pytest itself reports missing fixtures when it sets a test up. Otherwise they are among the errors.
     """

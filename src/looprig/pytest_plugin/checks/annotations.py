@@ -20,13 +20,13 @@ __all__ = ["fits", "undeclared", "unresolved"]
 
 
 def unresolved(function: Any, name: str) -> str | None:
-    """Return the text of a parameter's annotation, if that means nothing at run time."""
+    """Return the text of a parameter's annotation if it can't be evaluated at run time."""
     annotation = annotations_of(written_function(function)).get(name)
     return annotation if isinstance(annotation, str) else None
 
 
 def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | None:
-    """Return an error if an annotation is about something that looks like a service but isn't one."""
+    """Return an error if an annotation names a class that looks like a service but isn't one."""
     qualname = getattr(function, "__qualname__", repr(function))
     party = [(qualname, location_of(function))]
     cls = client_service(annotation) if is_client(annotation) else annotation
@@ -62,9 +62,9 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
 
 
 def fits(known: Target, annotation: Any) -> bool:
-    """Return whether a fixture returns what an annotation says, as far as that is known at run time."""
+    """Return whether the value of a fixture has the annotated type, as far as that is known at run time."""
     annotation, through = unwrapped(annotation)
-    # Otherwise the fixture returns the service itself, not what is behind the proxy.
+    # Otherwise the fixture returns the service itself, not one behind a proxy.
     return (through is None or known.through is not None) and _fits_itself(known, annotation)
 
 
@@ -81,7 +81,7 @@ def _fits_itself(known: Target, annotation: Any) -> bool:
         service = client_service(annotation)
         is_vague = not isinstance(service, type) or is_protocol(service)
         return known.client and (is_vague or _is_subclass(known.spec.cls, service))
-    # Protocols, unions and the like are for type checkers to judge.
+    # Protocols, unions and the like are left to type checkers.
     if not isinstance(annotation, type) or annotation is Any or is_protocol(annotation):
         return True
     if typing.get_origin(annotation) is not None:
@@ -90,5 +90,5 @@ def _fits_itself(known: Target, annotation: Any) -> bool:
 
 
 def _is_subclass(cls: type, wanted: type) -> bool:
-    """Return `issubclass(cls, wanted)`, also where a class is known under two module names."""
+    """Return `issubclass(cls, wanted)`, even if a class was imported under two module names."""
     return any(same_class(base, wanted) for base in cls.__mro__) or issubclass(cls, wanted)

@@ -1,6 +1,6 @@
-"""The check that parametrized values can reach the configuration of the services that a test uses.
+"""The check that services live no longer than the parametrized values that configure them.
 
-Does not hand values to services (`collection.configuration` does).
+Does not pass values to services (`collection.configuration` does).
 """
 
 from looprig.pytest_plugin.checks.item_errors import Found
@@ -11,7 +11,7 @@ __all__ = ["unreachable_configuration"]
 
 
 def unreachable_configuration(collected: Collected) -> Found:
-    """Yield an error for each service that is wider than the values with which its tests are parametrized."""
+    """Yield an error for each service with a wider scope than the parametrization that configures it."""
     for group in collected.groups:
         for definition, _ in group.fixtures:
             for error in unreachable_fields(collected.registry, group.tests[0], definition):

@@ -1,4 +1,4 @@
-"""Declarations that are broken by themselves, and the tests that use them.
+"""Broken declarations, and the tests that use them.
 
 `collection` keeps an error for each broken declaration. This module finds the tests that can't run because of it.
 """
@@ -33,7 +33,7 @@ def _concerns(broken: BrokenDeclaration, item: pytest.Function) -> bool:
         return False
     if broken.everywhere:
         return True
-    # A fixture of a node below overrides it.
+    # A fixture of a node further down overrides it.
     visible = visible_definitions(broken.name, broken.node)
     return any(
         name == broken.name
@@ -48,7 +48,7 @@ def _is_by(asker: Any, function: Any) -> bool:
 
 
 def late_providers(collected: Collected) -> Found:
-    """Yield an error for each Protocol whose provider was imported after a service that requests it."""
+    """Yield an error for each Protocol whose provider was imported too late for a service that requests it."""
     for fixture, error in _late(collected.registry):
         yield (
             error,
@@ -75,5 +75,5 @@ def _came_late(spec: ServiceSpec, source: Source, provider: ServiceSpec) -> Decl
         f"{taker}.{source.field} requests what {given} provides, but {given} was imported after {taker} became a "
         "fixture.",
         [spec.party, provider.party],
-        f"Import {given} where {taker} is imported first, in a conftest.py say.",
+        f"Import {given} where {taker} is imported first, for example in a conftest.py.",
     )

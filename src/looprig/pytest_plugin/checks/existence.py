@@ -1,10 +1,11 @@
-"""The check that each parameter has a fixture, and one that lives long enough.
+"""The check that each parameter has a fixture, and that the fixture lives long enough.
 
-pytest reports both when it sets a test up. This adds hints to its reports, and reports them itself when no test is run.
-Does not look at types (`inspect` does), nor at the fields and annotations of services (`services` does).
+In a run, pytest reports both when it sets a test up, and this module adds hints to its reports. If no test is run, this
+module reports them itself. Does not look at types (`inspect` does), nor at the fields and annotations of services
+(`services` does).
 
 Invariants:
-1. In a run, nothing is computed until pytest doesn't find a fixture.
+1. In a run, nothing is computed until pytest reports a missing fixture.
 2. A fixture that is missing because its declaration is broken is reported once.
 3. When no test is run, a test marked `skip`, `skipif` or `xfail` may request fixtures that don't exist.
 """
@@ -30,17 +31,17 @@ from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["Existence", "missing_fixtures", "misunderstood_names"]
 
-_REQUEST: Final = "request"  # pytest answers it without a definition
+_REQUEST: Final = "request"  # pytest provides it without a definition
 _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
 def missing_fixtures(collected: Collected) -> Found:
-    """Yield an error for each parameter without a fixture, or whose fixture ends too soon, even if no test is run."""
+    """Yield an error for each parameter of any test without a fixture, or whose fixture ends too soon."""
     return Existence(collected.registry, collected.broken_names).missing(collected.items)
 
 
 def misunderstood_names(collected: Collected) -> Found:
-    """Yield an error for each parameter that pytest would answer with a service that only another test means by it."""
+    """Yield an error for each parameter that would get a service only because another test annotates its name so."""
     implied = collected.registry.implied
     if not implied:
         return
@@ -54,7 +55,7 @@ def misunderstood_names(collected: Collected) -> Found:
 
 @final
 class Existence:
-    """The fixtures of one collection; `broken` are the names that have none because of a broken declaration."""
+    """The fixtures of one collection. `broken` are the names without a fixture because of a broken declaration."""
 
     def __init__(self, registry: Registry, broken: Container[str]) -> None:
         self._registry = registry
@@ -85,7 +86,7 @@ class Existence:
     def of_closure(
         self, item: pytest.Function
     ) -> Iterator[tuple[tuple[Callable[..., Any], str], Definition | None, DeclarationError]]:
-        """Yield who requests what, what pytest would answer it with, and what is wrong with that."""
+        """Yield who requests what, the definition that pytest would use, and what is wrong with it."""
         implied = self._registry.implied
         for user, name, answer in closure_of(item).requests():
             is_meant = answer not in implied or self._is_asked(name, user, item)
@@ -99,7 +100,7 @@ class Existence:
                 yield (item.obj if user is None else user.func, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
-        """Return whether a fixture requests the name, or a function in the test's closure asks for it by annotation."""
+        """Return whether a fixture requests the name, or a function in the test's closure requests it by annotation."""
         info = closure_of(item)
         functions = [item.obj, *(each.func for found in info.definitions.values() for each in found)]
         return user is not None or any(name in self._registry.asked_by(function) for function in functions)
@@ -135,8 +136,8 @@ class Existence:
     def _fix(self, annotation: Any, name: str, item: pytest.Function, function: Any) -> str:
         if annotation is None and (text := unresolved(function, name)) is not None:
             return (
-                f"{name} is annotated with {text}, which does not exist at run time: import what it names outside of "
-                "`if TYPE_CHECKING`, and it can answer the parameter."
+                f"{name} is annotated with {text}, which does not exist at run time. Import its names outside of "
+                "`if TYPE_CHECKING`, so that looprig can find the service."
             )
         if isinstance(annotation, type) and is_protocol(annotation):
             providers = [spec for spec in self._registry.living_services() if annotation in spec.provides]
@@ -157,7 +158,7 @@ class Existence:
         if narrow >= own or gives_parameter(found):
             return None
         if registry.is_of_service(user) or registry.is_of_service(found):
-            return None  # `services` reports those in its own words
+            return None  # `services` reports those itself
         return DeclarationError(
             f'{user.argname} (scope "{own}") needs {found.argname} (scope "{narrow}"), which ends first.',
             [(user.argname, location_of(user.func)), (found.argname, location_of(found.func))],

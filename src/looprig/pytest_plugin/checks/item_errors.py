@@ -1,8 +1,8 @@
-"""The errors that were found, each with the tests that it concerns.
+"""The errors that checks found, each with the tests that it concerns.
 
-Finds none itself (the checks do), and reports none (`report` does).
+Does not find errors (the checks do), and does not report them (`report` does).
 
-Invariant: what is wrong in one place is one error, whichever tests it was found for.
+Invariant: a mistake in one place is one error, however many tests it was found for.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from looprig.exceptions import LooprigError
 __all__ = ["Found", "ItemErrors"]
 
 Found = Iterator[tuple[LooprigError, Iterable[pytest.Item]]]
-"""What a check finds: errors, each with the tests that it concerns."""
+"""The errors that a check yields, each with the tests that it concerns."""
 
 
 @final
@@ -37,11 +37,11 @@ class ItemErrors:
 
     @property
     def items(self) -> Collection[pytest.Item]:
-        """The tests that errors concern."""
+        """The tests that have errors."""
         return self._by_item.keys()
 
     def all(self) -> Sequence[LooprigError]:
-        """Return each error once, in the order in which they were found, those too that concern no test."""
+        """Return each error once, in the order in which they were found, including those that concern no test."""
         return [*self._errors.values()]
 
     def of_tests(self) -> Sequence[LooprigError]:

@@ -1,4 +1,4 @@
-"""Markers of looprig that are written wrong: an argument that is missing, one too many, or of the wrong kind.
+"""The check of the arguments of looprig's markers: missing, surplus or of the wrong type.
 
 Does not apply markers (`markers` and `watch` do). Each node of the collection tree is looked at once.
 """
@@ -23,7 +23,7 @@ _PLAIN: Final = frozenset({CATCH, FORBID})
 
 
 def wrong_markers(collected: Collected) -> Found:
-    """Yield an error for each marker that is written wrong, with the tests that it is on."""
+    """Yield an error for each marker with wrong arguments, with the tests that have it."""
     around: dict[object, list[DeclarationError]] = {}
     for test, group in collected.tests.items():
         if group.is_left:
@@ -33,7 +33,7 @@ def wrong_markers(collected: Collected) -> Found:
 
 
 def _around(node: Any, known: dict[object, list[DeclarationError]]) -> list[DeclarationError]:
-    """Return the errors of a node and of all that it is in, each looked for once."""
+    """Return the errors of a node and of the nodes around it. Each node is checked once."""
     if node is None:
         return []
     if node not in known:

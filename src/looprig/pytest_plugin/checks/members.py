@@ -1,8 +1,8 @@
-"""Services that lack what their clients and proxies connect to: a `url` or an `address`.
+"""The check that services have a `url` for their clients, or an `address` for their proxies.
 
-Does not look at values: a service that has one may still give a wrong one when it runs, which is reported then.
+Does not check the values: a service may still return a wrong one when it runs, which is reported then.
 
-Invariant: an attribute that any code of the class mentions is taken as there.
+Invariant: an attribute counts as present if any code of the class mentions it.
 """
 
 import inspect
@@ -22,7 +22,7 @@ __all__ = ["no_address_behind", "no_url_of"]
 
 
 def no_address_behind(proxy: ServiceSpec) -> DeclarationError | None:
-    """Return the error of a proxy in front of a service that has no `address`."""
+    """Return the error for a proxy in front of a service that has no `address`."""
     service = stands_before(proxy.cls) if is_proxy(proxy.cls) else None
     if not isinstance(service, type) or not _lacks(service, "address"):
         return None
@@ -36,12 +36,12 @@ def no_address_behind(proxy: ServiceSpec) -> DeclarationError | None:
 
 
 def no_url_of(target: Target) -> DeclarationError | None:
-    """Return the error of a client of a service that has no `url`."""
+    """Return the error for a client of a service that has no `url`."""
     return no_url(target.spec) if target.client and _lacks(target.spec.cls, "url") else None
 
 
 def _lacks(cls: type, name: str) -> bool:
-    """Return whether instances of a class have no attribute of a name, which might also be set when they start."""
+    """Return whether instances of a class have no attribute of this name, not even one set when they start."""
     if hasattr(cls, name) or hasattr(cls, "__getattr__"):
         return False
     for base in cls.__mro__[:-1]:

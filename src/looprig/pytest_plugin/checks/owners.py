@@ -1,7 +1,7 @@
 """Async tests and fixtures that use each other and are run by different plugins.
 
-Each would run on the loop of its own plugin, and later fail elsewhere with "attached to a different loop". Does not
-decide who owns what (`peers.active` does). A run without other async plugins pays nothing.
+They would be on different loops, one for each plugin, and fail later with "attached to a different loop". Does not
+decide which plugin owns what (`peers.active` does). Costs nothing in a run without other async plugins.
 """
 
 from typing import final
@@ -26,12 +26,12 @@ _Fixtures = dict[Definition, Peer | None]
 
 
 def mixed_owners(collected: Collected) -> Found:
-    """Yield one error for each pair that does not fit together."""
+    """Yield one error for each pair with different owners."""
     owners = collected.owners
     if not owners:
         return
     clashes = _Clashes(Remedies(collected.session.config, collected.registry))
-    # For each shared instance, who runs it, and for which tests.
+    # For each shared instance, the plugins that run it, and the tests that they run it for.
     users: dict[tuple[Definition, object], dict[Peer | None, list[pytest.Function]]] = {}
     for group in collected.groups:
         fixtures, pairs = _fixtures_of(group, owners)
@@ -44,7 +44,7 @@ def mixed_owners(collected: Collected) -> Found:
     for (definition, _), by_owner in users.items():
         if len(by_owner) > 1:
             one, two = [Party(tests[0], tests[0].name, owner) for owner, tests in [*by_owner.items()][:2]]
-            # Tests that looprig stands back from are run as without looprig.
+            # Tests that looprig stands back from run as without looprig.
             concerned = [test for tests in by_owner.values() for test in tests if not owners.leaves(test)]
             yield clashes.sharing(definition, one, two), concerned
 
@@ -60,7 +60,7 @@ def _errors_of(group: Group, fixtures: _Fixtures, pairs: list[tuple[Party, Party
 
 
 def _fixtures_of(group: Group, owners: Peers) -> tuple[_Fixtures, list[tuple[Party, Party]]]:
-    """Return the async fixtures of a group, and the pairs with different owners, also if a sync one is in between."""
+    """Return the async fixtures of a group, and the pairs with different owners, including pairs via a sync fixture."""
     found: _Fixtures = {}
     reached: dict[Definition, frozenset[Definition]] = {}
     pairs: list[tuple[Party, Party]] = []
@@ -78,14 +78,14 @@ def _fixtures_of(group: Group, owners: Peers) -> tuple[_Fixtures, list[tuple[Par
 
 @final
 class _Clashes:
-    """The errors of one collection: one for each pair, whichever tests it was found for."""
+    """The errors of one collection: one for each pair, however many tests use it."""
 
     def __init__(self, remedies: Remedies) -> None:
         self._remedies = remedies
         self._errors: dict[tuple[object, object], LoopPlanError] = {}
 
     def between(self, user: Party, used: Party, item: pytest.Function) -> LoopPlanError:
-        """Return the error of a test or fixture and a fixture that it uses."""
+        """Return the error for a test or fixture and a fixture that it uses."""
         key = (user.function, used.function)
         error = self._errors.get(key)
         if error is None:
@@ -98,7 +98,7 @@ class _Clashes:
         return error
 
     def sharing(self, definition: Definition, one: Party, two: Party) -> LoopPlanError:
-        """Return the error of two tests that share a fixture."""
+        """Return the error for two tests that share a fixture."""
         return LoopPlanError(
             f"{definition.argname} (scope {definition.scope!r}) is shared by {one.name}, where {one.owner_name} runs "
             f"it, and {two.name}, where {two.owner_name} does.",

@@ -1,7 +1,7 @@
-"""Remedies for async tests and fixtures that use each other but are run by different plugins.
+"""Suggestions for async tests and fixtures that use each other but are run by different plugins.
 
-Suggests only what is possible: removing the other plugin's mark, or changing a fixture of the project itself. Never
-suggests that another plugin run a service of looprig's.
+Suggests only what is possible: removing the other plugin's mark, or changing one of the project's own fixtures. Never
+suggests that another plugin run one of looprig's services.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ __all__ = ["Party", "Remedies"]
 @final
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A test or fixture, its name, and the other plugin that runs it; `None` if looprig does."""
+    """A test or fixture, its name, and the other plugin that runs it, or `None` if looprig does."""
 
     what: pytest.Item | Definition
     name: str
@@ -46,7 +46,7 @@ class Party:
 
 @final
 class Remedies:
-    """The remedies in one run."""
+    """The suggestions in one run."""
 
     def __init__(self, config: pytest.Config, registry: Registry) -> None:
         self._config = config

@@ -1,11 +1,11 @@
-"""Reports errors: each test that an error concerns fails, and a summary shows each error once.
+"""The report of errors: each test that an error concerns fails, and a summary shows each error once.
 
-Judges nothing: the checks do, and pytest itself reports a fixture that doesn't exist.
+Does not find errors (the checks do). pytest itself reports fixtures that don't exist.
 
 Invariants:
-1. Only a test that gets as far as its set-up fails: not one that is deselected, or skipped by a mark or a hook.
+1. Only a test whose set-up begins fails, not one that is deselected, or skipped by a mark or a hook.
 2. It fails before any of its fixtures is set up.
-3. What is reported travels in `user_properties`, so that pytest-xdist's controller and JUnit files have it too.
+3. Errors are stored in `user_properties`, so that pytest-xdist's controller and JUnit files have them too.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,14 +20,14 @@ from looprig.pytest_plugin.options import PREFIX, PROPERTY, refusals_in
 
 __all__ = ["Refusal", "many", "show_summary"]
 
-__tracebackhide__: Final = True  # the messages say what is wrong
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _FIXTURE: Final = f"{PREFIX}refused"
 
 
 @final
 class Refusal:
-    """Fails the tests that errors concern at their set-up.
+    """The hooks that fail tests at their set-up for the errors that concern them.
 
     `hints` returns additions to pytest's own report of a fixture that it doesn't find, or that is too narrow.
     """
@@ -48,12 +48,12 @@ class Refusal:
         pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
         for item in errors.items:
             if has_fixtures(item):
-                # A list of its own: the tests of one parametrized function share theirs.
+                # a new list, since the tests of one parametrized function share theirs
                 item.fixturenames = [_FIXTURE, *item.fixturenames]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Add to pytest's report of a fixture that it did not find, or that ends too soon."""
+        """Add hints to pytest's report of a fixture that it did not find, or that ends too soon."""
         if call.excinfo is None or not has_fixtures(item):
             return
         error = call.excinfo.value
@@ -67,8 +67,8 @@ class Refusal:
 
 
 def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:
-    """Show each error that tests were refused for once, in full, with the number of these tests."""
-    # By what happened and its first place: what follows may name the test.
+    """Show each error in full, once, with the number of tests that failed for it."""
+    # Group by the message and its first location, since what follows may name the test.
     reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
     for report in reports:
         for text in refusals_in(report):
@@ -90,7 +90,7 @@ def _raise(errors: ItemErrors, item: pytest.Function) -> None:
     own = [error for error in errors.of(item) if not _is_answered(error, item)]
     if own:
         _note(item, own)
-        # The summary has the rest, once for all tests.
+        # The summary shows the rest, once for all tests.
         raise pytest.fail.Exception("\n".join(error.what for error in own), pytrace=False)
 
 
@@ -102,7 +102,7 @@ def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
 
 
 def _is_answered(error: LooprigError, item: pytest.Function) -> bool:
-    """Return whether a hook has given the test the argument that no fixture answers."""
+    """Return whether a hook has given the test the argument that no fixture provides."""
     return isinstance(error, DeclarationError) and error.code == "fixture-missing" and error.parameter in item.funcargs
 
 

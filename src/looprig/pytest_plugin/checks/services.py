@@ -1,6 +1,6 @@
-"""Errors of services, and of what requests them, that show only when a test uses them.
+"""The check of services, and of requests for them, that depends on the test that uses them.
 
-Judges by what pytest resolved for the test: one service may be right in one folder and lack a fixture in the next.
+Uses the fixtures that pytest resolved for the test: a service may work in one folder and lack a fixture in the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ __all__ = ["wrong_services"]
 
 
 def wrong_services(collected: Collected) -> Found:
-    """Yield the errors of services, and of the tests and fixtures that ask for them."""
+    """Yield the errors in services, and in the tests and fixtures that request them."""
     registry = collected.registry
     for group in collected.groups:
         for error in _of_fixtures(registry, group):
@@ -41,7 +41,7 @@ def wrong_services(collected: Collected) -> Found:
 
 
 def _of_test(registry: Registry, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield the errors of the parameters of a test."""
+    """Yield the errors in the parameters of a test."""
     function = item.obj
     annotations = registry.annotations.of(function)
     if annotations:
@@ -56,7 +56,7 @@ def _of_test(registry: Registry, item: pytest.Function) -> Iterator[LooprigError
 
 
 def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
-    """Yield the errors of the fixtures that tests use."""
+    """Yield the errors in the fixtures that tests use."""
     item = group.tests[0]
     for definition, requested in group.fixtures:
         spec, target = registry.spec(definition), registry.target(definition)
@@ -75,7 +75,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
 
 
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield an error for each parameter of a test that no fixture answers, though it seems to mean a service."""
+    """Yield an error for each parameter of a test that no fixture provides, although it seems to mean a service."""
     for name, annotation in annotations:
         if not definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
@@ -91,16 +91,16 @@ def _of_annotations(
     *,
     own: str = "",
 ) -> Iterator[LooprigError]:
-    """Yield an error for each parameter whose name gives it a different service from the one in its annotation.
+    """Yield an error for each parameter whose fixture is another service than the one in its annotation.
 
-    In a fixture that overrides `own`, the parameter of that name is what it overrides, and is not checked.
+    A parameter called `own` is not checked: it is the fixture that the requesting fixture overrides.
     """
     asked = registry.asked_by(function)
     for name, annotation in annotations:
         if name in asked or name == own:
             continue
         found = definitions_in_item(item, name)
-        # If it isn't a service, it is the suite's own fixture: what that returns is for a type checker to say.
+        # If it isn't a service, it is the suite's own fixture, whose type is left to type checkers.
         known = registry.target(found[-1]) if found and found[-1] not in registry.implied else None
         if known is not None and not fits(known, annotation):
             yield _mismatch(function, name, _wanted(registry, annotation, function, item), known)
@@ -109,12 +109,12 @@ def _of_annotations(
 def _wanted(registry: Registry, annotation: Any, function: Any, item: pytest.Function) -> Any:
     try:
         return target_of(annotation, VisibleProxies(registry, function, item)) or annotation
-    except DeclarationError:  # about proxies, though the annotation asks for none
+    except DeclarationError:  # add a hint about proxies, since the annotation names none
         return annotation
 
 
 def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield an error for each name to which an annotation gave one meaning, and which has another in this test."""
+    """Yield an error for each name that means one service by annotation, and another one in this test."""
     for name, target in registry.asked_by(function).items():
         found = definitions_in_item(item, name)
         known = registry.target(found[-1]) if found else None
@@ -127,7 +127,7 @@ def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Functio
 
 
 def _too_narrow(registry: Registry, definition: Definition, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield an error for each service, or client, that a fixture of the suite asks for and that ends before it."""
+    """Yield an error for each service or client that a fixture of the suite requests and that ends before it."""
     own = scope_of(definition)
     for name in definition.argnames:
         found = definitions_in_item(item, name)
@@ -157,7 +157,7 @@ def _too_narrow(registry: Registry, definition: Definition, item: pytest.Functio
 
 
 def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pytest.Function) -> Iterator[LooprigError]:
-    """Yield the errors of a field that a fixture answers: it must exist, live long enough, and be of the right type."""
+    """Yield the errors in a field that a fixture provides: it must exist, live long enough, and have the right type."""
     owner = spec.cls.__qualname__
     visible = definitions_in_item(item, source.fixture)
     if not visible:
@@ -172,7 +172,7 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
     if (narrow := scope_of(found)) < spec.scope:
         fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
         if not source.required:
-            fix += f"\nField {source.field} has a default, but a fixture of its name goes before it."
+            fix += f"\nField {source.field} has a default, but a fixture of its name takes precedence."
         yield DeclarationError(
             f'{spec.label} needs {found.argname} (scope "{narrow}"), which ends first.',
             [spec.party, party],
@@ -195,7 +195,7 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
 
 
 def _is_late(registry: Registry, spec: ServiceSpec, source: Source) -> bool:
-    """Return whether the service for a field was imported too late, which `declarations` reports."""
+    """Return whether the service for a field was imported too late. `declarations` reports that."""
     with suppress(DeclarationError):
         return any(source is late for late, _ in registry.late_services(spec))
     return False

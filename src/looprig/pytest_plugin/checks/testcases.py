@@ -1,7 +1,7 @@
-"""Mistakes in unittest's classes: async methods that are never awaited, and fixtures on another loop than unittest's.
+"""The check of unittest's classes: async methods that are never awaited, and fixtures that aren't on unittest's loop.
 
-Loads neither unittest nor asyncio. Reports nothing about classes that call their methods in their own way: Django's,
-for example, await async tests of a plain `TestCase`.
+Loads neither unittest nor asyncio. Ignores classes that call their methods in their own way. For example, Django's
+classes await async tests although they aren't derived from `IsolatedAsyncioTestCase`.
 """
 
 import inspect
@@ -25,13 +25,13 @@ _AWAITED: Final = {
     "tearDown": "asyncTearDown",
     "teardown_method": "asyncTearDown",
 }
-"""What is called around each test, with the method of `IsolatedAsyncioTestCase` that unittest awaits instead."""
+"""The methods called around each test, with those of `IsolatedAsyncioTestCase` that unittest awaits instead."""
 _OF_CLASSES: Final = ("setUpClass", "setup_class", "tearDownClass", "teardown_class")
 _MACHINERY: Final = ("__call__", "__getattribute__", "_callSetUp", "_callTearDown", "_callTestMethod", "run")
 
 
 def async_set_ups_of_test_case(node: pytest.Class | pytest.Module) -> Iterator[DeclarationError]:
-    """Yield the set-ups and teardowns of a test case that are async and never awaited."""
+    """Yield an error for each async set-up or teardown method of a test case, since unittest never awaits it."""
     cls = node.obj
     if not _is_as_in_unittest(cls):
         return
@@ -95,12 +95,12 @@ def _is_isolated(cls: type) -> bool:
 
 
 def _base(cls: type) -> type:
-    """Return unittest's own class that a test case is derived from; importing the async one would load asyncio."""
+    """Return unittest's class that a test case is derived from. Don't import the async one, which loads asyncio."""
     return next(base for base in cls.__mro__ if base.__module__ in {"unittest.case", "unittest.async_case"})
 
 
 def _is_as_in_unittest(cls: type) -> bool:
-    """Return whether the tests of a class run, and run as unittest itself runs them."""
+    """Return whether the tests of a class run, and as unittest itself would run them."""
     if getattr(cls, "__unittest_skip__", False):
         return False
     base = _base(cls)

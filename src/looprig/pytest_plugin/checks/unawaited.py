@@ -1,6 +1,6 @@
-"""Async functions that pytest would never await: set-up methods, and tests with a `yield`.
+"""The check for async functions that pytest would never await: set-up methods, and tests with a `yield`.
 
-pytest calls such a function, drops what it returns, and goes on. `testcases` has the same for classes of unittest.
+pytest calls such a function, drops the coroutine, and goes on. `testcases` does the same for unittest's classes.
 """
 
 import inspect
@@ -33,11 +33,11 @@ _OF_MODULES: Final = {
     "setup_function": "function",
     "teardown_function": "function",
 }
-"""What pytest calls around tests, with the scope of the fixture that does the same."""
+"""The functions that pytest calls around tests, with the scope of a fixture that does the same."""
 
 
 def unawaited_functions(collected: Collected) -> Found:
-    """Yield the async set-ups around tests, each looked at once, and the tests that are never run."""
+    """Yield an error for each async set-up function around tests, and for each test that is never run."""
     around: dict[object, list[DeclarationError]] = {}
     for test, group in collected.tests.items():
         if group.is_left or not callable(test.obj):  # a doctest, for example
@@ -58,7 +58,7 @@ def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]
         yield DeclarationError(
             f"{item.name} is an async generator: pytest would never run it.",
             [(item.name, location_of(function))],
-            "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
+            "Remove the yield from the test. Code that runs after a test belongs in a fixture.",
         )
 
 

@@ -1,1 +1,1 @@
-"""How services become fixtures, and what was collected."""
+"""Collection: service classes become fixtures, and the result is summed up for the checks and the loop plan."""

@@ -35,7 +35,7 @@ _UNKNOWN: Final = object()
 
 @final
 class Target:
-    """A service, or a client of one; a proxy is a service. `through` is the proxy by which it is reached."""
+    """A service or a client of one. A proxy is a service too. `through` is the proxy through which it is reached."""
 
     __slots__ = ("client", "spec", "through")
 
@@ -46,17 +46,17 @@ class Target:
 
     @property
     def fixture(self) -> ServiceSpec:
-        """The service whose fixture answers."""
+        """The service whose fixture provides the value."""
         return self.through or self.spec
 
     @property
     def key(self) -> tuple[ServiceKey, bool, ServiceKey | None]:
-        """Equal for two annotations that ask for the same thing."""
+        """A key that is equal for annotations that request the same thing."""
         return self.spec.key, self.client, None if self.through is None else self.through.key
 
     @property
     def party(self) -> tuple[str, Location]:
-        """The entry for it in an error."""
+        """The name and location to show in an error."""
         return str(self), self.fixture.location
 
     def __str__(self) -> str:
@@ -68,16 +68,16 @@ class ProxyLookup(Protocol):
     """The proxies that the annotations of one function mean."""
 
     def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
-        """Return what `Proxy[service]` means, made if none is declared."""
+        """Return the proxy that `Proxy[service]` means. Create it if none is declared."""
         ...
 
     def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
-        """Return what `Through(proxy)` means for a service."""
+        """Return the proxy that `Through(proxy)` means for a service."""
         ...
 
 
 def asks_nothing(function: object) -> bool:
-    """Return whether no parameter has an annotation, as far as that costs little to see: most tests have none."""
+    """Return whether a function has no annotations, as in most tests. False if that isn't cheap to tell."""
     if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
         return False
     try:
@@ -88,21 +88,21 @@ def asks_nothing(function: object) -> bool:
 
 
 def written_function(function: Any) -> Any:
-    """Return a function as it is written, without the wrappers of decorators and classes."""
+    """Return the function as written in the source, without wrappers of decorators, or `classmethod` and the like."""
     return inspect.unwrap(getattr(function, "__func__", function))
 
 
 @final
 class Annotations:
-    """The annotations of functions, evaluated: each text once for each module."""
+    """The evaluated annotations of functions. Each text is evaluated once for each module."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], Any] = {}
 
     def of(self, function: Any) -> Sequence[tuple[str, Any]]:
-        """Return the name and annotation of each parameter whose annotation means something at run time.
+        """Return the name and annotation of each parameter whose annotation can be evaluated at run time.
 
-        For an annotation that is wrong, such as `Through(5)`, that is its `DeclarationError`.
+        An annotation that is wrong, such as `Through(5)`, is replaced by its `DeclarationError`.
         """
         if asks_nothing(function):
             return ()
@@ -133,10 +133,10 @@ class Annotations:
 
 
 def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
-    """Return what an annotation asks for, if it is about a service.
+    """Return the target that an annotation requests, if it is about a service.
 
     Raises:
-        DeclarationError: it is wrong, names a proxy that doesn't exist, or doesn't say which of several it means.
+        DeclarationError: it is wrong, names a proxy that doesn't exist, or is ambiguous between several proxies.
     """
     if isinstance(annotation, DeclarationError):
         raise annotation
@@ -167,11 +167,11 @@ def unwrapped(annotation: Any) -> tuple[Any, Through | None]:
 
 def is_client(annotation: Any) -> bool:
     """Return whether an annotation is `TestClient`, or `TestClient[Rest]`."""
-    # By its name, so that it need not be loaded; and a process that runs one pytest inside another has several.
+    # Compare names, so that `TestClient` need not be loaded. A process that runs one pytest inside another has several.
     named = typing.get_origin(annotation) or annotation
     return isinstance(named, type) and named.__qualname__ == "TestClient" and is_of_looprig(named)
 
 
 def client_service(annotation: Any) -> Any:
-    """Return `Rest` of `TestClient[Rest]`; `None` for a plain `TestClient`."""
+    """Return `Rest` for `TestClient[Rest]`, and `None` for a plain `TestClient`."""
     return next(iter(typing.get_args(annotation)), None)

@@ -1,11 +1,11 @@
-"""The result of collection: the tests, the fixtures that they use, and the declarations that are broken.
+"""The result of collection: the tests, the fixtures that they use, and broken declarations.
 
-Decides nothing: `checks` finds what is wrong, and `loops` makes the plan.
+Decides nothing: `checks` finds mistakes, and `loops` makes the plan.
 
 Invariants:
-1. All that was collected is here, before `-k` and `-m` deselect: selection changes nothing.
-2. Tests that use the same definitions are in one `Group`: whatever depends on their fixtures alone is worked out once.
-3. A suite with nothing async pays for one look at its definitions, and for one at each test.
+1. Everything collected is here, including what `-k` and `-m` deselect, so that selection changes nothing.
+2. Tests that use the same definitions are in one `Group`, so that facts about their fixtures are computed once.
+3. In a suite with nothing async, each definition and each test is looked at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ __all__ = ["Collected", "Group", "collect"]
 class Group:
     """Tests that use the same definitions of fixtures.
 
-    `owner` is the other plugin that runs them, `None` if looprig does. With `is_left`, looprig stands back from them.
-    `fixtures` are the definitions, each with those that it requests, which come before it; it is empty in a suite with
+    `owner` is the other plugin that runs them, or `None` if looprig does. `is_left` is whether looprig stands back from
+    them. `fixtures` maps each definition to those that it requests, which come before it. It is empty in a suite with
     nothing async.
     """
 
@@ -68,7 +68,7 @@ class Collected:
 
 
 def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
-    """Sum up a collection."""
+    """Return the result of a collection."""
     tests = [item for item in items if has_fixtures(item)]
     if all(collection.owners.leaves(test) for test in tests):
         tests = []

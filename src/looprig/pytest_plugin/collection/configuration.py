@@ -1,14 +1,14 @@
-"""Configuration by parametrization: a parametrized name gives its values to the field of that name of a service.
+"""Configuration by parametrization: the values of a parametrized name go to the service field of the same name.
 
     @pytest.mark.parametrize("page_size", [1, 100])
     async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
 
 Invariants:
-1. Only fields with a default that no fixture provides are configured. All others get what pytest gives parameters.
-2. What pytest made of a parametrization stays as it is: its values, ids, order and scope. Only the service asks for one
-   parameter more, in the tests that have it.
-3. Whatever is wider than a test and depends on such a service has instances of its own in these tests, so that no other
-   test is given them from a cache.
+1. Only fields that have a default and no fixture are configured. All others get their fixture, as parameters do.
+2. The values, ids, order and scope of a parametrization stay as they are. Only the service requests one more parameter,
+   in the parametrized tests.
+3. Any fixture that is wider than a test and depends on such a service has separate instances in these tests, so that no
+   other test gets them from a cache.
 """
 
 from collections.abc import Collection, Generator, Iterator
@@ -37,9 +37,9 @@ __all__ = ["configure_requested", "configured_by", "unreachable_fields"]
 
 @contextmanager
 def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[None, None, None]:
-    """Give the services of a test the values with which it is parametrized in this block.
+    """Give the services of a test the values that it is parametrized with in this block.
 
-    pytest accepts a name in a mark only if something asks for it, so a field of that name counts as asking.
+    pytest accepts a parametrized name only if something requests it, so the name is added to the test's requests.
     """
     test, names = metafunc.definition, metafunc.fixturenames
     if registry.services.keys().isdisjoint(names):
@@ -64,7 +64,7 @@ def configure_requested(registry: Registry, item: pytest.Function, name: str) ->
     """Give parametrized values to the services that a test requests at run time, as `configured_by` does.
 
     Raises:
-        DeclarationError: a service is wider than the values of its field.
+        DeclarationError: a service has a wider scope than the values of its field.
     """
     given = parameter_values(item)
     parametrized = {name for name in given if any(map(gives_parameter, definitions_in_item(item, name)[-1:]))}
@@ -78,7 +78,7 @@ def configure_requested(registry: Registry, item: pytest.Function, name: str) ->
 
 
 def unreachable_fields(registry: Registry, test: pytest.Function, definition: Definition) -> Iterator[DeclarationError]:
-    """Yield an error for each field of a service that is wider than the values with which a test is parametrized."""
+    """Yield an error for each parametrized field of a service whose scope is wider than that of the values."""
     given = parameter_values(test)
     for field in registry.open_fields(definition) if given else ():
         values = definitions_in_item(test, field) if field in given else ()
@@ -103,7 +103,7 @@ def _too_wide(
 
 
 def _in_marks(test: pytest.Function) -> Iterator[str]:
-    """Yield the names that marks parametrize directly."""
+    """Yield the names in the test's `parametrize` marks, except indirect ones."""
     for mark in test.iter_markers("parametrize"):
         names: Any = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
         names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
@@ -114,7 +114,7 @@ def _in_marks(test: pytest.Function) -> Iterator[str]:
 
 
 def _replaced(registry: Registry, closure: Closure, parametrized: Collection[str]) -> dict[Definition, Definition]:
-    """Return the definitions that are others in a test that is parametrized, each with the one in its place."""
+    """Return the definitions that a parametrized test has to replace, each with its replacement."""
     replaced: dict[Definition, Definition] = {}
     for definition, asked in closure.dependencies():
         scope = scope_of(definition)

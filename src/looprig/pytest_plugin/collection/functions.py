@@ -1,7 +1,7 @@
-"""The functions behind the fixtures of services: the service itself, its aliases, its clients.
+"""The fixture functions of services, of their aliases, and of their clients.
 
-Does not register them (`registry` does). Each looks as if it were written where the service class is, so that
-`--fixtures` and errors point there.
+Does not register them (`registry` does). Each pretends to be defined where the service class is, so that `--fixtures`
+and errors point there.
 """
 
 import inspect
@@ -24,13 +24,13 @@ __all__ = ["RunningServices", "alias_function", "client_function", "no_url", "se
 
 @final
 class RunningServices:
-    """The connections that the clients of each running service share: opened by the first, closed by the service."""
+    """The connections that the clients of each running service share. The service closes them."""
 
     def __init__(self) -> None:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
 
     def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
-        """Note that a service has started, on this loop."""
+        """Record that a service has started on this loop."""
         self._running[id(service)] = (loop, None)
 
     def connections(self, service: object) -> "Connections":
@@ -64,7 +64,7 @@ class RunningServices:
 def service_function(
     spec: ServiceSpec, arguments: dict[str, str], routed: Collection[str], running: RunningServices
 ) -> Any:
-    """Return a fixture function that makes, starts and stops a service; `arguments` has the fixture of each field.
+    """Return a fixture function that creates, starts and stops a service. `arguments` names the fixture of each field.
 
     For a field in `routed`, the fixture is a proxy, and the value is the service behind it.
     """
@@ -88,7 +88,7 @@ def service_function(
 
 
 def alias_function(target: Target, fixture: str, _running: RunningServices) -> Any:
-    """Return a fixture function for the service that `fixture` runs, or for what is behind it."""
+    """Return a fixture function for the service that `fixture` runs, or for the one behind that proxy."""
 
     def alias(**values: Any) -> Any:
         found = values[fixture]
@@ -98,7 +98,7 @@ def alias_function(target: Target, fixture: str, _running: RunningServices) -> A
 
 
 def client_function(target: Target, fixture: str, running: RunningServices) -> Any:
-    """Return a fixture function for a client of the service that `fixture` runs, or of what is behind it."""
+    """Return a fixture function for a client of the service that `fixture` runs, or of the one behind that proxy."""
     spec = target.spec
 
     def client(**values: Any) -> Any:
@@ -116,7 +116,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
 
 
 def no_url(spec: ServiceSpec) -> DeclarationError:
-    """Return the error of a client of a service that has no `url`."""
+    """Return the error for a client of a service that has no `url`."""
     return DeclarationError(
         f"{spec.cls.__qualname__} has no url, so a TestClient cannot know where to send requests.",
         [spec.party],
@@ -125,7 +125,7 @@ def no_url(spec: ServiceSpec) -> DeclarationError:
 
 
 def _doc(cls: type) -> str | None:
-    """Return the docstring of a class; a dataclass without one has its signature there, which isn't one."""
+    """Return the docstring of a class, without the signature that `dataclass` uses if there is none."""
     doc = cls.__doc__
     return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc
 
@@ -143,10 +143,10 @@ def _dressed(function: Any, spec: ServiceSpec, parameters: list[str], doc: str |
 
 
 def _stand_in(location: Location) -> FunctionType:
-    """Return a function whose code says it was written at `location`, which is where pytest looks for it."""
+    """Return a function whose code object has `location`, which pytest shows as the function's place."""
 
     def stand_in() -> None: ...
 
     line = max(location.line, 1)
     code: CodeType = stand_in.__code__.replace(co_filename=location.path, co_firstlineno=line)
-    return FunctionType(code, {})  # no module's globals: it is written in none
+    return FunctionType(code, {})  # no globals, since it is defined in no module

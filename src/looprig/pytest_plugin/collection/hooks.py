@@ -1,10 +1,10 @@
-"""The hooks of collection: they see services where pytest sees fixtures.
+"""The hooks of collection: they find services at the moments when pytest finds fixtures.
 
 Decides nothing: `registry` makes fixtures, `parameters` finds which parameters they answer, `collected` sums up.
 
 Invariants:
 1. Services of a conftest or module are fixtures before the first test below it is collected.
-2. No error is raised on the way. Errors are kept for `checks`, which finds the tests that they concern.
+2. The hooks raise no errors. They keep them for `checks`, which finds the tests that they concern.
 """
 
 import os
@@ -29,7 +29,7 @@ __all__ = ["Collection"]
 
 @final
 class Collection:
-    """One collection: what it has found so far, and the hooks that find more."""
+    """One collection: the services and requests found so far, and the hooks that find more."""
 
     def __init__(self, session: pytest.Session) -> None:
         self.session: Final = session
@@ -45,7 +45,7 @@ class Collection:
             self.pytest_plugin_registered(plugin, manager.get_name(plugin) or "")
 
     def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
-        """See a plugin, or note a conftest: pytest registers some only while it collects."""
+        """Find the services of a plugin or conftest. pytest registers some of them only during collection."""
         if not isinstance(plugin, ModuleType):
             return
         folder, root = Path(plugin_name).parent, self.session.config.rootpath
@@ -56,7 +56,7 @@ class Collection:
             self.parameters.add_module(plugin, self.session)
 
     def catch_up(self, collectors: Iterable[pytest.Collector | None]) -> None:
-        """See what was collected before this was there: the modules and classes around tests, and their conftests."""
+        """Find the services in modules, classes and conftests that were collected before this object was created."""
         for collector in collectors:
             for node in () if collector is None else collector.listchain():
                 if isinstance(node, pytest.Directory):
@@ -82,7 +82,7 @@ class Collection:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """See the conftest of a folder once pytest has read it."""
+        """Find the services of a folder's conftest once pytest has read it."""
         report = yield
         if isinstance(collector, pytest.Directory):
             self._see_conftest(collector)
@@ -90,14 +90,14 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
-        """See a module or class before its first test, and answer the parameters of a test by annotation."""
+        """Find the services of a module or class before its first test, and resolve annotated parameters of a test."""
         self._see(collector)
         if self.parameters.may_answer(obj) and collector.istestfunction(obj, name):
             self.parameters.answer_test(obj, collector)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, object, object]:
-        """Give services the values of tests that are parametrized over their configuration."""
+        """Give services the values of tests that parametrize their configuration."""
         with configured_by(self.registry, metafunc):
             return (yield)
 

@@ -1,12 +1,12 @@
-"""The services that modules, classes and tests see, and the parameters that ask for them.
+"""The services that are visible in modules, classes and tests, and the parameters that request them.
 
-Makes no fixtures (`registry` does).
+Does not create fixtures (`registry` does).
 
 Invariants:
-1. A parameter is answered by its name first. (`checks.services` then compares the answer with the annotation.)
-2. A parameter whose name no fixture has is answered by its annotation. Such a name is not a fixture of the suite: it
-   may mean another service in the next test.
-3. Nothing is raised on the way. Each error is kept in `broken`, with where it was declared.
+1. A parameter gets the fixture of its name, if there is one. (`checks.services` compares it with the annotation.)
+2. Otherwise it gets the service in its annotation. Its name does not become a fixture of the suite: it may mean another
+   service in the next test.
+3. No errors are raised. Each is kept in `broken`, with the place of its declaration.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ _ENTRYPOINT: Final = f"{PREFIX}entrypoint"
 @final
 @dataclass(frozen=True, slots=True)
 class BrokenDeclaration:
-    """An error of a declaration. It concerns tests below `node` that use the fixture `name`.
+    """An error in a declaration. It concerns tests below `node` that use the fixture `name`.
 
-    With `asker`, it concerns that function alone; with `everywhere`, all tests below the node. With `has_fixture`, the
-    name has a fixture all the same.
+    If `asker` is given, it concerns only that function. If `everywhere` is true, it concerns all tests below the node.
+    If `has_fixture` is true, the name has a fixture nevertheless.
     """
 
     error: LooprigError
@@ -49,7 +49,7 @@ class BrokenDeclaration:
 
 @final
 class Parameters:
-    """The parameters of one collection that services answer."""
+    """The parameters of one collection that get services."""
 
     def __init__(self, registry: Registry, dialect: Dialect, *, starts_services: bool) -> None:
         self._registry = registry
@@ -62,7 +62,7 @@ class Parameters:
     # Seeing
 
     def add_module(self, module: ModuleType, node: Any) -> None:
-        """Make fixtures of the service classes in a module or conftest, visible below `node`."""
+        """Register fixtures for the service classes in a module or conftest, visible below `node`."""
         if (module, node) in self._seen or module.__name__.startswith("looprig."):
             return
         self._seen.add((module, node))
@@ -78,7 +78,7 @@ class Parameters:
         self._add_fixtures(module, node)
 
     def add_class(self, cls: type, node: Any) -> None:
-        """See the fixtures of a test class, inherited ones too."""
+        """Record the fixtures of a test class, including inherited ones."""
         for base in cls.__mro__[:-1]:
             self._registry.note_fixtures(fixture_names(base), node)
             self._add_fixtures(base, node)
@@ -87,7 +87,7 @@ class Parameters:
         visible = visible_definitions(spec.name, node)
         nearest = next((t for d in reversed(visible) if (t := self._explicit(d)) is not None), None)
         if nearest is not None and nearest.spec.key == spec.key:
-            return  # seen above already, where a fixture in between may override it
+            return  # found further up already, and a fixture in between may override it
         own = set(fixture_functions(module))
         overriding = [definition for definition in visible if definition.func in own]
         try:
@@ -110,11 +110,11 @@ class Parameters:
     # Answering
 
     def may_answer(self, function: object) -> bool:
-        """Return False where there is nothing to answer."""
+        """Return whether there may be parameters to resolve by annotation."""
         return bool(self._ambiguous) or not asks_nothing(function)
 
     def answer_test(self, function: Any, node: Any) -> None:
-        """Answer the parameters of a test by annotation where no fixture has their name."""
+        """Register fixtures for the annotated parameters of a test that have none of their name."""
         self._answer(function, node)
         if self._ambiguous:
             self._settle(function, node)
@@ -134,7 +134,7 @@ class Parameters:
                 self._mean(name, target, node, function)
 
     def _mean(self, name: str, target: Target, node: Any, asker: Any) -> None:
-        """Make `name` stand for `target`, as `asker` wants it, in whatever is collected next below `node`."""
+        """Make `name` a fixture for `target`, as `asker` annotates it, in what is collected next below `node`."""
         visible = visible_definitions(name, node)
         if visible:
             known = self._registry.target(visible[-1])
@@ -144,13 +144,13 @@ class Parameters:
         try:
             self._registry.add_alias(name, target, node)
         except LooprigError as error:
-            self._registry.asked[plain(asker)].pop(name, None)  # this error says it
+            self._registry.asked[plain(asker)].pop(name, None)  # reported by that error
             self.broken.append(BrokenDeclaration(error, name, node, asker))
         else:
             self._registry.implied.add(visible_definitions(name, node)[-1])
 
     def _settle(self, function: Any, node: Any) -> None:
-        """Give ambiguous names the meaning that the fixtures of a test give them."""
+        """Give ambiguous names the meaning that they have in the fixtures of a test."""
         try:
             names = [*parameters_of(function)]
         except (TypeError, ValueError):
@@ -182,4 +182,4 @@ def _same_name(module: ModuleType, one: ServiceSpec, other: ServiceSpec) -> Decl
 
 
 def _use_entrypoint(entrypoint: object) -> None:
-    """Start what `services` and `default_context` return, for every test that sees them overridden."""
+    """Start the entrypoint for every test in a module or class that overrides `services` or `default_context`."""

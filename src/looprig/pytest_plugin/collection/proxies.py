@@ -1,6 +1,6 @@
-"""The proxies that the annotations of one function mean.
+"""The proxies that the annotations of one function refer to.
 
-Makes no fixtures (`registry` does), and does not decide which of several proxies is meant (`declare.proxy` does).
+Does not create fixtures (`registry` does) or decide which of several proxies is meant (`declare.proxy` does).
 """
 
 from typing import Any, final
@@ -16,7 +16,7 @@ __all__ = ["VisibleProxies"]
 
 @final
 class VisibleProxies:
-    """The proxies that `function`, collected on `node`, sees."""
+    """The proxies that are visible to `function`, collected on `node`."""
 
     def __init__(self, registry: Registry, function: Any, node: Any) -> None:
         self._function = function
@@ -24,7 +24,7 @@ class VisibleProxies:
         self._registry = registry
 
     def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
-        """Return what `Proxy[service]` means: the declared proxy that is visible, or else one for each test.
+        """Return the proxy that `Proxy[service]` means: the visible declared proxy, or else one for each test.
 
         Raises:
             DeclarationError: several are visible.
@@ -34,10 +34,10 @@ class VisibleProxies:
         return found or self._registry.implicit_proxy(service, kind)
 
     def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
-        """Return what `Through(proxy)` means for a service.
+        """Return the proxy that `Through(proxy)` means for a service.
 
         Raises:
-            DeclarationError: no such proxy stands in front of it, or it doesn't say which of several is meant.
+            DeclarationError: there is no such proxy in front of the service, or several are possible.
         """
         if proxy is None or is_proxy_class(proxy):
             return self.before(service, kind_of_proxy(proxy) or TCP)

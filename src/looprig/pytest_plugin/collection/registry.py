@@ -1,15 +1,14 @@
 """The fixtures of services.
 
-Registers through `pytest.register_fixture` alone. Runs nothing: the fixture of a service is an async generator like any
-other, for the plan and for whatever runs it.
+Registers only through `pytest.register_fixture`. Runs nothing: the fixture of a service is an ordinary async generator.
 
 Invariants:
-1. A service class has one fixture, with a name of its own. The names that users know are aliases of it on each module
-   and conftest that sees the class: so there is one instance, visible wherever the class was imported.
-2. That fixture is registered on the session. Nearer ones of the same name exist only where they differ: on a package,
-   for a package-scoped service, and where a fixture answers a field that is configuration elsewhere.
-3. What a module defines goes before what it imports: its own fixture overrides that of a service, and may request
-   it by its name, as with any override.
+1. A service class has one fixture, with an internal name. The names that users write are aliases of it, on each module
+   and conftest in which the class is visible. So there is one instance, wherever the class was imported.
+2. That fixture is registered on the session. There is another one of the same name only where it differs: on a package,
+   for a package-scoped service, and where a fixture provides a field that is configuration elsewhere.
+3. A module's own fixture overrides that of an imported service, and may request the latter by its name, as any override
+   may.
 """
 
 import sys
@@ -48,26 +47,27 @@ class Registry:
         self._names: dict[ServiceKey, str] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
         self._targets: dict[Callable[..., Any], Target] = {}
-        # Where each name of a fixture was seen below the session, and which services have a field of that name.
+        # The nodes below the session on which each fixture name was seen, and the services that have a field of that
+        # name.
         self._holders: dict[str, list[Any]] = {}
         self._optional: dict[str, list[ServiceSpec]] = {}
         self._variants: set[tuple[str, Any]] = set()
-        # What stands for a definition in tests that are parametrized over configuration.
+        # The definitions that replace others in tests that parametrize configuration.
         self._configured: dict[tuple[Definition, frozenset[str], frozenset[Definition]], Definition] = {}
         self._seen: set[type] = set()
         self._implicit_proxies: dict[tuple[ServiceKey, ProxyKind], ServiceSpec] = {}
         self.annotations: Final = Annotations()
         self.services: Final[dict[str, ServiceSpec]] = {}
-        """The services that have a fixture, by its name."""
+        """The services that have a fixture, by fixture name."""
         self.implied: Final[set[Definition]] = set()
-        """The fixtures that stand for a service because of an annotation: only for the function that has it."""
+        """The fixtures that exist because of an annotation. Only the annotated function may use them."""
         self.asked: Final[dict[Callable[..., Any], dict[str, Target]]] = {}
-        """The services that tests and fixtures ask for by annotation, by function and parameter."""
+        """The services that tests and fixtures request by annotation, by function and parameter."""
 
     # Fixtures of services
 
     def fixture_of(self, spec: ServiceSpec, node: Any) -> str:
-        """Return the name of the one fixture of a service; register it first, with all that it needs, if it has none.
+        """Return the name of a service's fixture. Register it first if necessary, with everything that it needs.
 
         Raises:
             DeclarationError: its fields cannot be resolved.
@@ -90,7 +90,7 @@ class Registry:
         return name
 
     def _register_on_package(self, spec: ServiceSpec, node: Any) -> None:
-        """Make a package-scoped service end with its package: pytest asks on which one its fixture is registered."""
+        """Register a package-scoped service on its package, so that pytest ends the service with that package."""
         for needed in self.services_of(spec):
             self._register_on_package(needed, node)
         if spec.scope is Scope.PACKAGE and (package := node.getparent(pytest.Package)) is not None:
@@ -99,7 +99,7 @@ class Registry:
     def _unique_name(self, spec: ServiceSpec) -> str:
         plain_name = f"{spec.cls.__module__}_{spec.cls.__qualname__}"
         name = PREFIX + "".join(char if char.isidentifier() or char.isdigit() else "_" for char in plain_name)
-        while name in self.services:  # two files of one module name, or two classes of one name
+        while name in self.services:  # two files with the same module name, or two classes with the same name
             name += "_"
         return name
 
@@ -111,7 +111,7 @@ class Registry:
         _register(name, self._function(spec, lambda fixture: _is_answered(fixture, node)), node, spec.scope)
 
     def _function(self, spec: ServiceSpec, is_answered: Callable[[str], bool]) -> Any:
-        """Return the fixture function of a service; `is_answered` tells which fields with a default have a fixture."""
+        """Return the fixture function of a service. `is_answered` says whether a field with a default has a fixture."""
         arguments = {
             source.field: self._names[source.service.key] if source.service is not None else source.fixture
             for source in self.sources(spec)
@@ -121,7 +121,7 @@ class Registry:
         return service_function(spec, arguments, routed, self._running)
 
     def note_fixtures(self, names: set[str], node: Any) -> None:
-        """Note that fixtures of these names are on a node: they answer fields that have a default elsewhere."""
+        """Record that a node has fixtures of these names. There they provide fields that use a default elsewhere."""
         for name in names:
             if node is not self._session:
                 self._holders.setdefault(name, []).append(node)
@@ -134,10 +134,10 @@ class Registry:
         self._seen.update(spec.cls for spec in found.values())
         return list(found.values())
 
-    # Names that users know
+    # Names that users write
 
     def add_alias(self, name: str, target: Target, node: Any, *, autouse: bool = False) -> None:
-        """Make `name` a fixture that returns a service, or a client of one, below `node`.
+        """Register a fixture called `name` that returns a service, or a client of one, below `node`.
 
         Raises:
             DeclarationError: the service's fields cannot be resolved.
@@ -151,7 +151,7 @@ class Registry:
 
     @staticmethod
     def put_above(definitions: list[Definition], node: Any) -> None:
-        """Register fixtures of a node again: of those on one node, pytest prefers the one that was registered last."""
+        """Register fixtures of a node again, since pytest prefers the one that was registered last on a node."""
         for definition in definitions:
             pytest.register_fixture(
                 name=definition.argname,
@@ -165,7 +165,7 @@ class Registry:
     # Fields
 
     def sources(self, spec: ServiceSpec) -> list[Source]:
-        """Return where the fields of a service take their values from.
+        """Return the sources of the values of a service's fields.
 
         Raises:
             DeclarationError: they cannot be resolved.
@@ -176,7 +176,7 @@ class Registry:
         return sources
 
     def open_fields(self, definition: Definition) -> list[str]:
-        """Return the fields of a service that are configuration because no fixture answers them."""
+        """Return the fields of a service that are configuration because no fixture provides them."""
         spec = self.spec(definition)
         return [
             source.field
@@ -185,7 +185,7 @@ class Registry:
         ]
 
     def configured(self, definition: Definition, fields: frozenset[str], needs: frozenset[Definition]) -> Definition:
-        """Return what stands for a definition in tests that give values to `fields`, or to those of what it `needs`."""
+        """Return a definition's replacement in tests that give values to its `fields`, or to those of its `needs`."""
         key = definition, fields, needs
         made = self._configured.get(key)
         if made is None:
@@ -199,14 +199,14 @@ class Registry:
         return made
 
     def services_of(self, spec: ServiceSpec) -> list[ServiceSpec]:
-        """Return the services that a service takes."""
+        """Return the services that a service depends on."""
         return [source.service for source in self.sources(spec) if source.service is not None]
 
     def implicit_proxy(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
-        """Return a proxy in front of a service, for tests that see no declared one of its kind."""
+        """Return a proxy in front of a service, for tests without a visible declared one."""
         spec = self._implicit_proxies.get((service.key, kind))
         if spec is None:
-            # Not before a proxy is asked for, since that loads asyncio.
+            # Not before a proxy is requested, since this loads asyncio.
             from looprig.services.proxy import proxy_for  # noqa: PLC0415
 
             spec = proxy_for(service, kind)
@@ -214,17 +214,17 @@ class Registry:
         return spec
 
     def living_services(self) -> list[ServiceSpec]:
-        """Return all declared services whose module is still the one that is imported.
+        """Return all declared services whose module is still in `sys.modules`.
 
-        Of several conftests that are in no package, `sys.modules` has only the last.
+        If several conftests are in no package, `sys.modules` has only the last one.
         """
         return [spec for spec in declared_services() if spec.cls in self._seen or _is_current(spec.cls)]
 
     def late_services(self, spec: ServiceSpec) -> list[tuple[Source, ServiceSpec]]:
-        """Return the fields of a service that a service answers now, but that none did when they were resolved.
+        """Return the fields that a service provides now, but that no service provided when they were resolved.
 
         Raises:
-            DeclarationError: the fields cannot be resolved any more.
+            DeclarationError: the fields can no longer be resolved.
         """
         now = resolve_fields(spec, self.living_services)
         return [
@@ -236,23 +236,23 @@ class Registry:
     # Questions
 
     def asked_by(self, function: Callable[..., Any]) -> dict[str, Target]:
-        """Return the services that a function asks for by annotation, by parameter."""
+        """Return the services that a function requests by annotation, by parameter."""
         return self.asked.get(plain(function), {})
 
     def spec(self, definition: Definition) -> ServiceSpec | None:
-        """Return the service whose one fixture a definition is."""
+        """Return the service that a definition is the fixture of."""
         return self.services.get(definition.argname)
 
     def is_used_by(self, item: pytest.Function) -> bool:
-        """Return whether a test uses a service, perhaps through a client, a proxy or a fixture of the suite."""
+        """Return whether a test uses a service, directly or through a client, a proxy or a fixture of the suite."""
         return not self.services.keys().isdisjoint(closure_of(item).names)
 
     def is_service(self, definition: Definition) -> bool:
-        """Return whether a definition is the one fixture of a service."""
+        """Return whether a definition is the fixture of a service, and not an alias."""
         return definition.argname in self.services
 
     def target(self, definition: Definition) -> Target | None:
-        """Return what an alias stands for."""
+        """Return the target of an alias."""
         return self._targets.get(definition.func)
 
     def is_of_service(self, definition: Definition) -> bool:
@@ -260,7 +260,7 @@ class Registry:
         return self.is_service(definition) or self.target(definition) is not None
 
     def label(self, definition: Definition) -> str:
-        """Return what people call a fixture: the class of a service, the name of anything else."""
+        """Return the name of a fixture for messages: the class of a service, or else the fixture's name."""
         spec = self.spec(definition)
         if spec is not None:
             return spec.cls.__qualname__
@@ -268,12 +268,12 @@ class Registry:
         return str(self.target(definition)) if is_nameless else definition.argname
 
     def public_name(self, definition: Definition) -> str:
-        """Return what people write to request a fixture."""
+        """Return the name that users write to request a fixture."""
         spec = self.spec(definition)
         return definition.argname if spec is None else spec.name
 
     def name_for(self, target: Target) -> str:
-        """Return the fixture that answers a request at run time for a service, a client or what is behind a proxy.
+        """Return the name of the fixture for a service, a client, or a service behind a proxy, requested at run time.
 
         Raises:
             DeclarationError: the service's fields cannot be resolved.
@@ -288,20 +288,20 @@ class Registry:
 
 
 def plain(function: Any) -> Any:
-    """Return a function as pytest has it later: not the static or class method around it."""
+    """Return the function inside a static or class method, as pytest uses it later."""
     return getattr(function, "__func__", function)
 
 
 def _register(name: str, function: Any, node: Any, scope: Scope, *, autouse: bool = False) -> None:
     if scope is Scope.PACKAGE and isinstance(node, pytest.Module | pytest.Class):
-        # pytest gives a package-scoped fixture of a module to the whole session.
+        # pytest would keep a package-scoped fixture of a module alive for the whole session.
         scope = Scope.MODULE if isinstance(node, pytest.Module) else Scope.CLASS
     scope_name: ScopeName = str(scope)  # type: ignore[assignment]
     pytest.register_fixture(name=name, func=function, node=node, scope=scope_name, autouse=autouse)
 
 
 def _is_answered(name: str, node: Any) -> bool:
-    """Return whether a suite or a plugin has such a fixture; pytest's own never answer a field that has a default."""
+    """Return whether a suite or plugin has such a fixture. pytest's own never provide a field that has a default."""
     return any(
         not (getattr(definition.func, "__module__", None) or "").startswith(("_pytest.", "looprig."))
         for definition in visible_definitions(name, node)

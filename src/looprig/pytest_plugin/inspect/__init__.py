@@ -1,7 +1,7 @@
 """The options that inspect fixtures instead of running tests; loaded only when one of them is given.
 
-To add one, write a file with a subclass of `Inspection` and give it a row here, by the name of its option. The option
-itself is declared beside the others in `options`.
+To add one, write a file with a subclass of `Inspection`, add it here under the name of its option, and declare the
+option in `options`.
 """
 
 from typing import Final

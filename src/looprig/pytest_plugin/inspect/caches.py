@@ -1,4 +1,4 @@
-"""Where type checkers keep what they found out about a project."""
+"""The caches of type checkers."""
 
 import tempfile
 from collections.abc import Generator
@@ -12,7 +12,7 @@ __all__ = ["checker_cache"]
 
 @contextmanager
 def checker_cache(config: pytest.Config, *names: str) -> Generator[Path, None, None]:
-    """Yield the folder of these names in pytest's cache, which stays between runs, or else a temporary one."""
+    """Yield a folder in pytest's cache, which is kept between runs, or a temporary one if that is disabled."""
     with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
         yield _kept(config, *names) or Path(spare)
 

@@ -1,11 +1,11 @@
-"""The edges of a collected suite: from each parameter, and each field of a service, to what answers it.
+"""The edges of a collected suite: from each parameter, and each field of a service, to the fixture that provides it.
 
-Does not judge them (`looprig.check` does) and reports nothing (`type_check` does).
+Does not check their types (`looprig.check` does) and reports nothing (`type_check` does).
 
 Invariants:
-1. Edges come from what pytest resolved for a test, so overrides and parametrizations are those of a run. For each
-   fixture there is also a test that stands in for one that uses it where it is defined (`unreached`).
-2. A parameter that is answered by its annotation has no edge: its type is right by construction.
+1. Edges come from the fixtures that pytest resolved for a test, so overrides and parametrizations are those of a run. A
+   fixture that no test uses gets a stand-in test where it is defined (`unreached`).
+2. A parameter that gets its service by its annotation has no edge: its type is right by construction.
 3. An edge is collected once, however many tests share it.
 """
 
@@ -51,16 +51,16 @@ class _Asked:
 
 @final
 class FixtureEdges:
-    """The edges, and those that no checker can be asked about."""
+    """The edges, and those that no type checker can check."""
 
     def __init__(
         self, root: Path, registry: Registry, types: FixtureTypes, is_own: Callable[[str], bool], *, overrides: bool
     ) -> None:
-        """`is_own` says whether a file is the suite's: what plugins request from each other is not checked."""
+        """Start without edges. `is_own` says whether a file is the suite's: plugins are not checked."""
         self.edges: list[Edge] = []
         self.unread: list[Unread] = []
         self.silent: int = 0
-        """How many parameters have no annotation."""
+        """The number of parameters without an annotation."""
         self._is_own = is_own
         self._root = root
         self._registry = registry
@@ -74,15 +74,15 @@ class FixtureEdges:
         """Collect the edges of all tests, and of all fixtures and services, used or not."""
         for item in items:
             if isinstance(item, pytest.Function):
-                self._types.function(item.obj)  # its file is one to search for suppressions
+                self._types.function(item.obj)  # also records its file, which is searched for suppressions
                 self._collect(item)
         by_name: dict[str, list[Definition]] = {}
         for definition in stand_ins:
             by_name.setdefault(definition.argname, []).append(definition)
-        # What a fixture asks for may be defined below it. Of several such fixtures, each may be meant.
+        # A fixture may request one that is defined further down. If several are, it isn't known which one is meant.
         self._below = {name: found for name, (found, *others) in by_name.items() if not others}
         for definition, stand_in in stand_ins.items():
-            self._types.gives(definition)  # which notes those without a type
+            self._types.gives(definition)  # records the fixtures without a type
             self._collect(stand_in)
             for value in definition.params or ():
                 self._indirect_value(stand_in, definition, plain_parameter(value))
@@ -164,14 +164,14 @@ class FixtureEdges:
         if type(value).__module__.partition(".")[0] in _LAZY:
             return
         for name, declared, spot in self._types.typed_params(found.func):
-            # The place to mend is the test that passes the value, not the fixture.
+            # Point at the test that passes the value, not at the fixture.
             place = spot if is_own else self._place(item, found.argname) or spot
             if not self._is_own(place.path):
                 continue
             self._add("parametrize-type", _Asked(user, name, declared, place), Given(Value(value)), provider)
 
     def _place(self, item: pytest.Function, name: str) -> Spot | None:
-        """Return where a test names a parameter, or else where the test is."""
+        """Return the place where a test names a parameter, or else that of the test."""
         found = self._types.function(item.obj)
         if found is None:
             return None

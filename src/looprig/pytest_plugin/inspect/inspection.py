@@ -1,9 +1,9 @@
-"""The base of the options that inspect fixtures: they collect, report on what was collected, and run no test.
+"""The base class of the options that inspect fixtures: they collect tests, report on them, and run none.
 
 Invariants:
-1. Errors of collection do not stop an inspection, and are reported.
-2. The exit status is 1 if something was found, or else 2 if something could not be collected, whatever other plugins
-   make of a run without tests.
+1. Errors during collection are reported, but don't stop an inspection.
+2. The exit status is 1 if something was found, or else 2 if something could not be collected. Other plugins can't
+   change that, although some treat a run without tests as a failure.
 """
 
 import gc
@@ -26,10 +26,10 @@ __all__ = ["Inspection"]
 
 
 class Loops(Protocol):
-    """The loop plan, as far as an inspection asks."""
+    """The part of the loop plan that an inspection uses."""
 
     def loops_of(self, definition: Definition) -> set[str]:
-        """Return the loops that a fixture is on, in words."""
+        """Return a description of the loops that a fixture is on."""
         ...
 
 
@@ -37,7 +37,7 @@ class Inspection(ABC):
     """One inspection, registered as a plugin when the session starts."""
 
     title: str
-    """What is above its report."""
+    """The title of its report."""
     loops: Loops
 
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
@@ -61,40 +61,40 @@ class Inspection(ABC):
         """Inspect `self.items`, and yield the lines to show."""
 
     def stand_ins(self) -> Sequence[pytest.Item]:
-        """Return tests to judge beside those of the suite; they are never run."""
+        """Return tests to inspect in addition to those of the suite. They are never run."""
         return ()
 
     def note(self, errors: Iterable[LooprigError], loops: Loops) -> None:
-        """Note the errors of collection, and the loop plan."""
+        """Record the errors of the checks, and the loop plan."""
         self.errors += errors
         self.loops = loops
 
     def is_own(self, path: str) -> bool:
-        """Return whether a file is the project's, not one of a package that is installed inside of it."""
+        """Return whether a file belongs to the project, and not to a package installed inside the project's folder."""
         found = self._own.get(path)
         if found is None:
             found = self._own[path] = Path(path).is_relative_to(self.root) and not is_foreign(path)
         return found
 
     def is_whole(self, path: str) -> bool:
-        """Return whether all tests that may use a file were collected: it, or a folder around it, was named."""
+        """Return whether all tests that may use a file were collected, as it or a folder around it was selected."""
         named = [Path(str(argument).partition("::")[0]) for argument in self.config.args if "::" not in str(argument)]
         return any(Path(path).is_relative_to(self.config.invocation_params.dir / each) for each in named)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note all items before any is deselected: `-k` and `-m` select tests to run."""
+        """Record all items before `-k` and `-m` deselect some, since these options only select tests to run."""
         self.items = list(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what can't be collected: everything else is inspected all the same."""
+        """Record what can't be collected. Everything else is still inspected."""
         if report.failed:
             self.uncollected.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
         """Inspect, instead of running tests."""
-        # The objects made here live until the process ends, which is soon. Collecting garbage among them, as the
+        # The objects created here live until the process ends, which is soon. Collecting garbage among them, as the
         # interpreter does several times on exit, would take as long as everything else.
         was_enabled = gc.isenabled()
         gc.disable()
@@ -107,7 +107,7 @@ class Inspection(ABC):
             if was_enabled:
                 gc.enable()
         session.testsfailed += len(self.findings)
-        # As late as possible: to pytest-cov and others, a run without tests has failed. Each says so in another hook.
+        # As late as possible, since pytest-cov and others set the exit status if no tests ran, each in another hook.
         self.config.add_cleanup(lambda: setattr(session, "exitstatus", self._exit_status()))
         return True
 
@@ -126,7 +126,7 @@ class Inspection(ABC):
             terminalreporter.write_line(line)
 
     def error_count(self) -> Iterator[str]:
-        """Yield how many declarations are wrong, for a report that does not show each."""
+        """Yield the number of wrong declarations, for a report that doesn't show them."""
         if self.errors:
             count = len({str(error) for error in self.errors})
             what = "1 declaration is" if count == 1 else f"{count} declarations are"

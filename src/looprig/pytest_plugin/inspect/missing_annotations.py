@@ -1,11 +1,12 @@
-"""`--annotate-fixtures`: the annotations that parameters of tests and fixtures lack, shown or written.
+"""`--annotate-fixtures`: shows or writes the missing annotations of tests and fixtures.
 
-Does not work out the annotations (`check.annotate` and `check.infer` do), nor try what it has written (`safe_write`).
+Does not work out the annotations (`check.annotate` and `check.infer` do), and does not test the changes (`safe_write`
+does).
 
 Invariants:
 1. The difference is shown before anything is written.
-2. No existing annotation is changed, nor any file outside of the project.
-3. What a file says in the end compiles, and pytest collects from it what it did before.
+2. Existing annotations and files outside the project are not changed.
+3. In the end, each file compiles, and pytest collects the same from it as before.
 """
 
 import difflib
@@ -79,7 +80,7 @@ class MissingAnnotations(Inspection):
         return bool(self.config.getoption("annotate_fixtures") == "write")
 
     def _note_requests(self) -> None:
-        """Note each parameter of a test or fixture, with all the fixtures that answer it somewhere."""
+        """Record each parameter of a test or fixture, with all fixtures that provide it somewhere."""
         for item in self.items:
             if not isinstance(item, pytest.Function):
                 continue
@@ -109,7 +110,7 @@ class MissingAnnotations(Inspection):
                 yield Wanted(source, declared, spot, name, given.type, given.unwrap)
 
     def _returning(self) -> Iterator[Wanted]:
-        """Yield what fixtures return, where they do not say it and it is certain."""
+        """Yield the return types of fixtures that lack the annotation, if they are certain."""
         for definition, found in self._inferred.items():
             written = self.types.function(definition.func)
             if found is None or written is None or not self.is_own(written[0].path):
@@ -119,14 +120,14 @@ class MissingAnnotations(Inspection):
                 yield Wanted(source, function, source.spot(function.node), "", found, _unwrap(definition.func))
 
     def _given(self, name: str, answers: list[Definition | None]) -> Given | None:
-        """Return what the fixtures that answer a parameter provide; `None` if one is a value of a parametrization."""
+        """Return the type that a parameter's fixtures provide, or `None` if some of its values are parametrized."""
         if None in answers:
             return Given(REQUEST) if name == "request" else None
         found = [self._given_by(each) for each in answers if each is not None and not gives_parameter(each)]
         if len(found) < len(answers):
             return None
         if len({None if each.type is None else (each.type.shown(), each.unwrap) for each in found}) > 1:
-            return Given(None, why="other types in other places")
+            return Given(None, why="different types in different places")
         return found[0]
 
     def _given_by(self, found: Definition) -> Given:
@@ -136,9 +137,9 @@ class MissingAnnotations(Inspection):
         return given
 
     def _infer(self, definition: Definition) -> TypeText | None:
-        """Return what a fixture without an annotation provides, if that is certain."""
+        """Return the type that a fixture without an annotation provides, if that is certain."""
         if definition not in self._inferred:
-            self._inferred[definition] = None  # while it is worked out, for fixtures that override each other
+            self._inferred[definition] = None  # during the computation, for fixtures that override each other
             found = self.types.function(definition.func)
             if found is not None and _unwrap(definition.func) == _unwrap(written_function(definition.func)):
                 self._inferred[definition] = inferred(*found, self.types.function, self._parameters_of(definition))
@@ -157,12 +158,12 @@ class MissingAnnotations(Inspection):
         return type_of
 
     def _is_collected(self, name: str) -> bool:
-        """Return whether pytest would collect something of this name as a test."""
+        """Return whether pytest would collect something with this name as a test."""
         patterns = [*self.config.getini("python_classes"), *self.config.getini("python_functions")]
         return any(name.startswith(pattern) or fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
     def _is_importable(self, path: str) -> bool:
-        """Return whether a file is a module that others can import, unlike several conftests of one name."""
+        """Return whether other modules can import a file, unlike one of several conftests with the same module name."""
         known: list[Source] = [source for source in self.types.sources if source.path == path]
         names = [source.module for source in self.types.sources]
         return all(names.count(source.module) == 1 and _is_in_packages(source) for source in known) and (
@@ -206,7 +207,7 @@ class MissingAnnotations(Inspection):
 
 
 def _is_in_packages(source: Source) -> bool:
-    """Return whether checkers know a file by the name that pytest has for it: each folder of the name is a package."""
+    """Return whether checkers use the same module name for a file as pytest: each folder in it is a package."""
     base = base_of(source.path, source.module)
     folder = Path(source.path).parent
     while base is not None and folder != base:
@@ -217,7 +218,7 @@ def _is_in_packages(source: Source) -> bool:
 
 
 def _unwrap(function: Callable[..., Any]) -> Unwrap:
-    """Return how a fixture provides its value."""
+    """Return how a fixture provides its value: by `yield` or `return`."""
     if inspect.isgeneratorfunction(function):
         return "yield"
     return "async yield" if inspect.isasyncgenfunction(function) else "value"

@@ -1,6 +1,6 @@
-"""`--reveal-fixtures`: the type, scope and loop of each fixture, where it is defined, and what uses it.
+"""`--reveal-fixtures`: shows the type, scope, loop, place and users of each fixture.
 
-Does not ask a type checker: types are shown as they are written.
+Does not run a type checker: types are shown as they are written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from looprig.pytest_plugin.inspect.inspection import Inspection
 __all__ = ["Overview"]
 
 _SHOWN: Final = 5
-"""How many users are named; the others are counted."""
+"""The maximum number of users to name. The others are only counted."""
 
 
 @final
@@ -29,7 +29,7 @@ class Overview(Inspection):
     title = "fixtures"
 
     def report(self, session: pytest.Session) -> Iterator[str]:
-        """Yield the description of all fixtures that are used, or of all with one name."""
+        """Yield the description of all fixtures that are used, or of all those with the given name."""
         users: dict[object, dict[str, None]] = {}
         shown: dict[object, Definition] = {}
         names: dict[object, set[str]] = {}
@@ -57,7 +57,7 @@ class Overview(Inspection):
         yield from self.error_count()
 
     def _subject(self, definition: Definition) -> object:
-        """Return a key that is equal for the fixture of a service and for its other names."""
+        """Return a key that is equal for the fixture of a service and its aliases."""
         spec = self._spec(definition)
         return definition if spec is None else spec.key
 

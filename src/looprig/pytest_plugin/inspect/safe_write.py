@@ -1,9 +1,9 @@
-"""Annotations that are written, and taken back where they make anything worse.
+"""Writing annotations, and undoing those that make anything worse.
 
 Invariants:
-1. In the end, pytest collects what it collected before: a file with which it does not is put back as it was.
-2. In the end, no type checker that the project configures finds more in a function than before: such a function is put
-   back as it was.
+1. In the end, pytest collects the same as before. A file with which it doesn't is restored.
+2. In the end, no type checker that the project configures reports more errors in a function than before. A function
+   with more errors is restored.
 """
 
 import os
@@ -38,11 +38,11 @@ class SafeWriter:
     config: pytest.Config
     annotations: Mapping[Path, list[Annotation]]
     taken_back: dict[Annotation, str] = field(default_factory=dict[Annotation, str])
-    """The reason for each annotation that is not written after all."""
+    """The reasons for the annotations that were undone."""
     _before: dict[Path, bytes] = field(default_factory=dict[Path, bytes])
 
     def write(self) -> None:
-        """Write what makes nothing worse."""
+        """Write the annotations, except those that make something worse."""
         self._before.update({path: path.read_bytes() for path in self.annotations})
         collected = self._collected()
         self._check()
@@ -73,7 +73,7 @@ class SafeWriter:
                 self._put(self._before)
 
     def _take_back(self, found: Mapping[Place, str]) -> bool:
-        """Take back the annotations of functions where checkers find more; return whether there were any."""
+        """Undo the annotations of functions in which checkers report more errors. Return whether there were any."""
         count = len(self.taken_back)
         for (path, number), checker in found.items():
             for each in self.annotations[path]:
@@ -85,7 +85,7 @@ class SafeWriter:
     # Collection
 
     def _collect(self, paths: list[Path], before: object) -> None:
-        """Put back the files with which pytest does not collect what it did before. Halving them finds which."""
+        """Restore the files with which pytest doesn't collect the same as before. Find them by bisection."""
         self._put(paths)
         if self._collected() == before:
             return
@@ -99,11 +99,11 @@ class SafeWriter:
         self._collect(paths[middle:], before)
 
     def _collected(self) -> object:
-        """Return what another process collects with the same arguments, and its exit status."""
+        """Return the output and exit status of another process that collects with the same arguments."""
         called = self.config.invocation_params
         arguments = [str(each) for each in called.args if not str(each).startswith("--annotate-fixtures")]
         with tempfile.TemporaryDirectory(prefix="looprig-cache-") as spare:
-            # Without the plugin, pytest would not know the option.
+            # Without the cache plugin, pytest would not know the option.
             cached = ("-o", f"cache_dir={spare}") if self.config.pluginmanager.hasplugin("cacheprovider") else ()
             ran = subprocess.run(
                 [sys.executable, "-m", "pytest", *arguments, "--collect-only", "-qq", *cached],

@@ -1,11 +1,11 @@
-"""`--check-fixtures`: what fixtures provide, checked by a type checker against what tests and fixtures declare.
+"""`--check-fixtures`: has a type checker compare the types that fixtures provide with those that parameters declare.
 
-Does not collect edges (`edges` does) and knows no checker (`looprig.check` does).
+Does not collect edges (`edges` does) or run the type checker (`looprig.check` does).
 
 Invariants:
-1. Errors of collection are findings too, each at its place: a wrong scope does not hide a wrong type.
-2. Fixtures that no test uses are judged too, those of conftests whose folders were not selected among them.
-3. In a format for programs, standard output holds the document and nothing else.
+1. Errors during collection are findings too, so a wrong scope does not hide a wrong type.
+2. Fixtures that no test uses are checked too, including those in conftests of folders that were not selected.
+3. In a machine-readable format, standard output contains only the document.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ class TypeCheck(Inspection):
             raise pytest.UsageError(str(error)) from error
 
     def stand_ins(self) -> Sequence[pytest.Item]:
-        """Read the conftests that were not selected, and return tests that use what no test of the suite does."""
+        """Read the conftests that were not selected, and return a test for each fixture that no test uses."""
         self._conftests = Conftests(self._session, self.items)
         self._conftests.read()
         self._stand_ins = StandIns(self._session, self.registry, self.is_own)
@@ -59,7 +59,7 @@ class TypeCheck(Inspection):
         return self._stand_ins.missing(self.items)
 
     def report(self, session: pytest.Session) -> Iterator[str]:
-        """Yield the findings and a summary."""
+        """Yield the findings, and a summary."""
         overrides = bool(self.config.getoption("check_overrides"))
         found = FixtureEdges(self.root, self.registry, self.types, self.is_own, overrides=overrides)
         found.collect(self.items, self._stand_ins.all())
@@ -83,11 +83,11 @@ class TypeCheck(Inspection):
     def _untyped(self) -> Iterator[Finding]:
         for definition, spot in self.types.untyped.items():
             if self.is_own(spot.path):
-                message = f'fixture "{definition.argname}" does not say what it provides'
+                message = f'fixture "{definition.argname}" has no return annotation'
                 yield Finding(spot, "fixture-untyped", message)
 
     def _declarations(self) -> Iterator[Finding]:
-        """Yield the errors of collection; a missing name once for each place where it is written."""
+        """Yield the errors found during collection. A missing name is reported once for each place that uses it."""
         seen: set[tuple[Spot, str]] = set()
         for error in self.errors:
             code = error.code if isinstance(error, DeclarationError) else "declaration"

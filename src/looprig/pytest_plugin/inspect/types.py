@@ -3,9 +3,9 @@
 Does not walk the suite (`edges` does).
 
 Invariants:
-1. The type of a fixture comes from a stub, or else from its annotation. Nothing is inferred, so that all checkers start
-   from the same.
-2. Where a type is not known, there is a reason.
+1. The type of a fixture comes from a stub, or else from its annotation. Nothing is inferred, so that all checkers get
+   the same types.
+2. An unknown type always comes with a reason.
 """
 
 import ast
@@ -35,7 +35,7 @@ UNTYPED: Final = "no return annotation"
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """The type that a fixture provides; `why` is the reason if it is not known."""
+    """The type that a fixture provides. If it isn't known, `why` is the reason."""
 
     type: TypeText | None
     unwrap: Unwrap = "value"
@@ -49,7 +49,7 @@ class FixtureTypes:
     def __init__(self, registry: Registry, stubs: Stubs) -> None:
         self.sources: Final = Sources()
         self.untyped: dict[Definition, Spot] = {}
-        """The fixtures that do not declare what they provide, and where they are."""
+        """The fixtures that don't declare what they provide, and their places."""
         self._registry = registry
         self._stubs = stubs
         self._given: dict[Definition, Given] = {}
@@ -57,18 +57,18 @@ class FixtureTypes:
     # Functions
 
     def function(self, function: Any) -> tuple[Source, Function] | None:
-        """Return the source of a function; `None` if there is none to read."""
+        """Return the source of a function, or `None` if it can't be read."""
         function = written_function(function)
         code = getattr(function, "__code__", None)
         namespace: dict[str, Any] = getattr(function, "__globals__", {})
-        if not isinstance(code, CodeType) or not namespace:  # that of a service is in no module
+        if not isinstance(code, CodeType) or not namespace:  # the fixture function of a service is in no module
             return None
         source = self.sources.read(code.co_filename, namespace.get("__name__", ""), namespace)
         found = None if source is None else source.functions.get(code.co_firstlineno)
         return None if source is None or found is None else (source, found)
 
     def parameter(self, function: Any, name: str) -> tuple[Written, Spot] | None:
-        """Return the annotation of a parameter, and where it is."""
+        """Return the annotation of a parameter, and its place."""
         found = self.function(function)
         argument = None if found is None else found[1].parameter(name)
         if found is None or argument is None or argument.annotation is None:
@@ -76,15 +76,15 @@ class FixtureTypes:
         return _annotation(*found, argument.annotation), found[0].spot(argument)
 
     def unannotated(self, function: Any, name: str) -> Spot | None:
-        """Return where a parameter is that has no annotation."""
+        """Return the place of a parameter if it has no annotation."""
         found = self.function(function)
         argument = None if found is None else found[1].parameter(name)
         return None if found is None or argument is None or argument.annotation else found[0].spot(argument)
 
     def typed_params(self, function: Any) -> Iterator[tuple[str, Written, Spot]]:
-        """Yield each type that a fixture declares for `request.param`, and where.
+        """Yield each type that a fixture declares for `request.param`, and its place.
 
-        It can write `name: T = request.param` or `cast(T, request.param)`, or return or yield it as it is.
+        It can do so by `name: T = request.param`, by `cast(T, request.param)`, or by returning or yielding it.
         """
         found = self.function(function)
         if found is None:
@@ -107,7 +107,7 @@ class FixtureTypes:
     # Fixtures
 
     def gives(self, definition: Definition) -> Given:
-        """Return what a fixture provides."""
+        """Return the type that a fixture provides."""
         found = self._given.get(definition)
         if found is None:
             found = self._given[definition] = self._service(definition) or self._stub(definition)
@@ -119,8 +119,8 @@ class FixtureTypes:
         if spec is None:
             return None
         if target is not None and (target.client or target.through is not None):
-            return Given(None, why="an annotation answers it")
-        self.class_of(spec.cls)  # its file is one to search for suppressions
+            return Given(None, why="a type that depends on the annotation")
+        self.class_of(spec.cls)  # also records its file, which is searched for suppressions
         return Given(known(spec))
 
     def _stub(self, definition: Definition) -> Given:
@@ -137,7 +137,7 @@ class FixtureTypes:
             self.untyped[definition] = source.spot(written.node)
             return Given(None, why=UNTYPED)
         if _unwrap(written_function(function)) != unwrap:
-            return Given(None, why="a decorator makes something else of it")
+            return Given(None, why="a decorator that changes what it returns")
         text = _annotation(source, written, written.node.returns)
         return Given(dataclasses.replace(text, yields=unwrap != "value"), unwrap)
 
@@ -146,14 +146,14 @@ class FixtureTypes:
     def class_of(self, cls: type) -> tuple[Source, ast.ClassDef] | None:
         """Return the source of a class."""
         spec, namespace = spec_of(cls), namespace_of(cls)
-        # Of several conftests, `sys.modules` has only the last.
+        # If several conftests are in no package, `sys.modules` has only the last one.
         path = str(namespace.get("__file__") or location_of(cls).path) if spec is None else spec.location.path
         source = self.sources.read(path, cls.__module__, namespace)
         node = None if source is None else source.classes.get(cls.__qualname__)
         return None if source is None or node is None else (source, node)
 
     def field(self, spec: ServiceSpec, name: str) -> tuple[Written, Spot] | None:
-        """Return the annotation of a service's field, which may be a base class's, and where it is."""
+        """Return the annotation of a service's field, which may be in a base class, and its place."""
         owner = next((base for base in spec.cls.__mro__ if name in annotations_of(base)), spec.cls)
         found = self.class_of(owner)
         if found is None:
@@ -169,7 +169,7 @@ class FixtureTypes:
         return None
 
     def provides(self, spec: ServiceSpec) -> Iterator[tuple[Written, Spot]]:
-        """Yield the Protocols that a service declares to provide, and where."""
+        """Yield the Protocols that a service declares to provide, and the place of the declaration."""
         found = self.class_of(spec.cls) if spec.provides else None
         if found is None:
             return

@@ -1,12 +1,13 @@
-"""The fixtures and services that no collected test uses, and tests that stand in for the missing ones.
+"""Stand-in tests for the fixtures and services that no collected test uses.
 
-For each such fixture, a test is made that uses it where it is defined. It is never run and not among the session's
-items: it lets everything that judges tests judge these fixtures too.
+For each such fixture, a test is created that uses it where it is defined. The test is never run and isn't among the
+session's items. Through it, whatever checks tests also checks these fixtures.
 
 Invariants:
-1. A conftest of a folder that was not selected is read as pytest reads it when it collects that folder. One that can't
-   be read is reported, and stops nothing.
-2. A fixture that asks for one that only nodes below define (a test module, say) is incomplete, which isn't a mistake.
+1. A conftest of a folder that was not selected is read as pytest reads it when it collects that folder. If it can't be
+   read, that is reported, and the inspection continues.
+2. A fixture may request one that is defined only further down, for example in a test module. Such a fixture is
+   incomplete, which isn't a mistake.
 """
 
 import os
@@ -34,7 +35,7 @@ class Conftests:
 
     def __init__(self, session: pytest.Session, items: Iterable[pytest.Item]) -> None:
         self.unreadable: dict[str, str] = {}
-        """The conftests that could not be read, each with the reason."""
+        """The conftests that could not be read, with the reasons."""
         self._session = session
         nodes = {node for item in items for node in item.listchain()}
         nodes |= {node for _, node in placed_definitions(session)}
@@ -92,11 +93,11 @@ def _subfolders(folder: Path) -> Iterator[str]:
 
 @final
 class StandIns:
-    """Tests that use each fixture of the suite's where it is defined."""
+    """A test for each fixture of the suite, which uses it where it is defined."""
 
     def __init__(self, session: pytest.Session, registry: Registry, is_own: Callable[[str], bool]) -> None:
         self.errors: list[LooprigError] = []
-        """What is wrong with the services that no conftest or test module names."""
+        """The errors in the services that no conftest or test module imports."""
         self._session = session
         self._registry = registry
         self._is_own = is_own
@@ -112,7 +113,7 @@ class StandIns:
         return self._tests
 
     def missing(self, items: Iterable[pytest.Item]) -> list[pytest.Function]:
-        """Return the stand-ins whose fixture none of `items` uses, and that have all that they need."""
+        """Return the stand-ins whose fixture none of `items` uses, except those of incomplete fixtures."""
         used: set[object] = set()
         for item in items:
             if isinstance(item, pytest.Function):
@@ -126,7 +127,7 @@ class StandIns:
         ]
 
     def _add_services(self) -> None:
-        """Make fixtures of the services that are imported, but that no conftest or test module names."""
+        """Register fixtures for imported services that are visible in no conftest or test module."""
         known = {spec.key for spec in self._registry.services.values()}
         for spec in self._registry.living_services():
             if spec.key not in known and self._is_own(spec.location.path):
@@ -136,7 +137,7 @@ class StandIns:
                     self.errors.append(error)
 
     def _is_of_suite(self, definition: Definition) -> bool:
-        # The one fixture of a service is on the session, where it need not see those of conftests: its aliases do.
+        # The fixture of a service is on the session, where those of conftests may be invisible. Its aliases see them.
         target = self._registry.target(definition)
         spec = self._registry.spec(definition) if target is None else target.spec
         if spec is not None:

@@ -1,1 +1,1 @@
-"""The loops of a run: a suite's declarations about them, and the plan."""
+"""The loops of a run: the suite's declarations about them, and the loop plan."""

@@ -1,9 +1,9 @@
-"""Which tests and fixtures stand on a loop.
+"""The tests and fixtures that run on a loop.
 
-Does not say on which: `loop_plan` does.
+Does not decide on which loop (`loop_plan` does).
 
-Invariant: a sync fixture stands on a loop if it requests, in any test, a fixture that does. pytest gives one instance
-of it to all tests, whatever each of them sees behind its names.
+Invariant: a sync fixture counts as on a loop if, in any test, it requests a fixture that is. pytest may give the same
+instance to all tests, even to those in which its requests mean other fixtures.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ __all__ = ["Demand", "demand_of"]
 @final
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The tests that may be on a loop, each with those of its fixtures that stand on one, and all such fixtures.
+    """The tests that may be on a loop, each with its fixtures on the loop, and the set of all such fixtures.
 
-    `has_async` is false if none of these tests needs a loop of looprig's: a suite's own `loop` serves sync tests by
-    itself.
+    `has_async` is false if none of these tests needs looprig to provide a loop. Sync tests that use a suite's own
+    `loop` don't.
     """
 
     tests: Mapping[pytest.Function, Sequence[Definition]]
@@ -37,12 +37,12 @@ class Demand:
 
 
 def demand_of(collected: Collected, settings: LoopSettings) -> Demand:
-    """Find the tests and fixtures that stand on a loop."""
+    """Return the tests and fixtures that run on a loop."""
     needing, standing = _fixtures(collected.groups, settings)
 
     @cache
     def facts(group: Group) -> tuple[Sequence[Definition], bool, bool]:
-        """Return the fixtures that stand on a loop, and whether the tests may be on one, or need one of looprig's."""
+        """Return the fixtures on a loop, whether the tests may be on one, and whether looprig must provide it."""
         definitions = [definition for definition, _ in group.fixtures]
         shape = tuple(definition for definition in definitions if definition in standing)
         loops = [*_named_like_loops(group)]
@@ -64,7 +64,7 @@ def demand_of(collected: Collected, settings: LoopSettings) -> Demand:
 
 
 def _fixtures(groups: Iterable[Group], settings: LoopSettings) -> tuple[set[Definition], set[Definition]]:
-    """Return the fixtures that need a loop of looprig's, and those that stand on any loop."""
+    """Return the fixtures that need looprig to provide a loop, and those that run on any loop."""
     needing: set[Definition] = set()
     standing: set[Definition] = set()
     for group in groups:
@@ -81,12 +81,12 @@ def _fixtures(groups: Iterable[Group], settings: LoopSettings) -> tuple[set[Defi
 
 
 def _is_loop(definition: Definition, settings: LoopSettings) -> bool:
-    """Return whether a fixture returns a loop: looprig's own, or one of the suite's that looprig uses."""
+    """Return whether a fixture returns a loop: looprig's own fixture, or one of the suite that looprig uses."""
     return definition.argname in LOOP_NAMES and (settings.is_own_loop(definition) or settings.is_provider(definition))
 
 
 def _named_like_loops(group: Group) -> Iterator[Definition]:
-    """Yield what answers `loop` and `event_loop`, where tests use these names."""
+    """Yield the definitions of `loop` and `event_loop` that tests use."""
     for name in LOOP_NAMES:
         if name in group.names:
             yield from definitions_in_item(group.tests[0], name)[-1:]

@@ -1,6 +1,6 @@
-"""`--explain-loops`: the loop plan in words, and what is wrong with it and with declarations.
+"""`--explain-loops`: shows the loop plan, and the errors in it and in declarations.
 
-Does not phrase the plan (`looprig.plan.explain` does) and judges nothing.
+Does not describe the plan (`looprig.plan.explain` does), and does not look for errors.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ SECTION: Final = "loops"
 
 
 def show_plan(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
-    """Show the lines that a worker noted."""
+    """Show the lines that a worker recorded."""
     terminal.section("looprig: the loop plan, the same on each worker")
     for line in lines:
         terminal.write_line(line)
@@ -30,7 +30,7 @@ def show_plan(terminal: pytest.TerminalReporter, lines: Sequence[str]) -> None:
 
 @final
 class Explanation:
-    """The lines that are shown once collection is over; `errors` returns those of the tests that were selected."""
+    """The hooks that show the plan after collection. `errors` returns those of the selected tests."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Explanation:
         self._sections = sections
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the lines in a worker of pytest-xdist, whose controller shows them."""
+        """Record the lines in a worker of pytest-xdist. Its controller shows them."""
         if hasattr(session.config, "workerinput"):
             self._sections.note(SECTION, self.pytest_report_collectionfinish(session.items))
 
@@ -56,7 +56,7 @@ class Explanation:
         return lines
 
     def _way(self, test: object, number: int) -> list[str]:
-        """Return the names of the fixtures between a test and an instance that it reaches, along the shortest way."""
+        """Return the names of the fixtures on the shortest path from a test to an instance that it reaches."""
         assert isinstance(test, pytest.Item)
         assert has_fixtures(test)
         wanted = self._loops.instances.definitions.get(number)

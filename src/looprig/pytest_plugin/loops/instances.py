@@ -1,8 +1,8 @@
-"""The instances of fixtures that tests reach: each is a definition at the node that its scope gives it.
+"""The instances of fixtures that tests reach: each is a definition at a node, which depends on the scope.
 
 Decides nothing about loops (`looprig.plan` does).
 
-Invariant: whichever instance pytest may give to a test, in whatever order tests run, is joined with the others.
+Invariant: all instances that pytest may give to a test, in any order of tests, are joined.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,21 +24,21 @@ __all__ = ["Instances"]
 
 @final
 class Instances:
-    """The instances of one plan, each with its number."""
+    """The instances of one plan, which are numbered."""
 
     def __init__(self, planner: Planner, registry: Registry) -> None:
         self._planner = planner
         self._registry = registry
-        # By a definition, or a declared scope; the node; and the flavour.
+        # The key is a definition or a declared scope, the node, and the flavour.
         self._numbers: dict[tuple[object, Any, Flavour], int] = {}
         self.definitions: Final[dict[int, Definition]] = {}
-        """The definition of each instance of a fixture, by its number."""
+        """The definition of each fixture instance, by number."""
         self.place: Final[Callable[[Any], Place]] = cache(_place)
 
     def of_fixtures(self, item: pytest.Function, shape: Iterable[Definition], flavour: Flavour) -> Iterator[int]:
-        """Yield the instances that an item reaches and that are wider than itself."""
+        """Yield the instances that an item reaches and that have a wider scope than the item."""
         for definition in shape:
-            # A parametrization may give an instance another scope than its definition has.
+            # A parametrization may give an instance another scope than that of its definition.
             scope = parametrized_scope(item, definition)
             if scope is Scope.FUNCTION or (node := scope_place(item, scope, definition)) is item:
                 continue
@@ -52,7 +52,7 @@ class Instances:
             yield number
 
     def of_bounds(self, item: pytest.Function, bounds: Iterable[Bound], flavour: Flavour) -> Iterator[int]:
-        """Yield an instance for each declaration that gives the loop of an item a wider scope than the item's."""
+        """Yield an instance for each declaration that gives the loop of an item a wider scope than the item's own."""
         for bound in bounds:
             node = scope_place(item, bound.scope, None)
             if bound.scope is Scope.FUNCTION or node is item:
@@ -66,8 +66,8 @@ class Instances:
     def join_nested(self) -> None:
         """Join instances of one definition at nested nodes.
 
-        pytest keeps one instance of a definition: the tests of a nested class are given that of the class around
-        it while it is alive, and one of their own otherwise. The plan must not depend on which of them runs first.
+        pytest caches one instance of a definition. The tests of a nested class get the instance of the outer class
+        while it is alive, and otherwise one of their own. The plan must not depend on which test runs first.
         """
         by_definition: dict[tuple[object, Flavour], dict[Any, int]] = {}
         for (definition, node, flavour), number in self._numbers.items():
@@ -84,7 +84,7 @@ class Instances:
         return tuple(number for number in numbers if number is not None)
 
     def find(self, definition: Definition, node: object, flavour: Flavour) -> int | None:
-        """Return the number of an instance; `None` if no test reaches it by declaration."""
+        """Return the number of an instance, or `None` if no test reaches it by declaration."""
         return self._numbers.get((definition, node, flavour))
 
 

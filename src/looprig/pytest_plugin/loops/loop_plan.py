@@ -1,9 +1,10 @@
 """The loop plan: which loop each test and each fixture instance runs on.
 
-Decides nothing about loops itself (`looprig.plan` does), opens none (`run` does), and raises no error: contradictions
-are in the answer, each with the tests that it concerns.
+Decides nothing about loops itself (`looprig.plan` does), opens none (`run` does), and raises no errors: the result
+contains the contradictions, each with the tests that it concerns.
 
-Invariant: tests of one shape share one tuple of reached instances. The plan costs one dictionary entry a test.
+Invariant: tests that reach the same instances share one tuple of them, so that the plan costs one dictionary entry for
+each test.
 """
 
 from collections.abc import Sequence
@@ -34,8 +35,9 @@ __all__ = ["LoopPlan", "plan_loops"]
 class LoopPlan:
     """The plan of one run.
 
-    `own` are the tests with a loop to themselves; `fixtures` stand on a loop in some test; `errors` are contradictions,
-    each with the tests that it concerns. `has_async` is false if no test needs a loop of looprig's.
+    `own` are the tests with a loop of their own. `fixtures` are those that run on a loop in some test. `errors` are
+    contradictions, each with the tests that it concerns. `has_async` is false if no test needs looprig to provide a
+    loop.
     """
 
     plan: Plan
@@ -48,11 +50,11 @@ class LoopPlan:
     settings: LoopSettings
 
     def component(self, item: pytest.Item) -> Component | None:
-        """Return the component of an item; `None` if its loop, should it need one, is its own."""
+        """Return the component of an item, or `None` if its loop is its own, or it needs none."""
         return self.plan.component(item)
 
     def component_of_instance(self, definition: Definition, node: object, item: pytest.Function) -> Component | None:
-        """Return the component that an instance was planned on; `None` if no test reaches it by declaration."""
+        """Return the component that an instance was planned on, or `None` if no test reaches it by declaration."""
         number = self.instances.find(definition, node, self.settings.flavour(item))
         return None if number is None else self.plan.component_of_instance[number]
 
@@ -61,7 +63,7 @@ class LoopPlan:
         return self.instances.place(node)
 
     def loops_of(self, definition: Definition) -> set[str]:
-        """Describe the loops that instances of a definition stand on; empty if it needs no loop."""
+        """Return a description of the loops that instances of a definition run on, or "" if it needs no loop."""
         numbers = (number for number, each in self.instances.definitions.items() if each is definition)
         components = (self.plan.component_of_instance[number] for number in numbers)
         found = {f"the {component.scope} loop on {component.place.label}" for component in components}
@@ -69,7 +71,7 @@ class LoopPlan:
 
 
 def plan_loops(collected: Collected, settings: LoopSettings) -> LoopPlan:
-    """Make the plan of all that was collected."""
+    """Make the plan for everything that was collected."""
     demand = demand_of(collected, settings)
     planner = Planner()
     instances = Instances(planner, collected.registry)
@@ -99,7 +101,7 @@ def _party(test: object) -> tuple[str, Location]:
 def _add_tests(
     planner: Planner, instances: Instances, demand: Demand, collected: Collected, settings: LoopSettings
 ) -> list[pytest.Function]:
-    """Tell the planner what each test reaches and declares, and return the tests that reach nothing."""
+    """Add the instances and declarations of each test to the planner, and return the tests that reach no instances."""
     by_group: dict[tuple[Group, Flavour], tuple[int, ...]] = {}
     shared: dict[tuple[int, ...], tuple[int, ...]] = {}
     narrow: list[tuple[pytest.Function, Definition, Flavour]] = []
@@ -127,7 +129,7 @@ def _add_tests(
         else:
             own[test] = None
     instances.join_nested()
-    # A parametrization gives such a test its own instance, but pytest may reuse a wider one that is alive.
+    # A parametrization gives such a test its own instance, but pytest may reuse a live one with a wider scope.
     for test, definition, flavour in narrow:
         if numbers := instances.around(test, definition, flavour):
             planner.add_test(test, (*planner.reached(test), *numbers))
@@ -137,6 +139,6 @@ def _add_tests(
 
 
 def _is_narrowed(item: pytest.Function, definition: Definition) -> bool:
-    """Return whether a parametrization gives an item an instance of its own of a wider fixture."""
+    """Return whether a parametrization narrows a wider fixture, so that an item has an instance of its own."""
     is_own = parametrized_scope(item, definition) is Scope.FUNCTION
     return is_own and scope_of(definition) is not Scope.FUNCTION

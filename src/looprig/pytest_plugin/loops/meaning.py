@@ -1,11 +1,11 @@
-"""Whether a fixture returns the loop, factory or executor that its name suggests, or something else.
+"""The decision whether a fixture returns the loop, factory or executor that its name suggests, or something else.
 
-A suite's `loop` may well be the loop of a game. `may_mean` judges a definition before it is set up, by its annotation
-and by what its code returns; `is_meant` judges the value itself. Does not set fixtures up.
+For example, a suite's `loop` may be the loop of a game. `may_mean` decides before the fixture is set up, by its
+annotation and its `return` statements. `is_meant` decides by the value. Does not set fixtures up.
 
 Invariants:
 1. `may_mean` is false only if the fixture certainly returns something else.
-2. asyncio is not imported: if nothing else has imported it, there is no loop.
+2. This does not import asyncio: if nothing else has imported it, there is no loop.
 """
 
 import ast
@@ -28,9 +28,9 @@ SETTINGS: Final[dict[str, str]] = {
     "thread_pool_executor": "executor",
     "thread_pool_size": "executor size",
 }
-"""Fixtures that settle something about a loop, and what they settle."""
+"""The fixtures that determine something about a loop, with the setting that each determines."""
 
-# Functions of these names return a loop, whoever defines them.
+# Functions with these names return a loop, in any module.
 _MAKE_LOOPS: Final = frozenset({"new_event_loop", "get_event_loop", "get_running_loop", "entrypoint"})
 _LITERALS: Final = (
     *(ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Compare),
@@ -53,7 +53,7 @@ def _makes_loops(value: object) -> bool:
 
 
 def is_meant(name: str, value: object) -> bool:
-    """Return whether a value is what looprig means by a fixture of this name, one of `SETTINGS`."""
+    """Return whether a value has the type that looprig expects of a fixture of this name, one of `SETTINGS`."""
     about = SETTINGS[name]
     if about == "loop":
         return _is_loop_class(type(value))
@@ -69,13 +69,13 @@ def is_meant(name: str, value: object) -> bool:
 
 
 def _may_make(value: Any) -> bool:
-    """Return whether a value is a factory. A mock can be called too, but means something else."""
+    """Return whether a value may be a factory. A mock can be called too, but isn't meant as one."""
     is_mock = type(value).__module__ == "unittest.mock"
     return callable(value) and not (is_mock or inspect.iscoroutinefunction(value))
 
 
 def may_mean(definition: Definition) -> bool:
-    """Return whether a fixture named like one of `SETTINGS` may return what looprig means by that name."""
+    """Return whether a fixture named like one of `SETTINGS` may return what looprig expects of that name."""
     function = getattr(definition.func, "__func__", definition.func)
     params = None if definition.params is None else tuple(definition.params)
     return _judged(definition.argname, function, params) is not False
@@ -101,10 +101,10 @@ def _combined(verdicts: Iterator[bool | None]) -> bool | None:
 
 def _of_annotation(name: str, function: Callable[..., Any]) -> bool | None:
     try:
-        # This also evaluates deferred annotations, which may name what exists only for type checkers.
+        # This also evaluates deferred annotations, which may use names that exist only for type checkers.
         annotation = inspect.get_annotations(function).get("return")
         if isinstance(annotation, str):
-            annotation = eval(annotation, getattr(function, "__globals__", {}))  # noqa: S307 - as typing does
+            annotation = eval(annotation, getattr(function, "__globals__", {}))  # noqa: S307 - as `typing` does
     except Exception:  # noqa: BLE001 - an annotation may raise anything
         return None
     if inspect.isgeneratorfunction(function):
@@ -131,11 +131,11 @@ def _of_type(name: str, annotation: Any) -> bool | None:
     return None if any("__call__" in vars(base) for base in cls.__mro__) else False
 
 
-# By what the code returns
+# By the return statements
 
 
 def _given(function: Callable[..., Any]) -> list[ast.expr]:
-    """Return what a function returns or yields; empty if its source cannot be read."""
+    """Return the expressions that a function returns or yields, or none if its source cannot be read."""
     try:
         tree = ast.parse(dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
@@ -151,7 +151,7 @@ def _given(function: Callable[..., Any]) -> list[ast.expr]:
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             assigned.setdefault(node.targets[0].id, []).append(node.value)
         elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
-            # A context manager need not return itself; only of known ones is it known what they return.
+            # A context manager need not return itself: the value is known only for some.
             known = _called(node.context_expr) in _MAKE_LOOPS
             assigned.setdefault(node.optional_vars.id, []).append(node.context_expr if known else node.optional_vars)
     return [
@@ -161,7 +161,7 @@ def _given(function: Callable[..., Any]) -> list[ast.expr]:
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function, without those of functions and classes inside it."""
+    """Yield the nodes of a function, without those of nested functions and classes."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             yield child
@@ -189,7 +189,7 @@ def _of_expression(
 
 
 def _called(given: ast.expr) -> str:
-    """Return the last name of what a call calls; empty for anything else."""
+    """Return the last part of the name that a call calls, or "" for anything else."""
     function = given.func if isinstance(given, ast.Call) else None
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
@@ -198,7 +198,7 @@ _UNKNOWN: Final = object()
 
 
 def _value(given: ast.expr, function: Callable[..., Any]) -> object:
-    """Return the value of a global name, or of an attribute of a global module."""
+    """Return the value of a global name, or of an attribute of a module in a global name."""
     code = getattr(function, "__code__", None)
     if isinstance(given, ast.Name) and code is not None and given.id not in (*code.co_varnames, *code.co_freevars):
         found: object = getattr(function, "__globals__", {}).get(given.id, _UNKNOWN)

@@ -2,7 +2,7 @@
 
 Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.check` does).
 
-Invariant: what applies to a module or class is looked up once, however many tests it has.
+Invariant: the declarations of a module or class are looked up once, however many tests it has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +40,7 @@ from looprig.scopes import Scope
 __all__ = ["Bound", "Declared", "Flavour", "LoopSettings"]
 
 Flavour = tuple[tuple[str, int], ...]
-"""Which parameters of the fixtures that settle a loop a test was made for."""
+"""The indices of the parameters that a test was made for, by the names of the fixtures that determine its loop."""
 
 
 class Bound(NamedTuple):
@@ -52,7 +52,7 @@ class Bound(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """The declarations about the loop of one test; `loops` are fixtures that return the loop itself."""
+    """The declarations about the loop of one test. `loops` are the fixtures that return the loop itself."""
 
     declarations: tuple[Declaration, ...] = ()
     bounds: Sequence[Bound] = ()
@@ -82,9 +82,9 @@ class LoopSettings:
     # Looking up
 
     def is_provider(self, definition: Definition) -> bool:
-        """Return whether a fixture that is named like a setting provides it.
+        """Return whether a fixture that is named like a setting provides that setting.
 
-        It doesn't if it wraps looprig's own, is async, or returns something else.
+        It doesn't if it wraps looprig's own fixture, is async, or returns something else.
         """
         known = self._providers.get(definition)
         if known is None:
@@ -99,10 +99,10 @@ class LoopSettings:
         return tuple(d for definitions in nearest for d in definitions if self.is_provider(d))
 
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
-        """Return whether a fixture applies to a test. If its name may mean anything, the test has to request it."""
+        """Return whether a fixture applies to a test. If its name is a common one, the test has to request it."""
         is_unused = definition.params is not None and definition.argname not in parameter_values(item)
         if is_unused and any(self._adoption.adopted_from(item)):
-            return False  # such a test is parametrized only as the other plugin has it
+            return False  # parametrize such a test only as the other plugin does
         if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":
@@ -111,14 +111,14 @@ class LoopSettings:
         return True
 
     def is_silent(self, item: pytest.Function) -> bool:
-        """Return whether nothing is declared about the loop of an item, which is the usual case."""
+        """Return whether there are no declarations about the loop of an item, which is the usual case."""
         known = self._silent.get(item.parent)
         if known is None:
             known = self._silent[item.parent] = not (self._nearest(item) or self.configs(item))
         return known and not hasattr(item, "callspec") and not (self._adoption and self._is_said_by_peers(item))
 
     def _is_said_by_peers(self, item: pytest.Function) -> bool:
-        """Return whether a suite declares something about the loop of an item in the words of an adopted plugin."""
+        """Return whether a suite declares something about the loop of an item by means of an adopted plugin."""
         known = self._said_by_peers.get(item)
         if known is None:
             is_said = any(self._of_peers(item)) or any(bound.scope for bound in self._bounds_of_peers(item))
@@ -126,7 +126,7 @@ class LoopSettings:
         return known
 
     def fixtures(self, item: pytest.Function) -> tuple[Definition, ...]:
-        """Return the fixtures, among `SETTINGS`, that settle an item's loop: the suite's own, and parametrized ones."""
+        """Return the fixtures in `SETTINGS` that determine an item's loop: the suite's own, and parametrized ones."""
         found = self._fixtures.get(item.parent)
         if found is None:
             found = self._fixtures[item.parent] = self._nearest(item)
@@ -139,14 +139,14 @@ class LoopSettings:
         return (*found, *(definition for definition, _ in self._of_peers(item)))
 
     def _of_peers(self, item: pytest.Function) -> Iterator[tuple[Definition, Peer]]:
-        """Yield the fixtures of adopted plugins that settle which kind of loop a test is on."""
+        """Yield the fixtures of adopted plugins that determine the kind of loop that a test is on."""
         for peer in self._adoption.adopted_from(item):
             for name in peer.factory_fixtures:
                 if name in item.fixturenames or name in parameter_values(item):
                     yield from ((definition, peer) for definition in definitions_in_item(item, name)[-1:])
 
     def meant(self, definition: Definition, value: object, item: pytest.Function) -> tuple[str, Any] | None:
-        """Return the setting that one of the `fixtures` determines, and its value (`None` for the default).
+        """Return the setting that one of the `fixtures` determines, and its value, which is `None` for the default.
 
         Return `None` if the fixture has the name of a setting but means something else.
         """
@@ -157,13 +157,13 @@ class LoopSettings:
         return "loop_factory", next(factories, None)
 
     def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
-        """Return whether a parametrized fixture settles the loop of the test that was made for `value`."""
+        """Return whether a parametrized fixture determines the loop of the test that was made for `value`."""
         if gives_parameter(definition):
             return is_meant(definition.argname, value) and self._holds(definition, item)
         return is_builtin(definition) or (self.is_provider(definition) and self._holds(definition, item))
 
     def flavour(self, item: pytest.Function) -> Flavour:
-        """Return which of several loop factories and executors an item was made for: each has loops of its own."""
+        """Return the loop factory and executor that an item was made for. Each such flavour has its own loops."""
         if not hasattr(item, "callspec"):
             return ()
         names = [definition.argname for definition in self.fixtures(item) if definition.argname in SETTINGS]
@@ -174,10 +174,10 @@ class LoopSettings:
             yield definition.argname, id(factory)
 
     def _factories_of_peers(self, item: pytest.Function) -> Iterator[tuple[Definition, Any]]:
-        """Yield the loop factories that a test is parametrized with in the words of adopted plugins."""
+        """Yield the loop factories that a test is parametrized with by means of adopted plugins."""
         for definition, peer in self._of_peers(item):
             factory = peer.loop_factory(parameter_values(item).get(definition.argname))
-            if factory is not None:  # a hook may make a function anew for each test: its code is the same
+            if factory is not None:  # compare code objects, since a hook may create a new function for each test
                 yield definition, self._factories.setdefault(getattr(factory, "__code__", factory), factory)
 
     def is_debugged(self, item: pytest.Function) -> bool:
@@ -185,7 +185,7 @@ class LoopSettings:
         return any(peer.loop_debug(item.config) for peer in self._adoption.adopted_from(item))
 
     def by_default(self, item: pytest.Function) -> tuple[Any, Any]:
-        """Return the factories of loops and of executors that an adopted plugin uses where nothing says which."""
+        """Return the factories of loops and of executors that an adopted plugin uses by default."""
         for peer in self._adoption.adopted_from(item):
             factory, executor = peer.loop_factory_by_default(), peer.executor_by_default(item.config)
             if factory is not None or executor is not None:
@@ -195,7 +195,7 @@ class LoopSettings:
     # For the plan
 
     def of(self, item: pytest.Function, place: Callable[[Any], Place]) -> Declared:
-        """Return all that is declared about the loop of an item."""
+        """Return all declarations about the loop of an item."""
         if self.is_silent(item):
             return _NOTHING
         fixtures, configs = self.fixtures(item), self.configs(item)
@@ -209,7 +209,8 @@ class LoopSettings:
     def _bounds_of_peers(self, item: pytest.Function) -> Sequence[Bound]:
         known = self._bounds.get(item)
         if known is None:
-            # One for all tests of a node: in the other plugin they share a loop of this scope.
+            # The bound has no location, so that all tests of a node have the same one: under the other plugin they
+            # share a loop.
             known = self._bounds[item] = [
                 Bound(f"{peer.name}'s loop scope", Scope.parse(scope, of=peer.name, at=UNKNOWN), UNKNOWN)
                 for peer in self._adoption.adopted_from(item)
@@ -226,7 +227,7 @@ class LoopSettings:
             node = scope_place(item, parametrized_scope(item, definition), definition)
             name, location = definition.argname, location_of(definition.func)
             if is_builtin(definition) and (named := self._named_factories(item)) is not None:
-                # looprig's own fixture, parametrized with what a `loop_config` names.
+                # looprig's own fixture, parametrized by a `loop_config`
                 name = f"loop_config, {list(named.factories)[parameter_index(item, name)]}"
                 location = named.location
             yield Declaration(SETTINGS[definition.argname], name, place(node), location)
@@ -234,12 +235,12 @@ class LoopSettings:
             yield Declaration("loop factory", definition.argname, None, location_of(definition.func), factory)
 
     def insert_names(self, item: pytest.Function) -> None:
-        """Make the item set up the fixtures that settle its loop, first those that decide what is cached."""
+        """Make the item set up the fixtures that determine its loop before other fixtures of the same scope."""
         for definition in reversed(self.fixtures(item)):
             insert_fixture_name(item, definition.argname, definition)
 
     def is_own_loop(self, definition: Definition) -> bool:
-        """Return whether a fixture gives looprig's loop: one of looprig's own, or of an adopted plugin."""
+        """Return whether a fixture returns looprig's loop: one of looprig's own, or one of an adopted plugin."""
         return is_own_loop(definition) or self._adoption.gives_loop(definition)
 
     # Parametrization
@@ -248,8 +249,8 @@ class LoopSettings:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test that needs a loop once with each of the factories and executors that the suite declares.
 
-        A parametrized fixture parametrizes only tests that use it. A test uses the settings of its loop without naming
-        them, so those that are parametrized are added to its fixtures here.
+        A parametrized fixture parametrizes only tests that request it. A test doesn't request the settings of its loop,
+        so the parametrized ones are added to its fixtures here.
         """
         definition = metafunc.definition
         if self.is_silent(definition):
@@ -259,7 +260,7 @@ class LoopSettings:
         named = self._named_factories(definition)
         if not (wanted or named) or not self._is_on_a_loop(definition):
             return
-        # pytest itself parametrizes only the names that were in the closure before.
+        # pytest itself parametrizes only the names that were in the closure before this hook.
         for found in wanted:
             metafunc.fixturenames.append(found.argname)
             metafunc.parametrize(found.argname, found.params or (), indirect=True, scope=found.scope, ids=found.ids)
@@ -274,7 +275,7 @@ class LoopSettings:
             )
 
     def _named_factories(self, item: pytest.Function) -> LoopConfig | None:
-        """Return the declaration whose `factories` a test runs with: the nearest that says anything about factories."""
+        """Return the declaration whose `factories` a test runs with: the nearest that mentions factories."""
         said = [config for config in self.configs(item) if config.factories or config.factory is not None]
         return said[-1] if said and said[-1].factories else None
 
@@ -297,7 +298,7 @@ def _by_configs(configs: Sequence[LoopConfig]) -> Iterator[Declaration]:
 
 
 def _on_a_loop(item: pytest.Function) -> Iterator[Definition]:
-    """Yield the fixtures of an item that are async, or request looprig's own loop themselves."""
+    """Yield the fixtures of an item that are async, or that request looprig's loop directly."""
     for definition, requested in closure_of(item).dependencies():
         if may_be_async(definition) or any(is_own_loop(other) for other in requested):
             yield definition

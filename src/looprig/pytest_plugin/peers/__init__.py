@@ -1,7 +1,7 @@
 """The other async plugins that looprig knows, and which of them are active in a run.
 
-To add one, write a file with a `PEER` (`peer` has all that it can tell) and give it a row here. Every run loads this
-file; those of active plugins are loaded once something async was collected, or where one may claim every async test.
+To add one, write a file with a `PEER` (see `peer`), and give it a row here. Every run loads this file. It loads the
+files of active plugins once something async was collected, or if a plugin may claim every async test.
 """
 
 import importlib
@@ -28,13 +28,13 @@ __all__ = [
 
 @final
 class Row:
-    """How to tell that a plugin is active, and which of the files beside this one describes it."""
+    """How to find out whether a plugin is active, and the file beside this one that describes the plugin."""
 
     def __init__(self, file: str, *plugins: str, mode: str = "", made_by_conftest: str = "") -> None:
-        """`plugins` are its names: that of its entry point, and that of its module where it is loaded with `-p`.
+        """Describe a plugin by its names: that of its entry point, and that of its module, as used with `-p`.
 
-        Unless its setting `mode` is on, it doesn't claim every async test. A conftest may also make a plugin itself,
-        from the class `made_by_conftest`.
+        It can claim every async test only if its setting `mode` is on. A conftest may also create a plugin itself, from
+        the class `made_by_conftest`.
         """
         self._file = file
         self._plugins = plugins
@@ -48,7 +48,7 @@ class Row:
         return bool(self._class) and any(type(plugin).__name__ == self._class for plugin in manager.get_plugins())
 
     def registered(self, manager: pytest.PytestPluginManager) -> list[object]:
-        """Return the plugin as it is registered, under each of its names."""
+        """Return the plugins registered under its names."""
         return [plugin for name in self._plugins if (plugin := manager.get_plugin(name)) is not None]
 
     def may_claim_everything(self, config: pytest.Config) -> bool:
@@ -81,7 +81,7 @@ _MODULES: Final = (
     "pytest_asyncio",
     "pytest_trio",
 )
-"""What the names of their modules begin with."""
+"""The prefixes of the module names of other async plugins."""
 
 
 def active_peers(config: pytest.Config) -> "list[Peer]":
@@ -95,7 +95,7 @@ def _peer_plugins(config: pytest.Config) -> list[object]:
 
 
 def hook_without_peers(name: str, item: pytest.Item) -> Any:
-    """Return a hook as an item calls it, without the other async plugins: conftests that don't see it have no part."""
+    """Return a hook without the other async plugins, and without conftests that don't apply to the item."""
     manager = item.config.pluginmanager
     unseen = (
         each.plugin for each in getattr(item.config.hook, name).get_hookimpls() if not _is_visible(each.plugin, item)
@@ -109,17 +109,17 @@ def _is_visible(plugin: object, item: pytest.Item) -> bool:
 
 
 def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
-    """Return the other plugins that claim every async test, each with what to do so that it no longer does."""
+    """Return the other plugins that claim every async test, each with a way to stop it from doing so."""
     candidates = [row.load() for row in _ROWS if row.may_claim_everything(config)]
     return [(peer, remedy) for peer in candidates if (remedy := peer.claims_everything(config)) is not None]
 
 
 def header(config: pytest.Config) -> str | None:
-    """Return the line that says why looprig stands back, if it does."""
+    """Return a line that says that looprig stands back or adopts other plugins, if it does."""
     claiming = [(peer, remedy) for peer, remedy in claims_everything(config) if not _is_adopted(peer, config)]
     if not claiming:
         adopted = [peer.name for peer in active_peers(config) if _is_adopted(peer, config)]
-        return f"looprig: runs what is {' and '.join(adopted)}'s in its place" if adopted else None
+        return f"looprig: runs the tests and fixtures of {' and '.join(adopted)} in its place" if adopted else None
     names = " and ".join(peer.name for peer, _ in claiming)
     claims = "claims" if len(claiming) == 1 else "claim"
     remedy = " and ".join(remedy for _, remedy in claiming)
@@ -132,13 +132,13 @@ def header(config: pytest.Config) -> str | None:
 
 
 def _is_adopted(peer: "Peer", config: pytest.Config) -> bool:
-    """Return whether looprig runs what is this plugin's in the whole run."""
+    """Return whether looprig runs all tests and fixtures of this plugin in its place, in the whole run."""
     names = adoption_asked_for(config)
     return bool(peer.adopted_as) and (names is None or peer.adopted_as in names)
 
 
 def setting(config: pytest.Config, name: str) -> object:
-    """Return an option or ini value of another plugin; `None` in versions of it that have none."""
+    """Return an option or ini value of another plugin, or `None` in versions that don't have it."""
     try:
         return config.getoption(name, None) or config.getini(name)
     except (KeyError, ValueError):
@@ -146,7 +146,7 @@ def setting(config: pytest.Config, name: str) -> object:
 
 
 def is_from_peer(definition: pytest.FixtureDef[Any]) -> bool:
-    """Return whether a fixture comes from another async plugin, active or not: then it is about that plugin's loops."""
+    """Return whether a fixture comes from another async plugin, active or not, and so refers to that one's loops."""
     return (getattr(definition.func, "__module__", None) or "").startswith((*_MODULES, "alt_pytest_asyncio"))
 
 

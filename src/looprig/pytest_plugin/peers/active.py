@@ -1,8 +1,8 @@
-"""Who runs what, where other async plugins are active too: each test and fixture has exactly one owner.
+"""The owner of each test and fixture if other async plugins are active: looprig or exactly one of them.
 
-The other plugin owns what is explicitly its own, by its mark or its decorator; looprig owns the rest. Beside a plugin
-that claims every async test looprig stands back: it owns the tests that use its own declarations, with their fixtures,
-and nothing else (`shield` protects those from the other plugin).
+Another plugin owns the tests with its mark and the fixtures with its decorator. looprig owns the rest. If a plugin
+claims every async test, looprig stands back: it owns only the tests that use its own declarations, and their fixtures
+(`shield` protects those from the other plugin).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +21,10 @@ __all__ = ["Peers"]
 
 @final
 class Peers:
-    """The other async plugins that are active in a run; false if there are none."""
+    """The other async plugins that are active in a run. False if there are none."""
 
     def __init__(self, config: pytest.Config, configs: Configs, is_ours: Callable[[pytest.Function], bool]) -> None:
-        """`is_ours` says whether a test uses declarations of looprig's own."""
+        """Find the active plugins. `is_ours` says whether a test uses looprig's own declarations."""
         self._active = active_peers(config)
         self.adoption: Final = Adoption(config, self._active, configs)
         self._claiming: Peer | None = next((each for each in self._active if each.claims_everything(config)), None)
@@ -37,7 +37,7 @@ class Peers:
         return iter(self._active)
 
     def settle(self, items: Sequence[pytest.Function], definitions: Iterable[Definition]) -> None:
-        """Forget the plugins that own nothing of what was collected, so that the run pays nothing for them."""
+        """Forget the plugins that own nothing of what was collected, so that they cost the run nothing."""
         self.adoption.settle(items)
         if not self.stands_back and not any(self.leaves(item) for item in items):
             self._claiming = None
@@ -52,13 +52,13 @@ class Peers:
 
     @property
     def stands_back(self) -> bool:
-        """Whether another plugin runs all that does not use looprig's own declarations."""
+        """Whether another plugin runs everything that doesn't use looprig's own declarations."""
         return self._claiming is not None and not self.adoption.is_whole(self._claiming)
 
     def owner_of_test(self, item: pytest.Function) -> Peer | None:
         """Return the other plugin that owns a test, or `None` if looprig does.
 
-        One that claims every async test owns the sync tests too.
+        A plugin that claims every async test owns the sync tests too.
         """
         if not self._active:
             return None
@@ -80,7 +80,7 @@ class Peers:
         return self._claiming if self.leaves(item) else None
 
     def leaves(self, item: pytest.Function) -> bool:
-        """Return whether looprig stands back from a test, and has nothing to do with it."""
+        """Return whether looprig stands back from a test and ignores it."""
         if self._claiming is None or self._is_ours(item):
             return False
         return not self.adoption.adopts(self._claiming, item)

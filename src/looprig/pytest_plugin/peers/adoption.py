@@ -1,6 +1,7 @@
-"""Adoption: looprig runs tests and fixtures that are explicitly another plugin's, in its place.
+"""Adoption: looprig runs the tests and fixtures of another plugin in that plugin's place.
 
-The other plugin stays: its marks, options, hooks and fixtures have to exist. `active` asks here who is adopted.
+The other plugin stays active, since its marks, options, hooks and fixtures have to exist. `active` asks this module
+which plugins are adopted.
 
 Invariants:
 1. A test keeps its id, its place in the order and its parameters.
@@ -30,7 +31,7 @@ _NOBODY: Final[frozenset[Peer]] = frozenset()
 
 @final
 class Adoption:
-    """The plugins in whose place looprig runs tests: in the whole run by the option, else by `loop_config`."""
+    """The plugins that looprig adopts, in the whole run by the option, or for some tests by `loop_config`."""
 
     def __init__(self, config: pytest.Config, active: Sequence[Peer], configs: Configs) -> None:
         """Read the option.
@@ -49,7 +50,7 @@ class Adoption:
         self._everywhere = self._named(ADOPTABLE if names is None else names)
         self._configs = configs
         self._by_module: dict[object, frozenset[Peer]] = {}
-        # What shares an instance with other tests is run by the plugin that runs those.
+        # A test that shares an instance with other tests is run by the plugin that runs those.
         self._joined: set[pytest.Function] = set()
         self._is_used = False
         self._given_back: set[pytest.Function] = set()
@@ -65,13 +66,13 @@ class Adoption:
         return peer in self._everywhere
 
     def adopts(self, peer: Peer, item: pytest.Function) -> bool:
-        """Return whether looprig runs a test in the place of this plugin."""
+        """Return whether looprig runs a test in this plugin's place."""
         if peer not in self._of(item) and item not in self._joined:
             return False
         return item not in self._given_back and not peer.keeps(item)
 
     def _of(self, item: pytest.Function) -> frozenset[Peer]:
-        """Return the plugins that are adopted where the test is."""
+        """Return the plugins that are adopted for a test."""
         if not self._active:
             return _NOBODY
         module = item.getparent(pytest.Module)
@@ -83,27 +84,27 @@ class Adoption:
 
     @property
     def adopted(self) -> Sequence[Peer]:
-        """The plugins that are adopted somewhere."""
+        """The plugins that are adopted for some test."""
         return self._active if self._is_used else ()
 
     def adopted_from(self, item: pytest.Function) -> Iterator[Peer]:
-        """Yield the plugins that would run a test, and in whose place looprig does."""
+        """Yield the adopted plugins that would otherwise run a test."""
         return (peer for peer in self._active if self.adopts(peer, item) and peer.runs(item))
 
     def gives_loop(self, definition: Definition) -> bool:
-        """Return whether a fixture of an adopted plugin gives the loop of the test: looprig's own, then."""
+        """Return whether a fixture of an adopted plugin returns the test's loop, which is then looprig's."""
         return definition.argname in LOOP_NAMES and any(peer.gives_loop(definition) for peer in self._active)
 
     def loop_given(self, definition: Definition, loop: object, arguments: Mapping[str, Any]) -> None:
-        """Do with a loop what the plugin's fixture that gives it would do."""
+        """Do with a loop what the plugin's own fixture would do with it."""
         for peer in self._active:
             if peer.gives_loop(definition):
                 peer.loop_given(loop, arguments)
 
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
-        """Return what sets up a fixture of an adopted plugin in the place of the fixture's own function.
+        """Return the function that sets up a fixture of an adopted plugin, instead of the fixture's own function.
 
-        An instance that is for more than one test is the plugin's if it runs any of them.
+        A fixture with a wider scope than function is replaced only if its plugin is adopted in the whole run.
         """
         for peer in self._active:
             if definition.scope == "function" or self.is_whole(peer):
@@ -115,12 +116,12 @@ class Adoption:
     # Once everything is collected
 
     def settle(self, tests: Iterable[pytest.Function]) -> None:
-        """Settle who runs tests that share a fixture, and make adopted items ones of pytest's own class."""
+        """Decide who runs tests that share a fixture, and turn adopted items into ones of pytest's own class."""
         if not self._active:
             return
         items = [*tests]
         if not any(self.adopts(peer, item) for item in items for peer in self._active):
-            self._active = []  # the run pays nothing for what it doesn't use
+            self._active = []  # so that unused plugins cost the run nothing
             return
         self._is_used = True
         if any(peer.runs(item) and not self.adopts(peer, item) for item in items for peer in self._active):
@@ -130,9 +131,9 @@ class Adoption:
                 make_plain(item)
 
     def _join(self, items: Sequence[pytest.Function]) -> None:
-        """Have one plugin run the tests that share an instance of an async fixture.
+        """Choose one plugin to run the tests that share an instance of an async fixture.
 
-        It is looprig if it runs any of them, unless it can't run all.
+        It is looprig if looprig runs any of them and can run all.
         """
         users: dict[object, list[pytest.Function]] = {}
         uses: dict[pytest.Function, list[object]] = {}
@@ -143,7 +144,7 @@ class Adoption:
                     instance = definition, scope_place(item, scope, definition)
                     users.setdefault(instance, []).append(item)
                     uses.setdefault(item, []).append(instance)
-        # Those that must stay decide first.
+        # Start with the tests that only the other plugin can run.
         kept = [item for item in uses if any(peer.keeps(item) for peer in self._active)]
         for item in _reached(kept, uses, users):
             self._given_back.add(item)

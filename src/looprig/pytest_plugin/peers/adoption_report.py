@@ -1,10 +1,10 @@
-"""`--adopt-report`: what was adopted, what looprig makes needless, and which loop mismatches it hides.
+"""`--adopt-report`: what was adopted, needless declarations, and loop mismatches that no longer exist.
 
-Does not look into source files (`needless` does), and decides nothing (`adoption` does).
+Does not read source files (`needless` does), and decides nothing (`adoption` does).
 
 Invariants:
-1. What this returns is made of lists, dicts, strings and numbers: with pytest-xdist, it travels to the controller.
-2. A declaration is called needless only if every test that it may concern is adopted.
+1. The report consists of lists, dicts, strings and numbers, since pytest-xdist sends it to the controller.
+2. A declaration is reported as needless only if every test that it may concern is adopted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ SECTION: Final = "adoption"
 
 @final
 class AdoptionReport:
-    """The hook that looks at the tests that were selected."""
+    """The hook that computes the report for the selected tests."""
 
     def __init__(self, peers: Peers, sections: Sections) -> None:
         self._peers = peers
@@ -38,7 +38,7 @@ class AdoptionReport:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the report."""
+        """Record the report, to be shown at the end of the run."""
         items = [item for item in session.items if has_fixtures(item)]
         reports = [_Report(peer, items, self._peers).all() for peer in self._peers.adoption.adopted]
         self._sections.note(SECTION, [report for report in reports if report["tests"]])

@@ -1,6 +1,6 @@
 """The text of `--adopt-report`.
 
-Knows only what `adoption_report` noted, which may come from another process.
+Uses only the data that `adoption_report` recorded, which may come from another process.
 """
 
 from collections import Counter
@@ -14,9 +14,9 @@ __all__ = ["report_lines"]
 
 
 def report_lines(reports: Sequence[dict[str, Any]], *, is_whole: bool) -> Iterator[str]:
-    """Yield the lines of the report: one for each file, or with `is_whole` one for each place."""
+    """Yield the lines of the report: one for each file or, with `is_whole`, one for each place."""
     if not reports:
-        yield "Nothing was adopted: no test that was selected is another plugin's."
+        yield "Nothing was adopted: no selected test belongs to another plugin."
         return
     for report in reports:
         yield (

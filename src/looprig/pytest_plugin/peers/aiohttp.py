@@ -1,4 +1,4 @@
-"""aiohttp's own pytest plugin, without a mode. pytest-aiohttp, which builds on pytest-asyncio, leaves tests to that."""
+"""aiohttp's own pytest plugin, which has no mode. pytest-aiohttp leaves running tests to pytest-asyncio."""
 
 from typing import Final
 

@@ -1,9 +1,9 @@
-"""aiomisc's pytest plugin: it has no mode, and puts its entrypoint and loop around every test, sync ones too.
+"""aiomisc's pytest plugin, which has no mode. It puts its entrypoint and loop around every test, including sync ones.
 
-Where it is adopted, its own fixtures give what those of looprig's dialect give. What the dialect doesn't have, such as
-`aiomisc_socket_factory`, stays as it is.
+If it is adopted, its fixtures return what the fixtures of the same names in looprig's dialect return. Others, such as
+`aiomisc_socket_factory`, stay as they are.
 
-Invariant: only fixtures of the plugin itself are replaced. One of the suite's own that has such a name stays.
+Invariant: only fixtures of the plugin itself are replaced, not those of the suite that have the same names.
 """
 
 import os
@@ -25,13 +25,13 @@ from looprig.pytest_plugin.peers.peer import Everything, Words
 __all__ = ["PEER"]
 
 _SAME: Final = frozenset({"aiomisc_unused_port_factory", "localhost", "tcp_proxy"})
-"""The fixtures that looprig has under the same names."""
+"""The fixtures that looprig has too, under the same names."""
 _POOL_SIZE: Final = 4
 
 
 @final
 class Aiomisc(Everything):
-    """Its loops are uvloop's where that is installed, and their executor is aiomisc's."""
+    """aiomisc's plugin, whose loops are uvloop's if that is installed, with aiomisc's executor."""
 
     needless: ClassVar[Words] = Words(
         fixtures=tuple((name, "unless it chooses the kind of loop") for name in sorted(LOOP_NAMES))
@@ -83,7 +83,7 @@ class Aiomisc(Everything):
 
 
 def _with_own_arguments(definition: Definition) -> Callable[..., Any]:
-    """Return the function of a fixture, without the arguments that only the fixture in its place requests."""
+    """Return a wrapper of a fixture's function that ignores the arguments that only its replacement requests."""
 
     def own(arguments: dict[str, Any]) -> Any:
         return definition.func(**{name: arguments[name] for name in definition.argnames})
@@ -100,7 +100,7 @@ def _with_own_arguments(definition: Definition) -> Callable[..., Any]:
 async def _entrypoint(
     services: object, default_context: object, entrypoint_kwargs: Mapping[str, Any], **_others: object
 ) -> AsyncIterator[Any]:
-    """Run `services` as looprig's own fixture does, and give aiomisc's entrypoint, which the suite knows."""
+    """Run `services` as looprig's own fixture does, but return aiomisc's entrypoint, which the suite expects."""
     from looprig.services.entrypoint import entrypoint_of  # noqa: PLC0415 - asyncio
 
     async with entrypoint_of(services, default_context, entrypoint_kwargs) as running:

@@ -1,4 +1,4 @@
-"""alt-pytest-asyncio, without a mode: its entry point only adds options, and it runs tests where it is enabled."""
+"""alt-pytest-asyncio, which has no mode. Its entry point only adds options: it runs tests only if it is enabled."""
 
 from typing import Final
 

@@ -18,7 +18,7 @@ __all__ = ["PEER"]
 
 @final
 class AnyIO(Peer):
-    """It gives every async test its fixture in auto mode, and would run it once with each backend."""
+    """anyio's plugin, which in auto mode gives every async test its fixture and runs it once with each backend."""
 
     name = "anyio"
     mark = "@pytest.mark.anyio"
@@ -41,7 +41,8 @@ class AnyIO(Peer):
 
     def keeps(self, item: pytest.Function) -> bool:
         if "anyio_backend" not in item.fixturenames:
-            # A mark that was added late: the plugin makes other items of this one when collection has ended.
+            # The mark was added late, and the plugin will replace this item by one for each backend at the end of
+            # collection.
             return item.get_closest_marker("anyio") is not None
         values = parameter_values(item)
         if "anyio_backend" in values:

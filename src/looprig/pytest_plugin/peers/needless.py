@@ -1,9 +1,9 @@
 """Declarations in the source of a suite that looprig makes needless, found in its syntax tree.
 
-Imports no file and judges no run (`adoption_report` says in which files they are needless).
+Does not import the files or consider a run (`adoption_report` says in which files the declarations are needless).
 
-Invariant: a place is named only if its text says so. A mark under another name, or one that is made by a function, is
-not found.
+Invariant: a declaration is found only if it is written literally. A mark under another name, or one that a function
+returns, is not found.
 """
 
 import ast
@@ -19,7 +19,7 @@ _LOOP_SCOPES: Final = ("loop_scope", "scope")
 
 
 def needless_in(path: Path, words: Words) -> Iterator[tuple[int, str]]:
-    """Yield the line of each declaration in a Python file that is needless, and what it is."""
+    """Yield the line and description of each needless declaration in a Python file."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -41,7 +41,7 @@ def needless_in(path: Path, words: Words) -> Iterator[tuple[int, str]]:
 
 
 def _imported(tree: ast.Module, words: Words) -> Iterator[tuple[str, str]]:
-    """Yield the names under which a file knows a decorator, and what they stand for."""
+    """Yield the names by which a file refers to a decorator, with the decorators' full names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
@@ -103,7 +103,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def needless_options(path: Path, words: Words) -> Iterator[tuple[int, str]]:
-    """Yield the line of each option in an ini file that is needless, and its name."""
+    """Yield the line and name of each needless option in an ini file."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):

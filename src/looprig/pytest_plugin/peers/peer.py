@@ -1,6 +1,6 @@
 """Descriptions of other async plugins: a subclass of `Peer` for each, in a file of its own.
 
-Does not decide who runs what (`active` does).
+Does not decide which plugin runs a test (`active` does).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,44 +19,44 @@ __all__ = ["Everything", "Peer", "Words", "is_declared"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The words of another plugin that looprig makes needless."""
+    """The names in another plugin's API that looprig makes needless."""
 
     marks: frozenset[str] = frozenset()
-    """Marks of `pytest.mark`."""
+    """The marks, as in `pytest.mark`."""
     decorators: frozenset[str] = frozenset()
-    """Decorators of fixtures, as `module.name`."""
+    """The decorators of fixtures, as `module.name`."""
     fixtures: Sequence[tuple[str, str]] = ()
-    """Fixtures and hooks that a suite overrides or defines, each with what takes its place."""
+    """The fixtures and hooks that a suite overrides or defines, each with its replacement."""
     backends: frozenset[str] = frozenset()
-    """Fixtures that are needless if all that they give is `asyncio`."""
+    """The fixtures that are needless if they only return "asyncio"."""
     options: frozenset[str] = frozenset()
-    """Options of the ini file."""
+    """The options in the ini file."""
 
 
 class Peer:
-    """Another async plugin: what is explicitly its own, and what it does to tests while it collects."""
+    """Another async plugin: how to recognize its tests and fixtures, and what it does to tests during collection."""
 
     name: str
-    """What it is called in messages."""
+    """Its name in messages."""
     mark: ClassVar[str] = ""
-    """The mark that makes a test explicitly its own."""
+    """The mark by which a test is explicitly its own."""
     fixture: ClassVar[str] = ""
-    """The fixture that does the same."""
+    """The fixture by which a test that uses it is explicitly its own."""
     decorator: ClassVar[str] = ""
-    """What makes a fixture explicitly its own, whichever test uses it."""
+    """The decorator by which a fixture is explicitly its own, whichever test uses it."""
     put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = None
     """The mark that it puts on the function of every async test: its name and arguments."""
     put_on_items: ClassVar[str] = ""
     """The name of the mark that it puts on the item of every async test."""
     adopted_as: str = ""
-    """The name by which a suite has looprig run what is its own; empty if looprig can't."""
+    """The name to pass to `--adopt`, or "" if looprig can't adopt it."""
     needless: ClassVar[Words] = Words()
-    """What a suite that is adopted no longer has to say."""
+    """The names that an adopted suite no longer needs."""
     factory_fixtures: ClassVar[Sequence[str]] = ()
-    """The fixtures of its own that settle which kind of loop a test runs on."""
+    """Its own fixtures that determine the kind of loop that a test runs on."""
 
     def claims_everything(self, config: pytest.Config) -> str | None:
-        """Return what to do so that it no longer claims every async test; `None` if it does not."""
+        """Return a way to stop it from claiming every async test, or `None` if it doesn't do so."""
         return None
 
     def claims_test(self, item: pytest.Function) -> bool:
@@ -68,7 +68,7 @@ class Peer:
         return self.claims_test(item)
 
     def makes(self, definition: Definition) -> bool:
-        """Return whether a fixture was made with `decorator`."""
+        """Return whether a fixture was defined with `decorator`."""
         return False
 
     def surrounds_with(self, definition: Definition) -> bool:
@@ -76,13 +76,13 @@ class Peer:
         return False
 
     def replaces(self, item: pytest.Function) -> bool:
-        """Return whether an item is of a class of its own, in the place of pytest's."""
+        """Return whether it replaced an item of pytest's class by one of its own class."""
         return False
 
-    # For a suite that is adopted
+    # For adopted suites
 
     def runs(self, item: pytest.Function) -> bool:
-        """Return whether this plugin would run an async test, or is otherwise concerned with it."""
+        """Return whether this plugin would run an async test, or would otherwise take part in it."""
         return self.claims_test(item)
 
     def keeps(self, item: pytest.Function) -> bool:
@@ -90,7 +90,7 @@ class Peer:
         return False
 
     def loop_scopes(self, item: pytest.Function) -> Iterator[str]:
-        """Yield the scopes that the suite gives, in this plugin's words, to the loop of a test and of its fixtures."""
+        """Yield the scopes that the suite declares for the loops of a test and its fixtures, in this plugin's way."""
         yield from ()
 
     def mismatches(self, item: pytest.Function) -> Iterator[tuple[Definition, str, str]]:
@@ -98,7 +98,7 @@ class Peer:
         yield from ()
 
     def loop_factory(self, value: Any) -> Callable[[], Any] | None:
-        """Return the loop factory that a value of one of `factory_fixtures` means, if it means one."""
+        """Return the loop factory that a value of one of `factory_fixtures` stands for, if it stands for one."""
         return None
 
     def loop_debug(self, config: pytest.Config) -> bool:
@@ -106,30 +106,30 @@ class Peer:
         return False
 
     def gives_loop(self, definition: Definition) -> bool:
-        """Return whether a fixture of its own gives the test's loop."""
+        """Return whether one of its own fixtures returns the test's loop."""
         return False
 
     def loop_given(self, loop: Any, arguments: Mapping[str, Any]) -> None:
-        """Do what a fixture of `gives_loop` does with the loop, by what it requests."""
+        """Do with the loop what such a fixture does with it, given the fixture's arguments."""
 
     def loop_factory_by_default(self) -> Callable[[], Any] | None:
-        """Return the factory of its loops where nothing says which; `None` means asyncio's own."""
+        """Return the factory of its loops that it uses by default. `None` means asyncio's own."""
         return None
 
     def executor_by_default(self, config: pytest.Config) -> Callable[[int | None], Any] | None:
-        """Return the factory of its loops' executors where nothing says which; `None` means asyncio's own."""
+        """Return the factory of its loops' executors that it uses by default. `None` means asyncio's own."""
         return None
 
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
-        """Return the function that sets up a fixture of its own, if not the fixture's."""
+        """Return a function to set up one of its own fixtures with, or `None` to use the fixture's own function."""
         return None
 
 
 class Everything(Peer):
-    """A plugin that has no mode: it runs every async test there is."""
+    """A plugin without a mode, which runs every async test."""
 
     def __init__(self, name: str, plugin: str, modules: tuple[str, ...], adopted_as: str = "") -> None:
-        """`plugin` is what `-p no:` takes, and `modules` are what the modules of its fixtures begin with."""
+        """Describe a plugin. `plugin` is its name for `-p no:`, `modules` are prefixes of its fixtures' modules."""
         self.name = name
         self.adopted_as = adopted_as
         self._plugin = plugin
@@ -157,7 +157,7 @@ class Everything(Peer):
 
 
 def is_declared(mark: str, item: pytest.Item) -> bool:
-    """Return whether a test has a mark because of what is written in its file, and not because a plugin added it."""
+    """Return whether a test's mark is written in the suite, and not added by a plugin."""
     if item.parent is not None and item.parent.get_closest_marker(mark) is not None:
         return True
     own = (

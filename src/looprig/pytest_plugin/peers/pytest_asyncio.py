@@ -1,4 +1,4 @@
-"""pytest-asyncio: strict and auto mode, its mark, its decorator of fixtures, and loop scopes."""
+"""pytest-asyncio: its strict and auto mode, its mark, its decorator of fixtures, and its loop scopes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final, final
@@ -17,7 +17,7 @@ __all__ = ["PEER"]
 
 @final
 class PytestAsyncio(Peer):
-    """It marks every async test in auto mode."""
+    """pytest-asyncio, which in auto mode puts its mark on every async test."""
 
     name = "pytest-asyncio"
     mark = "@pytest.mark.asyncio"
@@ -49,7 +49,7 @@ class PytestAsyncio(Peer):
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
         if not self.makes(definition):
             return False
-        # An instance that is for one test alone, and for no particular loop, can be on the loop of that test.
+        # An instance that only one test uses, and that has no loop scope, can be on the loop of that test.
         is_free = definition.scope == "function" and getattr(_function(definition), "_loop_scope", None) is None
         return not (is_free and is_async_test(item) and not self.claims_test(item))
 
@@ -90,14 +90,14 @@ class PytestAsyncio(Peer):
     @staticmethod
     def _default(item: pytest.Function, of: str) -> str:
         scope = setting(item.config, f"asyncio_default_{of}_loop_scope")
-        # Without one, a fixture's loop has the scope of the fixture, and so does looprig's at least.
+        # Without a loop scope, a fixture's loop has the scope of the fixture, which looprig's loops have at least.
         return scope if isinstance(scope, str) and scope in SCOPE_NAMES else SCOPE_NAMES[0]
 
     def loop_factory(self, value: Any) -> Callable[[], Any] | None:
         return value if callable(value) else None
 
     def loop_debug(self, config: pytest.Config) -> bool:
-        return setting(config, "asyncio_debug") is True  # by default it is the word "false"
+        return setting(config, "asyncio_debug") is True  # the default is the string "false"
 
 
 def _function(definition: Definition) -> Any:

@@ -12,7 +12,7 @@ __all__ = ["PEER"]
 
 @final
 class PytestTrio(Peer):
-    """Its tests run on trio, so looprig can never run them."""
+    """pytest-trio, whose tests run on trio, so that looprig can never run them."""
 
     name = "pytest-trio"
     mark = "@pytest.mark.trio"

@@ -1,7 +1,7 @@
 """Protection of the tests that use looprig's own declarations from a plugin that claims every async test.
 
-What the other plugin does to them during collection is undone (`active` says which tests they are), and when they are
-called it sees a plain function. Other tests are left as they are.
+Everything that the other plugin does to these tests during collection is undone, and when they are called, it sees a
+plain function. Other tests are left as they are. Does not decide which tests they are (`active` does).
 """
 
 from collections.abc import Generator
@@ -17,7 +17,7 @@ from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["Shield"]
 
-__tracebackhide__: Final = True  # errors that pass through here explain themselves
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _RUNNING: Final = "looprig.runner"
 
@@ -34,7 +34,7 @@ class Shield:
     def _is_ours(self, item: object) -> TypeGuard[pytest.Function]:
         return isinstance(item, pytest.Function) and self._peers.is_protected(item)
 
-    # Outermost: after the other plugin has replaced items.
+    # Outermost, so that this runs after the other plugin has replaced items.
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_pycollect_makeitem")
     def pytest_pycollect_makeitem_plain(self) -> Generator[None, Any, Any]:
         """Keep looprig's items as pytest makes them."""
@@ -51,11 +51,11 @@ class Shield:
     def _is_around(self, definition: Definition) -> bool:
         return any(each.surrounds_with(definition) for each in self._peers)
 
-    # After the other plugin's hook, which is first, and before pytest's, which makes the item.
+    # After the other plugin's hook, which comes first, and before pytest's, which creates the item.
     @pytest.hookimpl(specname="pytest_pycollect_makeitem")
     def pytest_pycollect_makeitem_unmarked(self, collector: pytest.Module | pytest.Class, name: str, obj: Any) -> None:
-        """Take off the mark that the other plugin put on the function."""
-        # Nothing else that a module has is touched: a mock answers whatever it is asked.
+        """Remove the mark that the other plugin put on the function."""
+        # Check for a function, since a mock has any attribute that is asked for.
         if type(obj) is not FunctionType or not is_async_function(inner_test(obj)):
             return
         function: Any = obj
@@ -68,19 +68,19 @@ class Shield:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
-        """Take off the mark that the other plugin put on the item."""
+        """Remove the mark that the other plugin put on the item."""
         ours = [item for item in items if self._is_ours(item)]
         result = yield
         for item in ours:
             item.own_markers[:] = [mark for mark in item.own_markers if mark.name not in self._put_on_items]
         return result
 
-    # aiomisc's and aiohttp's hooks leave a function of theirs in the definition, for whoever uses it next.
+    # aiomisc's and aiohttp's hooks leave their own function in the definition, even for later set-ups.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        """Give a fixture its own function back after another plugin has set it up."""
+        """Restore a fixture's function after another plugin has set the fixture up."""
         if not is_async_function(fixturedef.func) or not request.config.pluginmanager.has_plugin(_RUNNING):
             return (yield)
         definition: Any = fixturedef
@@ -90,7 +90,7 @@ class Shield:
         finally:
             definition.func, definition.argnames = function, names
 
-    # Outermost, as it is registered late: all others see a plain function.
+    # Outermost, since it is registered late, so that all other hooks see a plain function.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Show other plugins a plain function that runs the test when it is called."""

@@ -1,6 +1,6 @@
-"""The run: loops are opened, fixtures set up, and tests run.
+"""The run: opening loops, setting up fixtures, and running tests.
 
-`standby` waits until something needs a loop, and `activation` then makes all the rest. The hooks are in `tests` and
-`fixtures`. `hosts` has the open loops, `admission` and `requests` deal with requests at run time, `contexts` has what
-fixtures hand down, and `limits` and `ends` bound a test in time.
+`standby` waits until something needs a loop, and `activation` then creates everything else. The hooks are in `tests`
+and `fixtures`. `hosts` contains the open loops, `admission` and `requests` handle requests at run time, and `contexts`
+the context variables that fixtures set. `limits` implements time limits, and `ends` the end of a test.
 """

@@ -1,4 +1,4 @@
-"""The objects of `run`, made and registered once a run turns out to need a loop.
+"""The objects of `run`, which are created and registered once a run needs a loop.
 
 Invariant: whatever is installed here is removed when the run ends.
 """
@@ -89,7 +89,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     fixtures = FixtureSetup(
         async_fixtures, sync_fixtures, dependencies=dependencies, hosts=hosts, limits=limits, peers=settings.owners
     )
-    # Only if other hooks may call tests does ours have to come before them: it costs time in every test.
+    # Only necessary if other hooks may call tests, since it costs time in every test.
     may_be_called = has_other_runners(config)
     watchdogs = Watchdogs(config, settings.owners)
     runner = Runner(

@@ -1,10 +1,10 @@
-"""Requests for fixtures that the loop plan doesn't know: each is admitted, or refused because of its loop.
+"""Requests for fixtures that aren't in the loop plan: each is admitted, or refused because of its loop.
 
 Does not set up fixtures (`fixtures` does).
 
 Invariants:
-1. A fixture is never set up on a loop that ends before it, or on another loop than the plan gave it.
-2. A test never uses a fixture that is alive on another loop.
+1. A fixture is never set up on a loop that ends before the fixture, or on another loop than the plan says.
+2. A test never uses a fixture that lives on another loop.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ _HOW_TO_DECLARE: Final = (
 
 @final
 class Admission:
-    """The fixtures admitted so far, and the components of those that only came up at run time."""
+    """The fixtures admitted so far, and the components of those that were only requested at run time."""
 
     def __init__(self, hosts: Hosts, loops: LoopPlan) -> None:
         self._hosts = hosts
@@ -53,7 +53,7 @@ class Admission:
         item = item_of(request)
         component = self._hosts.component(item)
         node = request.node
-        # Each value of a parametrized factory has loops of its own, with other instances of fixtures on them.
+        # Each value of a parametrized factory has its own loops, with separate instances of fixtures.
         known = None if component is None or hasattr(item, "callspec") else (definition, node, component)
         if known in self._admitted:
             return
@@ -66,10 +66,10 @@ class Admission:
         elif planned is None and not self._hosts.outlives(item, component, node):
             new = Component(self._loops.place(node))
             self._join(item, new, definition, request)
-            self._unplanned[definition, node] = new  # not if it was refused
+            self._unplanned[definition, node] = new  # not reached if the request was refused
 
     def admit_dependent(self, definition: Definition, live: Iterable[object], request: pytest.FixtureRequest) -> None:
-        """Make sure that a test shares the loop of what a live sync fixture requested at run time.
+        """Make sure that a test shares the loop of the fixtures that a live sync fixture requested at run time.
 
         Raises:
             AskError: it doesn't.
@@ -107,7 +107,7 @@ class Admission:
             if planned is None:
                 raise AskError(
                     f"Fixture {requester.argname} (scope {requester.scope!r}) asks for the loop at run time, but the "
-                    f"loop of {item.name} ends before it.",
+                    f"loop of {item.name} ends before the fixture.",
                     [(requester.argname, location_of(requester.func)), (item.name, place_of_item(item))],
                     f"Make `loop` a parameter of {requester.argname}, so that the loop plan knows.",
                 )
@@ -129,7 +129,7 @@ class Admission:
         )
 
     def inside_loop(self, definition: Definition, item: pytest.Function) -> AskError:
-        """Return the refusal of an async fixture that is requested by a plain call while its loop runs."""
+        """Return the error for an async fixture that is requested by a plain call while its loop runs."""
         name = self._loops.registry.public_name(definition)
         return AskError(
             f"{item.name} asked for async fixture {name} with getfixturevalue while its loop was running: the "

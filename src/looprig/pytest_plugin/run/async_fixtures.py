@@ -1,4 +1,4 @@
-"""Async fixtures: each runs in a task of its own, on the loop that its test has.
+"""Async fixtures: each runs in a task of its own, on the loop of its test.
 
 Does not choose loops (`hosts` does), and does not drive the task (`LiveFixture` does).
 
@@ -34,7 +34,7 @@ __all__ = ["AsyncFixtures"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-# As asyncio's own modules ask: the public function raises where no loop runs, which takes long.
+# As asyncio's own modules do, since the public function raises if no loop runs, which is slow.
 _running_loop: Final = asyncio.events._get_running_loop  # noqa: SLF001
 
 _Begun = tuple[LiveFixture, tuple[Changes, ...], Context]
@@ -42,7 +42,7 @@ _Begun = tuple[LiveFixture, tuple[Changes, ...], Context]
 
 @final
 class AsyncFixtures:
-    """The async fixtures of a run, with the services that were begun early."""
+    """The async fixtures of a run, and the services whose set-up was begun early."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class AsyncFixtures:
             if facts.is_service and node is not item and self._limits.is_own:
                 with self._limits.apart(), finalizers_in(context, definition, host):
                     value = live.wait(None, resolve)
-            elif facts.may_ask:  # only then can it add finalizers of its own
+            elif facts.may_ask:  # only then can it add finalizers itself
                 with finalizers_in(context, definition, host):
                     value = live.wait(self._limits.current, resolve)
             else:
@@ -116,7 +116,7 @@ class AsyncFixtures:
         return set_up_async_fixture
 
     def _host_of_wide(self, definition: Definition, request: pytest.FixtureRequest, item: pytest.Function) -> Host:
-        """Return the host of a fixture that outlives the test, and have it end before what its loop was made from."""
+        """Return the host of a fixture that outlives the test. Make it end before those that its loop was made from."""
         made_from: Sequence[Definition] = ()
         try:
             self._admission.admit(definition, request)
@@ -127,7 +127,7 @@ class AsyncFixtures:
             raise
         finally:
             for other in made_from:
-                # pytest knows of no dependency, and it also caches a fixture that failed because of its loop.
+                # pytest doesn't know this dependency, and it also caches a fixture that failed because of its loop.
                 other.addfinalizer(finishing(definition, request))
         return host
 
@@ -150,9 +150,9 @@ class AsyncFixtures:
         return live, carried, context
 
     def _begin_beside(self, definition: Definition, item: pytest.Function, host: Host) -> None:
-        """Begin the other services of a test whose dependencies are all set up.
+        """Begin the set-up of the test's other services whose dependencies are all set up.
 
-        They get ready while pytest waits for `definition`. Their own set-up then only has to wait for them.
+        They start while pytest waits for `definition`. When pytest sets them up, it only has to wait for them.
         """
         for other in closure_of(item).used():
             if other is definition or not self._registry.is_service(other) or is_cached(other):
@@ -167,7 +167,7 @@ class AsyncFixtures:
             node.addfinalizer(self._dropping(other, node))
 
     def _dropping(self, definition: Definition, node: object) -> Callable[[], None]:
-        """Return a finalizer that tears a service down which was begun, and which pytest then never set up."""
+        """Return a finalizer that tears down a service whose set-up was begun early, if pytest then never set it up."""
 
         def drop() -> None:
             if (begun := self._begun.pop((definition, node), None)) is not None:

@@ -1,4 +1,4 @@
-"""Contexts: fixtures hand down their changes of context variables to everything that depends on them.
+"""Contexts: everything that depends on a fixture sees the context variables that the fixture set.
 
 Does not decide what depends on what (`fixtures` and `requests` do).
 
@@ -20,18 +20,18 @@ from looprig.runtime.context import Changes, context_with, new_in
 __all__ = ["NOTHING", "Contexts", "Legacy"]
 
 Legacy = tuple[frozenset[object], tuple[Changes, ...]]
-"""The live async fixtures that a fixture depends on, itself included, and the changes that contexts carry for it."""
+"""The live async fixtures that a fixture depends on, including itself, and the changes to context variables."""
 
 NOTHING: Final[Legacy] = (frozenset(), ())
 
 
 @final
 class Contexts:
-    """The legacies of the fixtures that are alive, and the contexts that are made from them."""
+    """The legacies of the live fixtures, and the contexts that are made from them."""
 
     def __init__(self) -> None:
         self.legacies: Final[dict[Definition, Legacy]] = {}
-        """Only fixtures that hand anything down are here."""
+        """The legacies of those fixtures that have any."""
         self._clean: ContextVar[Context] = ContextVar("looprig.clean_context")
 
     def clean(self) -> Context:
@@ -40,19 +40,19 @@ class Contexts:
         return copy_context() if clean is None else clean
 
     def enter(self, carried: tuple[Changes, ...], owner: object) -> Context:
-        """Return a context for sync code or a test of `owner`, in which the `carried` changes are made."""
+        """Return a context for sync code or a test of `owner`, with the `carried` changes applied."""
         clean = self.clean()
         context = context_with(clean, carried, owner)
         context.run(self._clean.set, clean)
         return context
 
     def of_test(self, item: pytest.Function, owner: object) -> tuple[Context, frozenset[object]]:
-        """Return the context of a test with what its fixtures set, and the live fixtures that it depends on."""
+        """Return a test's context, with the changes of its fixtures, and the live fixtures that it depends on."""
         live, carried = self.inherited(resolved_definitions(item))
         return self.enter(carried, owner), live
 
     def inherited(self, definitions: Iterable[Definition]) -> Legacy:
-        """Return the sum of the legacies of `definitions`."""
+        """Return the combined legacies of `definitions`."""
         legacies = self.legacies
         live, carried = NOTHING
         for definition in definitions:

@@ -1,10 +1,10 @@
-"""Crashes of fixtures that were alive, and fixtures that a test ended: what requests one later fails with it.
+"""Crashes of live fixtures, and fixtures that a test ended: later requests for such a fixture raise the reason.
 
-Does not notice crashes (`LiveFixture` does), and does not cancel the running test (its operation does).
+Does not detect crashes (`LiveFixture` does), and does not cancel the running test (its operation does).
 
 Invariants:
 1. A crash that a test reported is not raised again by the teardown of the fixture.
-2. A test that ends a fixture on purpose keeps it.
+2. A test that ends a fixture on purpose can still use it.
 """
 
 from functools import partial
@@ -30,12 +30,12 @@ class Crashes:
         self._unreported: dict[FixtureCrashedError, LiveFixture] = {}
 
     def add(self, definition: Definition, live: LiveFixture, crash: FixtureCrashedError) -> None:
-        """Have pytest raise a crash for all further requests of the fixture and of those that depend on it."""
+        """Make pytest raise a crash for all further requests for the fixture, and for those that depend on it."""
         self._poison(definition, live, crash)
         self._unreported[crash] = live
 
     def retire(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
-        """Have pytest raise `reason` for requests of the fixture, and of those that depend on it, by later tests."""
+        """Make pytest raise `reason` if later tests request the fixture, or those that depend on it."""
         item = self._ends.item
         if item is None:
             self._poison(definition, live, reason)
@@ -43,14 +43,14 @@ class Crashes:
             item.addfinalizer(partial(self._poison, definition, live, reason))
 
     def _poison(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
-        # pytest knows which fixtures a fixture names, but not which ones it requested at run time.
+        # pytest knows the fixtures that a fixture names, but not those that it requested at run time.
         for dependent, (needs, _) in self._contexts.legacies.items():
             if live in needs:
                 poison(dependent, reason)
         poison(definition, reason)
 
     def report(self, error: BaseException) -> None:
-        """Note that an error was reported. If it is a crash, the fixture's teardown need not raise it."""
+        """Record that an error was reported. If it is a crash, the fixture's teardown need not raise it."""
         if isinstance(error, FixtureCrashedError) and (live := self._unreported.pop(error, None)) is not None:
             live.reported = True
 

@@ -1,8 +1,8 @@
-"""The dependencies of fixtures, and the other facts about a fixture that its set-up needs.
+"""The dependencies of fixtures, and other facts about a fixture that its set-up needs.
 
 Does not set anything up (`fixtures` does).
 
-Invariant: an autouse fixture is a dependency of everything that isn't wider and is set up after it.
+Invariant: everything that is set up after an autouse fixture, and has no wider scope, depends on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ __all__ = ["Dependencies", "Facts"]
 
 @final
 class Facts:
-    """The properties of a fixture that each set-up needs, looked up once for each definition."""
+    """The facts about a fixture that each set-up needs, looked up once for each definition."""
 
     __slots__ = (
         *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
@@ -39,7 +39,7 @@ class Facts:
         self.hides_async: bool = hides_async(function)
         self.is_async: bool = is_async_function(function)
         self.is_plain: bool = type(function) is FunctionType
-        """Whether it can't be a method, and so needs no binding."""
+        """Whether the function can't be a method, and so needs no binding."""
         self.is_service: bool = registry.is_service(definition)
         self.label: str = registry.label(definition)
         self.location: Location = location_of(function)
@@ -57,20 +57,20 @@ class Dependencies:
         self._contexts = contexts
         self._registry = registry
         self.facts: dict[Definition, Facts] = {}
-        """The facts of each fixture that was set up."""
-        # The autouse fixtures of the latest test, and of the tests beside it.
+        """The facts about each fixture that was set up."""
+        # The autouse fixtures of the latest test, and of those with the same parent.
         self._ambient: tuple[pytest.Function | None, Sequence[Definition]] = (None, ())
         self._ambient_beside: tuple[object, dict[object, Sequence[Definition]]] = (None, {})
 
     def look_up(self, definition: Definition) -> Facts:
-        """Look up the facts of a fixture, and keep them in `facts`."""
+        """Look up the facts about a fixture, and keep them in `facts`."""
         facts = self.facts[definition] = Facts(definition, self._registry)
         return facts
 
     def of(
         self, definition: Definition, facts: Facts, request: pytest.FixtureRequest, item: pytest.Function
     ) -> list[Definition]:
-        """Return what a fixture depends on: the fixtures it names, and the autouse fixtures that are set up already."""
+        """Return a fixture's dependencies: the fixtures that it names, and the autouse fixtures set up before it."""
         if item is not self._ambient[0]:
             self._ambient = item, self._find_ambient(item)
         legacies = self._contexts.legacies

@@ -1,8 +1,8 @@
-"""The ends of tests: after the last fixture of a test is torn down, its left-over tasks end, and then its own loop.
+"""The end of a test: after its last fixture is torn down, its left-over tasks are ended, and its own loop is closed.
 
 Does not end anything itself (`hosts` does).
 
-Invariant: the end of a test comes after the teardown of each fixture that lives no longer than the test.
+Invariant: a test ends after the teardown of all fixtures that live no longer than the test.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 @final
 class Ends:
-    """The current test, for which `end` is called at its end."""
+    """The current test. Calls `end` when it ends."""
 
     def __init__(self, end: Callable[[Any, RunningTest], None], limits: Limits) -> None:
         self._end = end
@@ -30,7 +30,7 @@ class Ends:
         """The current test, if `begin` was called for it."""
 
     def begin(self, item: pytest.Item) -> RunningTest:
-        """Return the owner of the tasks that a test starts. Call this before anything of the test is set up."""
+        """Return the owner of the tasks that a test starts. Call this before any of the test's fixtures is set up."""
         if item is self.item and self._running is not None:
             return self._running
         running = self._running = RunningTest(item.name, getattr(item, "obj", None))

@@ -25,7 +25,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 @contextmanager
 def finalizers_in(context: Context, definition: Definition, host: Host | None) -> Generator[None, None, None]:
-    """Have the finalizers that a fixture adds in this block run in `context`, with the loop of `host` as current."""
+    """Run the finalizers that a fixture adds in this block in `context`, with the loop of `host` as the current one."""
     patched: Any = definition
     add = definition.addfinalizer
 
@@ -47,7 +47,7 @@ def finalizers_in(context: Context, definition: Definition, host: Host | None) -
 
 
 def finishing(definition: Definition, request: pytest.FixtureRequest) -> Callable[[], None]:
-    """Return a finalizer that tears a fixture down, for a fixture on which it depends without pytest's knowledge."""
+    """Return a finalizer that tears a fixture down, for a fixture that it depends on without pytest's knowledge."""
 
     def finish() -> None:
         definition.finish(request=request)  # type: ignore[arg-type]

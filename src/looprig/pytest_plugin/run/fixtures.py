@@ -1,6 +1,6 @@
 """The hook that sets up fixtures: it puts a plain function in place of a fixture's own.
 
-Does not run fixtures (`async_fixtures` and `sync_fixtures` do), and leaves those of other plugins alone.
+Does not run fixtures (`async_fixtures` and `sync_fixtures` do), and ignores those of other plugins.
 
 Invariant: a fixture's function is replaced only during its set-up. Its definition stays as it was.
 """
@@ -52,7 +52,7 @@ class FixtureSetup:
         self._peers = peers or None
         self._adoption = peers.adoption or None
 
-    # First, so that other plugins see a plain function if the fixture is ours, and so that we see it before they do.
+    # First, so that looprig sees the fixture before other plugins, which then see a plain function.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: Definition, request: pytest.FixtureRequest
@@ -72,7 +72,7 @@ class FixtureSetup:
         elif self._adoption is not None and (stand_in := self._adoption.stand_in(fixturedef, item)) is not None:
             function = stand_in
         substitute: Any = (self._async if facts.is_async else self._sync)(fixturedef, facts, function, request, item)
-        # pytest's errors show the source of the substitute, and other plugins look at where it comes from.
+        # pytest's errors show the source of the substitute, and other plugins look at its module.
         substitute.__wrapped__ = function
         substitute.__module__ = facts.module
         definition: Any = fixturedef

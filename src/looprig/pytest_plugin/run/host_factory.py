@@ -1,9 +1,9 @@
-"""Hosts, made as a suite declares its loops: by fixtures, `loop_config` or options.
+"""The creation of hosts, as the suite declares its loops: by fixtures, `loop_config` or options.
 
 Does not decide when a loop is opened or closed (`hosts` does).
 
-Invariant: a suite may have a `loop_factory` or a `thread_pool_executor` fixture that means something else, which shows
-only when it is called. looprig then falls back to its own.
+Invariant: if a suite's `loop_factory` or `thread_pool_executor` fixture turns out to return something else, looprig
+falls back to its own. This may show only when the value is called.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class HostFactory:
         self._options = options
 
     def make(self, item: pytest.Function, component: Component | None) -> tuple[Host, tuple[Definition, ...]]:
-        """Return a host for a test and all that shares its loop, and the fixtures that the loop was made from."""
+        """Return a host for the loop of a test and its component, and the fixtures that the loop was made from."""
         if self._settings.is_silent(item) and (component is None or not component.declarations):
             return self._make_plain(item), ()
         values: dict[str, Any] = {}
@@ -62,7 +62,7 @@ class HostFactory:
         return host, found
 
     def _make_plain(self, item: pytest.Function) -> Host:
-        """Return a host by the options alone, for a suite that declares nothing."""
+        """Return a host that depends only on the options, for a suite without declarations."""
         options = self._options
         factory, make = self._settings.by_default(item)
         return Host.open(
@@ -95,7 +95,7 @@ class HostFactory:
         return _executors(self._settings.by_default(item)[1], size)
 
     def _declared(self, item: pytest.Function, component: Component | None, name: str) -> Any:
-        """Return the nearest value that a `loop_config` declares. Those of all tests on one loop agree by now."""
+        """Return the nearest value that a `loop_config` declares. It is the same for all tests on the loop."""
         if component is not None and name in {"factory", "executor"}:
             about = "loop factory" if name == "factory" else "executor"
             for declaration in component.declarations:
@@ -111,7 +111,7 @@ class HostFactory:
 
 def _loops_by(given: Any, otherwise: LoopFactory | None) -> LoopFactory:
     """Return a factory that calls `given`, a factory or a policy, and falls back to `otherwise`."""
-    # A policy here is an easy mistake for users of `event_loop_policy`.
+    # A policy in place of a factory is an easy mistake for users of `event_loop_policy`.
     factory = given.new_event_loop if hasattr(given, "new_event_loop") and not callable(given) else given
 
     def make_loop() -> asyncio.AbstractEventLoop:
@@ -125,7 +125,7 @@ def _loops_by(given: Any, otherwise: LoopFactory | None) -> LoopFactory:
 def _executors(
     make: Callable[[int | None], ThreadPoolExecutor] | None, size: int | None
 ) -> Callable[[], ThreadPoolExecutor] | None:
-    """Return a factory of executors of a size where the suite gives none; `None` means asyncio's own."""
+    """Return a factory of executors of a size, for a suite without its own. `None` means asyncio's default."""
     if make is not None:
         return partial(make, size)
     return None if size is None else partial(ThreadPoolExecutor, size)
@@ -147,7 +147,7 @@ def _accepts(function: Callable[..., object], *arguments: object) -> bool:
         inspect.signature(function).bind(*arguments)
     except TypeError:
         return False
-    except ValueError:  # it has no signature, like some functions written in C
+    except ValueError:  # it has no signature, as some functions written in C
         return True
     return True
 

@@ -1,9 +1,9 @@
-"""The open loops of a run: which one an item runs on, and when each is opened and closed.
+"""The open loops of a run: finds the loop of an item, and opens and closes loops.
 
-Does not run tests or fixtures, does not make hosts (`host_factory` does), and refuses no request (`admission` does).
+Does not run tests or fixtures, create hosts (`host_factory` does), or refuse requests (`admission` does).
 
 Invariants:
-1. A host is opened while its node is set up, before the first async fixture on it. So it is closed after the last.
+1. A host is opened while its node is set up, before its first async fixture. So it is closed after its last one.
 2. The loop of an item never changes, except that a sync test without a loop may join one at run time.
 """
 
@@ -32,7 +32,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 @final
 class Hosts:
-    """The open hosts, by component, or by test for a loop of its own."""
+    """The open hosts, by component, or by test if the test has a loop of its own."""
 
     def __init__(self, loops: LoopPlan, factory: HostFactory, limits: Limits) -> None:
         self._factory = factory
@@ -40,7 +40,7 @@ class Hosts:
         self._plan = loops.plan
         self._settings = loops.settings
         self._open: dict[object, Host] = {}
-        # Both are asked for several times in each test.
+        # Both are looked up several times in each test.
         self._latest: tuple[pytest.Item | None, Host | None] = (None, None)
         self._placed: tuple[pytest.Item | None, Component | None] = (None, None)
         self.ends: Final = Ends(self._end, limits)
@@ -55,7 +55,7 @@ class Hosts:
     # Looking up
 
     def of_item(self, item: pytest.Function) -> Host:
-        """Return the host of an item's loop, which is opened if necessary.
+        """Return the host of an item's loop, and open it if necessary.
 
         Raises:
             FixtureError: something closed the loop.
@@ -77,26 +77,26 @@ class Hosts:
         return self._open.get(item if component is None else component)
 
     def of_sync_fixture(self, item: pytest.Function, node: object) -> Host | None:
-        """Return the host whose loop is current while a sync fixture is set up on `node`, or `None`."""
+        """Return the host whose loop is the current one while a sync fixture is set up on `node`, or `None`."""
         component = self.component(item)
         host = self._open.get(item if component is None else component)
         if not self.outlives(item, component, node):
             return None
         if host is not None or (component is None and not is_async_test(item)):
             return host
-        # The fixtures that the loop is made from come first, and are set up without a loop.
+        # The fixtures that the loop is made from are set up first, without a loop.
         is_made = self._settings.is_silent(item) or all(is_cached(d) for d in self._settings.fixtures(item))
         return self.of_item(item) if is_made else None
 
     def component(self, item: pytest.Item) -> Component | None:
-        """Return the component of an item, planned or joined at run time. `None` if its loop would be its own."""
+        """Return the component of an item, planned or joined at run time, or `None` if its loop would be its own."""
         placed = self._placed
         if placed[0] is not item:
             placed = self._placed = item, self._plan.component(item) or self._joined.get(item)
         return placed[1]
 
     def outlives(self, item: pytest.Function, component: Component | None, node: Any) -> bool:
-        """Return whether the loop of the item lives at least as long as `node`."""
+        """Return whether the item's loop lives at least as long as `node`."""
         if component is None:
             return node is item
         return component.place.depth <= self._loops.place(node).depth
@@ -107,7 +107,7 @@ class Hosts:
         return bool(self._open)
 
     def join(self, item: pytest.Function, component: Component) -> bool:
-        """Let a sync test without a loop share one from now on. Return false if the test can't change its loop."""
+        """Let a sync test without a loop share one from now on. Return False if the test can't change its loop."""
         if self.component(item) is not None or item in self._open or is_async_test(item):
             return False
         self._joined[item] = component
@@ -123,7 +123,7 @@ class Hosts:
             opened(host, item)
         if made_from:
             self._made_from[key] = made_from
-        if component is None:  # the loop of one test ends with the test
+        if component is None:  # a test's own loop ends with the test
             self.ends.begin(item)
             return host
 
@@ -144,7 +144,7 @@ class Hosts:
             host.close(owner)
 
     def _end(self, item: pytest.Function, running: RunningTest) -> None:
-        """End the tasks that a test left, and its own loop."""
+        """End the tasks that a test left running, and close its own loop."""
         try:
             if item in self._open:
                 self._close(item, running)
@@ -164,7 +164,7 @@ class Hosts:
         return self._made_from.get(item if component is None else component, ())
 
     def to_be_made_from(self, item: pytest.Function) -> Sequence[Definition]:
-        """Return the live fixtures that the item's loop would have been made from, if that failed."""
+        """Return the live fixtures that the item's loop would have been made from, after that failed."""
         settings = self._settings
         return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if is_cached(d))
 

@@ -1,11 +1,11 @@
-"""Time limits: each phase of a test (set-up, call, teardown) has the same number of seconds.
+"""Time limits on the phases of a test: set-up, call and teardown.
 
-Does not cancel anything (operations do, see `looprig.runtime.operation`). `hint` knows why code may block.
+Does not cancel anything (operations do, see `looprig.runtime.operation`).
 
 Invariants:
 1. Outside of a test's phases there is no limit.
-2. The limit of one test doesn't decide what becomes of a fixture that others use too: a service has its own
-   `start_timeout`, and of another fixture the test's failure is not kept.
+2. The limit of one test doesn't make a fixture fail for other tests. A service has its own `start_timeout`, and if
+   another fixture exceeds the limit of a test, pytest doesn't cache the failure.
 """
 
 from collections.abc import Callable, Generator
@@ -31,7 +31,7 @@ _WITHOUT_LIMIT: Final = nullcontext()
 
 @final
 class Limits:
-    """The limit of the phase that runs, and the seconds that each phase of the current test has."""
+    """The limit of the current phase, and the seconds that each phase of the current test may take."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Limits:
         self._nearest: tuple[pytest.Collector | None, float | None] = (None, None)
         self.current: Limit | None = None
         self.is_own: bool = False
-        """Whether the current test has a limit that other tests don't have."""
+        """Whether the limit of the current test may differ from that of others."""
         self._phase: tuple[pytest.Item, str] | None = None
         self.seconds: float | None = None
 
     def begin_test(self, item: pytest.Item) -> None:
-        """Look up the limit of a test: its marker's, that of the nearest `loop_config`, or the option's."""
+        """Look up the limit of a test, from its marker, the nearest `loop_config`, or the option."""
         self.current = None
         self.is_own = False
         if self._options.debugging:
@@ -61,7 +61,7 @@ class Limits:
             self.seconds = self._find(item)
             self.is_own = any(marker.name == "loop_timeout" for marker in item.own_markers)
             return
-        if item.parent is not self._nearest[0]:  # one look-up for all tests of a class or module
+        if item.parent is not self._nearest[0]:  # look this up once for all tests of a class or module
             self._nearest = item.parent, self._find(item)
         self.seconds = self._nearest[1]
 
@@ -91,7 +91,7 @@ class Limits:
 
     @contextmanager
     def apart(self) -> Generator[None, None, None]:
-        """Start a service that other tests use too without the test's own limit, whose clock starts again after it."""
+        """Suspend the limit while a service starts that other tests use too. The clock starts again afterwards."""
         self.current = None
         try:
             yield
@@ -100,13 +100,13 @@ class Limits:
                 self.begin(*self._phase)
 
     def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
-        """Return a context manager that breaks off the sync code in its block when the phase's limit expires.
+        """Return a context manager that interrupts the sync code in its block when the phase's limit expires.
 
         Without a host or a limit it does nothing.
         """
         if host is None or (limit := self.current) is None:
             return _WITHOUT_LIMIT
-        self._interrupts.install()  # a test whose own loop has just been opened may run without
+        self._interrupts.install()  # a test whose own loop has just been opened may run without a limit
         return LimitOnSyncCode(limit, self._interrupts.break_off, what, running.operations)
 
     def end(self) -> None:

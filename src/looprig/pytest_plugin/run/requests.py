@@ -2,8 +2,8 @@
 
 Does not decide which requests are refused (`admission` does).
 
-Invariant: a set-up that ended because of a refusal leaves nothing in pytest's caches, whoever made the request: the
-test, a fixture of any scope, `ask` or `getfixturevalue`.
+Invariant: a set-up that failed because a request was refused leaves nothing in pytest's caches, whether a test or a
+fixture made the request, by `ask` or `getfixturevalue`.
 """
 
 from collections.abc import Generator
@@ -58,7 +58,7 @@ class Requests:
         return answer
 
     def ask_for_fixture(self, request: pytest.FixtureRequest, requester: Requester, wanted: Any) -> Answer:
-        """Answer the request of an async fixture, which depends on the answer: it fails with it, and ends before it."""
+        """Answer the request of an async fixture. From now on it depends on the requested one, and ends before it."""
         definition, live, before = requester
         found, answer = self._ask(request, wanted, before)
         live.needs |= answer[2]
@@ -90,7 +90,7 @@ class Requests:
 
     @contextmanager
     def carried_into(self, request: pytest.FixtureRequest, known: list[Definition]) -> Generator[None, None, None]:
-        """Add what sync code requests in this block to `known`, and what that sets to the current context."""
+        """Add the fixtures that sync code requests in this block to `known`, and apply their changes to the context."""
         contexts = self._contexts
 
         def note(found: Definition) -> None:
@@ -107,15 +107,15 @@ class Requests:
 def forget_failure(
     error: BaseException, definition: Definition, request: pytest.FixtureRequest, *, is_by_test: bool = False
 ) -> None:
-    """Have pytest set a fixture up again for the next request, if its set-up ended in a refusal.
+    """Make pytest set a fixture up again for the next request, if its set-up failed because of a refusal.
 
-    `is_by_test` says that the test that requested it is why it failed.
+    `is_by_test` says whether it failed only because of the test that requested it.
     """
     if not (is_by_test or _is_refusal(error)):
         return
     try:
         forget(definition, request, error)
-    except BaseException as other:  # noqa: BLE001 - raised beside the refusal
+    except BaseException as other:  # noqa: BLE001 - raised together with the refusal
         message = f"the set-up of fixture {definition.argname} was given up, and its teardown failed"
         raise BaseExceptionGroup(message, [error, other]) from None
 

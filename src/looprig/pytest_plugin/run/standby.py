@@ -1,11 +1,11 @@
-"""A run in which nothing that was collected declares that it needs a loop, but something may ask for one.
+"""A run in which no test declares that it needs a loop, but something may request one at run time.
 
-Such a run loads no asyncio until then. Does not run anything itself (`activation` registers what does).
+Such a run doesn't load asyncio until then. Does not run anything itself (`activation` registers the hooks that do).
 
 Invariants:
-1. Whether a test works does not depend on what is collected beside it. Whatever can ask for a loop while tests run
-   activates the plugin before the first test, or else when it asks.
-2. A sync suite pays for one look at its fixtures and tests. While its tests run it pays nothing.
+1. Whether a test works does not depend on the other tests in the run. Anything that may request a loop while tests run
+   activates the plugin before the first test, or else when it makes the request.
+2. In a sync suite, each fixture and test is looked at once. While its tests run, this costs nothing.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ class Standby:
         self._undo: list[Callable[[], None]] = []
 
     def arrange(self, items: Iterable[pytest.Item]) -> None:
-        """Activate the runner at once if necessary, or else let requests at run time activate it."""
+        """Activate the runner now if necessary, or else when a fixture is requested at run time."""
         functions = [item for item in items if has_fixtures(item)]
         definitions = async_on_request(self._session)
         if self._loops.has_async or any(self._may_be_requested(d, functions) for d in definitions):
@@ -61,18 +61,18 @@ class Standby:
 
     @property
     def may_watch(self) -> bool:
-        """Whether tests may be watched: not if looprig stands back from all of them."""
+        """Whether tests may be watched. False if looprig stands back from all of them."""
         return self._runner is not None or not self._peers.stands_back
 
     def _may_be_requested(self, definition: Definition, items: list[pytest.Function]) -> bool:
-        """Return whether a fixture is the suite's own and for looprig to run: any test may request it at run time."""
+        """Return whether looprig would run this fixture of the suite if a test requested it at run time."""
         if is_builtin(definition) or not is_of_suite(definition):
-            return False  # the suite may not even know it
-        # Nobody knows which test will request it. A plugin that claims it for the first test claims it for most.
+            return False  # the suite may not use it at all
+        # It isn't known which test will request it. If a plugin claims it for the first test, it probably does for all.
         return any(self._peers.owner_of_fixture(definition, item) is None for item in items[:1])
 
     def requested(self, definition: Definition, request: pytest.FixtureRequest) -> None:
-        """Activate the runner because a test requests a fixture, if that is for looprig to run."""
+        """Activate the runner if a test requests a fixture that looprig runs."""
         item = item_of(request)
         if is_builtin(definition) or self._peers.owner_of_fixture(definition, item) is None:
             self._activate_for(item)
@@ -83,7 +83,7 @@ class Standby:
     def _activate_for(self, item: pytest.Function) -> "Runner":
         runner = self.activate()
         if runner.is_new:
-            runner.pytest_runtest_setup(item)  # it was registered too late for this call
+            runner.pytest_runtest_setup(item)  # the runner was registered too late for this call
         return runner
 
     def activate(self) -> "Runner":

@@ -1,6 +1,6 @@
-"""Why code that blocks may wait for ever: the services on its loop, which stands still meanwhile.
+"""A hint for code that blocks: it may wait for a service on its own loop, which can't run meanwhile.
 
-Does not break anything off (`looprig.runtime.limit` does).
+Does not interrupt anything (`looprig.runtime.limit` does).
 """
 
 import sys
@@ -20,15 +20,15 @@ __all__ = ["Standstill"]
 
 @final
 class Standstill:
-    """The services that cannot answer while sync code runs."""
+    """The services that can't respond while sync code runs."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def hint(self, item: pytest.Item) -> str:
-        """Return what to know about the services of a test, or an empty string if it has none.
+        """Return a hint about the services of a test, or an empty string if it has none.
 
-        It names those that speak HTTP, the test's own first, or else those that listen, or else all.
+        It names the HTTP services, those that the test requests first, or else the services that listen, or else all.
         """
         running = self._on_the_loop(item) if has_fixtures(item) else []
         if not running:
@@ -47,7 +47,7 @@ class Standstill:
         )
 
     def _on_the_loop(self, item: pytest.Function) -> list[tuple[ServiceSpec, Any]]:
-        """Return the services of a test and their declarations, those that it asks for itself first."""
+        """Return the services of a test and their declarations, those that it requests itself first."""
         names = argument_names(item)
         own: set[ServiceKey] = set()
         found: list[tuple[ServiceSpec, Any]] = []
@@ -66,7 +66,7 @@ def _speaks_http(service: Any) -> bool:
 
 
 def _gives(service: Any, name: str) -> Any:
-    """Return an attribute of a service. One that raises, as the `url` of a proxy in front of a database, is none."""
+    """Return an attribute of a service, or `None` if it raises, as the `url` of a proxy in front of a database does."""
     try:
         return getattr(service, name, None)
     except Exception:  # noqa: BLE001 - a property of the suite

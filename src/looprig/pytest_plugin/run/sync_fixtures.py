@@ -1,4 +1,4 @@
-"""Sync fixtures: each runs in a context of its own, and hands down what it sets in context variables.
+"""Sync fixtures: each runs in a context of its own, and its dependents see the context variables that it sets.
 
 Does not run coroutines: a sync fixture that returns one becomes an async one (`async_fixtures`).
 """

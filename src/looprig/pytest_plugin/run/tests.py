@@ -1,12 +1,12 @@
 """The runner of tests: the hooks that are active once something in the run needs a loop.
 
-Does not choose loops (`hosts` does) and sets up no fixtures (`fixtures` does). A suite with nothing async never
-registers this, so it pays nothing.
+Does not choose loops (`hosts` does) or set up fixtures (`fixtures` does). Costs a suite with nothing async nothing,
+since it isn't registered there.
 
 Invariants:
 1. Each async test, and each example of one under Hypothesis, runs in a task and a context of its own.
 2. What a test sets in context variables is gone after it, in a sync test too.
-3. What ends the run, such as Ctrl-C, is never lost in a group of errors: pytest would go on with the next test.
+3. An exception that ends the run, such as KeyboardInterrupt, is never left in a group, since pytest would go on.
 """
 
 import signal
@@ -49,7 +49,7 @@ _INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 @final
 class Runner:
-    """The runner of all tests of a run, one for each run. `has_other_runners` if other hooks may call tests."""
+    """The runner of all tests of a run. `has_other_runners` says whether other hooks may call tests."""
 
     def __init__(
         self,
@@ -73,7 +73,8 @@ class Runner:
         self._peers = peers or None
         self._adoption = peers.adoption or None
         self._requests = requests
-        # The latest test, its function, whether that is an `async def`, and what Hypothesis calls for each example.
+        # The latest test, its function, whether that is an `async def`, and the function called for each Hypothesis
+        # example.
         self._kind: tuple[pytest.Item | None, object, bool, Any] = (None, None, False, None)
         self._async_item: pytest.Item | None = None
         self._has_other_runners = has_other_runners
@@ -93,7 +94,7 @@ class Runner:
         if self.hosts.component(item) is not None or self._has_loop_of_its_own(item):
             self._interrupts.install()
             self._watchdogs.begin(item)
-        else:  # it may be about signals itself; what is alive under it is still torn down
+        else:  # the test may handle signals itself; its live fixtures are still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
             self._watchdogs.leave()
         self._limits.begin_test(item)
@@ -106,14 +107,14 @@ class Runner:
         return self._peers is None or self._peers.owner_of_test(item) is None
 
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None]) -> None:
-        """Note a reported error: a crash need not be raised again at teardown, but an interrupt must be."""
+        """Record a reported error: a crash need not be raised again at teardown, but an interrupt must be."""
         if call.excinfo is not None:
             _raise_interrupt(call.excinfo.value, node.config)
             self._crashes.report(call.excinfo.value)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Start the clock of the call, and have a sync test run in a context of its own."""
+        """Start the clock of the call, and run a sync test in a context of its own."""
         if self._limits.seconds is not None:
             self._limits.begin(item, "call")
         if type(item) is not pytest.Function and (not has_fixtures(item) or is_unittest(item)):
@@ -127,17 +128,17 @@ class Runner:
             if self._has_other_runners:
                 item.runtest = partial(self._run_async, item, item.runtest)  # type: ignore[method-assign]
             return
-        # No wrapper of the hook, since that would cost time in every async test.
+        # Not a wrapper of the hook, which would cost time in every async test.
         item.runtest = partial(self._run_sync, item, item.runtest)  # type: ignore[method-assign]
 
     def _run_adopted(self, item: pytest.Function) -> None:
-        """Run a test without the hooks of the plugins in whose place looprig runs it."""
+        """Run a test without the hooks of the plugins that looprig adopts for it."""
         __tracebackhide__ = True
         vars(item).pop("runtest", None)
         hook_without_peers("pytest_pyfunc_call", item)(pyfuncitem=item)
 
     def _run_async(self, item: pytest.Function, runtest: Callable[[], object]) -> None:
-        """Run an async test that hooks of the suite may call, and make sure that its coroutine was not dropped."""
+        """Run an async test that hooks of the suite may call, and make sure that its coroutine wasn't dropped."""
         __tracebackhide__ = True
         vars(item).pop("runtest", None)
         function = inner_test(item.obj)
@@ -187,23 +188,23 @@ class Runner:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Let a teardown after Ctrl-C take its time, and don't let its errors hide the interrupt."""
-        self._limits.end()  # the teardown is not limited by the clock of the test that was interrupted
+        """Run the teardown after Ctrl-C without a limit, and don't let its errors hide the interrupt."""
+        self._limits.end()  # the limit of the interrupted test doesn't apply to the teardown
         try:
             return (yield)
         except Exception as error:
-            # pytest itself reports no teardown of an interrupted run: it would end in an internal traceback.
+            # pytest doesn't report errors in the teardown of an interrupted run, but would show an internal traceback.
             if not self._is_interrupted or isinstance(error, pytest.exit.Exception):
                 raise
             write_lines(session.config, ["", *traceback.format_exception(error)])
             return None
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Note that the run was interrupted."""
+        """Record that the run was interrupted."""
         self._is_interrupted = True
 
     def _is_async(self, item: pytest.Function, function: Any) -> bool:
-        """Return whether a test is an `async def`, which is looked up again only if a hook replaced its function."""
+        """Return whether a test is an `async def`. Look this up again only if a hook replaced the test's function."""
         known_item, known_function, answer, _ = self._kind
         if item is known_item and (
             function is known_function or (type(function) is MethodType and function == known_function)
@@ -277,7 +278,7 @@ class Runner:
         item.addfinalizer(restore)
 
     def has_missed(self, item: pytest.Item) -> bool:
-        """Return whether a test was async when its call began, and has not run since.
+        """Return whether a test was async when its call began, but hasn't run.
 
         Always false if a hook of the suite may have run it.
         """
@@ -318,7 +319,7 @@ class Runner:
 
 
 def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
-    """Raise what ends the run, if it is in a group, or the cause of a crash or of the end of a limited test."""
+    """Raise an exception that ends the run, if it is in a group, or the cause of a crash or of an expired limit."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:

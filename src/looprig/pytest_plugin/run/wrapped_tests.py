@@ -1,9 +1,9 @@
-"""Async tests behind a sync function: a decorator's wrapper, or what a hook or `--trace` put in their place.
+"""Async tests behind a sync function: a decorator's wrapper, or a replacement by a hook or `--trace`.
 
 Does not run a test that is an `async def` itself (`tests` does).
 
 Invariants:
-1. The sync function is called by whoever would call it. Only the coroutine that it returns is run here.
+1. pytest or another hook calls the sync function as usual. Only the coroutine that it returns is run here.
 2. A test whose coroutine was created and then dropped is an error, never a pass.
 """
 
@@ -51,7 +51,7 @@ class WrappedTests:
         self.stand_in(pyfuncitem)
 
     def stand_in(self, pyfuncitem: pytest.Function) -> None:
-        """Replace a test's function, if it may return a coroutine, by one that runs the coroutine."""
+        """Replace a test's function, if it may return a coroutine, by a function that runs the coroutine."""
         function = pyfuncitem.obj
         if is_coroutine_function(function) or (
             not hides_async(function) and is_what_its_name_says(function, pyfuncitem.originalname)
@@ -83,7 +83,7 @@ class WrappedTests:
             raise DeclarationError(
                 f"{item.name} is an async generator: pytest would never run it.",
                 [(item.name, location_of(function))],
-                "Take the yield out of the test. What is to be torn down after a test belongs in a fixture.",
+                "Remove the yield from the test. Code that runs after a test belongs in a fixture.",
             )
         elif dropped:
             raise not_run(item, function, dropped[0])
@@ -111,7 +111,7 @@ def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = Non
 
 @contextmanager
 def closing_unstarted(made: Made) -> Generator[Made, None, None]:
-    """Close a coroutine that should run in this block but didn't, without a warning: an error was raised instead."""
+    """Close a coroutine that doesn't run in this block because of an error, so that Python doesn't warn about it."""
     try:
         yield made
     finally:
@@ -120,7 +120,7 @@ def closing_unstarted(made: Made) -> Generator[Made, None, None]:
 
 
 def _own_code(function: Any) -> CodeType | None:
-    """Return the code that a call runs first, of a function or a callable object, not the code that it wraps."""
+    """Return the code that a call of a function or callable object runs first, not the code that it wraps."""
     while isinstance(function, partial):
         function = function.func
     return getattr(function, "__code__", getattr(type(function).__call__, "__code__", None))
@@ -143,7 +143,7 @@ def dropped_coroutines(item: pytest.Function, function: Callable[..., Any]) -> G
 
     def note(coroutine: Any) -> None:
         code = coroutine.cr_code
-        # A hook's substitute for the test need not name the test's function.
+        # A hook may have replaced the test by a function with another name.
         if code is own or (code.co_name == item.originalname and code.co_filename == str(item.path)):
             dropped.append(code)
         else:

@@ -1,1 +1,1 @@
-"""The watchers of a run: `table` says which there are and when each is active, and `hooks` has their events."""
+"""The watchers of a run: `table` lists them and when each is active, and `hooks` calls their events."""

@@ -3,7 +3,7 @@
 Does not know what is watched: any `Watcher` can be added, at any time.
 
 Invariants:
-1. An error that a watcher found fails the test that is running, once. If that fails anyway, the error is a note on it.
+1. An error that a watcher finds fails the running test, once. If the test fails anyway, the error is added as a note.
 2. A run without a watcher has none of these hooks.
 """
 
@@ -45,7 +45,7 @@ def watchers_of(config: pytest.Config) -> "Watchers":
 
 @final
 class Watchers:
-    """The watchers of a run, and those of them that watch the current test."""
+    """The watchers of a run, and those that watch the current test."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -54,12 +54,12 @@ class Watchers:
         self._hosts: Hosts | None = None
 
     def connect(self, hosts: "Hosts") -> None:
-        """Pass on the loops that are opened from now on."""
+        """Pass loops that are opened from now on to the watchers."""
         self._hosts = hosts
         hosts.subscribe(self._add_loop)
 
     def add(self, watcher: Watcher, watches: Condition) -> None:
-        """Add a watcher of the tests for which `watches` is true, and of the current one."""
+        """Add a watcher for the tests for which `watches` returns true, and for the current one."""
         self._all.append((watcher, watches))
         self._active.append(watcher)
         self._config.add_cleanup(watcher.close)
@@ -72,7 +72,7 @@ class Watchers:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Begin to watch, before the first fixture."""
+        """Begin to watch the test, before its first fixture is set up."""
         self._active = [watcher for watcher, watches in self._all if watches(item)]
         if self._active:
             test = WatchedTest(item.name, getattr(item, "obj", None), getattr(item, "module", None))
@@ -85,12 +85,12 @@ class Watchers:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Fail the test for what was found so far."""
+        """Fail the test if watchers have found errors so far."""
         return (yield from self._failing())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Fail the test for what was found after the call, or in its set-up if there was no call."""
+        """Fail the test if watchers have found errors since the call, or in the set-up if there was no call."""
         try:
             return (yield from self._failing())
         finally:
@@ -131,6 +131,6 @@ class Watchers:
 
 
 def _noted(error: Exception) -> str:
-    """Return an error as the text of a note on another one."""
+    """Return the text of an error, as a note on another one."""
     text = str(error) if isinstance(error, LooprigError) else summary(error)
     return "\n".join((text, *getattr(error, "__notes__", ())))

@@ -1,9 +1,10 @@
-"""The proxies of a run: they get their seed here, tests fail for their errors, and reports show their logs.
+"""The proxies of a run: seeds them, fails tests for their errors, and adds their logs to reports.
 
-Tests also fail for the errors of other sources (`looprig.watch.sources`), such as the handlers of a server. Does not
-start or stop any of them. A run without one pays nothing: the watcher joins the others when the first one starts.
+Also fails tests for the errors of other sources (`looprig.watch.sources`), such as the handlers of a server. Does not
+start or stop proxies or sources. Costs nothing in a run without any, since the watcher is added when the first one
+starts.
 
-Invariant: the report of a failed test has the events from its own time, of each proxy that did something in it.
+Invariant: the report of a failed test shows the events that happened during that test, for each proxy with events.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class ProxyWatch(Watcher):
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        # Each proxy with the number of its events when the current test began. The ended ones ended during that test.
+        # The number of events of each proxy when the current test began. `_ended` are those that ended during the test.
         self._open: dict[int, tuple[Watched, int]] = {}
         self._ended: list[tuple[Watched, int]] = []
         self._has_joined = False
@@ -68,12 +69,12 @@ class ProxyWatch(Watcher):
         return self._test
 
     def begin(self, proxy: Watched) -> None:
-        """Take note that a proxy is open."""
+        """Record that a proxy has opened."""
         self._join()
         self._open[id(proxy)] = (proxy, 0)
 
     def end(self, proxy: Watched) -> None:
-        """Take note that a proxy is about to close. It raises its unhandled errors itself."""
+        """Record that a proxy is about to close. It raises its unhandled errors itself."""
         found = self._open.pop(id(proxy), None)
         if found is not None:
             self._ended.append(found)
@@ -81,12 +82,12 @@ class ProxyWatch(Watcher):
     # Called by other sources of errors (`SourceWatch`)
 
     def add(self, source: ErrorSource) -> None:
-        """Take note that a source has started."""
+        """Record that a source has started."""
         self._join()
         self._sources[id(source)] = source
 
     def remove(self, source: ErrorSource) -> None:
-        """Take note that a source is about to stop. It raises its unhandled errors itself."""
+        """Record that a source is about to stop. It raises its unhandled errors itself."""
         self._sources.pop(id(source), None)
 
     def _join(self) -> None:
@@ -99,7 +100,7 @@ class ProxyWatch(Watcher):
     # Called for tests (`Watcher`)
 
     def begin_test(self, test: WatchedTest) -> None:
-        """Start over: only what happens from now on concerns this test."""
+        """Start over: events from now on belong to this test."""
         self._test += 1
         self._ended.clear()
         self._open = {key: (proxy, proxy.event_count) for key, (proxy, _) in self._open.items()}
@@ -113,7 +114,7 @@ class ProxyWatch(Watcher):
         return [*self._open.values(), *self._ended]
 
     def sections(self, test_id: str) -> Sequence[tuple[str, str]]:
-        """Return the log of events during the test, with the command that repeats random faults."""
+        """Return the log of events during the test, and the command that repeats random faults."""
         rendered = [
             (proxy, before, proxy.render(since=before)) for proxy, before in self._all() if proxy.event_count > before
         ]
@@ -123,9 +124,9 @@ class ProxyWatch(Watcher):
         shown = [text for *_, text in rendered if text]
         random = [before for proxy, before in active if proxy.seed == self._seed and _has_toxics(proxy, before)]
         if any(random):
-            # The numbers come from the index of a connection, which counts from when its proxy began.
-            run = f"--proxy-seed={self._seed}, with the tests that use that proxy before"
-            shown.append(f"The same faults again: pytest {run} '{test_id}'")
+            # Random numbers depend on the index of a connection, which is counted from the start of the proxy.
+            run = f"run '{test_id}', and the tests before it that use the proxy"
+            shown.append(f"The same faults again: {run}, with --proxy-seed={self._seed}")
         elif random:
             shown.append(f"The same faults again: pytest '{test_id}' --proxy-seed={self._seed}")
         return [("Network faults", "\n".join(shown))]

@@ -3,7 +3,7 @@
 Does not watch anything (`looprig.watch` does). Loaded only if a test has one of the markers below. A new marker must
 be added to `MARKERS` and `has_watched_markers` in `options` too. A condition may also look at an option of pytest.
 
-The watcher of proxies has no row: it joins when the first proxy opens, which is for `proxies` to see.
+The watcher of proxies has no row: `proxies` adds it when the first proxy opens.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ __all__ = ["WATCHERS", "Row", "watch"]
 
 
 class Row(NamedTuple):
-    """A watcher: how to make it, once for each run, and which tests it watches."""
+    """A watcher: the function that creates it, once for each run, and the condition on the tests that it watches."""
 
     make: Callable[[], Watcher]
     watches: Condition
 
 
 def marked(name: str) -> Condition:
-    """Return the condition that a test has a marker."""
+    """Return a condition that is true for tests with this marker."""
     return lambda item: item.get_closest_marker(name) is not None
 
 
@@ -44,7 +44,7 @@ WATCHERS: Final = (
 
 
 def watch(config: pytest.Config, hosts: Hosts) -> None:
-    """Start the watchers of a run, which see the loops of `hosts`."""
+    """Start the watchers of a run, and pass them the loops of `hosts`."""
     watchers = watchers_of(config)
     watchers.connect(hosts)
     for row in WATCHERS:

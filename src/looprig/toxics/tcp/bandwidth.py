@@ -12,7 +12,7 @@ from looprig.toxics.tcp.toxic import Toxic
 __all__ = ["Bandwidth"]
 
 _SLICE: Final = 0.01
-"""Seconds of traffic that go in one piece."""
+"""Seconds of traffic that are sent in one piece."""
 
 _BACKLOG: Final = 0.5
 """Seconds of traffic that are read ahead; then the sender has to wait, as with any narrow link."""
@@ -26,7 +26,7 @@ class _Line:
 @final
 @dataclass(frozen=True, slots=True)
 class Bandwidth(Toxic):
-    """Lets `rate` bytes a second through."""
+    """Sends at most `rate` bytes per second."""
 
     _checks: ClassVar[Mapping[str, Check]] = {
         "rate": number("a number of bytes a second above 0 (to let nothing pass, use Stall)", above=True)
@@ -35,7 +35,7 @@ class Bandwidth(Toxic):
     rate: float
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Send one piece after the other, each at its time."""
+        """Send one piece after the other, each when it is due."""
         line = flow.state(_Line)
         size = max(1, int(self.rate * _SLICE))
         for at in range(0, len(data), size):

@@ -13,12 +13,12 @@ from looprig.toxics.tcp.toxic import Toxic
 __all__ = ["Corrupt"]
 
 _NOTED: Final = 20
-"""Flips in one direction that are logged; all those of a megabyte would drown the log."""
+"""Maximum number of flips to log in one direction. Those of a whole megabyte would drown the log."""
 
 
 @dataclass(slots=True)
 class _Aim:
-    bit: int = -1  # of the stream: which is flipped next
+    bit: int = -1  # position in the stream of the next flip
     flips: int = 0
 
 
@@ -27,8 +27,8 @@ class _Aim:
 class Corrupt(Toxic):
     """Flips each bit with the probability `bit_rate`.
 
-    Which bits depends on the seed and on their positions in the stream, not on how it is cut into chunks. No network
-    does that to TCP, whose checksums detect it: this stands for a broken peer or middlebox.
+    The choice of bits depends on the seed and on their positions in the stream, not on how it is cut into chunks. A
+    network doesn't do that to TCP, whose checksums would detect it. This simulates a broken peer or middlebox.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"bit_rate": PROBABILITY}
@@ -49,7 +49,7 @@ class Corrupt(Toxic):
             aim.flips += 1
             aim.bit += 1 + self._gap(flow)
             if aim.flips <= _NOTED:
-                # What comes before is sent first: if that ends the connection, this flip never happened.
+                # Send the bytes before it first: if that ends the connection, this flip never happens.
                 yield Send(bytes(left[:byte]))
                 at += byte
                 del left[:byte]
@@ -60,7 +60,7 @@ class Corrupt(Toxic):
         yield Send(bytes(left))
 
     def _gap(self, flow: Flow) -> int:
-        """Return how many bits to skip before the next flip: the geometric distribution."""
+        """Return the number of bits to skip before the next flip, which has a geometric distribution."""
         if self.bit_rate >= 1.0:
             return 0
         return int(math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate))

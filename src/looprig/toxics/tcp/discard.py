@@ -1,4 +1,4 @@
-"""A black hole: what is sent arrives nowhere, and the sender does not notice."""
+"""A black hole: data disappears, and the sender does not notice."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ __all__ = ["Discard"]
 class Discard(Toxic):
     """Reads everything and sends nothing on, not even the end of the stream.
 
-    When it is taken off, connections that lost bytes are reset: what comes after a gap is not the stream that was sent.
-    For a link that only stops for a while, use `Stall`.
+    When it is removed, connections that lost bytes are reset, since there is a gap in their streams. For a link that
+    only stops for a while, use `Stall`.
     """
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:

@@ -1,4 +1,4 @@
-"""A sender that ends early: its direction closes, and the other goes on."""
+"""A sender that ends early: its direction closes, and the other stays open."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ __all__ = ["HalfClose"]
 @final
 @dataclass(frozen=True, slots=True)
 class HalfClose(Toxic):
-    """Ends a direction in good order (FIN) after `after_bytes` bytes, counted from when the toxic is put on.
+    """Ends a direction gracefully (FIN) after `after_bytes` bytes, counted from when the toxic is applied.
 
-    What the sender sends after that is lost. The other direction stays open. By default it is the service that ends
-    early.
+    Data that the sender sends after that is lost. The other direction stays open. By default, the service is the side
+    that ends early.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"after_bytes": COUNT}

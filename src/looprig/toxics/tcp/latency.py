@@ -17,8 +17,8 @@ __all__ = ["Latency"]
 class Latency(Toxic):
     """Delays each chunk, and the end, by `delay` seconds, plus or minus up to `jitter` seconds, evenly distributed.
 
-    In both directions, which is the default, a round trip takes twice that. The throughput stays what the proxy's
-    window allows: `window` bytes in each `delay`.
+    It applies to both directions by default, so a round trip takes twice that. The throughput is limited only by the
+    proxy's window: `window` bytes per `delay`.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS, "jitter": SECONDS}

@@ -1,4 +1,4 @@
-"""A connection that closes in good order after a number of bytes."""
+"""A connection that closes gracefully after a number of bytes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ bytes_ = bytes  # within the class, `bytes` is a field
 @final
 @dataclass(frozen=True, slots=True)
 class Limit(Toxic):
-    """Closes the connection in good order (FIN both ways) after `bytes` bytes, each direction on its own.
+    """Closes the connection gracefully (FIN both ways) after `bytes` bytes, counted separately for each direction.
 
-    Bytes are counted from when the toxic is put on. To the receiver it looks like a sender that is done: a truncated
-    answer, which a client that does not check lengths takes for a complete one.
+    Bytes are counted from when the toxic is applied. To the receiver, the sender seems to have finished. A client that
+    doesn't check lengths mistakes the truncated response for a complete one.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"bytes": COUNT}

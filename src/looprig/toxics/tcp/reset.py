@@ -15,10 +15,11 @@ __all__ = ["Reset"]
 @final
 @dataclass(frozen=True, slots=True)
 class Reset(Toxic):
-    """Resets the connection after `after_bytes` bytes or `after` seconds, whichever is first; with neither, at once.
+    """Resets the connection after `after_bytes` bytes or `after` seconds, whichever is first. With neither, at once.
 
-    Both count from when the toxic is put on the connection, bytes in each direction on its own. Exactly that many bytes
-    are sent on before the reset; a peer may still see fewer, since a reset overtakes what it has not read.
+    Both are counted from when the connection gets the toxic, bytes separately for each direction. Exactly that many
+    bytes are sent on before the reset. A peer may still see fewer, since a reset overtakes bytes that the peer hasn't
+    read.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"after_bytes": COUNT.or_none(), "after": SECONDS.or_none()}
@@ -27,7 +28,7 @@ class Reset(Toxic):
     after: float | None = None
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """Reset at once or after a time: an idle connection too."""
+        """Reset at once or after a time, even if the connection is idle."""
         if self.after_bytes == 0 or (self.after_bytes is None and self.after is None):
             yield Abort(0.0)
         elif self.after is not None:

@@ -1,4 +1,4 @@
-"""Small packets: what was sent at once arrives in pieces."""
+"""Small packets: data that was sent at once arrives in pieces."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class _Knife:
 class Slice(Toxic):
     """Sends pieces of `size` bytes, plus or minus up to `variation`, with `delay` seconds from one to the next.
 
-    Exposes code that takes one read for one message. Where the stream is cut depends only on the seed and the position;
-    a piece may also be cut where a chunk ends.
+    Exposes code that treats one read as one message. The places where the stream is cut depend only on the seed and the
+    position, but a piece may also end where a chunk ends.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"size": POSITIVE, "variation": COUNT, "delay": SECONDS}

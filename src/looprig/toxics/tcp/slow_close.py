@@ -15,7 +15,7 @@ __all__ = ["SlowClose"]
 @final
 @dataclass(frozen=True, slots=True)
 class SlowClose(Toxic):
-    """Delays the end of a stream by `delay` seconds; its bytes are not delayed."""
+    """Delays the end of a stream by `delay` seconds, but not its bytes."""
 
     _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS}
 

@@ -1,4 +1,4 @@
-"""A link that stands still: nothing moves, and nothing is lost."""
+"""A link that stalls: nothing moves, and nothing is lost."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ __all__ = ["Stall"]
 @final
 @dataclass(frozen=True, slots=True)
 class Stall(Toxic):
-    """Stops reading until it is taken off: the sender's window fills, and then the sender has to wait.
+    """Stops reading until it is removed. The sender's window fills, and then the sender has to wait.
 
-    What was read before still goes on; all else goes on once the toxic is taken off. While the proxy reads nothing, it
-    does not notice that the sender has gone.
+    Data that was read before is still sent on. Everything else continues when the toxic is removed. While the proxy
+    reads nothing, it doesn't notice if the sender closes the connection.
     """
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:

@@ -1,6 +1,6 @@
-"""The base of toxics for TCP. By itself it sends everything on as it came.
+"""The base class of toxics for TCP. By default, it sends everything on unchanged.
 
-Does not carry out what it yields (the proxy does), and keeps no state: that is in the flow.
+Does not carry out effects (the proxy does), and keeps no state (the flow does).
 """
 
 from collections.abc import Iterable
@@ -24,18 +24,18 @@ class Toxic(Rule):
             def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
                 yield Send(data.upper())
 
-    How a stream is cut into chunks is up to the network. A fault that should be the same in each run must depend on
-    the bytes and on `flow.seen`, not on chunks.
+    The network decides how a stream is cut into chunks. A fault that should be the same in each run must depend on the
+    bytes and on `flow.seen`, not on chunks.
     """
 
     def on_start(self, flow: Flow) -> Iterable[Effect]:
-        """Handle being put on a connection: a new one, or an existing one."""
+        """Handle the start of the toxic on a connection, new or existing."""
         return ()
 
     def on_data(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Handle bytes that came; there is at least one."""
+        """Handle received bytes, at least one."""
         yield Send(data)
 
     def on_eof(self, flow: Flow) -> Iterable[Effect]:
-        """Handle the end of the sender's stream, in good order."""
+        """Handle the graceful end of the sender's stream."""
         yield End()

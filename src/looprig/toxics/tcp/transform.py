@@ -1,4 +1,4 @@
-"""A peer that sends something else: each chunk goes through a function."""
+"""A peer that sends something else: a function changes each chunk."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,9 +17,9 @@ __all__ = ["Transform"]
 @final
 @dataclass(frozen=True, slots=True)
 class Transform(Toxic):
-    """Sends what `fn(chunk)` returns in place of the chunk; if it is a coroutine function, chunks still go on in order.
+    """Sends the result of `fn(chunk)` instead of the chunk. `fn` may be a coroutine function: chunks keep their order.
 
-    How a stream is cut into chunks is up to the network. If `fn` raises, the connection is reset and the test fails.
+    The network decides how a stream is cut into chunks. If `fn` raises, the connection is reset and the test fails.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"fn": FUNCTION}

@@ -14,7 +14,7 @@ from looprig.toxics.udp.toxic import Toxic
 __all__ = ["Corrupt"]
 
 _FAR: Final = 1 << 20
-"""More bits than the largest datagram has."""
+"""A number of bits greater than in the largest datagram."""
 
 
 @final
@@ -22,8 +22,8 @@ _FAR: Final = 1 << 20
 class Corrupt(Toxic):
     """Flips each bit with the probability `bit_rate`.
 
-    Which bits depends on the seed and the number of the datagram. The UDP checksum is computed again, so the receiver
-    does not notice: in a network this happens where a device rebuilds packets.
+    The choice of bits depends on the seed and the number of the datagram. The UDP checksum matches the flipped bits, so
+    the receiver does not notice. In a network this happens if a device rebuilds packets.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"bit_rate": PROBABILITY}
@@ -41,7 +41,7 @@ class Corrupt(Toxic):
         yield Send(bytes(flipped))
 
     def _gap(self, flow: Flow) -> int:
-        """Return how many bits to skip before the next flip: the geometric distribution."""
+        """Return the number of bits to skip before the next flip, which has a geometric distribution."""
         if not 0.0 < self.bit_rate < 1.0:
             return 0 if self.bit_rate else _FAR
         return int(min(_FAR, math.log1p(-flow.rng.random()) / math.log1p(-self.bit_rate)))

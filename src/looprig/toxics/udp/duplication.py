@@ -18,7 +18,7 @@ __all__ = ["Duplication"]
 class Duplication(Toxic):
     """Sends each datagram twice with the probability `rate`, at the same time.
 
-    A toxic behind it handles each copy on its own: with `Latency(0.0, jitter=0.1)` they arrive apart.
+    Later toxics handle each copy separately: with `Latency(0.0, jitter=0.1)` they arrive at different times.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY}

@@ -1,4 +1,4 @@
-"""A slow network: each datagram arrives later, on its own."""
+"""A slow network: each datagram is delayed separately."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ __all__ = ["Latency"]
 class Latency(Toxic):
     """Delays each datagram by `delay` seconds, plus or minus up to `jitter` seconds, evenly distributed.
 
-    With jitter, datagrams overtake one another as in a network; without it they keep their order. In both directions,
-    which is the default, a round trip takes twice that.
+    With jitter, datagrams overtake one another, as in a network. Without it, they keep their order. It applies to both
+    directions by default, so a round trip takes twice that.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"delay": SECONDS, "jitter": SECONDS}

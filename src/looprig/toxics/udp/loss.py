@@ -16,7 +16,7 @@ __all__ = ["Loss"]
 @final
 @dataclass(frozen=True, slots=True)
 class Loss(Toxic):
-    """Loses each datagram with the probability `rate`. No one notices, as in any network."""
+    """Loses each datagram with the probability `rate`. As in any network, neither side is notified."""
 
     _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY}
 

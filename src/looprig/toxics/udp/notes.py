@@ -1,6 +1,7 @@
 """Log lines of toxics about datagrams: only the first ones, since those of a long run would drown the log.
 
-Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last says so.
+Pure. Invariant: a toxic on one direction of one connection logs at most `NOTED` lines, and the last one mentions the
+limit.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ class _Tally:
 
 
 def noted(flow: Flow, text: str) -> Iterator[Note]:
-    """Yield a note, unless there were too many already. This occupies the flow's state."""
+    """Yield a note, unless there have been too many. This uses the flow's state."""
     tally = flow.state(_Tally)
     tally.count += 1
     if tally.count <= NOTED:

@@ -18,7 +18,7 @@ __all__ = ["Reordering"]
 class Reordering(Toxic):
     """Holds each datagram back for `delay` seconds with the probability `rate`, so that later ones overtake it.
 
-    All others go on at once. If none follows within `delay` seconds, the datagram is late, but still in order.
+    All others are sent on at once. If none follows within `delay` seconds, the datagram is late, but still in order.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"rate": PROBABILITY, "delay": SECONDS}

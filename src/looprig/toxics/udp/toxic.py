@@ -1,6 +1,6 @@
-"""The base of toxics for UDP. By itself it sends every datagram on as it came.
+"""The base class of toxics for UDP. By default, it sends every datagram on unchanged.
 
-Does not carry out what it yields (the proxy does), and keeps no state: that is in the flow.
+Does not carry out effects (the proxy does), and keeps no state (the flow does).
 """
 
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ class Toxic(Rule):
             def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
                 yield Send(data[: self.size])
 
-    A datagram for which nothing is sent is lost. `flow.seen` is its number: how many came before it in its direction.
-    `flow.rng` starts over with each datagram, so its fate depends only on the seed and its number. Datagrams pass in
-    the order in which they came, even if a toxic before this one delays them; so `flow.now` may go back.
+    A datagram for which nothing is sent is lost. `flow.seen` is the number of earlier datagrams in the same direction.
+    `flow.rng` starts over with each datagram, so what happens to a datagram depends only on the seed and its number.
+    Toxics see datagrams in order of arrival, even if an earlier toxic delays them, so `flow.now` may go back.
     """
 
     def on_datagram(self, data: bytes, flow: Flow) -> Iterable[Effect]:
-        """Handle a datagram; it may be empty."""
+        """Handle a datagram, which may be empty."""
         yield Send(data)
