@@ -67,7 +67,7 @@ FAILURES: Final = {
     "callback": "KeyError: 'in a callback'",
     "future": "A future failed, and nothing retrieved its exception: OSError: in a future.",
     "never_awaited": "The coroutine worker was never awaited.",
-    "finalizer": "Exception ignored in Noisy.__del__: RuntimeError: in __del__.",
+    "finalizer": "An exception in Noisy.__del__ was ignored, since nothing can handle it: RuntimeError: in __del__.",
     "generator": "An async generator failed while it was closed: LookupError: in a generator.",
 }
 

@@ -60,7 +60,7 @@ def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:
     place = unraisable.object
     name: str = getattr(place, "__qualname__", None) or f"{type(place).__name__} object"
     at = location_of(place)
-    what = f"{unraisable.err_msg or 'Exception ignored in'} {name}: {summary(exception)}."
+    what = f"An exception in {name} was ignored, since nothing can handle it: {summary(exception)}."
     named = [] if at == UNKNOWN else [(name, at)]
     return _finding(what, [*named, *_named(OWNER.get(None))], _HANDLE, exception, is_late=is_late)
 
