@@ -57,12 +57,18 @@ def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:
     # If warnings are errors, that of a coroutine that was never awaited comes here.
     if isinstance(exception, RuntimeWarning) and (found := of_warning(exception, is_late=is_late)) is not None:
         return found
-    place = unraisable.object
-    name: str = getattr(place, "__qualname__", None) or f"{type(place).__name__} object"
-    at = location_of(place)
+    name, at = _place_of(exception, unraisable.object)
     what = f"An exception in {name} was ignored, since nothing can handle it: {summary(exception)}."
     named = [] if at == UNKNOWN else [(name, at)]
     return _finding(what, [*named, *_named(OWNER.get(None))], _HANDLE, exception, is_late=is_late)
+
+
+def _place_of(exception: Exception, called: object) -> Party:
+    """Return the name and place of the function that raised, or of `called`, if only that is known."""
+    if exception.__traceback__ is not None:  # from some Python versions on, nothing else names the function
+        code = exception.__traceback__.tb_frame.f_code
+        return code.co_qualname, Location(code.co_filename, code.co_firstlineno)
+    return getattr(called, "__qualname__", None) or f"an object of type {type(called).__name__}", location_of(called)
 
 
 def of_warning(warning: RuntimeWarning, *, is_late: bool) -> Finding | None:
