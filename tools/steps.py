@@ -40,7 +40,10 @@ FAST_SUITE: Final = (
 
 # What depends most on the Python version: its tasks, contexts, signals and frames. The rest of the suite runs on the
 # oldest and the newest only.
-_OF_PLUGIN = "around_yield background blocked closed_loops contexts ends exits left_over_tasks loop_exceptions loop_factories signals"
+_OF_PLUGIN = (
+    "around_yield background blocked closed_loops contexts ends exits left_over_tasks loop_exceptions "
+    "loop_factories signals"
+)
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # Type checkers are programs of their own, which find the same on every Python: the newest has those tests.
