@@ -8,6 +8,8 @@ Invariants:
 1. Whatever comes up while no test is watched goes to the handler that was there before.
 2. A loop that already has an exception handler keeps it.
 3. What the garbage collector comes upon by itself may be of any test, so it is a late finding.
+4. Nothing is imported while a failure is looked for or noted. The garbage collector may find the failure in the middle
+   of a compilation, and another one inside of that fails in Python 3.11.
 """
 
 import asyncio
@@ -15,11 +17,10 @@ import gc
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, final
+from typing import Any, Final, Protocol, TextIO, final
 
-if TYPE_CHECKING:
-    from looprig.watch.descriptions import Finding
-    from looprig.watch.garbage import Garbage
+from looprig.watch.descriptions import Finding, of_context, of_unraisable, of_warning
+from looprig.watch.garbage import Garbage
 
 __all__ = ["Background", "Notebook"]
 
@@ -32,7 +33,7 @@ class Notebook(Protocol):
         """Whether a test is watched now."""
         ...
 
-    def note(self, finding: "Finding", /) -> None:
+    def note(self, finding: Finding, /) -> None:
         """Note a finding about the test that is watched."""
 
 
@@ -87,8 +88,6 @@ class Background:
     def collect(self, loop: asyncio.AbstractEventLoop) -> None:
         """Find failed tasks in reference cycles. Call it at the end of a test that started tasks on `loop`."""
         if self._garbage is None:
-            from looprig.watch.garbage import Garbage  # noqa: PLC0415 - only for a test that starts tasks
-
             self._garbage = Garbage(of_finalizers=False)
             self._garbage.begin()
         self._collections -= 1  # this one is no surprise
@@ -104,15 +103,11 @@ class Background:
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if self._notebook.is_open:
-            from looprig.watch.descriptions import of_context  # noqa: PLC0415 - only for a failure
-
             self._notebook.note(of_context(context, is_late=self._collections > 0))
         loop.default_exception_handler(context)  # logs it, as without this handler
 
     def _handle_unraisable(self, unraisable: Any) -> None:
         if self._notebook.is_open and isinstance(unraisable.exc_value, Exception):
-            from looprig.watch.descriptions import of_unraisable  # noqa: PLC0415 - as above
-
             self._notebook.note(of_unraisable(unraisable, is_late=self._collections > 0))
         elif (hook := self._unraisable) is not None:
             hook(unraisable)
@@ -127,9 +122,8 @@ class Background:
         line: str | None = None,
     ) -> None:
         if self._notebook.is_open and isinstance(message, RuntimeWarning):
-            from looprig.watch.descriptions import of_warning  # noqa: PLC0415 - as above
-
-            if (found := of_warning(message, is_late=self._collections > 0)) is not None:
+            found = of_warning(message, is_late=self._collections > 0)
+            if found is not None:
                 self._notebook.note(found)
                 return
         if self._show is not None:

@@ -1,6 +1,6 @@
 """Findings in words: what failed beside a test, where, whose it was, and how to fix it.
 
-Loaded only when there is something to report. Does not find anything (`background` does).
+Does not find anything (`background` does).
 """
 
 import asyncio

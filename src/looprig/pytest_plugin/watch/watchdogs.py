@@ -21,11 +21,11 @@ from looprig.pytest_plugin.options import ALLOW, NOTED, WATCHDOGS, read_ini
 from looprig.pytest_plugin.peers.active import Peers
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
+from looprig.watch.descriptions import Finding
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.watch.policies import Policies
     from looprig.runtime.host import Host
-    from looprig.watch.descriptions import Finding
 
 __all__ = ["Watchdogs"]
 
@@ -78,19 +78,9 @@ class Watchdogs:
         """Whether a test is watched now."""
         return self._item is not None
 
-    def note(self, finding: "Finding") -> None:
+    def note(self, finding: Finding) -> None:
         """Note a finding about the test that is watched."""
-        item = self._item
-        assert item is not None
-        policy = self._policies.of(item, finding.kind)
-        if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
-            return
-        if policy == "error" and not finding.is_late:
-            self.found.append(finding)
-            return
-        noted = (NOTED, str(finding.error))
-        if noted not in item.user_properties:
-            item.user_properties.append(noted)
+        self.found.append(finding)
 
     def search(self, host: "Host") -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
@@ -98,10 +88,22 @@ class Watchdogs:
             self._background.collect(host.loop)
 
     def take(self) -> list[LooprigError]:
-        """Return the errors that were found. They count as reported from now on."""
-        errors = [finding.error for finding in self.found]
-        self.found.clear()
-        return errors
+        """Return the errors that the current test fails for. What was found counts as reported from now on."""
+        item = self._item
+        found, self.found[:] = [*self.found], []
+        return [] if item is None else [finding.error for finding in found if self._fails(item, finding)]
+
+    def _fails(self, item: pytest.Item, finding: Finding) -> bool:
+        """Return whether a test fails for a finding. If it is a warning, show it at the end of the run."""
+        policy = self._policies.of(item, finding.kind)
+        if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
+            return False
+        if policy == "error" and not finding.is_late:
+            return True
+        noted = (NOTED, str(finding.error))
+        if noted not in item.user_properties:
+            item.user_properties.append(noted)
+        return False
 
     def fail(self) -> None:
         """Fail the current test for what was found."""
