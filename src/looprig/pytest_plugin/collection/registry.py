@@ -13,6 +13,7 @@ Invariants:
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, final
@@ -46,6 +47,7 @@ class Registry:
         self._session = session
         self._running = RunningServices()
         self._names: dict[ServiceKey, str] = {}
+        self._class_names: Counter[str] = Counter()
         self._sources: dict[ServiceKey, list[Source]] = {}
         self._targets: dict[Callable[..., Any], Target] = {}
         # Where each name of a fixture was seen below the session, and which services have a field of that name.
@@ -80,6 +82,7 @@ class Registry:
                 self.fixture_of(needed, node)
             self._names[spec.key] = name
             self.services[name] = spec
+            self._class_names[spec.cls.__qualname__] += 1
             self._register_service(spec, self._session)
             for source in self.sources(spec):
                 if not source.required and not source.config:
@@ -260,10 +263,14 @@ class Registry:
         return self.is_service(definition) or self.target(definition) is not None
 
     def label(self, definition: Definition) -> str:
-        """Return what people call a fixture: the class of a service, the name of anything else."""
+        """Return what people call a fixture: the class of a service, the name of anything else.
+
+        Of services with one class name in several modules, each has its module's name before it.
+        """
         spec = self.spec(definition)
         if spec is not None:
-            return spec.cls.__qualname__
+            name = spec.cls.__qualname__
+            return name if self._class_names[name] < 2 else f"{spec.cls.__module__}.{name}"  # noqa: PLR2004 - several
         is_nameless = definition.argname.startswith(PREFIX)
         return str(self.target(definition)) if is_nameless else definition.argname
 
