@@ -62,12 +62,13 @@ class Checker(ABC):
     """A type checker, by its name on the command line.
 
     `mismatches` and `invalid` are the codes of its errors that matter: those for types that do not fit, and those for
-    something that isn't a type.
+    something that isn't a type. `untyped` is why it may not know a class of an installed package without `py.typed`.
     """
 
     name: ClassVar[str]
     mismatches: ClassVar[Collection[str]]
     invalid: ClassVar[Collection[str]]
+    untyped: ClassVar[str] = "its configuration skips the module, or the package declares no types"
 
     @abstractmethod
     def is_configured(self, root: Path) -> bool:
