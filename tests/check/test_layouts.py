@@ -190,3 +190,19 @@ def test_mypy_may_be_told_to_skip_a_package_that_has_types(pytester: pytest.Pyte
         "though iniconfig is installed: its configuration skips the module (follow_imports)  [fixture-unchecked]"
         in text
     )
+
+
+LIFE = "from looprig import service_fixture\n@service_fixture\nclass Db:\n    async def start(self) -> None: ...\n\
+    async def stop(self) -> None: ...\n"
+TWO = {
+    "one.py": LIFE,
+    "two.py": LIFE,
+    "test_it.py": "import pytest\nfrom one import Db\nfrom two import Db as Other\n"
+    "async def test_it(a: Db, b: Other) -> None: ...\n",
+}
+
+
+def test_two_services_of_one_name_are_wrong_only_where_the_name_is_used(pytester: pytest.Pytester) -> None:
+    assert found(pytester, TWO, "mypy") == []
+    uses = TWO | {"test_it.py": TWO["test_it.py"] + "@pytest.fixture\ndef made(db: Db) -> int: return 1\n"}
+    assert found(pytester, uses, "mypy") == [("one.py", 2, "declaration")]
