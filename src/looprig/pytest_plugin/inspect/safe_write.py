@@ -2,8 +2,8 @@
 
 Invariants:
 1. In the end, pytest collects what it collected before: a file with which it does not is put back as it was.
-2. In the end, no type checker that the project configures finds more in a function than before: such a function is put
-   back as it was.
+2. In the end, no type checker that the project configures or requires finds more in a function than before: such a
+   function is put back as it was.
 """
 
 import os
