@@ -120,6 +120,10 @@ class Peer:
         """Return the factory of its loops' executors where nothing says which; `None` means asyncio's own."""
         return None
 
+    def wrapper_of_test(self, item: pytest.Function) -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
+        """Return what wraps the function of a test that is about to be called, if anything does."""
+        return None
+
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
         """Return the function that sets up a fixture of its own, if not the fixture's."""
         return None
