@@ -217,6 +217,36 @@ async def test_it(shared, anyio_backend):
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize("scope", ["class", "session"])
+def test_a_sync_test_with_anyios_mark_of_its_module_shares_fixtures_with_async_ones(
+    pytester: pytest.Pytester, scope: str
+) -> None:
+    suite = (
+        OURS
+        + f"""
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture(scope="{scope}", autouse=True)
+async def shared():
+    yield here()
+
+class TestBoth:
+    def test_sync(self, shared):
+        assert not shared.is_closed()
+
+    async def test_async(self, shared):
+        assert is_ours()
+        assert shared is here()
+"""
+    )
+    result = run_apart(pytester, suite, "--adopt", *beside("anyio"))
+    result.assert_outcomes(passed=2)
+
+
 def test_a_suite_of_aiohttps_own_plugin_is_run(pytester: pytest.Pytester) -> None:
     suite = (
         OURS

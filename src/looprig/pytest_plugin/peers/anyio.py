@@ -9,7 +9,7 @@ from looprig._extras import import_extra
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.parameters import parameter_values
-from looprig.pytest_plugin.is_async import innermost
+from looprig.pytest_plugin.is_async import innermost, is_async_test
 from looprig.pytest_plugin.peers import setting
 from looprig.pytest_plugin.peers.peer import Peer, Words
 
@@ -41,8 +41,9 @@ class AnyIO(Peer):
 
     def keeps(self, item: pytest.Function) -> bool:
         if "anyio_backend" not in item.fixturenames:
-            # A mark that was added late: the plugin makes other items of this one when collection has ended.
-            return item.get_closest_marker("anyio") is not None
+            # A mark that was added late: the plugin makes other items of this one when collection has ended. It does
+            # nothing with a sync test that has the mark of its module.
+            return item.get_closest_marker("anyio") is not None and is_async_test(item)
         values = parameter_values(item)
         if "anyio_backend" in values:
             return bool(_name(values["anyio_backend"]) != "asyncio")
