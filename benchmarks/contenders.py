@@ -37,6 +37,22 @@ _ALL: Final = (
     Contender("aiomisc", ("aiomisc", "aiomisc-pytest", "aiohttp")),
 )
 CONTENDERS: Final[Mapping[str, Contender]] = {contender.name: contender for contender in _ALL}
+
+
+def _adopting(name: str, *requirements: str, arguments: tuple[str, ...] = ()) -> Contender:
+    """Return looprig with a peer, in whose place it runs everything."""
+    return Contender(
+        f"adopting-{name}", ("looprig[aiohttp]", *requirements), (*arguments, "--adopt"), from_checkout=True
+    )
+
+
+ADOPTERS: Final[Mapping[str, Contender]] = {
+    "pytest-asyncio": _adopting("pytest-asyncio", "pytest-asyncio"),
+    "anyio": _adopting("anyio", "anyio"),
+    "pytest-aiohttp": _adopting("pytest-aiohttp", "pytest-aiohttp"),
+    "aiohttp": _adopting("aiohttp", arguments=("-p", "aiohttp.pytest_plugin")),
+    "aiomisc": _adopting("aiomisc", "aiomisc", "aiomisc-pytest"),
+}
 PROXIES: Final[Mapping[str, Contender]] = {
     "direct": Contender("proxy-direct", ("uvloop",)),
     "looprig": Contender("proxy-looprig", ("looprig[uvloop]",), from_checkout=True),

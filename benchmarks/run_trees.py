@@ -1,9 +1,10 @@
 """Run the random fixture trees under looprig and its peers, and print which of them keep every test on its loop.
 
-    python3 benchmarks/run_trees.py [--trees 100] [--first-seed 0] [--only looprig,anyio] [--keep-failing DIR]
+    python3 benchmarks/run_trees.py [--trees 100] [--first-seed 0] [--only looprig,anyio] [--adopted]
 
 Measures no time: several trees run at once, one process each. Prints three counts for each contender: trees without a
-failure, failed tests (including set-up and teardown), and tests that met a task left by another test.
+failure, failed tests (including set-up and teardown), and tests that met a task left by another test. With `--adopted`,
+looprig runs trees that are spelled for each peer, in its place.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from contenders import CONTENDERS, Contender
+from contenders import ADOPTERS, CONTENDERS, Contender
 from envs import Envs
 from measure import ChildError, run_child
-from trees import Spelling, make_tree
+from spellings import PluginSpeller, Spelling
+from trees import make_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,28 @@ ROWS: Final = (
     Row("anyio, backend for sync tests too", CONTENDERS["anyio"], "anyio-autouse"),
     Row("looprig", CONTENDERS["looprig"], "looprig"),
 )
+ADOPTED: Final = (
+    Row("pytest-asyncio, auto", ADOPTERS["pytest-asyncio"], "pytest-asyncio"),
+    Row("pytest-asyncio, auto, with loop scopes", ADOPTERS["pytest-asyncio"], "pytest-asyncio-scopes"),
+    Row(
+        "pytest-asyncio, strict, with loop scopes",
+        ADOPTERS["pytest-asyncio"],
+        "pytest-asyncio-strict",
+    ),
+    Row("anyio, auto", ADOPTERS["anyio"], "anyio"),
+    Row("anyio, marks, backend of fitting scope", ADOPTERS["anyio"], "anyio-marks"),
+    Row("pytest-aiohttp, auto", ADOPTERS["pytest-aiohttp"], "pytest-asyncio"),
+    Row("aiohttp's own plugin", ADOPTERS["aiohttp"], "looprig"),
+    Row("aiomisc-pytest", ADOPTERS["aiomisc"], "looprig"),
+)
+"""Suites of each peer that looprig runs in its place."""
 
 
 def run_tree(row: Row, python: Path, seed: int, keep_failing: Path | None) -> Outcome:
     """Write the tree of `seed`, run it in its own process, and read the outcomes of its tests."""
     with tempfile.TemporaryDirectory(prefix="looprig-tree-") as name:
         root = Path(name)
-        write(root, make_tree(seed, row.spelling))
+        write(root, make_tree(seed, PluginSpeller(row.spelling, seed)))
         record = root / "met.jsonl"
         try:
             child = run_child(python, root, row.contender.arguments, record=record, timeout=180)
@@ -101,24 +118,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="comma-separated contenders, e.g. looprig,anyio")
     parser.add_argument("--jobs", type=int, default=1, help="trees run at the same time (default 1)")
     parser.add_argument("--keep-failing", type=Path, help="copy the trees that failed into this folder")
+    parser.add_argument("--adopted", action="store_true", help="have looprig run trees that are spelled for its peers")
     Envs.add_options(parser)
     options = parser.parse_args(arguments)
     only = set(filter(None, options.only.split(",")))
-    rows = [row for row in ROWS if not only or row.contender.name in only]
+    all_rows = ADOPTED if options.adopted else ROWS
+    rows = [row for row in all_rows if not only or row.contender.name.removeprefix("adopting-") in only]
     envs = Envs.from_options(options)
+    # All before the first run: the checkout may change meanwhile.
+    pythons = {row.contender.name: envs.python(row.contender) for row in rows}
     results: dict[str, list[Outcome]] = {}
     seeds = range(options.first_seed, options.first_seed + options.trees)
     for row in rows:
-        python = envs.python(row.contender)
+        python = pythons[row.contender.name]
         with ThreadPoolExecutor(options.jobs) as pool:
             ran = pool.map(lambda seed: run_tree(row, python, seed, options.keep_failing), seeds)  # noqa: B023
             results[row.title] = list(ran)
         print(f"{row.title}: done", file=sys.stderr, flush=True)
     print("\n".join(table(results)))
     saved = {title: [asdict(outcome) for outcome in outcomes] for title, outcomes in results.items()}
-    target = envs.results / "trees.json"
+    target = envs.results / ("adopted-trees.json" if options.adopted else "trees.json")
     target.write_text(json.dumps({"seeds": [seeds.start, seeds.stop], "rows": saved}, indent=1) + "\n")
-    ours = results.get("looprig", [])
+    ours = [outcome for title, ran in results.items() if options.adopted or title == "looprig" for outcome in ran]
     return int(any(outcome.failed or outcome.met or not outcome.whole for outcome in ours))
 
 

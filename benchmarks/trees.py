@@ -3,9 +3,9 @@
 They test two things: that every test runs on the loop of every fixture that it reaches, and that no task of another
 test is left on that loop.
 
-`make_tree(seed, spelling)` is pure: it depends only on its arguments, and returns `{path: source}`, a small pytest
-project of about 26 tests. The spellings differ only in what a plugin requires (ini lines, and anyio's backend fixture);
-fixtures and tests have the same text in all of them. The spelling `looprig` adds nothing.
+`make_tree(seed, speller)` is pure: it depends only on its arguments, and returns `{path: source}`, a small pytest
+project of about 26 tests. The spellings differ only in what a plugin requires (ini lines, marks, decorators, anyio's
+backend fixture); fixtures and tests are the same in all. Looprig's adds nothing; `spellings.py` has the others.
 
 Invariants, which make a tree valid for pytest itself, so that a failure is the plugin's:
 - every fixture name has an index and one scope in the whole tree, and an override keeps both;
@@ -17,32 +17,39 @@ Runs nothing; `run_trees.py` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final, Literal, TypeAlias
 
-Spelling: TypeAlias = Literal["looprig", "pytest-asyncio", "pytest-asyncio-session", "anyio", "anyio-autouse"]
 Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 Body: TypeAlias = Literal["live", "note", "link", "relay"]
 
 SCOPES: Final[tuple[Scope, ...]] = ("function", "class", "module", "package", "session")
-INI: Final[Mapping[Spelling, str]] = {
-    "looprig": "",
-    "pytest-asyncio": "asyncio_mode = auto\n",
-    "pytest-asyncio-session": (
-        "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = session\nasyncio_default_test_loop_scope = session\n"
-    ),
-    "anyio": "anyio_mode = auto\n",
-    "anyio-autouse": "anyio_mode = auto\n",
-}
 _SUPPORT: Final = Path(__file__).with_name("livelib.py").read_text(encoding="utf-8")
-_BACKEND: Final[Mapping[Spelling, str]] = {
-    "anyio": 'scope="session"',
-    # Without it, anyio ignores the async fixtures that only a sync test reaches.
-    "anyio-autouse": 'scope="session", autouse=True',
-}
+
+
+class Speller:
+    """Writes what plugins require in their own words; this one writes nothing, as looprig requires nothing."""
+
+    ini: str = ""
+
+    def head(self, *, has_tests: bool) -> str:
+        """Return the first lines of a conftest or module, which may mark all of its tests."""
+        return "import pytest\n\nfrom livelib import check, check_sync, link, live, note, relay\n\n\n"
+
+    def decorator(self, scope: Scope, options: Sequence[str], *, is_async: bool) -> str:
+        """Return the line above a fixture, with the options that are pytest's own."""
+        return f"@pytest.fixture({', '.join(options)})\n"
+
+    def mark(self, *, in_class: bool) -> str:
+        """Return the line above an async test, if it needs one."""
+        return ""
+
+    def tail(self, scopes: Iterable[Scope]) -> str:
+        """Return what ends the tree's own conftest; `scopes` are those of all async fixtures."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,11 @@ class Fixture:
     autouse: bool = False
     values: int = 0
 
-    def source(self, *, method: bool) -> str:
+    @property
+    def is_async(self) -> bool:
+        return self.body in {"live", "note"}
+
+    def source(self, speller: Speller, *, method: bool) -> str:
         options = [f'scope="{self.scope}"'] + ["autouse=True"] * self.autouse
         if self.values:
             options.append(f"params={list(range(self.values))}")
@@ -66,7 +77,7 @@ class Fixture:
         owner = ["cls" if self.scope == "class" else "self"] * method
         parameters = ", ".join([*owner, *["request"] * bool(self.values), *self.needs])
         call = f"{self.body}({', '.join([repr(self.key), *self.needs])})"
-        head = f"@pytest.fixture({', '.join(options)})\n" + "@classmethod\n" * (owner == ["cls"])
+        head = speller.decorator(self.scope, options, is_async=self.is_async) + "@classmethod\n" * (owner == ["cls"])
         match self.body:
             case "live":
                 return f"{head}async def {self.name}({parameters}):\n    async with {call} as me:\n        yield me\n"
@@ -78,6 +89,20 @@ class Fixture:
                 return f"{head}def {self.name}({parameters}):\n    return {call}\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test: the lines above it, and itself."""
+
+    __test__ = False
+
+    decorators: str
+    text: str
+
+    def source(self, speller: Speller, *, method: bool) -> str:
+        is_async = self.text.startswith("async ")
+        return self.decorators + (speller.mark(in_class=method) if is_async else "") + self.text
+
+
 @dataclass(slots=True)
 class Place:
     """A conftest, a module or a class, with its definitions and the places around it."""
@@ -87,7 +112,7 @@ class Place:
     parent: Place | None = None
     name: str = ""
     fixtures: dict[str, Fixture] = field(default_factory=dict)
-    parts: list[str | Place] = field(default_factory=list)
+    parts: list[Test | Place] = field(default_factory=list)
 
     def chain(self) -> Iterator[Place]:
         """Yield this place and those around it, the nearest first."""
@@ -105,15 +130,27 @@ class Place:
     def autouse(self) -> set[str]:
         return {f.name for place in self.chain() for f in place.fixtures.values() if f.autouse}
 
-    def source(self) -> str:
-        blocks = [f.source(method=self.kind == "class") for f in self.fixtures.values()]
-        blocks += [part.source() if isinstance(part, Place) else part for part in self.parts]
+    def all_fixtures(self) -> Iterator[Fixture]:
+        """Yield the fixtures of this place and of the classes in it."""
+        yield from self.fixtures.values()
+        for part in self.parts:
+            if isinstance(part, Place):
+                yield from part.all_fixtures()
+
+    def source(self, speller: Speller) -> str:
+        head = "" if self.kind == "class" else speller.head(has_tests=self.kind == "module")
+        in_class = self.kind == "class"
+        blocks = [f.source(speller, method=in_class) for f in self.fixtures.values()]
+        blocks += [
+            part.source(speller) if isinstance(part, Place) else part.source(speller, method=in_class)
+            for part in self.parts
+        ]
         text = "\n".join(blocks) or "pass\n"
         if self.kind == "class":
             return f"class {self.name}:\n" + "".join(
                 f"    {line}\n" if line else "\n" for line in text.rstrip("\n").split("\n")
             )
-        return "import pytest\n\nfrom livelib import check, check_sync, link, live, note, relay\n\n\n" + text
+        return head + text
 
 
 class _Grower:
@@ -173,7 +210,7 @@ class _Grower:
         key = "::".join(filter(None, (place.path, place.name, name)))
         place.fixtures[name] = Fixture(name, index, scope, body, key, needs, autouse, values)
 
-    def test(self, place: Place, number: int) -> str:
+    def test(self, place: Place, number: int) -> Test:
         seen = place.visible()
         names = self.some(sorted(seen), 0, 3)
         used = tuple(n for n in self.some(sorted(seen), 0, 1) if self.draw.random() < 0.2)
@@ -185,8 +222,8 @@ class _Grower:
         parameters = ", ".join(["self"] * (place.kind == "class") + ["number"] * repeats + list(names))
         arguments = ", ".join([*names, f"unnamed={unnamed!r}"] + ["leave=True"] * (is_async and leaves))
         if is_async:
-            return f"{decorators}async def test_{number}({parameters}):\n    await check({arguments})\n"
-        return f"{decorators}def test_{number}({parameters}):\n    check_sync({arguments})\n"
+            return Test(decorators, f"async def test_{number}({parameters}):\n    await check({arguments})\n")
+        return Test(decorators, f"def test_{number}({parameters}):\n    check_sync({arguments})\n")
 
     def fill(self, place: Place, *, tests: int, classes: int) -> None:
         for number in range(tests):
@@ -214,14 +251,16 @@ class _Grower:
                 yield from self.folder(f"{path}pkg{number}/", conftest, depth=depth + 1)
 
 
-def make_tree(seed: int, spelling: Spelling = "looprig") -> dict[str, str]:
-    """Return the tree of `seed` as `{path: source}`, with `/` in paths. The same arguments give the same tree."""
-    tree = {"pytest.ini": f"[pytest]\npythonpath = .\n{INI[spelling]}", "livelib.py": _SUPPORT}
+def make_tree(seed: int, speller: Speller | None = None) -> dict[str, str]:
+    """Return the tree of `seed` as `{path: source}`, with `/` in paths, in looprig's spelling if no other is given."""
+    speller = speller or Speller()
+    tree = {"pytest.ini": f"[pytest]\npythonpath = .\n{speller.ini}", "livelib.py": _SUPPORT}
+    scopes = set[Scope]()
     for place in _Grower(seed).folder("", None, depth=0):
         folder, _, _ = place.path.rpartition("/")
         if folder:
             tree[f"{folder}/__init__.py"] = ""
-        tree[place.path] = place.source()
-    if options := _BACKEND.get(spelling):
-        tree["conftest.py"] += f'\n\n@pytest.fixture({options})\ndef anyio_backend():\n    return "asyncio"\n'
+        tree[place.path] = place.source(speller)
+        scopes.update(fixture.scope for fixture in place.all_fixtures() if fixture.is_async)
+    tree["conftest.py"] += speller.tail(scopes)
     return tree

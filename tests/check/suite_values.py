@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, NewType, Protocol, TypedDict
 import pytest
+from looprig import service_fixture
 UserId = NewType("UserId", int)
 class Color(enum.Enum):
     RED = 1
@@ -74,6 +75,18 @@ def test_indirect(user: str) -> None: ...
 def test_indirect_bad(user: str) -> None: ...  #! parametrize-type
 @pytest.mark.parametrize("number", [1])
 def test_over_a_fixture(number: int) -> None: ...
+@service_fixture(scope="module")
+@dataclass(kw_only=True)
+class Pages:
+    page_size: int = 20
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+@pytest.mark.parametrize("page_size", [1, True], scope="module")
+def test_configured(pages: Pages) -> None: ...
+@pytest.mark.parametrize("page_size", [1, "x"], scope="module")  #! parametrize-type
+def test_configured_bad(pages: Pages) -> None: ...
+@pytest.mark.parametrize("page_size", [2.5, 3.5], scope="module")
+def test_configured_and_asked_for(pages: Pages, page_size: float) -> None: ...  #! parametrize-type
 class TestIn:
     @pytest.mark.parametrize("n", [1, None])
     def test_in_class(self, n: int) -> None: ...  #! parametrize-type

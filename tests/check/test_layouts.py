@@ -143,3 +143,66 @@ def test_a_part_of_a_suite_makes_no_comment_stale(pytester: pytest.Pytester) -> 
     assert found(pytester, suite, "ty", "a") == [("a/test_a.py", 1, "unused-ignore")]
     assert found(pytester, suite, "ty", "b") == []
     assert found(pytester, suite, "ty") == [("a/test_a.py", 1, "unused-ignore")]
+
+
+UNTYPED = {
+    # Hypothesis brings the package, which declares no types.
+    "conftest.py": "import pytest, sortedcontainers\nfrom collections.abc import Iterator\n"
+    "@pytest.fixture\ndef names() -> sortedcontainers.SortedList: return sortedcontainers.SortedList()\n"
+    "@pytest.fixture\ndef made() -> Iterator[list[sortedcontainers.SortedSet]]: yield []\n",
+    "test_it.py": "from sortedcontainers import SortedList, SortedSet\n"
+    "def test_same(names: SortedList, made: list[SortedSet]) -> None: ...\n"
+    "def test_other(names: int) -> None: ...\ndef test_wrapped(made: SortedSet) -> None: ...\n",
+}
+
+
+def test_mypy_needs_no_types_where_both_sides_name_the_same(pytester: pytest.Pytester) -> None:
+    assert found(pytester, UNTYPED, "mypy") == [
+        ("test_it.py", 3, "fixture-unchecked"),
+        ("test_it.py", 4, "fixture-unchecked"),
+    ]
+
+
+def test_mypy_reads_a_package_without_types_with_the_setting_that_the_finding_names(pytester: pytest.Pytester) -> None:
+    put(pytester.path, UNTYPED)
+    text = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy").stdout.str()
+    assert "though sortedcontainers is installed: the package declares no types. Install stubs for it" in text
+    assert "follow_untyped_imports = true" in text
+    put(pytester.path, {"mypy.ini": "[mypy]\n[mypy-sortedcontainers.*]\nfollow_untyped_imports = true\n"})
+    assert found(pytester, UNTYPED, "mypy") == [
+        ("test_it.py", 3, "fixture-type"),
+        ("test_it.py", 4, "fixture-type"),
+    ]
+
+
+def test_mypy_may_be_told_to_skip_a_package_that_has_types(pytester: pytest.Pytester) -> None:
+    put(
+        pytester.path,
+        {
+            "mypy.ini": "[mypy]\n[mypy-iniconfig.*]\nfollow_imports = skip\n",
+            "conftest.py": "import pytest\nfrom iniconfig import IniConfig\n"
+            "@pytest.fixture\ndef ini() -> IniConfig: return IniConfig('x', data='')\n",
+            "test_it.py": "def test_it(ini: int) -> None: ...\n",
+        },
+    )
+    text = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=mypy").stdout.str()
+    assert (
+        "though iniconfig is installed: its configuration skips the module (follow_imports)  [fixture-unchecked]"
+        in text
+    )
+
+
+LIFE = "from looprig import service_fixture\n@service_fixture\nclass Db:\n    async def start(self) -> None: ...\n\
+    async def stop(self) -> None: ...\n"
+TWO = {
+    "one.py": LIFE,
+    "two.py": LIFE,
+    "test_it.py": "import pytest\nfrom one import Db\nfrom two import Db as Other\n"
+    "async def test_it(a: Db, b: Other) -> None: ...\n",
+}
+
+
+def test_two_services_of_one_name_are_wrong_only_where_the_name_is_used(pytester: pytest.Pytester) -> None:
+    assert found(pytester, TWO, "mypy") == []
+    uses = TWO | {"test_it.py": TWO["test_it.py"] + "@pytest.fixture\ndef made(db: Db) -> int: return 1\n"}
+    assert found(pytester, uses, "mypy") == [("one.py", 2, "declaration")]

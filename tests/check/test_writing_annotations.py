@@ -319,6 +319,26 @@ def test_a_function_in_which_a_checker_would_find_more_is_left(pytester: pytest.
     assert "def test_right(tmp_path: Path) -> None:" in text_of(pytester.path / "test_it.py")
 
 
+@pytest.mark.parametrize(
+    ("lists", "is_left"),
+    [
+        ("[dependency-groups]\ndev = [{ include-group = 'x' }, 'PyRight[nodejs]>=1.1']\nx = []\n", True),
+        ("[project]\nname = 'x'\nversion = '1'\n[project.optional-dependencies]\ndev = ['pyright']\n", True),
+        ("[dependency-groups]\ndev = ['pyright-stubs', 'x-pyright', 'pyright.x']\n", False),
+        ("[dependency-groups]\ndev = 'pyright'\nother = 3\n", False),
+    ],
+)
+def test_a_checker_that_the_project_requires_has_a_say(pytester: pytest.Pytester, lists: str, is_left: bool) -> None:
+    suite = {
+        "pyproject.toml": f"[tool.mypy]\nignore_errors = true\n{lists}",
+        "test_it.py": "def test_it(tmp_path): return tmp_path.nothing\n",
+    }
+    put(pytester.path, suite)
+    result = pytester.runpytest_subprocess(*KEEPING, "--annotate-fixtures=write")
+    left = ["test_it.py:1:13: tmp_path is left: pyright would find more errors"] if is_left else []
+    result.stdout.fnmatch_lines([*left, f"Annotated {0 if is_left else 1} parameter*"])
+
+
 @pytest.mark.parametrize("first", ["api: TestClient[Shop], shop", "shop"])
 def test_a_class_of_a_service_that_has_a_client_is_known(pytester: pytest.Pytester, first: str) -> None:
     suite = {

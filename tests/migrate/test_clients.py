@@ -121,6 +121,32 @@ def test_one_of_a_conftest_stays_for_the_tests_in_other_files() -> None:
     assert "from dataclasses import dataclass\nfrom typing import Annotated\n" in made
 
 
+NAMED_SESSION = """
+import pytest
+
+@pytest.fixture(scope="session", autouse=True)
+def settings(): ...
+
+@pytest.fixture
+async def session(aiohttp_client, app):
+    return await aiohttp_client(app)
+
+async def test_it(session):
+    assert (await session.get("/")).status == 200
+"""
+
+
+def test_a_scope_is_no_request_for_a_fixture_of_its_name() -> None:
+    assert "async def test_it(session: TestClient[" in after(NAMED_SESSION)
+    requested = "\n@pytest.mark.usefixtures('session')\nasync def test_other(): ...\n"
+    assert "it is requested by its name in a string" in left(NAMED_SESSION + requested)[0]
+
+
+def test_what_the_project_itself_does_with_the_name_of_a_fixture_does_not_matter() -> None:
+    project = "SOURCE = 'client'\n\ndef make(client):\n    return client.session\n"
+    assert after(SUITE, app=project) == after(SUITE)
+
+
 def test_clients_that_tests_make_of_one_application_share_a_service() -> None:
     text = """
     from aiohttp import web

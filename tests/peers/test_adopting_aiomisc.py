@@ -123,6 +123,62 @@ async def test_it(aiomisc_socket_factory, event_loop, thread_pool_executor, thre
     result.assert_outcomes(passed=1)
 
 
+def test_its_time_limit_and_its_wrapper_of_tests_are_obeyed(pytester: pytest.Pytester) -> None:
+    suite = (
+        OURS
+        + """
+import functools
+import aiomisc
+
+class TestWithoutEither:
+    async def test_is_not_limited(self):
+        await asyncio.sleep(0.3)
+
+class TestLimit:
+    @pytest.fixture(autouse=True)
+    def limit(self, aiomisc_test_timeout):
+        assert aiomisc_test_timeout == 0.05
+
+    async def test_hangs(self):
+        assert is_ours()
+        await asyncio.Event().wait()
+
+    async def test_is_quick(self, request):
+        assert request.node.name == "test_is_quick"
+
+class TestLimitOfTheSuite:
+    @pytest.fixture
+    def aiomisc_test_timeout(self):
+        return None
+
+    async def test_is_not_limited(self, aiomisc_test_timeout):
+        await asyncio.sleep(0.3)
+
+class TestWrapper:
+    wrapped = []
+
+    @pytest.fixture
+    def aiomisc_func_wrap(self):
+        def wrap(function):
+            @functools.wraps(function)
+            async def call(**arguments):
+                self.wrapped.append((function.__name__, arguments))
+                return await aiomisc.timeout(5)(function)(**arguments)
+
+            return call
+
+        return wrap
+
+    @pytest.mark.parametrize("number", [7])
+    async def test_it(self, number):
+        assert self.wrapped == [("test_it", {"number": 7})]
+"""
+    )
+    result = run_apart(pytester, suite, *options("--adopt", "--aiomisc-test-timeout=0.05", "-p", "no:timeout"))
+    result.assert_outcomes(passed=4, failed=1)
+    assert "TestLimit::test_hangs - TimeoutError" in output(result)
+
+
 PARAMETRIZED: Final = """
 import asyncio
 import concurrent.futures

@@ -1,6 +1,5 @@
 """Suites of other async plugins that looprig runs in their place, unedited."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import pytest
@@ -218,6 +217,36 @@ async def test_it(shared, anyio_backend):
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize("scope", ["class", "session"])
+def test_a_sync_test_with_anyios_mark_of_its_module_shares_fixtures_with_async_ones(
+    pytester: pytest.Pytester, scope: str
+) -> None:
+    suite = (
+        OURS
+        + f"""
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture(scope="{scope}", autouse=True)
+async def shared():
+    yield here()
+
+class TestBoth:
+    def test_sync(self, shared):
+        assert not shared.is_closed()
+
+    async def test_async(self, shared):
+        assert is_ours()
+        assert shared is here()
+"""
+    )
+    result = run_apart(pytester, suite, "--adopt", *beside("anyio"))
+    result.assert_outcomes(passed=2)
+
+
 def test_a_suite_of_aiohttps_own_plugin_is_run(pytester: pytest.Pytester) -> None:
     suite = (
         OURS
@@ -254,35 +283,6 @@ def test_sync(loop):
     result = run_apart(pytester, suite, "--adopt", *beside(name), "-Wignore", "-rp")
     result.assert_outcomes(passed=3)
     assert "PASSED test_it.py::test_client[pyloop]" in output(result)
-
-
-FOLDERS: Final[Mapping[str, str]] = {
-    "conftest.py": "",
-    "new/conftest.py": "from looprig import loop_config\nloop_config(adopt=True)\n",
-    "new/test_it.py": OURS + "async def test_it():\n    assert is_ours()\n",
-    "old/test_it.py": OURS + "async def test_it():\n    assert not is_ours()\n",
-}
-
-
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_a_suite_moves_folder_by_folder(pytester: pytest.Pytester, mode: str) -> None:
-    marked = {path: text.replace("async def", "@pytest.mark.asyncio\nasync def") for path, text in FOLDERS.items()}
-    suite = FOLDERS if mode == "auto" else marked
-    result = run_apart(pytester, suite, *beside("asyncio"), "-o", f"asyncio_mode={mode}", *POLICY)
-    result.assert_outcomes(passed=2)
-
-
-def test_a_folder_that_shares_a_fixture_with_an_adopted_one_is_adopted_with_it(pytester: pytest.Pytester) -> None:
-    shared = ASYNCIO.replace('"session"', '"session", autouse=True', 1)
-    suite = {**FOLDERS, "conftest.py": shared, "old/test_it.py": FOLDERS["new/test_it.py"]}
-    result = run_apart(pytester, suite, *beside("asyncio"), "-o", "asyncio_mode=auto", *POLICY)
-    result.assert_outcomes(passed=2)
-
-
-def test_a_folder_may_stay_behind(pytester: pytest.Pytester) -> None:
-    suite = {**FOLDERS, "new/conftest.py": "", "old/conftest.py": FOLDERS["new/conftest.py"].replace("True", "False")}
-    result = run_apart(pytester, suite, "--adopt", *beside("asyncio"), "-o", "asyncio_mode=auto", *POLICY)
-    result.assert_outcomes(passed=2)
 
 
 def test_an_unknown_plugin_is_refused(pytester: pytest.Pytester) -> None:

@@ -102,6 +102,39 @@ def test_explained_by_class_and_place(pytester: pytest.Pytester) -> None:
     assert "_looprig" not in output(result)
 
 
+def test_services_and_tests_of_one_name_are_told_apart(pytester: pytest.Pytester) -> None:
+    asks = "from .services import Rest\nasync def test_it(rest: Rest): ...\nasync def test_{}(rest: Rest): ..."
+    put(
+        pytester,
+        {
+            **{f"{name}/__init__.py": "" for name in ("one", "two")},
+            **{f"{name}/services.py": SERVICES for name in ("one", "two")},
+            **{f"{name}/test_it.py": asks.format(name) for name in ("one", "two")},
+            "test_both.py": """
+                from one import services
+                from two import services as others
+
+                async def test_both(one: services.Rest, two: others.Rest): ...
+            """,
+        },
+    )
+    text = output(run(pytester, {}, "--explain-loops", "--collect-only", "-q", "-o", "pythonpath=."))
+    assert text.partition("\n\n")[0].splitlines() == [
+        "loop 1: scope session, on the session, 5 tests, 6 fixtures",
+        "    one.services.Db (scope session) <- one/services.py:11",
+        "    one.services.Rest (scope module, on one/test_it.py) <- one/services.py:18",
+        "    one.services.Rest (scope module, on test_both.py) <- one/services.py:18",
+        "    two.services.Db (scope session) <- two/services.py:11",
+        "    two.services.Rest (scope module, on test_both.py) <- two/services.py:18",
+        "    two.services.Rest (scope module, on two/test_it.py) <- two/services.py:18",
+        "    one/test_it.py::test_it, test_one -> session loop: rest -> one.services.Rest ->",
+        "        one.services.Db <- one/services.py:11",
+        "    test_both -> session loop: one -> one.services.Rest -> one.services.Db <- one/services.py:11",
+        "    two/test_it.py::test_it, test_two -> session loop: rest -> two.services.Rest ->",
+        "        two.services.Db <- two/services.py:11",
+    ]
+
+
 @pytest.mark.parametrize(
     "asks", ["def test_it(missing): ...", "def test_it(request): request.getfixturevalue('missing')"]
 )

@@ -21,7 +21,7 @@ SEEDS: Final = {"asyncio": range(7000, 7020), "uvloop": range(7020, 7026)}
 
 def complaints(root: Path, seed: int, factory: str) -> str:
     """Return what the run of one tree printed, or nothing if every test passed."""
-    for name, source in make_tree(seed, "looprig").items():
+    for name, source in make_tree(seed).items():
         path = root / str(seed) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, "utf-8")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, final
 
 from looprig.check.checkers import CHECKERS
-from looprig.check.checkers.base import program
+from looprig.check.checkers.base import is_required, program
 
 __all__ = ["Errors", "InstalledChecker", "Place", "checkers_of", "number_of", "worse"]
 
@@ -73,17 +73,17 @@ class InstalledChecker:
 
 
 def checkers_of(root: Path, cache: Path) -> list[InstalledChecker]:
-    """Return the installed checkers that a project configures, or else the first one that is installed.
+    """Return the installed checkers that a project configures or requires, or else the first one that is installed.
 
     `cache` is a folder for their caches.
     """
     installed = [(each, found) for each in CHECKERS if (found := program(each.name)) is not None]
-    configured = [(each, found) for each, found in installed if each.is_configured(root)]
+    used = [(each, found) for each, found in installed if each.is_configured(root) or is_required(root, each.name)]
     return [
         InstalledChecker(
             each.name, (*found, *_OPTIONS[each.name], *((f"--cache-dir={cache}",) if each.name == "mypy" else ()))
         )
-        for each, found in configured or installed[:1]
+        for each, found in used or installed[:1]
     ]
 
 

@@ -7,16 +7,18 @@ Invariants:
    matches if any of them has no error.
 2. Each name in an edge also has two lines, its probes, in which a checker must find an error. If it finds none, the
    name or a base class is `Any`, which matches everything, so that the edge can't be checked.
-3. Edges that can't be written are kept, with the reason.
+3. An edge with one type on both sides is right, even if a checker can't read the package that the type is from.
+4. Edges that can't be written are kept, with the reason.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, final
 
 from looprig.check.edges import Edge
 from looprig.check.names import Origin, UnresolvedError
-from looprig.check.typetext import InexpressibleError, Writer, Written
+from looprig.check.typetext import InexpressibleError, Text, Writer, Written, yielded
 from looprig.check.values import Value
 
 __all__ = ["MODULE", "SANE", "Draft", "Generated", "Unread", "generate"]
@@ -68,6 +70,8 @@ class Generated:
     provided: dict[int, Atoms] = field(default_factory=dict[int, Atoms])
     first: dict[int, int] = field(default_factory=dict[int, int])
     """The first alternative of a line. One of them has to pass. The last one has the edges."""
+    same: set[int] = field(default_factory=set[int])
+    """The lines with the same type on both sides."""
     types: dict[int, int] = field(default_factory=dict[int, int])
     """For a line, the line that checks only its declared type."""
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
@@ -80,12 +84,16 @@ class Generated:
 @final
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The line of an edge, or alternatives, one of which has to pass. `type` is a declared type to check separately."""
+    """The line of an edge, or alternatives, one of which has to pass.
+
+    `type` is a declared type to check separately. With `is_same`, the other side has that very type.
+    """
 
     codes: tuple[str, ...]
     declared: Atoms
     provided: Atoms
     type: str = ""
+    is_same: bool = False
 
 
 def generate(edges: Iterable[Edge], writer: Writer) -> "Draft":
@@ -131,6 +139,8 @@ class Draft:
             found.edges[last] = edges
             found.declared[last], found.provided[last] = line.declared, line.provided
             found.first[last] = last - len(line.codes) + 1
+            if line.is_same:
+                found.same.add(last)
             if line.type:
                 found.types[last] = types[line.type]
         found.text = "\n".join(text) + "\n"
@@ -151,4 +161,24 @@ def _written(edge: Edge, writer: Writer) -> _Line:
         code = f"def ?(v: {provided.code}, w: {declared.code}) -> None: _takes({taken})({given})"
         return _Line((code,), declared.atoms, provided.atoms)
     code = f"def ?(v: {provided.code}) -> {declared.code}: return {_UNWRAPPING[edge.unwrap].format('v')}"
-    return _Line((code,), declared.atoms, provided.atoms)
+    value = yielded(edge.provided) if edge.unwrap != "value" and isinstance(edge.provided, Written) else edge.provided
+    is_same = value is not None and _are_same(writer.render(value), declared, writer)
+    return _Line((code,), declared.atoms, provided.atoms, is_same=is_same)
+
+
+def _are_same(one: Text, other: Text, writer: Writer) -> bool:
+    """Return whether two types are the same, perhaps by other names: `queue.Queue`, and a `Queue` from there."""
+    if one.code == other.code or len(one.atoms) != len(other.atoms):
+        return one.code == other.code
+    return _in_full(one, writer) == _in_full(other, writer)
+
+
+def _in_full(text: Text, writer: Writer) -> str:
+    origins = writer.names.origins()
+    full = text.code
+    for code, _ in text.atoms:
+        head, *rest = code.split(".")
+        if (origin := origins.get(head)) is not None:
+            name = ".".join(filter(None, (origin.path, origin.module, origin.name, *rest)))
+            full = name.join(re.split(rf"(?<![\w.]){re.escape(code)}\b", full))
+    return full

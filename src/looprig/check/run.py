@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 from looprig.check.checkers import CHECKERS
 from looprig.check.checkers.base import Checker, Command, Job
@@ -27,6 +27,8 @@ from looprig.exceptions import CheckerError, ExtraMissingError
 from looprig.location import is_foreign
 
 __all__ = ["Judged", "choose", "judge"]
+
+_SKIPPED: Final = "its configuration skips the module (follow_imports)"
 
 
 @final
@@ -80,7 +82,7 @@ def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path,
         for path, module in copies.items():
             (folder / f"{module}.py").write_bytes(Path(path).read_bytes())
         said, complaints = _asked(checker, job) if made.edges else ({}, "")
-    judged = _judged(made, said)
+    judged = _judged(made, said, checker)
     judged.complaints = complaints
     return judged
 
@@ -147,7 +149,8 @@ def _once_a_parameter(findings: Iterable[Finding]) -> list[Finding]:
 class _Answers:
     """The checker's diagnostics, by line."""
 
-    def __init__(self, made: Generated, said: Mapping[int, set[str]]) -> None:
+    def __init__(self, made: Generated, said: Mapping[int, set[str]], checker: Checker) -> None:
+        self._checker = checker
         self._made = made
         self._said = said
         wrong = {line for line, kinds in said.items() if "mismatch" in kinds}
@@ -161,6 +164,8 @@ class _Answers:
         found = [name for name in declared if name[0] not in self._taking]
         if declared != provided:
             found += [name for name in provided if name[0] not in self._giving]
+        if line in self._made.same:
+            found = [name for name in found if self._installed(name[0]) is None]
         return found[0] if found else None
 
     def of(self, line: int) -> set[str]:
@@ -176,6 +181,14 @@ class _Answers:
 
     def why_unknown(self, code: str, name: str) -> str:
         """Return a reason why the checker treats a name as `Any`."""
+        module = self._installed(code)
+        if module is None:
+            return f'"{name}" cannot be resolved'
+        reason = _SKIPPED if _is_typed(module) else self._checker.untyped
+        return f'the checker takes "{name}" for Any, though {module} is installed: {reason}'
+
+    def _installed(self, code: str) -> str | None:
+        """Return the module of an installed package in which a name exists, or `None` if there is none."""
         head, *rest = code.split(".")
         origin = self._made.origins.get(head)
         module = None if origin is None else sys.modules.get(origin.module)
@@ -184,15 +197,18 @@ class _Answers:
         for part in [*([origin.name] if origin is not None and origin.name else []), *rest]:
             value = getattr(value, part, None)
         if origin is None or path is None or not is_foreign(path) or value is None:
-            return f'"{name}" cannot be resolved'
-        return (
-            f'the checker takes "{name}" for Any, though {origin.module} is installed: its configuration skips the '
-            "module (follow_imports), or the package declares no types"
-        )
+            return None
+        return origin.module
 
 
-def _judged(made: Generated, said: Mapping[int, set[str]]) -> Judged:
-    answers = _Answers(made, said)
+def _is_typed(module: str) -> bool:
+    """Return whether an installed package says that it has types."""
+    folders: Iterable[str] = getattr(sys.modules.get(module.partition(".")[0]), "__path__", ())
+    return any((Path(folder) / "py.typed").is_file() for folder in folders)
+
+
+def _judged(made: Generated, said: Mapping[int, set[str]], checker: Checker) -> Judged:
+    answers = _Answers(made, said, checker)
     judged = Judged()
     for line, edges in made.edges.items():
         unknown = answers.unknown(line)

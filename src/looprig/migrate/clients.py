@@ -116,10 +116,18 @@ def _against_fixture(suite: Suite, fixture: Fixture) -> str:
         return "a service has something else with the name of a parameter"
     if any(name in _names(body[:-1]) for name in _LOOPS):
         return "the application needs the loop"
-    in_strings = (
-        node.value for tree in suite.trees.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)
-    )
-    return "it is requested by its name in a string, too" if fixture.name in in_strings else ""
+    in_strings = any(fixture.name in _strings(tree) for tree in suite.trees.values())
+    return "it is requested by its name in a string, too" if in_strings else ""
+
+
+def _strings(tree: ast.Module) -> set[object]:
+    """Return the strings of a file, any of which may be the name of a fixture, but for scopes: `session` is one."""
+    scopes = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in {"scope", "loop_scope"}
+    }
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in scopes}
 
 
 def returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.expr | None:

@@ -5,6 +5,7 @@ Considers only imports, anywhere in the file. A name that is also bound in anoth
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, final
 
 import libcst as cst
@@ -17,7 +18,7 @@ class Names:
     """The imports of a file, given by its text."""
 
     def __init__(self, text: bytes) -> None:
-        self.origins: Final[Mapping[str, str]] = dict(_imports(text))
+        self.origins: Final[Mapping[str, str]] = _imports(text)
 
     def of(self, node: cst.CSTNode) -> str:
         """Return the full name that an expression refers to, or "" for any other expression."""
@@ -62,16 +63,19 @@ def imported(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[str, str]]:
             yield _alias(each) or full, f"{home}.{full}"
 
 
-def _imports(text: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the names that all imports of a file bind. Use Python's own parser, which is much faster than libcst."""
+@lru_cache(maxsize=8)  # several rewritings ask about the same text, one after the other
+def _imports(text: bytes) -> Mapping[str, str]:
+    """Return the names that all imports of a file bind. Use Python's own parser, which is much faster than libcst."""
+    found: dict[str, str] = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             for each in node.names:
                 first = each.name.partition(".")[0]
-                yield (each.asname, each.name) if each.asname is not None else (first, first)
+                found[each.asname or first] = each.name if each.asname is not None else first
         elif isinstance(node, ast.ImportFrom):
             home = "." * node.level + (node.module or "")
-            yield from ((each.asname or each.name, f"{home}.{each.name}") for each in node.names if each.name != "*")
+            found.update((each.asname or each.name, f"{home}.{each.name}") for each in node.names if each.name != "*")
+    return found
 
 
 def _alias(node: cst.ImportAlias) -> str:

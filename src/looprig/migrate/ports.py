@@ -6,6 +6,7 @@ Invariants:
 """
 
 import ast
+from collections.abc import Iterable
 from typing import Final, final
 
 import libcst as cst
@@ -29,9 +30,12 @@ _WAY_OF_UDP: Final = "request aiomisc_unused_port_factory and call it with (sock
 
 def with_held_ports(file: File) -> cst.Module:
     """Return a module that requests looprig's ports."""
-    if not any(name.encode() in file.text for name in (*_REPLACED, *_UDP)):
+    names = {name for name in (*_REPLACED, *_UDP) if name.encode() in file.text}
+    if not names:
         return file.module
     renaming = _Renaming(file)
+    if not any(renaming.concerns(function, name) for function in renaming.functions for name in names):
+        return file.module
     module = file.module.visit(renaming)
     file.leave(*renaming.left)
     return module
@@ -48,6 +52,15 @@ class _Renaming(cst.CSTTransformer):
             (each.class_name, each.node.name): each for each in file.suite.functions if each.path == file.path
         }
         self.left: list[tuple[cst.CSTNode, str]] = []
+
+    @property
+    def functions(self) -> Iterable[Function]:
+        """The tests and fixtures of the file."""
+        return [each for each in self._functions.values() if each.is_test or self._suite.is_fixture(each)]
+
+    def concerns(self, function: Function, name: str) -> bool:
+        """Return whether a function requests another plugin's fixture of this name."""
+        return name in function.parameters and self._suite.find(name, function.path, function.class_name) is None
 
     def visit_ClassDef(self, node: cst.ClassDef) -> None:
         self._classes.append(node.name.value)
@@ -67,7 +80,7 @@ class _Renaming(cst.CSTTransformer):
         new: dict[str, str] = {}
         for parameter in (*original_node.params.params, *original_node.params.kwonly_params):
             name = parameter.name.value
-            if self._suite.find(name, function.path, function.class_name) is not None:
+            if not self.concerns(function, name):
                 continue
             if name in _REPLACED and (why := self._against(function, name)):
                 self.left.append((parameter, f"{name}: {why}"))

@@ -65,50 +65,54 @@ def rewrite(files: Mapping[PurePath, bytes], is_ours: Callable[[PurePath], bool]
     ours = {path: text for path, text in files.items() if is_ours(path)}
     now = {**files, **with_default_scope(ours)}
     left: dict[PurePath, list[Left]] = {}
+    unchanged: list[File] = []
     for _ in range(_ROUNDS):
         suite = Suite(now)
         new = dict(now)
-        left = {}
+        left, unchanged = {}, []
         for path, text in now.items():
             if is_ours(path):
-                new[path], left[path] = _rewritten(path, text, suite)
+                new[path], left[path] = _rewritten(path, text, suite, unchanged)
         if new == now:
             break
         now = new
+    for file in unchanged:
+        find_by_hand(file)
     changed = {path: text for path, text in now.items() if text != files.get(path)}
     return Rewritten(changed, {path: sorted(set(its)) for path, its in left.items() if its})
 
 
-def _rewritten(path: PurePath, text: bytes, suite: Suite) -> tuple[bytes, list[Left]]:
+def _rewritten(path: PurePath, text: bytes, suite: Suite, unchanged: list[File]) -> tuple[bytes, list[Left]]:
     if is_ini(path):
         return rewritten_ini(path, text)
     shared = [each.fixture.encode() for each in plan(suite).clients if each.is_shared]
     if not any(word in text for word in (*_WORDS, *shared)):
         return text, []
     try:
-        module = before = _parsed(text)
+        module, is_exact = _parsed(text)
     except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError) as error:
         line = error.raw_line if isinstance(error, cst.ParserSyntaxError) else getattr(error, "lineno", None) or 1
         return text, [Left(line, 1, "the file is not valid Python, so it is left as it is")]
-    if module.bytes != text:
+    if not is_exact:
         return text, [Left(1, 1, "the file's line ends are mixed in a way that can't be kept, so it is left as it is")]
     left: list[Left] = []
     file = File(path, module, text, suite, left)
     for rewriting in _REWRITINGS:
         module = rewriting(file)
-        if module is not file.module and not module.deep_equals(file.module):
-            file = File(path, module, module.bytes, suite, left)
+        if module is not file.module and (new := module.bytes) != file.text:
+            file = File(path, module, new, suite, left)
     if file.text == text:
-        find_by_hand(file)
+        unchanged.append(file)
         return text, left
-    return without_unused_imports(before, file.module).bytes, left
+    return without_unused_imports(text, file.text, file.module).bytes, left
 
 
 @cache
-def _parsed(text: bytes) -> cst.Module:
-    """Parse a module. The result is cached, since most files don't change from round to round."""
+def _parsed(text: bytes) -> tuple[cst.Module, bool]:
+    """Return a module, and whether libcst reproduces its text. Cached, since most files don't change between rounds."""
     ast.parse(text)  # libcst may support a newer Python than this one
-    return cst.parse_module(text)
+    module = cst.parse_module(text)
+    return module, module.bytes == text
 
 
 def moved(left: list[Left], before: bytes, after: bytes) -> Iterator[Left]:

@@ -4,7 +4,7 @@ Does not print; it yields lines. Goes through tests in collection order, so that
 """
 
 import textwrap
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -33,8 +33,11 @@ def explain(
         yield f"loop {number}: scope {component.scope}, on {component.place.label}, {_count(component)}"
         for declaration in component.declarations:
             yield f"    {declaration.about}: {declaration.name} <- {declaration.location}"
-        for instance in _shown(component):
-            yield f"    {instance.name} (scope {instance.scope}) <- {instance.location}"
+        shown = _shown(component)
+        same = Counter((instance.name, instance.location) for instance in shown)
+        for instance in shown:
+            where = f", on {instance.place.label}" if same[instance.name, instance.location] > 1 else ""
+            yield f"    {instance.name} (scope {instance.scope}{where}) <- {instance.location}"
         chains = _Chains(plan, component, name_of, way)
         together: dict[str, list[str]] = {}
         for test in component.tests:

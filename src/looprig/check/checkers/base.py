@@ -8,6 +8,7 @@ Invariants:
 """
 
 import configparser
+import re
 import shutil
 import sys
 import tomllib
@@ -16,9 +17,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
-__all__ = ["Checker", "Command", "Diagnostic", "Job", "configuration", "has_section", "has_table", "program"]
+__all__ = [
+    "Checker",
+    "Command",
+    "Diagnostic",
+    "Job",
+    "configuration",
+    "has_section",
+    "has_table",
+    "is_required",
+    "program",
+]
 
 Kind = Literal["mismatch", "invalid"]
 
@@ -62,12 +73,13 @@ class Checker(ABC):
     """A type checker. `name` is its name on the command line.
 
     `mismatches` and `invalid` are the codes of the errors that matter: those for types that don't match, and those for
-    something that isn't a type.
+    something that isn't a type. `untyped` is why it may not know a class of an installed package without `py.typed`.
     """
 
     name: ClassVar[str]
     mismatches: ClassVar[Collection[str]]
     invalid: ClassVar[Collection[str]]
+    untyped: ClassVar[str] = "its configuration skips the module, or the package declares no types"
 
     @abstractmethod
     def is_configured(self, root: Path) -> bool:
@@ -114,6 +126,20 @@ def has_table(root: Path, name: str) -> bool:
         return name in tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("tool", {})
     except (OSError, ValueError):
         return False
+
+
+def is_required(root: Path, name: str) -> bool:
+    """Return whether a package is one of those that pyproject.toml lists for development: in a group, or an extra."""
+    try:
+        found = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+        groups: list[Any] = [
+            *found.get("dependency-groups", {}).values(),
+            *found.get("project", {}).get("optional-dependencies", {}).values(),
+        ]
+    except (OSError, ValueError, AttributeError):  # the last one: tables that aren't tables
+        return False
+    wanted = re.compile(rf"\s*{re.escape(name)}(?![\w.-])", re.IGNORECASE)
+    return any(wanted.match(str(each)) for group in groups if hasattr(group, "__iter__") for each in group)
 
 
 def configuration(root: Path, file: str, table: str) -> Path | None:

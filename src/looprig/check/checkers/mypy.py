@@ -52,6 +52,9 @@ class Mypy(Checker):
         "typeddict-unknown-key",
     })  # fmt: skip
     invalid: ClassVar[Collection[str]] = frozenset({"attr-defined", "misc", "name-defined", "valid-type"})
+    untyped: ClassVar[str] = (
+        "the package declares no types. Install stubs for it, or have mypy read it: follow_untyped_imports = true"
+    )
 
     def is_configured(self, root: Path) -> bool:
         return (

@@ -25,6 +25,7 @@ __all__ = [
     "drop_autouse",
     "function_ahead",
     "insert_fixture_name",
+    "is_ahead",
     "make_plain",
     "plain_function",
     "replace_definitions",
@@ -114,6 +115,7 @@ class Closure:
                 users.append((found, iter(found.argnames)))
 
 
+_AHEAD: Final = pytest.StashKey[bool]()
 _CLOSURE: Final = pytest.StashKey[Closure]()
 """The closure of an item whose closure differs from the one that pytest has."""
 
@@ -252,4 +254,11 @@ def make_plain(item: pytest.Function) -> None:
 
 def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytest.Function:
     """Return the item that pytest would make of a test function, to see which fixtures it will use."""
-    return pytest.Function.from_parent(collector, name=name, callobj=obj)
+    item = pytest.Function.from_parent(collector, name=name, callobj=obj)
+    item.stash[_AHEAD] = True
+    return item
+
+
+def is_ahead(item: pytest.Function) -> bool:
+    """Return whether an item comes from `function_ahead`, and is none of the suite's tests."""
+    return _AHEAD in item.stash

@@ -12,7 +12,7 @@ from looprig.declare.fields import Source
 from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import visible_definitions
-from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin._compat.closures import closure_of, is_ahead
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
@@ -22,10 +22,15 @@ __all__ = ["broken_declarations", "late_providers"]
 
 
 def broken_declarations(collected: Collected) -> Found:
-    """Yield each broken declaration with the tests that use it, if any."""
+    """Yield each broken declaration with the tests that use it, if any.
+
+    A name that means two services is only wrong if something uses it: annotations tell the services apart.
+    """
     for broken in collected.broken:
         functions = (item for item in collected.items if isinstance(item, pytest.Function))
-        yield broken.error, [item for item in functions if _concerns(broken, item)]
+        concerned = [item for item in functions if _concerns(broken, item)]
+        if concerned or not broken.has_fixture:
+            yield broken.error, concerned
 
 
 def _concerns(broken: BrokenDeclaration, item: pytest.Function) -> bool:
@@ -37,6 +42,7 @@ def _concerns(broken: BrokenDeclaration, item: pytest.Function) -> bool:
     visible = visible_definitions(broken.name, broken.node)
     return any(
         name == broken.name
+        and not (user is None and broken.has_fixture and is_ahead(item))
         and (found is None or found in visible)
         and _is_by(broken.asker, item.obj if user is None else user.func)
         for user, name, found in closure_of(item).requests()

@@ -12,6 +12,7 @@ Invariants:
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, final
@@ -45,6 +46,7 @@ class Registry:
         self._session = session
         self._running = RunningServices()
         self._names: dict[ServiceKey, str] = {}
+        self._class_names: Counter[str] = Counter()
         self._sources: dict[ServiceKey, list[Source]] = {}
         self._targets: dict[Callable[..., Any], Target] = {}
         # The nodes below the session on which each fixture name was seen, and the services that have a field of that
@@ -80,6 +82,7 @@ class Registry:
                 self.fixture_of(needed, node)
             self._names[spec.key] = name
             self.services[name] = spec
+            self._class_names[spec.cls.__qualname__] += 1
             self._register_service(spec, self._session)
             for source in self.sources(spec):
                 if not source.required and not source.config:
@@ -260,10 +263,14 @@ class Registry:
         return self.is_service(definition) or self.target(definition) is not None
 
     def label(self, definition: Definition) -> str:
-        """Return the name of a fixture for messages: the class of a service, or else the fixture's name."""
+        """Return the name of a fixture for messages: the class of a service, or else the fixture's name.
+
+        If services of several modules have one class name, it includes the module.
+        """
         spec = self.spec(definition)
         if spec is not None:
-            return spec.cls.__qualname__
+            name = spec.cls.__qualname__
+            return name if self._class_names[name] < 2 else f"{spec.cls.__module__}.{name}"  # noqa: PLR2004 - several
         is_nameless = definition.argname.startswith(PREFIX)
         return str(self.target(definition)) if is_nameless else definition.argname
 

@@ -144,10 +144,15 @@ class FixtureEdges:
 
     def _value(self, item: pytest.Function, user: Definition | None, name: str, value: object) -> None:
         """Collect the edge of a value of a direct parametrization."""
-        function = item.obj if user is None else user.func
-        if not self._is_new(code_of(function), name, *_identity(value)):
+        spec = None if user is None else self._registry.spec(user)
+        if spec is not None:
+            asked = self._configured(item, spec, name)
+            key: object = (spec.key, code_of(item.obj))
+        else:
+            asked = self._asked(item, user, name)
+            key = code_of(item.obj if user is None else user.func)
+        if not self._is_new(key, name, *_identity(value)):
             return
-        asked = self._asked(item, user, name)
         if asked is not None and type(value).__module__.partition(".")[0] in _LAZY:
             self._add("parametrize-type", asked, Given(None, why="a lazy fixture"), "")
         elif asked is not None:
@@ -190,6 +195,14 @@ class FixtureEdges:
                 if declared is not None:
                     asked = _Asked(f'service "{spec.cls.__qualname__}"', source.field, *declared)
                     self._add("fixture-type", asked, self._types.gives(found), self._provider(found))
+
+    def _configured(self, item: pytest.Function, spec: ServiceSpec, field: str) -> _Asked | None:
+        """Return the type of a field to which a test gives values. The place to mend is that test, not the field."""
+        declared = self._types.field(spec, field)
+        spot = self._place(item, field)
+        if declared is None or spot is None or not self._is_own(spot.path):
+            return None
+        return _Asked(f'service "{spec.cls.__qualname__}"', field, declared[0], spot)
 
     def _provides(self, spec: ServiceSpec) -> None:
         for declared, spot in self._types.provides(spec) if self._is_own(spec.location.path) else ():

@@ -2,8 +2,8 @@
 
 Invariants:
 1. In the end, pytest collects the same as before. A file with which it doesn't is restored.
-2. In the end, no type checker that the project configures reports more errors in a function than before. A function
-   with more errors is restored.
+2. In the end, no type checker that the project configures or requires reports more errors in a function than before. A
+   function with more errors is restored.
 """
 
 import os

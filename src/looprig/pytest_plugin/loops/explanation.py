@@ -3,7 +3,8 @@
 Does not describe the plan (`looprig.plan.explain` does), and does not look for errors.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final, final
 
 import pytest
@@ -50,7 +51,8 @@ class Explanation:
     def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
         """Show the plan and the errors."""
         loops = self._loops
-        lines = [*explain(loops.plan, lambda test: getattr(test, "name", str(test)), self._way, loops.own)]
+        names = _names(*(component.tests for component in loops.plan.components), loops.own)
+        lines = [*explain(loops.plan, names.__getitem__, self._way, loops.own)]
         for error in self._errors(items):
             lines += [*str(error).splitlines(), ""]
         return lines
@@ -78,3 +80,14 @@ class Explanation:
                     seen.add(user)
                     ways.append([user, *way])
         return []
+
+
+def _names(*groups: Iterable[Hashable]) -> dict[Hashable, str]:
+    """Return how to call each test: by its name, or by its id if another test of its group has that name."""
+    found: dict[Hashable, str] = {}
+    for group in groups:
+        named = {test: getattr(test, "name", str(test)) for test in group}
+        several = Counter(named.values())
+        for test, name in named.items():
+            found[test] = name if several[name] == 1 else getattr(test, "nodeid", name)
+    return found

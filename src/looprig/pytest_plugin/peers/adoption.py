@@ -113,6 +113,14 @@ class Adoption:
                     return found
         return None
 
+    def wrapped(self, item: pytest.Function, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function of a test as the plugins in whose place looprig runs it would call it."""
+        for peer in self.adopted_from(item):
+            wrapper = peer.wrapper_of_test(item)
+            if wrapper is not None:
+                function = wrapper(function)
+        return function
+
     # Once everything is collected
 
     def settle(self, tests: Iterable[pytest.Function]) -> None:

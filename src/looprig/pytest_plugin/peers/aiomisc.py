@@ -70,6 +70,26 @@ class Aiomisc(Everything):
         return lambda size: LateExecutor(lambda: make(size or own or _POOL_SIZE))
 
     @override
+    def wrapper_of_test(self, item: pytest.Function) -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
+        aiomisc: Any = sys.modules["aiomisc"]
+        wrap: Any = item.funcargs.get("aiomisc_func_wrap", aiomisc.awaitable)
+        # The option counts where a test uses the fixture, which isn't autouse: that is aiomisc's own rule.
+        seconds: Any = item.funcargs.get("aiomisc_test_timeout")
+        if wrap is aiomisc.awaitable and seconds is None:
+            return None
+
+        def wrapper(function: Callable[..., Any]) -> Callable[..., Any]:
+            async def limited(**arguments: Any) -> Any:
+                __tracebackhide__ = True
+                from asyncio import wait_for  # noqa: PLC0415 - a loop is running, so this is imported
+
+                return await wait_for(wrap(function)(**arguments), seconds)
+
+            return limited
+
+        return wrapper
+
+    @override
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
         name = definition.argname
         if not self.surrounds_with(definition):

@@ -9,7 +9,7 @@ from looprig._extras import import_extra
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.parameters import parameter_values
-from looprig.pytest_plugin.is_async import innermost
+from looprig.pytest_plugin.is_async import innermost, is_async_test
 from looprig.pytest_plugin.peers import setting
 from looprig.pytest_plugin.peers.peer import Peer, Words
 
@@ -42,8 +42,8 @@ class AnyIO(Peer):
     def keeps(self, item: pytest.Function) -> bool:
         if "anyio_backend" not in item.fixturenames:
             # The mark was added late, and the plugin will replace this item by one for each backend at the end of
-            # collection.
-            return item.get_closest_marker("anyio") is not None
+            # collection. It ignores a sync test that has the mark of its module.
+            return item.get_closest_marker("anyio") is not None and is_async_test(item)
         values = parameter_values(item)
         if "anyio_backend" in values:
             return bool(_name(values["anyio_backend"]) != "asyncio")

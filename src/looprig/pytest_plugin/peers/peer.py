@@ -120,6 +120,10 @@ class Peer:
         """Return the factory of its loops' executors that it uses by default. `None` means asyncio's own."""
         return None
 
+    def wrapper_of_test(self, item: pytest.Function) -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
+        """Return what wraps the function of a test that is about to be called, if anything does."""
+        return None
+
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
         """Return a function to set up one of its own fixtures with, or `None` to use the fixture's own function."""
         return None

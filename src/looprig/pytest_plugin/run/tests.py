@@ -232,6 +232,8 @@ class Runner:
             return None
         if self._peers is not None and self._peers.owner_of_test(item) is not None:
             return None
+        if self._adoption is not None:
+            function = self._adoption.wrapped(item, function)
         arguments = {name: item.funcargs[name] for name in argument_names(item)}
         result = self.run_test(item, function, arguments)
         if result is not None:
