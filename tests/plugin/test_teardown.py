@@ -234,9 +234,12 @@ async def test_it():
     raise LookupError("in the test")
 """,
     )
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=1, errors=1)
     result.stdout.fnmatch_lines(
-        ["*LookupError: in the test", "*a task that was left over by test_it (*) ended in an error*"]
+        [
+            "*A task that was left over by test_it (*) ended in an error: LookupError: while it was ended.",
+            "*in the test",
+        ]
     )
 
 

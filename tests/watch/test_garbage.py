@@ -4,9 +4,11 @@ import asyncio
 import asyncio.futures
 import asyncio.tasks
 import gc
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -264,3 +266,26 @@ def test_nothing_is_watched_before_the_first_test_and_after_the_last() -> None:
     assert len(gc.callbacks) == len(before) + 1
     garbage.close()
     assert gc.callbacks == before
+
+
+CLEARED: Final = """
+import gc
+from looprig.watch.garbage import Garbage
+
+class Sentinels(type):
+    def __new__(cls, *args):
+        made = super().__new__(cls, *args)
+        made.__class__ = made
+        return made
+
+class Sentinel(Sentinels, metaclass=Sentinels): ...
+
+del Sentinel
+gc.collect()
+Garbage().begin()
+"""
+
+
+def test_a_class_that_the_collector_has_cleared_does_no_harm() -> None:
+    """One that is its own metaclass, like the sentinels of h11, stays alive without its bases."""
+    subprocess.run([sys.executable, "-c", CLEARED], check=True)

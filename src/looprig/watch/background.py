@@ -102,7 +102,7 @@ class Background:
     # What it finds
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if self._notebook.is_open:
+        if self._notebook.is_open and not _is_of_stuck_generator(context):
             self._notebook.note(of_context(context, is_late=self._collections > 0))
         loop.default_exception_handler(context)  # logs it, as without this handler
 
@@ -128,3 +128,8 @@ class Background:
                 return
         if self._show is not None:
             self._show(message, category, filename, lineno, file, line)
+
+
+def _is_of_stuck_generator(context: dict[str, Any]) -> bool:
+    """Return whether an async generator could not be closed because its task is stuck, which is reported as such."""
+    return "asyncgen" in context and "already running" in str(context.get("exception"))

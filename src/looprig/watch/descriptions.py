@@ -41,14 +41,13 @@ class Finding:
 
 
 def of_context(context: dict[str, Any], *, is_late: bool) -> Finding:
-    """Return the finding for what reached a loop's exception handler. `is_late` if its owner isn't known."""
+    """Return the finding for what reached a loop's exception handler."""
     exception: BaseException | None = context.get("exception")
     future: Any = context.get("task") or context.get("future")
     task: asyncio.Task[Any] | None = future if isinstance(future, asyncio.Task) else None  # pyright: ignore[reportUnknownVariableType] # of whatever
     owner = None if task is None else owner_of(task)
     what, fix = _about(context, task, exception)
-    late = is_over(owner) if owner is not None else is_late
-    return _finding(what, [*_code_of(context, task), *_named(owner)], fix, exception, is_late=late)
+    return _finding(what, [*_code_of(context, task), *_named(owner)], fix, exception, is_late=is_late or is_over(owner))
 
 
 def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:

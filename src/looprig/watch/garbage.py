@@ -104,14 +104,19 @@ class Garbage:
                     self._is_unsure = True
 
 
+def _bases(kind: type) -> tuple[type, ...]:
+    # A class that is its own metaclass, as h11's sentinels are, stays alive when the collector has cleared it.
+    return getattr(kind, "__mro__", ())
+
+
 def _is_future(kind: type) -> bool:
     """Return whether an object is a future. Unlike `asyncio.isfuture`, look only at its type: it may be a proxy."""
-    return any("_asyncio_future_blocking" in vars(base) for base in kind.__mro__)
+    return any("_asyncio_future_blocking" in vars(base) for base in _bases(kind))
 
 
 def _has_finalizer(kind: type) -> bool:
     """Return whether objects of a type may report when they are freed. In the standard library, only futures do."""
-    return any("__del__" in vars(base) and base.__module__.partition(".")[0] not in _SILENT for base in kind.__mro__)
+    return any("__del__" in vars(base) and base.__module__.partition(".")[0] not in _SILENT for base in _bases(kind))
 
 
 def _alive(references: Iterable[ref[object]]) -> list[ref[object]]:

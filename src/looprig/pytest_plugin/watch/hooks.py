@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError, summary
+from looprig.exceptions import BackgroundError, LooprigError, summary
 from looprig.pytest_plugin._compat import has_fixtures
+from looprig.runtime.errors import raise_together
 from looprig.watch.watcher import WatchedTest, Watcher
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ class Watchers:
         except pytest.skip.Exception:
             self._raise()
             raise
+        except BackgroundError as failure:
+            errors = [error for error, _ in self._take()]
+            if not errors:
+                raise
+            errors[0].add_note(f"Besides: {_noted(failure)}")  # it may well be a consequence
+            raise_together(errors, "unhandled errors")
+            raise
         except BaseException as failure:
             for error, watcher in self._take():
                 failure.add_note(f"{watcher.prefix}{_noted(error)}")
@@ -111,11 +119,7 @@ class Watchers:
         return result
 
     def _raise(self) -> None:
-        errors = [error for error, _ in self._take()]
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise ExceptionGroup("unhandled errors", errors)
+        raise_together([error for error, _ in self._take()], "unhandled errors")
 
     def _take(self) -> list[tuple[Exception, Watcher]]:
         return [(error, watcher) for watcher in self._active for error in watcher.take_errors()]
