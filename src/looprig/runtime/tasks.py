@@ -151,7 +151,8 @@ class Spawning:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        owners = self.owners = set[object]()
+        self.owners: Final[set[object]] = set()
+        owners = self.owners
 
         def make(
             loop: asyncio.AbstractEventLoop,
