@@ -153,8 +153,8 @@ _HOMES = {
 }
 
 
-# Who watches the proxies of a run, and whatever else keeps errors for its tests (`looprig.watch.sources`). Not a public
-# name: it is here so that it can be set before `looprig.net` is loaded.
+# Returns the object that watches the proxies of a run, and other sources of errors (`looprig.watch.sources`). This is
+# not a public name. It is here so that it can be set before `looprig.net` is loaded.
 proxy_watch: ContextVar[Callable[[], Any]] = ContextVar("looprig.proxy_watch")
 
 

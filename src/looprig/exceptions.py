@@ -120,7 +120,7 @@ class StuckTaskError(LooprigError):
 
 @final
 class BackgroundError(LooprigError):
-    """Something failed beside a test, where nothing handles it. `__cause__` is the exception, if there was one."""
+    """Something failed in the background, where nothing handles it. `__cause__` is the exception, if there is one."""
 
 
 @final

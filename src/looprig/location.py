@@ -2,8 +2,8 @@
 
 Takes a location from code objects and frames. Source files are read only for a class before Python 3.13.
 
-Invariant: `str(location)` is `path:line`, relative to the working directory if the file is below it, so that terminals
-make it clickable.
+Invariant: `str(location)` is `path:line`, relative to the working directory if the file is below that, so that
+terminals make it clickable.
 """
 
 import inspect

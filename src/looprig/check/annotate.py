@@ -249,7 +249,7 @@ class _ReadersNames(Names):
         """Check that a name to be imported doesn't mean something else in the file.
 
         Raises:
-            InexpressibleError: it does, or might: the name is one of `from module import *`, or a builtin.
+            InexpressibleError: the name has another meaning, is a builtin, or may come from `from module import *`.
         """
         if origin.name in self._source.namespace or hasattr(builtins, origin.name):
             raise InexpressibleError(f"{origin.name} is something else in this file")

@@ -83,7 +83,7 @@ class Edge:
         )
 
     def cause(self) -> str:
-        """Return a key that is equal for the same parameter name, fixture and types, or "" for other codes."""
+        """Return a key that errors with the same name, fixture and types share, or "" for other codes."""
         if self.code != "fixture-type":
             return ""
         return f"{self.name}: {self.declared.shown()} from {self.provider}: {self.provided.shown()}"

@@ -52,7 +52,7 @@ _UNWRAPPING: Final = {"value": "{}", "yield": "_yielded({})", "async yield": "_a
 @final
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An edge that can't be checked. If that is the suite's mistake, `name` is the name that is unbound or no type."""
+    """An edge that can't be checked. If that is the suite's mistake, `name` is unbound there, or isn't a type."""
 
     edge: Edge
     reason: str

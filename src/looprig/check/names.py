@@ -49,7 +49,7 @@ def origin_of(parts: tuple[str, ...], source: Source, scope: tuple[str, ...]) ->
     """Return the origin of a dotted name, and the rest of the name to look up there. A builtin has no origin.
 
     Raises:
-        UnresolvedError: it isn't bound.
+        UnresolvedError: the name isn't bound.
     """
     head = parts[0]
     if scope and head in source.names_of_class(scope):
@@ -123,7 +123,7 @@ class Names:
 
 
 def nearest(candidates: Sequence[Source], source: Source) -> Source:
-    """Return the one of several files with the same module name that is in the nearest folder around another file."""
+    """Return the candidate in the nearest folder that contains `source`. All have the same module name."""
     here = PurePath(source.path).parent
 
     def distance(other: Source) -> tuple[bool, int]:

@@ -79,7 +79,7 @@ def _result(finding: Finding, root: Path) -> dict[str, Any]:
 
 
 def shown_path(path: str, root: Path) -> str:
-    """Return a path relative to the project's folder if it is below it, with slashes."""
+    """Return a path with slashes, and relative to the project's folder if the file is below that folder."""
     try:
         return Path(path).relative_to(root).as_posix()
     except ValueError:

@@ -46,7 +46,7 @@ def choose(name: str | None, root: Path) -> Checker:
     """Return the checker with this name, or else the one that the project configures, or else one that is installed.
 
     Raises:
-        ExtraMissingError: there is none.
+        ExtraMissingError: no checker is installed.
     """
     if name is not None:
         return next(each for each in CHECKERS if each.name == name)
@@ -68,7 +68,7 @@ def judge(checker: Checker, edges: Iterable[Edge], sources: Sources, root: Path,
     """Check all edges with `checker`, which uses the folder `cache` as its cache.
 
     Raises:
-        CheckerError: it is not installed, or did not finish.
+        CheckerError: the checker is not installed, or did not finish.
     """
     search_path = search_path_of(root, [(source.path, source.module) for source in sources])
     writer = Writer(sources, file_of=lambda module: file_of(module, search_path))

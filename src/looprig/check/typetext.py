@@ -1,7 +1,7 @@
 """Declared and provided types, as text that a type checker reads.
 
-Does not know fixtures. `Written` is an annotation in a file, `Known` a class that exists at run time, `Value` a value
-that does.
+Does not know fixtures. `Written` is an annotation in a file. `Known` is a class, and `Value` a value, that exist at run
+time.
 
 Invariants:
 1. Text that has no meaning at the top level of another module raises `InexpressibleError` with the reason. Such edges
@@ -62,7 +62,7 @@ class TypeText(Protocol):
         """Return the type for the generated module.
 
         Raises:
-            InexpressibleError: it has no meaning in that module.
+            InexpressibleError: the type has no meaning in that module.
             UnresolvedError: a name in it isn't bound, or isn't a type.
         """
         ...

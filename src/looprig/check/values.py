@@ -47,10 +47,10 @@ class Value:
     value: Any
 
     def render(self, writer: Writer) -> Text:
-        """Return an expression, without names to probe, since a value always has a known class.
+        """Return an expression for the value. It has no names to probe, since a value always has a known class.
 
         Raises:
-            InexpressibleError: there is none for it.
+            InexpressibleError: there is no expression for the value.
         """
         depths = [None, *_open_depths(self.value, 0)]
         code, *others = dict.fromkeys(_expression(self.value, writer, 0, opened) for opened in depths)

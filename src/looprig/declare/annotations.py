@@ -38,7 +38,7 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Paramete
 
     Raises:
         TypeError: `function` isn't callable.
-        ValueError: it has no signature, like some functions written in C.
+        ValueError: `function` has no signature, like some functions written in C.
     """
     try:
         return inspect.signature(function).parameters

@@ -33,14 +33,14 @@ _TAKEN: Final = frozenset(
         "unused_port_factory",
     }
 )
-"""Fixture names that pytest or looprig give a meaning: a service of such a name would be mistaken for theirs."""
+"""Names of fixtures to which pytest or looprig give a meaning. No service may have one of these names."""
 
 
 def checked_class(cls: type, location: Location) -> None:
     """Check that the fields of a class are enough to create instances.
 
     Raises:
-        DeclarationError: they can't.
+        DeclarationError: the fields aren't enough.
     """
     __tracebackhide__ = True
     party = [(cls.__qualname__, location)]
@@ -123,7 +123,7 @@ def checked_name(cls: type, name: object, location: Location) -> str:
     """Return `name` if it is a valid name of a parameter and not taken.
 
     Raises:
-        DeclarationError: it isn't an identifier, or it is taken.
+        DeclarationError: the name isn't an identifier, or is taken.
     """
     __tracebackhide__ = True
     party = [(cls.__qualname__, location)]
@@ -148,7 +148,7 @@ def checked_provides(cls: type, provides: object, location: Location) -> tuple[A
     Members are checked by name only; their types are the type checker's job.
 
     Raises:
-        DeclarationError: one isn't a Protocol, or the class lacks a member of one.
+        DeclarationError: one of them isn't a Protocol, or the class lacks a member of a Protocol.
     """
     __tracebackhide__ = True
     # An alias such as Store[User] is iterable too, so test for the types of sequences.

@@ -194,7 +194,7 @@ def declared_before(
     """Return the proxy that `Proxy[service]` means in a service, which can't use an implicit one for each test.
 
     Raises:
-        DeclarationError: there is none, or there are several.
+        DeclarationError: there is no such proxy, or there are several.
     """
     found = proxy_before(service, declared, asker, kind)
     if found is not None:
@@ -213,7 +213,7 @@ def proxy_named(
     """Return the proxy that `Through(proxy)` means for a service. `Through()` means a `Proxy`.
 
     Raises:
-        DeclarationError: it isn't a declared proxy, or is in front of something else.
+        DeclarationError: `proxy` isn't a declared proxy, or is in front of something else.
     """
     if proxy is None or is_proxy_class(proxy):
         return declared_before(service, declared, asker, kind_of_proxy(proxy) or TCP)
@@ -237,7 +237,7 @@ def proxy_named(
 
 
 def misplaced(what: str, extras: Iterable[Any], party: tuple[str, Location]) -> DeclarationError | None:
-    """Return an error if the `Annotated` of `what` has a class where `Through(...)` was probably meant."""
+    """Return an error if `what` is annotated with a proxy class, where `Through(...)` was probably meant."""
     for extra in extras:
         if not isinstance(extra, type):
             continue

@@ -1,8 +1,8 @@
-"""Policies: what a run makes of each kind of finding of its watchdogs.
+"""Policies: what happens to each kind of finding of the watchdogs.
 
 Does not find anything (`looprig.watch` does), and does not know which policy applies to a test (the plugin does). Pure.
 
-Invariant: every kind has a policy, so a new kind needs a line in `DEFAULTS` and nothing else here.
+Invariant: every kind has a policy, so a new kind is added to `Kind` and `DEFAULTS`, and nothing else changes here.
 """
 
 import re
@@ -33,7 +33,7 @@ Kind = Literal["background"]
 POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 
 DEFAULTS: Final[Mapping[Kind, Policy]] = {"background": "error"}
-"""The policy of each kind where a suite sets none."""
+"""The policy of each kind if a suite sets none."""
 
 GROUPS: Final[Mapping[str, frozenset[Kind]]] = {}
 """Names that stand for several kinds."""
@@ -42,9 +42,9 @@ _NAMES: Final[Mapping[str, frozenset[Kind]]] = {**{kind: frozenset({kind}) for k
 
 
 def spread(given: Mapping[str, object]) -> dict[Kind, Policy] | None:
-    """Return the policy of each kind that `given` names, itself or by its group. `None` if something is invalid.
+    """Return the policy of each kind that `given` names, or `None` if a name or policy is invalid.
 
-    A kind wins over its group.
+    A name is that of a kind, or of a group of kinds. A kind takes precedence over its group.
     """
     found: dict[Kind, Policy] = {}
     for name, policy in sorted(given.items(), key=lambda entry: entry[0] not in GROUPS):
@@ -60,10 +60,10 @@ def of_all(policy: Policy) -> dict[Kind, Policy]:
 
 
 def read_policies(words: Iterable[str]) -> dict[Kind, Policy] | str:
-    """Return the policies that words of an ini file or of the command line set, or the first word that is invalid.
+    """Parse the words of an ini value or option into policies, or return the first word that is invalid.
 
     A word is a policy for all kinds, such as `error`, or the policy of one kind or group, such as `background=warn`.
-    Later words win.
+    Later words take precedence.
     """
     found: dict[Kind, Policy] = {}
     for word in words:
@@ -88,7 +88,7 @@ class Allowed:
         self._pattern = pattern
 
     def covers(self, kinds: tuple[type, ...], text: str) -> bool:
-        """Return whether a failure is allowed, given the class of its exception with all its bases, and its text."""
+        """Return whether a failure is allowed, given its text, and the class of its exception with all base classes."""
         is_type = not self._types or any(_is(kind, name) for kind in kinds for name in self._types)
         return is_type and (self._pattern is None or self._pattern.search(text) is not None)
 
@@ -104,7 +104,7 @@ def _is_exception(value: Any) -> bool:
 
 
 def allowed_from(types: Iterable[Any], match: Any) -> Allowed | str:
-    """Return what types and a pattern allow, or else what is wrong with them."""
+    """Return the failures that these types and this pattern allow, or a text that says what is wrong with them."""
     found: list[type[BaseException] | str] = []
     for each in types:
         if not TEXT.accepts(each) and not _is_exception(each):

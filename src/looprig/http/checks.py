@@ -182,7 +182,7 @@ def check_options(name: str, options: Mapping[str, object]) -> None:
     """Check the keyword arguments of a request.
 
     Raises:
-        DeclarationError: one is unknown or has a wrong value, or there are two bodies.
+        DeclarationError: an argument is unknown or has a wrong value, or there are two bodies.
     """
     if unknown := sorted(options.keys() - _OPTIONS.keys()):
         raise DeclarationError(
@@ -203,7 +203,7 @@ def check_path(name: str, path: Any, base: str) -> None:
     """Check that a path, or an absolute URL, is on the server whose address is `base`.
 
     Raises:
-        DeclarationError: it isn't.
+        DeclarationError: the path or URL is on another server.
     """
     check_values(name, [("path", path, STRING)])
     if _ABSOLUTE.match(path) is None:
@@ -225,7 +225,7 @@ def encoded(name: str, value: object) -> bytes:
     """Encode a value as JSON.
 
     Raises:
-        DeclarationError: it can't be.
+        DeclarationError: the value can't be encoded.
     """
     try:
         return encode_json(value)

@@ -6,7 +6,7 @@ imported when the client is opened: loading this module loads no HTTP library.
 Does not start the service, and does not retry: each request is sent once.
 
 Invariants:
-1. Every response is read to its end before it is returned, so no connection is left in the middle of one.
+1. Every response is read completely before it is returned, so no unread data is left on a connection.
 2. Each client has its own cookie jar, so two clients of a service act as two users.
 3. Every request has a time limit, unless a test asks for none.
 """

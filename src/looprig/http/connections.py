@@ -47,8 +47,8 @@ class Connections:
     async def settle(self) -> None:
         """Let the loop notice connections that the service has closed. Call it before each request.
 
-        The loop stands still between tests, and while code in a test blocks it. aiohttp would send the request over
-        such a connection, and fail, or send it a second time.
+        The loop stands still between tests, and while code in a test blocks it. Without this call, aiohttp might send
+        the request over a closed connection. Then it would fail, or send the request a second time.
         """
         if self._are_fresh:  # none is open yet
             self._are_fresh = False

@@ -51,7 +51,7 @@ class Request:
 @final
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response that was read to its end.
+    """A response, completely read.
 
     `url` and `method` are those of the last request, after redirects. `body` is decompressed.
     """

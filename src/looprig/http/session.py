@@ -79,7 +79,7 @@ class Session:
         self._session.detach()
 
     async def request(self, method: str, path: str, options: RequestOptions, name: str = "request") -> Response:
-        """Send one request, and return its response when it was read to its end. `name` is for errors."""
+        """Send one request, read the whole response, and return it. `name` is for errors."""
         url = self.url_of(path)
         limit = options.get("timeout", self._timeout)
         sent, body = _body(options, name)

@@ -1,6 +1,6 @@
 """The uses of aiohttp's client in a test, and whether looprig's `TestClient` supports them.
 
-The two differ in that looprig reads every response to its end, so that `await response.text()` becomes `response.text`.
+The two differ in that looprig reads every response completely, so that `await response.text()` becomes `response.text`.
 Everything else has to be the same, so that the test asserts the same as before.
 """
 

@@ -32,7 +32,10 @@ _FILLERS: Final = frozenset({"app", "application", "build", "cli", "client", "cr
 @final
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client that becomes a service. `users` are functions, by class and name, with the client's variable in each."""
+    """A client that becomes a service. `users` maps each function that uses the client to the name of its variable.
+
+    A function is given by the name of its class and its own name.
+    """
 
     path: PurePath
     fixture: str
@@ -41,10 +44,10 @@ class Client:
     app: str
     """The source of the application, if tests create the client."""
     fields: tuple[tuple[str, str], ...] = ()
-    """The fixture's parameters that its application needs, and their annotations."""
+    """The parameters of the fixture that the application needs, and their annotations."""
     users: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     is_shared: bool = False
-    """Whether other files use it, so that a fixture with its name has to stay."""
+    """Whether other files use the fixture, so that one with its name has to stay."""
 
 
 @final

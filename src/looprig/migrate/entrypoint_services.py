@@ -47,7 +47,7 @@ def with_entrypoint(file: File) -> cst.Module:
 
 
 def _imports_aiomisc(suite: Suite, function: Function) -> bool:
-    """Return whether the fixture is for aiomisc, since `services` is a common name."""
+    """Return whether the fixture's file or conftest imports aiomisc. Other suites use the name `services` too."""
     return any(
         (isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "aiomisc")
         or (isinstance(node, ast.Import) and any(each.name.partition(".")[0] == "aiomisc" for each in node.names))

@@ -74,7 +74,7 @@ def test_loop_scope(path: PurePath, text: bytes) -> str:
 
 
 def _in_sections(lines: list[str], sections: set[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it is in a section of pytest."""
+    """Yield each line, and whether it is in one of these sections."""
     section = ""
     for line in lines:
         if header := _HEADER.match(line):

@@ -1,7 +1,7 @@
 """The loop scopes in a pytest-asyncio suite: finding those that looprig doesn't need, and keeping the others.
 
-Usually a wider scope is there for a fixture, and looprig finds it by itself. Otherwise tests may share a loop on
-purpose, for example through a global variable, so the scope becomes a `loop_config`.
+Usually a suite declares a wider scope because a fixture needs it, and looprig finds that scope by itself. Otherwise,
+tests may share a loop on purpose, for example through a global variable, so the scope becomes a `loop_config`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -134,7 +134,7 @@ def without_decorators(
 
 
 def with_last_comma(kept: list[Any], before: Sequence[Any]) -> None:
-    """Return the elements, with the comma of the previously last element, or none, after the last one."""
+    """End the last of the kept elements with a comma only if the last element ended with one before."""
     if kept and kept[-1] is not before[-1]:
         kept[-1] = kept[-1].with_changes(comma=before[-1].comma)
 
@@ -142,7 +142,7 @@ def with_last_comma(kept: list[Any], before: Sequence[Any]) -> None:
 def without_elements(
     node: cst.List | cst.Tuple | cst.Set, is_needless: Callable[[cst.BaseExpression], bool]
 ) -> cst.List | cst.Tuple | cst.Set:
-    """Return a list without some of its elements. The comma of the last one stays as it was."""
+    """Return a list without some of its elements. The last one ends with a comma only if the original last one did."""
     kept = [each for each in node.elements if not is_needless(each.value)]
     if len(kept) == len(node.elements):
         return node

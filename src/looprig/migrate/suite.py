@@ -15,7 +15,7 @@ from looprig.scopes import SCOPE_NAMES
 
 __all__ = ["Fixture", "Function", "Suite"]
 
-# Most files of a project are none of its tests, and parsing is what takes the time.
+# Most files of a project have no tests, and parsing takes most of the time.
 _OF_TESTS: Final = re.compile(rb"\bdef test|\bclass Test|pytest|fixture|anyio_backend|aiohttp_client|aiomisc")
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -31,7 +31,7 @@ class Function:
 
     @property
     def is_async(self) -> bool:
-        """Whether it is an `async def`."""
+        """Whether the function is an `async def`."""
         return isinstance(self.node, ast.AsyncFunctionDef)
 
     @property
@@ -43,7 +43,7 @@ class Function:
 
     @property
     def is_test(self) -> bool:
-        """Whether pytest treats it as a test, judging by its name."""
+        """Whether pytest treats the function as a test, judging by its name."""
         return self.node.name.startswith("test")
 
 
@@ -66,7 +66,7 @@ class Fixture:
 
     @property
     def is_autouse(self) -> bool:
-        """Whether every test that can see it uses it."""
+        """Whether every test that can see the fixture uses it."""
         given = self.options.get("autouse")
         return isinstance(given, ast.Constant) and given.value is True
 

@@ -42,7 +42,7 @@ class Planner:
             self.join(reached[0], other)
 
     def reached(self, test: TestKey) -> tuple[int, ...]:
-        """Return the numbers of the instances that a test reaches, as added so far."""
+        """Return the numbers of the instances that a test reaches, or nothing if the test has not been added."""
         return self._reached.get(test, ())
 
     def join(self, one: int, other: int) -> None:

@@ -228,7 +228,7 @@ class Entry:
         return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Watch the tests that have a marker for it, even one that a hook added."""
+        """Start the watchers if any test has a marker that needs them, even if a hook added the marker."""
         if not has_watched_markers(session.items):
             return
         standby = self._manager.get_plugin("looprig.standby")

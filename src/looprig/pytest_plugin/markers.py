@@ -44,7 +44,7 @@ def timeout(seconds: float) -> Callable[[T], T]:
         async def test_answers_soon(api: TestClient[Rest]) -> None: ...
 
     Raises:
-        DeclarationError: the number is not above 0, or it is put on something that isn't a test.
+        DeclarationError: the number is not above 0, or the decorator is on something that isn't a test.
     """
     check_values("timeout", [("seconds", seconds, DURATION)])
 

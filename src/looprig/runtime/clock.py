@@ -45,7 +45,7 @@ class Alarm:
         _ringer.add(self)
 
     def cancel(self) -> None:
-        """Cancel the alarm. Safe to call twice, and after it rang."""
+        """Cancel the alarm. Safe to call twice, and after the alarm has rung."""
         _ringer.alarms.discard(self)
 
 

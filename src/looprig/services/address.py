@@ -27,7 +27,7 @@ def bound_address(service: object, address: Address | None) -> Address:
     """Return `address`.
 
     Raises:
-        LooprigError: it is `None`, since the service isn't running.
+        LooprigError: `address` is `None`, since the service isn't running.
     """
     if address is not None:
         return address

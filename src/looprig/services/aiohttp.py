@@ -53,9 +53,9 @@ class AiohttpService(Served, ABC):
         shutdown_timeout: seconds that running handlers have to finish before they are cancelled.
         handler_cancellation: whether a handler is cancelled when its client disconnects.
 
-    Raises `ServiceStartError` if the host cannot be bound or `create_app` does not return an application. What
-    `create_app` or the application's own start-up raises is the `__cause__` of a `ServiceStartError`, with a fixture
-    and with `rig`.
+    Raises `ServiceStartError` if the host cannot be bound or `create_app` does not return an application. If
+    `create_app` or the application's own start-up raises an exception, it is the `__cause__` of a `ServiceStartError`,
+    under pytest and under `rig`.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"shutdown_timeout": SECONDS, "handler_cancellation": FLAG}

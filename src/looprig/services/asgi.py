@@ -63,9 +63,9 @@ class AsgiService(Served, ABC):
             doesn't support them does not start.
 
     Raises `ServiceStartError` if the host cannot be bound, `create_app` returns something that isn't callable, or the
-    application's lifespan reports that its start-up failed. What `create_app` or the lifespan raises is the `__cause__`
-    of a `ServiceStartError`, with a fixture and with `rig`. If the lifespan fails while the service is in use, the
-    service ends with that error.
+    application's lifespan reports that its start-up failed. If `create_app` or the lifespan raises an exception, it is
+    the `__cause__` of a `ServiceStartError`, under pytest and under `rig`. If the lifespan fails while the service is
+    in use, the service ends with that error.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {

@@ -81,7 +81,7 @@ class Context:
         """Return the value of a key.
 
         Raises:
-            LooprigError: there is none. The message lists the keys that have one.
+            LooprigError: the key has no value. The message lists the keys that have one.
         """
         name = _name(key)
         if name not in self._values:

@@ -181,7 +181,7 @@ def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split `entrypoint_kwargs` into the options of looprig and those of aiomisc.
 
     Raises:
-        DeclarationError: it isn't a mapping, or it has options for aiomisc and aiomisc isn't used.
+        DeclarationError: the value isn't a mapping, or has options for aiomisc although aiomisc isn't used.
     """
     if not isinstance(options, Mapping):
         raise DeclarationError(

@@ -243,7 +243,7 @@ def _not_started(spec: ServiceSpec, what: str, known: Sequence[str], lines: list
 
 
 def _name_in(error: BaseException, spec: ServiceSpec) -> None:
-    """Add a note to an error from stopping a service that names the service, unless the error does so itself."""
+    """Add the name of a service to an error that was raised while it stopped, unless the error contains the name."""
     name, location = spec.party
     parties = error.parties if isinstance(error, LooprigError) else ()
     if isinstance(error, Exception) and not any(party.partition(".")[0] == name for party, _ in parties):

@@ -40,9 +40,10 @@ _log: Final = logging.getLogger(__name__)
 
 @final
 class Lifespan:
-    """A block in which an application has started. `mode` is as for `AsgiService`; `party` made the application.
+    """A context manager that starts an application and shuts it down. `mode` is that of `AsgiService`.
 
     Raises the application's own error, or else a `ServiceStartError` or `LooprigError` with what it reported.
+    `party` is the service that created the application.
     """
 
     def __init__(self, app: App, mode: Mode, name: str, party: tuple[str, Location]) -> None:
@@ -58,7 +59,7 @@ class Lifespan:
         }
         self._task: asyncio.Task[None] | None = None
         self.in_use: Final = InUse(f"the lifespan of {name} has ended")
-        """The block in which the application is in use. It ends early if the lifespan fails."""
+        """The context manager around the use of the application. Its block ends early if the lifespan fails."""
         self.state: Final[MutableMapping[str, Any]] = {}
         """The state that the application's start-up passes to its requests."""
 
@@ -77,7 +78,7 @@ class Lifespan:
         return self
 
     async def _not_started(self, task: "asyncio.Task[None]") -> None:
-        """Raise the error of a failed start-up. Return if the application has no lifespan and may do without one."""
+        """Raise the error of a failed start-up. Return normally if the application has no lifespan and needs none."""
         self._task = None
         error = await self._end_of(task)
         if self._answers["startup"].done():

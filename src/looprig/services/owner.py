@@ -19,7 +19,7 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 @final
 class Owner:
-    """The owner of a running service, which it starts at once.
+    """The owner of a service, which starts the service at once.
 
     `crashed` is called with an error that ends the service while it is in use.
     """

@@ -68,10 +68,10 @@ class ProcessService(Configured, ABC):
     Configuration:
         host: the address to listen on.
         cwd: the working directory of the command.
-        stop_signal: the signal that asks its process group to end.
+        stop_signal: the signal that asks the process group to end.
         stop_timeout: seconds from that signal until the group is killed.
-        holds_port: set it to False for a server that binds without `SO_REUSEADDR`. Its port is then released just
-            before it starts.
+        holds_port: set it to False for a server that binds without `SO_REUSEADDR`. The port is then released just
+            before the server starts.
 
     Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
     while it is in use. Both show the end of its output.
@@ -105,22 +105,23 @@ class ProcessService(Configured, ABC):
         return {}
 
     async def ready(self) -> bool | None:
-        """Return whether it is ready to serve. Called again after False or any `Exception`. `None` counts as True.
+        """Return whether the process is ready to serve. `None` counts as True.
 
-        If it isn't ready within the service's `start_timeout`, the error shows what it returned or raised last. A
-        `NameError`, `TypeError`, `AttributeError` or `ImportError` is most likely a mistake, so it is also logged at
-        once. By default, the service is ready as soon as its command runs.
+        Called again after False or any `Exception`. If the process isn't ready within the service's `start_timeout`,
+        the error shows what `ready` returned or raised last. A `NameError`, `TypeError`, `AttributeError` or
+        `ImportError` is most likely a mistake, so it is also logged at once. By default, the service is ready as soon
+        as its command runs.
         """
         return True
 
     @property
     def address(self) -> Address:
-        """The host and the port that is held for it while it runs."""
+        """The host and the port that is held for the process while it runs."""
         return bound_address(self, self._address)
 
     @property
     def port(self) -> int:
-        """The port that is held for it to listen on."""
+        """The port that is held for the process to listen on."""
         return self.address.port
 
     @property

@@ -1,6 +1,6 @@
 """A TCP proxy in front of a declared service, requested by `Proxy[Rest]`.
 
-Does not carry bytes (`net.tcp` does). Invariant: it starts after its service and ends before it.
+Does not carry bytes (`net.tcp` does). Invariant: a proxy starts after its service and ends before it.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     """Return the `address` on which a service listens.
 
     Raises:
-        DeclarationError: it has no address, or one that can't be connected to.
+        DeclarationError: the service has no address, or one that can't be connected to.
     """
     address: object = getattr(service, "address", None)
     if isinstance(address, tuple):  # an IPv6 address has two more items

@@ -38,7 +38,7 @@ class Served(Configured):
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that the service listens on."""
         return self.address.port
 
     @property

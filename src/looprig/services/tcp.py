@@ -86,7 +86,7 @@ class TcpService(Configured, ABC):
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that the service listens on."""
         return self.address.port
 
     def take_errors(self) -> list[Exception]:

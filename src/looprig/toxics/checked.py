@@ -28,7 +28,7 @@ def as_bytes(data: object, toxic: str) -> bytes:
     """Return `data` as bytes.
 
     Raises:
-        TypeError: it isn't like bytes.
+        TypeError: `data` isn't a bytes-like object.
     """
     if isinstance(data, bytes):
         return data

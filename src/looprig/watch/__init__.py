@@ -1,6 +1,6 @@
-"""Watchers and watchdogs for problems besides a failing test: unhandled exceptions, forbidden calls. One file each.
+"""Watchers and watchdogs, one file each: they find errors that a test doesn't raise itself, and forbidden calls.
 
-A watchdog (`background`) is always on guard, and reports what it finds when it finds it. A watcher follows the events
-of the tests that ask for it (`watcher`). Knows asyncio, not pytest: `looprig.pytest_plugin.watch` says when each is
-active.
+A watchdog (`background`) is always active, and notes each failure as soon as it happens. A watcher (`watcher`) follows
+the events of the tests that ask for it. This package uses asyncio but not pytest: `looprig.pytest_plugin.watch` decides
+when each of them is active.
 """

@@ -1,15 +1,17 @@
-"""Exceptions that happen beside a test, where nothing handles them, and coroutines that nothing awaits.
+"""Unhandled exceptions in the background of a test, and coroutines that are never awaited.
 
-They come from the exception handlers of loops, from `sys.unraisablehook` (`__del__`, callbacks of weak references) and
-as the RuntimeWarning for a coroutine that was never awaited, which names the line that called the coroutine function.
-Does not put them into words (`descriptions` does), and does not decide what becomes of them.
+Exceptions reach the exception handler of a loop, or `sys.unraisablehook` if they are raised in a `__del__` or in the
+callback of a weak reference. For a coroutine that was never awaited, Python issues a RuntimeWarning, which names the
+line that called the coroutine function. Does not describe findings (`descriptions` does), and does not decide whether
+a test fails for them.
 
 Invariants:
-1. Whatever comes up while no test is watched goes to the handler that was there before.
+1. If no test is being watched, a failure goes to the handler that was installed before.
 2. A loop that already has an exception handler keeps it.
-3. What the garbage collector comes upon by itself may be of any test, so it is a late finding.
-4. Nothing is imported while a failure is looked for or noted. The garbage collector may find the failure in the middle
-   of a compilation, and another one inside of that fails in Python 3.11.
+3. A failure that is noticed during an automatic garbage collection may belong to any earlier test, so the finding is
+   marked as late.
+4. Nothing is imported while failures are searched for or noted. The garbage collector may run while Python compiles a
+   module, and in Python 3.11 a second compilation inside the first one fails.
 """
 
 import asyncio
@@ -26,20 +28,20 @@ __all__ = ["Background", "Notebook"]
 
 
 class Notebook(Protocol):
-    """Where findings are noted."""
+    """The object in which a watchdog notes its findings."""
 
     @property
     def is_open(self) -> bool:
-        """Whether a test is watched now."""
+        """Whether a test is being watched."""
         ...
 
     def note(self, finding: Finding, /) -> None:
-        """Note a finding about the test that is watched."""
+        """Note a finding about the test that is being watched."""
 
 
 @final
 class Background:
-    """The watchdog of background failures. It watches from `start` until `stop`."""
+    """The watchdog for background failures. It watches from `start` until `stop`."""
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
@@ -47,7 +49,7 @@ class Background:
         self._collections = 0
         self._depth = 0
         self._unraisable: Callable[[Any], Any] | None = None
-        # Each access to a bound method creates a new one, but these are compared.
+        # Each access to a bound method creates a new object, but these are compared by identity.
         self._own_hook: Final = self._handle_unraisable
         self._own_show: Final = self._handle_warning
         self._show: Any = None
@@ -81,7 +83,7 @@ class Background:
             loop.set_exception_handler(self._handle)
 
     def begin_test(self) -> None:
-        """Begin a test. pytest replaces the function that shows warnings in each test."""
+        """Watch the warnings of a test. pytest replaces `warnings.showwarning` for each test."""
         if warnings.showwarning is not self._own_show:
             self._show, warnings.showwarning = warnings.showwarning, self._own_show
 
@@ -90,7 +92,7 @@ class Background:
         if self._garbage is None:
             self._garbage = Garbage(of_finalizers=False)
             self._garbage.begin()
-        self._collections -= 1  # this one is no surprise
+        self._collections -= 1  # this collection is not an automatic one
         try:
             self._garbage.collect([loop])
         finally:
@@ -104,7 +106,7 @@ class Background:
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if self._notebook.is_open and not _is_of_stuck_generator(context):
             self._notebook.note(of_context(context, is_late=self._collections > 0))
-        loop.default_exception_handler(context)  # logs it, as without this handler
+        loop.default_exception_handler(context)  # log it, as if there were no handler
 
     def _handle_unraisable(self, unraisable: Any) -> None:
         if self._notebook.is_open and isinstance(unraisable.exc_value, Exception):
@@ -131,5 +133,5 @@ class Background:
 
 
 def _is_of_stuck_generator(context: dict[str, Any]) -> bool:
-    """Return whether an async generator could not be closed because its task is stuck, which is reported as such."""
+    """Return whether an async generator could not be closed because its task is stuck. That has its own error."""
     return "asyncgen" in context and "already running" in str(context.get("exception"))

@@ -1,4 +1,4 @@
-"""Findings in words: what failed beside a test, where, whose it was, and how to fix it.
+"""Descriptions of findings: what failed in the background, where, which test or fixture started it, and how to fix it.
 
 Does not find anything (`background` does).
 """
@@ -27,11 +27,11 @@ _ALLOW: Final = "If it is expected, allow it: @looprig.allow_background."
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding of one kind, as the error that a test fails with.
+    """A finding of one kind. `error` is what a test fails with.
 
     Attributes:
-        cause: the exception that was found, if it is about one.
-        is_late: whether it may be about an earlier test, so that no test can be failed for it.
+        cause: the exception that was found, if there is one.
+        is_late: whether an earlier test may have caused it, so that no test may fail for it.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Finding:
 
 
 def of_context(context: dict[str, Any], *, is_late: bool) -> Finding:
-    """Return the finding for what reached a loop's exception handler."""
+    """Return the finding for a context that was passed to a loop's exception handler."""
     exception: BaseException | None = context.get("exception")
     future: Any = context.get("task") or context.get("future")
     task: asyncio.Task[Any] | None = future if isinstance(future, asyncio.Task) else None  # pyright: ignore[reportUnknownVariableType] # of whatever
@@ -53,7 +53,7 @@ def of_context(context: dict[str, Any], *, is_late: bool) -> Finding:
 def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:
     """Return the finding for an exception that Python could not raise, given the argument of `sys.unraisablehook`."""
     exception: Exception = unraisable.exc_value
-    # If warnings are errors, that of a coroutine that was never awaited comes here.
+    # If warnings are errors, the warning that a coroutine was never awaited is raised, and so arrives here.
     if isinstance(exception, RuntimeWarning) and (found := of_warning(exception, is_late=is_late)) is not None:
         return found
     name, at = _place_of(exception, unraisable.object)
@@ -64,7 +64,7 @@ def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:
 
 def _place_of(exception: Exception, called: object) -> Party:
     """Return the name and place of the function that raised, or of `called`, if only that is known."""
-    if exception.__traceback__ is not None:  # from some Python versions on, nothing else names the function
+    if exception.__traceback__ is not None:  # in newer Pythons, nothing else names the function
         code = exception.__traceback__.tb_frame.f_code
         return code.co_qualname, Location(code.co_filename, code.co_firstlineno)
     return getattr(called, "__qualname__", None) or f"an object of type {type(called).__name__}", location_of(called)
@@ -97,7 +97,7 @@ def _finding(what: str, parties: list[Party], fix: str, exception: BaseException
 def _about(
     context: dict[str, Any], task: "asyncio.Task[Any] | None", exception: BaseException | None
 ) -> tuple[str, str]:
-    """Return what happened, in words, and how to fix it."""
+    """Return a sentence that says what happened, and one that says how to fix it."""
     message: str = context.get("message") or "Unhandled exception in the event loop"
     text = "" if exception is None else f": {summary(exception)}"
     if task is not None and is_closing(task):
@@ -112,7 +112,7 @@ def _about(
 
 
 def _code_of(context: dict[str, Any], task: "asyncio.Task[Any] | None") -> list[Party]:
-    """Return the name and place of the code that failed, as far as they can be known."""
+    """Return the name and place of the code that failed, or nothing if they are unknown."""
     code: Any = getattr(context.get("handle"), "_callback", None) if task is None else task.get_coro()
     at = location_of(code)
     return [] if at == UNKNOWN else [(getattr(code, "__qualname__", "a callback"), at)]

@@ -1,16 +1,16 @@
-"""Freeing garbage that reports errors to a loop when it is freed, usually without a full garbage collection.
+"""A search for garbage that reports an error when it is freed, usually without a full garbage collection.
 
 A failed task that is never awaited is reported when it is freed. If it is in a reference cycle, the garbage collector
 has to find it first. Collecting the two young generations is fast, but objects that live long move to the oldest one.
-So this class keeps weak references to objects that could report, from when they move there, and runs a full collection
-only if one of them requires it.
+So `Garbage` keeps weak references to objects that could report an error, from the moment they move there, and runs a
+full collection only if one of them requires it.
 
-Does not attach to loops or keep reports (`loop_exceptions` does).
+Does not attach to loops or keep reports (`background` and `loop_exceptions` do).
 
 Invariants:
 1. After `collect`, no failed future of the given loops is left as garbage, however old it is.
-2. The same holds for objects with a `__del__` method from a library or suite that were created since `begin`. For
-   example, an aiohttp session reports that it was not closed.
+2. Unless `of_finalizers` is false, the same holds for objects that were created since `begin` and whose `__del__`
+   method comes from a library or suite. For example, an aiohttp session reports that it was not closed.
 3. No object is kept alive.
 
 Pending tasks in the oldest generation are not considered. Only a walk over the whole heap could tell a task that will
@@ -34,9 +34,9 @@ _SILENT: Final = sys.stdlib_module_names | {"aiomisc", "aiothreads"}
 
 @final
 class Garbage:
-    """The old objects that could report. Follows the garbage collector from `begin` until `close`.
+    """The old objects that could report an error. Follows the garbage collector from `begin` until `close`.
 
-    Without `of_finalizers`, it considers only futures.
+    If `of_finalizers` is false, it considers only futures.
     """
 
     def __init__(self, *, of_finalizers: bool = True) -> None:
@@ -64,7 +64,7 @@ class Garbage:
             self._others.clear()
 
     def collect(self, loops: Collection[asyncio.AbstractEventLoop]) -> None:
-        """Free all garbage that reports to one of the given loops."""
+        """Free all garbage that reports errors to one of the given loops."""
         others, self._others = self._others, []
         is_unsure, self._is_unsure = self._is_unsure, False
         gc.collect(_YOUNG)  # this also notes the survivors, which aren't garbage and matter only the next time
@@ -83,7 +83,7 @@ class Garbage:
                 self._note(gc.get_objects(generation))
 
     def _note(self, objects: list[object]) -> None:
-        """Keep weak references to the objects that could report."""
+        """Keep weak references to those objects that could report an error."""
         kinds = {id(kind): kind for kind in map(type, objects)}
         futures = {number for number, kind in kinds.items() if _is_future(kind)}
         others = {
@@ -105,17 +105,17 @@ class Garbage:
 
 
 def _bases(kind: type) -> tuple[type, ...]:
-    # A class that is its own metaclass, as h11's sentinels are, stays alive when the collector has cleared it.
+    # The garbage collector may have cleared the class. It can clear one that is its own type, as h11's sentinels are.
     return getattr(kind, "__mro__", ())
 
 
 def _is_future(kind: type) -> bool:
-    """Return whether an object is a future. Unlike `asyncio.isfuture`, look only at its type: it may be a proxy."""
+    """Return whether a type is that of a future. `asyncio.isfuture` would run the code of an object that is a proxy."""
     return any("_asyncio_future_blocking" in vars(base) for base in _bases(kind))
 
 
 def _has_finalizer(kind: type) -> bool:
-    """Return whether objects of a type may report when they are freed. In the standard library, only futures do."""
+    """Return whether objects of a type may report an error when they are freed. Silent packages are left out."""
     return any("__del__" in vars(base) and base.__module__.partition(".")[0] not in _SILENT for base in _bases(kind))
 
 
@@ -124,7 +124,7 @@ def _alive(references: Iterable[ref[object]]) -> list[ref[object]]:
 
 
 def _has_failed(future: Any, loops: Collection[asyncio.AbstractEventLoop]) -> bool:
-    """Return whether a future has an exception that was never retrieved, to report to one of these loops."""
+    """Return whether a future of one of these loops has an exception that was never retrieved."""
     if not getattr(future, "_log_traceback", False):
         return False
     loop = future.get_loop()

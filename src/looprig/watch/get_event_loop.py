@@ -19,7 +19,7 @@ __all__ = ["GetEventLoopBan"]
 
 @final
 class GetEventLoopBan(Watcher):
-    """A watcher that replaces `get_event_loop` by `fail` during a test."""
+    """A watcher that replaces `get_event_loop` with `fail` during a test."""
 
     def __init__(self, fail: Callable[[], Any]) -> None:
         self._original: Any = None

@@ -38,11 +38,11 @@ class LoopExceptions(Watcher):
             loop.set_exception_handler(self._handle)
 
     def _handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # Don't keep the task or future, since nothing that it refers to could be freed, and so be reported.
+        # Don't keep the task or future: what it refers to could not be freed, and only freed tasks report errors.
         self._contexts.append({"message": context.get("message", ""), "exception": context.get("exception")})
 
     def take_errors(self) -> Sequence[BackgroundError]:
-        """Return one error for everything that has reached the handlers since the last call."""
+        """Return one error for all exceptions that have reached the handlers since the last call."""
         # asyncio reports a failed task that was never awaited only when it is freed.
         self._garbage.collect([loop for loop, _ in self._attached])
         found, self._contexts = self._contexts, []

@@ -33,6 +33,6 @@ class SourceWatch(Protocol):
 
 
 def current_watch() -> Any:
-    """Return the watch of this run, or `None` outside a run. It also implements the watch for proxies."""
+    """Return the watch of this run, or `None` outside a run. Proxies use the same object."""
     find = looprig.proxy_watch.get(None)
     return None if find is None else find()

@@ -5,7 +5,7 @@ Does not decide which tests are watched, or how an error is reported: `looprig.p
 Invariants:
 1. The events of a test come in this order: `begin_test`, `add_loop` any number of times, `take_errors` after the call
    and after the teardown, `end_test`, and `sections` for each phase that failed.
-2. `begin_test` is left out for a watcher that starts during a test.
+2. `begin_test` is not called for a watcher that starts during a test.
 """
 
 from collections.abc import Sequence

@@ -87,7 +87,7 @@ class Mypy(Checker):
         )
 
     def complaints(self, errors: str) -> str:
-        """Return its complaints about the configuration."""
+        """Return mypy's complaints about the configuration."""
         return errors.strip()
 
     def read(self, output: str, job: Job) -> Iterator[Diagnostic]:

@@ -22,7 +22,7 @@ def checked(kind: type[R], given: object, protocol: str, at: Party) -> Sequence[
     """Return the given toxics, after checking that each is of the type `kind` for the proxy's protocol.
 
     Raises:
-        DeclarationError: one isn't such a toxic.
+        DeclarationError: a toxic is of another type.
     """
     if isinstance(given, Rule):
         raise DeclarationError(f"{at[0]} has toxics={given}, which is a single toxic.", [at], f"Write ({given},).")

@@ -1,6 +1,6 @@
 """A fault that lasts as long as a `with` block.
 
-Invariant: a block that was created and never entered is an error of the proxy. Otherwise a test that forgets the `with`
+Invariant: if `with` is missing, so that the block is never entered, the proxy reports an error. Otherwise the test
 would pass without any fault.
 """
 

@@ -148,8 +148,8 @@ class FaultControls(Configured, ABC, Generic[T, L]):
         if link is not None:
             await self._end(link)
         if failure is not None and not isinstance(failure, Exception):
-            # A cancellation must not become an error. Leave the errors to the test, or add them as notes if there is
-            # none.
+            # A cancellation must not become an error. In a test run, the watch fails the test for the errors. Outside
+            # one, add them as notes.
             for error in self.take_errors() if watch is None else ():
                 failure.add_note(f"Besides, in a proxy: {error}")
             return
@@ -202,7 +202,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
             yield Applied(application)
 
     def _block(self, inner: AbstractContextManager[B], call: str, at: Location) -> AbstractContextManager[B]:
-        """Return a block that reports an error if it is never entered."""
+        """Return a context manager that enters `inner`, and reports an error if it is never entered itself."""
         log = self._running().log
         party = (f"{self._label()}.{call}", at)
 

@@ -31,12 +31,12 @@ class LinkConnection(Protocol):
 
     @property
     def info(self) -> ConnectionInfo:
-        """The facts about it that are passed to toxics."""
+        """The facts about the connection that toxics receive."""
         ...
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether toxics can still be added to it: it is neither over nor about to end."""
+        """Whether toxics can still be added: the connection has not ended, and is not about to end."""
         ...
 
 
@@ -94,7 +94,7 @@ class FaultLink(ABC, Generic[C, R, S]):
 
     @abstractmethod
     def _when_failed(self, connection: C, toxic: R, name: str, error: BaseException) -> None:
-        """Handle an exception of a `when`."""
+        """Report an exception that the `when` of a toxic raised."""
 
     def _catch_up(self) -> None:
         """Process the data that has arrived, before toxics change."""

@@ -172,7 +172,7 @@ class Connection:
 
     @property
     def takes_toxics(self) -> bool:
-        """Whether the connection is being made or open."""
+        """Whether the connection is open or being established."""
         return self.state in {"connecting", "open"}
 
     # Beginning

@@ -168,7 +168,7 @@ class Pipe:
     # Called for toxics (`chain.Outlet`)
 
     def arrive(self, came: float, item: bytes | Mark, delays: Delays, by: str) -> None:
-        """Append an item that has passed all toxics to the line."""
+        """Put an item in the delay line. It has passed all toxics."""
         if not self.has_ended:
             self._line.push(came, item, delays, by)
             self.has_ended = isinstance(item, Mark)
@@ -294,8 +294,8 @@ class Pipe:
     def finish(self) -> None:
         """Write all held data, due or not, then call `Ends.drained`.
 
-        This happens at once, unless a toxic awaits something. Later data is read, so that its sender can continue, and
-        dropped.
+        This happens at once, unless a toxic awaits something. Data that arrives later is dropped. It is still read, so
+        that its sender can continue.
         """
         self.is_finishing = True
         self.is_fast = False

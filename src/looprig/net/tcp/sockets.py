@@ -1,6 +1,6 @@
 """Options and queries of TCP sockets.
 
-Does not own any socket. Sources: tcp(7), socket(7) and, for `SIOCOUTQ`, tcp(7) and `tcp_ioctl` of Linux.
+Does not own any socket. Sources: socket(7), tcp(7), and for `SIOCOUTQ` also Linux's function `tcp_ioctl`.
 """
 
 import fcntl

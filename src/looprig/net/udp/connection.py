@@ -37,7 +37,7 @@ class Pipe:
         """Send a datagram on, or return False if the kernel has no room for it now.
 
         Raises:
-            OSError: it can't be sent.
+            OSError: the datagram can't be sent.
         """
         if not self._endpoint.send(data, self._peer):
             return False

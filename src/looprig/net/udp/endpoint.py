@@ -111,7 +111,7 @@ class Endpoint(asyncio.DatagramProtocol):
         """Send a datagram, or return False if the kernel has no room for it now. A connected socket needs no `peer`.
 
         Raises:
-            OSError: it can't be sent.
+            OSError: the datagram can't be sent.
         """
         for _ in range(2):
             try:

@@ -260,5 +260,5 @@ def function_ahead(collector: pytest.Collector, name: str, obj: object) -> pytes
 
 
 def is_ahead(item: pytest.Function) -> bool:
-    """Return whether an item comes from `function_ahead`, and is none of the suite's tests."""
+    """Return whether an item comes from `function_ahead`, and isn't one of the suite's tests."""
     return _AHEAD in item.stash

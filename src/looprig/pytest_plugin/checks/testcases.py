@@ -100,7 +100,7 @@ def _base(cls: type) -> type:
 
 
 def _is_as_in_unittest(cls: type) -> bool:
-    """Return whether the tests of a class run, and as unittest itself would run them."""
+    """Return whether the tests of a class are not skipped, and run in the same way as under unittest itself."""
     if getattr(cls, "__unittest_skip__", False):
         return False
     base = _base(cls)

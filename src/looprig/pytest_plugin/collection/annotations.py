@@ -136,7 +136,7 @@ def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
     """Return the target that an annotation requests, if it is about a service.
 
     Raises:
-        DeclarationError: it is wrong, names a proxy that doesn't exist, or is ambiguous between several proxies.
+        DeclarationError: the annotation is wrong, names a proxy that doesn't exist, or could mean several proxies.
     """
     if isinstance(annotation, DeclarationError):
         raise annotation

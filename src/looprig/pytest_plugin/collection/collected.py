@@ -106,5 +106,5 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
 
 
 def _key(test: pytest.Function, owners: Peers) -> tuple[Any, ...]:
-    """Return a key that is equal for tests with the same definitions, which the same plugin runs."""
+    """Return a key that tests share if they use the same definitions and the same plugin runs them."""
     return owners.owner_of_test(test), is_async_test(test), closure_key(test)

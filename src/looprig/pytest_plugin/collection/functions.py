@@ -37,7 +37,7 @@ class RunningServices:
         """Return the connections to a running service.
 
         Raises:
-            LooprigError: it has ended early.
+            LooprigError: the service has ended early.
         """
         from looprig.http.connections import Connections  # noqa: PLC0415 - not before a client is opened
 

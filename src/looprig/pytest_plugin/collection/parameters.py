@@ -150,7 +150,7 @@ class Parameters:
             self._registry.implied.add(visible_definitions(name, node)[-1])
 
     def _settle(self, function: Any, node: Any) -> None:
-        """Give ambiguous names the meaning that they have in the fixtures of a test."""
+        """Find out what ambiguous names mean in this test, from the fixtures that it uses."""
         try:
             names = [*parameters_of(function)]
         except (TypeError, ValueError):

@@ -171,7 +171,7 @@ class Registry:
         """Return the sources of the values of a service's fields.
 
         Raises:
-            DeclarationError: they cannot be resolved.
+            DeclarationError: a field cannot be resolved.
         """
         sources = self._sources.get(spec.key)
         if sources is None:
@@ -308,7 +308,7 @@ def _register(name: str, function: Any, node: Any, scope: Scope, *, autouse: boo
 
 
 def _is_answered(name: str, node: Any) -> bool:
-    """Return whether a suite or plugin has such a fixture. pytest's own never provide a field that has a default."""
+    """Return whether a suite or plugin has a fixture of this name. pytest's own fixtures don't count."""
     return any(
         not (getattr(definition.func, "__module__", None) or "").startswith(("_pytest.", "looprig."))
         for definition in visible_definitions(name, node)

@@ -73,7 +73,7 @@ class SafeWriter:
                 self._put(self._before)
 
     def _take_back(self, found: Mapping[Place, str]) -> bool:
-        """Undo the annotations of functions in which checkers report more errors. Return whether there were any."""
+        """Undo the annotations of functions in which checkers report more errors. Return whether any were undone."""
         count = len(self.taken_back)
         for (path, number), checker in found.items():
             for each in self.annotations[path]:

@@ -50,7 +50,7 @@ class LoopPlan:
     settings: LoopSettings
 
     def component(self, item: pytest.Item) -> Component | None:
-        """Return the component of an item, or `None` if its loop is its own, or it needs none."""
+        """Return the component of an item, or `None` if the item has a loop of its own or needs no loop."""
         return self.plan.component(item)
 
     def component_of_instance(self, definition: Definition, node: object, item: pytest.Function) -> Component | None:

@@ -59,7 +59,7 @@ class Row:
         return str(getattr(value, "value", value)) in {"auto", "True"}
 
     def load(self) -> "Peer":
-        """Import the file that describes it."""
+        """Import the file that describes the plugin."""
         peer: Peer = importlib.import_module(f"looprig.pytest_plugin.peers.{self._file}").PEER
         return peer
 
@@ -90,7 +90,7 @@ def active_peers(config: pytest.Config) -> "list[Peer]":
 
 
 def _peer_plugins(config: pytest.Config) -> list[object]:
-    """Return the other async plugins that take part in a run, as they are registered."""
+    """Return the other async plugins that take part in a run: the objects that are registered with pytest."""
     return [plugin for row in _ROWS for plugin in row.registered(config.pluginmanager)]
 
 
@@ -115,7 +115,7 @@ def claims_everything(config: pytest.Config) -> "list[tuple[Peer, str]]":
 
 
 def header(config: pytest.Config) -> str | None:
-    """Return a line that says that looprig stands back or adopts other plugins, if it does."""
+    """Return a line for the header if looprig stands back from other plugins or adopts them."""
     claiming = [(peer, remedy) for peer, remedy in claims_everything(config) if not _is_adopted(peer, config)]
     if not claiming:
         adopted = [peer.name for peer in active_peers(config) if _is_adopted(peer, config)]
@@ -132,7 +132,7 @@ def header(config: pytest.Config) -> str | None:
 
 
 def _is_adopted(peer: "Peer", config: pytest.Config) -> bool:
-    """Return whether looprig runs all tests and fixtures of this plugin in its place, in the whole run."""
+    """Return whether looprig was asked to run all tests and fixtures of a plugin in the plugin's place."""
     names = adoption_asked_for(config)
     return bool(peer.adopted_as) and (names is None or peer.adopted_as in names)
 
@@ -146,7 +146,7 @@ def setting(config: pytest.Config, name: str) -> object:
 
 
 def is_from_peer(definition: pytest.FixtureDef[Any]) -> bool:
-    """Return whether a fixture comes from another async plugin, active or not, and so refers to that one's loops."""
+    """Return whether a fixture comes from another async plugin, active or not, and so refers to that plugin's loops."""
     return (getattr(definition.func, "__module__", None) or "").startswith((*_MODULES, "alt_pytest_asyncio"))
 
 

@@ -37,7 +37,7 @@ class Adoption:
         """Read the option.
 
         Raises:
-            pytest.UsageError: it names a plugin that looprig doesn't know.
+            pytest.UsageError: the option names a plugin that looprig doesn't know.
         """
         names = adoption_asked_for(config)
         if names is not None and (unknown := sorted(names - ADOPTABLE)):
@@ -92,11 +92,11 @@ class Adoption:
         return (peer for peer in self._active if self.adopts(peer, item) and peer.runs(item))
 
     def gives_loop(self, definition: Definition) -> bool:
-        """Return whether a fixture of an adopted plugin returns the test's loop, which is then looprig's."""
+        """Return whether a fixture of an adopted plugin returns the test's loop, so that looprig provides it."""
         return definition.argname in LOOP_NAMES and any(peer.gives_loop(definition) for peer in self._active)
 
     def loop_given(self, definition: Definition, loop: object, arguments: Mapping[str, Any]) -> None:
-        """Do with a loop what the plugin's own fixture would do with it."""
+        """Do to a loop what the plugin's own loop fixture would do to it."""
         for peer in self._active:
             if peer.gives_loop(definition):
                 peer.loop_given(loop, arguments)
@@ -114,7 +114,7 @@ class Adoption:
         return None
 
     def wrapped(self, item: pytest.Function, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function of a test as the plugins in whose place looprig runs it would call it."""
+        """Return a test's function as it would be called by the plugins that looprig runs the test in place of."""
         for peer in self.adopted_from(item):
             wrapper = peer.wrapper_of_test(item)
             if wrapper is not None:

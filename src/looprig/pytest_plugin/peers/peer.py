@@ -37,34 +37,34 @@ class Peer:
     """Another async plugin: how to recognize its tests and fixtures, and what it does to tests during collection."""
 
     name: str
-    """Its name in messages."""
+    """The name of the plugin in messages."""
     mark: ClassVar[str] = ""
-    """The mark by which a test is explicitly its own."""
+    """The mark that explicitly claims a test for this plugin."""
     fixture: ClassVar[str] = ""
-    """The fixture by which a test that uses it is explicitly its own."""
+    """The fixture that explicitly claims each test that uses it for this plugin."""
     decorator: ClassVar[str] = ""
-    """The decorator by which a fixture is explicitly its own, whichever test uses it."""
+    """The decorator that explicitly claims a fixture for this plugin, whichever test uses the fixture."""
     put_on_functions: ClassVar[tuple[str, tuple[str, ...]] | None] = None
-    """The mark that it puts on the function of every async test: its name and arguments."""
+    """The mark that this plugin puts on the function of every async test: name and arguments."""
     put_on_items: ClassVar[str] = ""
-    """The name of the mark that it puts on the item of every async test."""
+    """The name of the mark that this plugin puts on the item of every async test."""
     adopted_as: str = ""
-    """The name to pass to `--adopt`, or "" if looprig can't adopt it."""
+    """The name to pass to `--adopt`, or "" if looprig can't adopt this plugin."""
     needless: ClassVar[Words] = Words()
     """The names that an adopted suite no longer needs."""
     factory_fixtures: ClassVar[Sequence[str]] = ()
-    """Its own fixtures that determine the kind of loop that a test runs on."""
+    """Those of its fixtures that determine the kind of loop that a test runs on."""
 
     def claims_everything(self, config: pytest.Config) -> str | None:
-        """Return a way to stop it from claiming every async test, or `None` if it doesn't do so."""
+        """Return a way to stop this plugin from claiming every async test, or `None` if it doesn't claim them."""
         return None
 
     def claims_test(self, item: pytest.Function) -> bool:
-        """Return whether a test is explicitly its own."""
+        """Return whether a test explicitly belongs to this plugin."""
         return False
 
     def claims_fixture(self, definition: Definition, item: pytest.Function) -> bool:
-        """Return whether a fixture, as used by the test, is explicitly its own."""
+        """Return whether a fixture, as used by this test, explicitly belongs to this plugin."""
         return self.claims_test(item)
 
     def makes(self, definition: Definition) -> bool:
@@ -72,11 +72,11 @@ class Peer:
         return False
 
     def surrounds_with(self, definition: Definition) -> bool:
-        """Return whether a fixture is one that it puts around every test."""
+        """Return whether this plugin puts a fixture around every test."""
         return False
 
     def replaces(self, item: pytest.Function) -> bool:
-        """Return whether it replaced an item of pytest's class by one of its own class."""
+        """Return whether this plugin replaced pytest's item with one of its own class."""
         return False
 
     # For adopted suites
@@ -98,34 +98,34 @@ class Peer:
         yield from ()
 
     def loop_factory(self, value: Any) -> Callable[[], Any] | None:
-        """Return the loop factory that a value of one of `factory_fixtures` stands for, if it stands for one."""
+        """Return the loop factory for the value of one of `factory_fixtures`, or `None` if it doesn't determine one."""
         return None
 
     def loop_debug(self, config: pytest.Config) -> bool:
-        """Return whether its options turn asyncio's debug mode on."""
+        """Return whether the options of this plugin turn asyncio's debug mode on."""
         return False
 
     def gives_loop(self, definition: Definition) -> bool:
-        """Return whether one of its own fixtures returns the test's loop."""
+        """Return whether a fixture is this plugin's own and returns the test's loop."""
         return False
 
     def loop_given(self, loop: Any, arguments: Mapping[str, Any]) -> None:
-        """Do with the loop what such a fixture does with it, given the fixture's arguments."""
+        """Do to the loop what the plugin's own loop fixture does to it, given that fixture's arguments."""
 
     def loop_factory_by_default(self) -> Callable[[], Any] | None:
-        """Return the factory of its loops that it uses by default. `None` means asyncio's own."""
+        """Return the loop factory that this plugin uses by default. `None` means asyncio's own."""
         return None
 
     def executor_by_default(self, config: pytest.Config) -> Callable[[int | None], Any] | None:
-        """Return the factory of its loops' executors that it uses by default. `None` means asyncio's own."""
+        """Return the factory for executors of loops that this plugin uses by default. `None` means asyncio's own."""
         return None
 
     def wrapper_of_test(self, item: pytest.Function) -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
-        """Return what wraps the function of a test that is about to be called, if anything does."""
+        """Return a wrapper for the function of a test that is about to be called, or `None` if it needs none."""
         return None
 
     def stand_in(self, definition: Definition, item: pytest.Function) -> Callable[..., Any] | None:
-        """Return a function to set up one of its own fixtures with, or `None` to use the fixture's own function."""
+        """Return a function that sets up one of this plugin's fixtures, or `None` to use the fixture's own function."""
         return None
 
 

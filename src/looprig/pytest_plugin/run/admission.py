@@ -48,7 +48,7 @@ class Admission:
         """Make sure that a fixture and the test that requests it share a loop, even if the fixture is already alive.
 
         Raises:
-            AskError: they don't.
+            AskError: they would be on different loops.
         """
         item = item_of(request)
         component = self._hosts.component(item)
@@ -72,7 +72,7 @@ class Admission:
         """Make sure that a test shares the loop of the fixtures that a live sync fixture requested at run time.
 
         Raises:
-            AskError: it doesn't.
+            AskError: the test would be on another loop.
         """
         item = item_of(request)
         host = self._hosts.open_host(item)
@@ -92,7 +92,7 @@ class Admission:
                 )
 
     def host_for_loop(self, request: pytest.FixtureRequest) -> Host:
-        """Return the host whose loop the `loop` fixture returns to whoever requests it.
+        """Return the host whose loop the `loop` fixture returns in this request.
 
         Raises:
             AskError: that loop would end before the requesting fixture.

@@ -1,1 +1,5 @@
-"""The watchers of a run: `table` lists them and when each is active, and `hooks` calls their events."""
+"""The watchers and watchdogs of a run.
+
+`table` says when each watcher is active, and `hooks` calls the watchers' events. `watchdogs` collects the findings of
+the watchdogs, and `policies` decides whether a test fails for them.
+"""

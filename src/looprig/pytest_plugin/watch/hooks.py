@@ -1,9 +1,10 @@
 """The hooks through which watchers follow the tests of a run, and fail them.
 
-Does not know what is watched: any `Watcher` can be added, at any time.
+Does not know what a watcher looks for: any `Watcher` can be added, at any time.
 
 Invariants:
-1. An error that a watcher finds fails the running test, once. If the test fails anyway, the error is added as a note.
+1. An error that a watcher finds fails the running test, once. If the test fails for another reason too, the error is
+   added to that failure as a note.
 2. A run without a watcher has none of these hooks.
 """
 
@@ -91,7 +92,7 @@ class Watchers:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Fail the test if watchers have found errors since the call, or in the set-up if there was no call."""
+        """Fail the test if watchers have found errors since the call, or since the set-up if there was no call."""
         try:
             return (yield from self._failing())
         finally:
@@ -108,7 +109,7 @@ class Watchers:
             errors = [error for error, _ in self._take()]
             if not errors:
                 raise
-            errors[0].add_note(f"Besides: {_noted(failure)}")  # it may well be a consequence
+            errors[0].add_note(f"Besides: {_noted(failure)}")  # the failure may be a consequence of the error
             raise_together(errors, "unhandled errors")
             raise
         except BaseException as failure:

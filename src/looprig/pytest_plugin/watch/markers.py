@@ -1,6 +1,6 @@
-"""The markers `loop_watchdogs` and `loop_allow_background`: how they are written, and how they are read.
+"""The markers `loop_watchdogs` and `loop_allow_background`: the decorators that create them, and how they are read.
 
-Does not report markers that are written wrong: `checks.markers` does.
+Does not report invalid markers: `checks.markers` does.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ ALLOW_TAKES: Final = 'Give classes of exceptions, a regular expression, or both:
 
 
 def policies_of(marker: pytest.Mark) -> dict[Kind, Policy] | None:
-    """Return the policies that a `loop_watchdogs` marker sets, or `None` if it is written wrong."""
+    """Return the policies that a `loop_watchdogs` marker sets, or `None` if it is invalid."""
     match marker.args:
         case ():
             return spread(marker.kwargs) if marker.kwargs else None
@@ -38,9 +38,9 @@ def policies_of(marker: pytest.Mark) -> dict[Kind, Policy] | None:
 
 
 def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]:
-    """Set what becomes of what watchdogs find: it fails the test, is shown at the end of the run, or is ignored.
+    """Set the policy for findings of watchdogs: they fail the test, are shown at the end of the run, or are ignored.
 
-    Over a test or a test class, or as the `pytestmark` of a module:
+    Put it on a test or a test class, or set `pytestmark` of a module to it:
 
         @watchdogs(background="warn")
         async def test_drops_its_clients(server: Server) -> None: ...
@@ -50,7 +50,7 @@ def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]
         kinds: the policy of one kind, by name.
 
     Raises:
-        DeclarationError: there is no such kind or policy, or it is put on something that isn't a test.
+        DeclarationError: a kind or policy doesn't exist, or the decorator is on something that isn't a test.
     """
     given = pytest.mark.loop_watchdogs(*(() if policy is None else (policy,)), **kinds)
     if policies_of(given.mark) is None:
@@ -62,7 +62,7 @@ def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]
 
 
 def fix_of(marker: pytest.Mark) -> str:
-    """Return how one of these markers has to be written, or nothing if it is written so."""
+    """Return how to write one of these markers, or "" if it is valid."""
     if marker.name == WATCHDOGS:
         return WATCHDOGS_TAKES if policies_of(marker) is None else ""
     return ALLOW_TAKES if isinstance(allowed_by(marker), str) else ""
@@ -78,19 +78,19 @@ def allowed_by(marker: pytest.Mark) -> Allowed | str:
 def allow_background(*types: type[BaseException], match: str | None = None) -> Callable[[T], T]:
     """Allow exceptions that nothing handles, and coroutines that are never awaited (RuntimeWarning).
 
-    Over a test or a test class, or as the `pytestmark` of a module:
+    Put it on a test or a test class, or set `pytestmark` of a module to it:
 
         @allow_background(ConnectionResetError, match="lost")
         async def test_survives(server: Server) -> None: ...
 
     Args:
-        types: classes of exceptions; subclasses are allowed too. None means all.
-        match: a regular expression that is searched for in the text of the exception.
+        types: classes of exceptions; their subclasses are allowed too. If there are none, all exceptions are allowed.
+        match: a regular expression to search for in the text of the exception.
 
     Raises:
-        DeclarationError: a value is of another kind, or it is put on something that isn't a test.
+        DeclarationError: an argument is invalid, or the decorator is on something that isn't a test.
     """
-    # A marker that is called with nothing but a class is put on that class.
+    # If a marker is called with only a class, pytest puts it on that class. `with_args` never does so.
     given = pytest.mark.loop_allow_background.with_args(*types, **({} if match is None else {"match": match}))
     if isinstance(wrong := allowed_by(given.mark), str):
         raise DeclarationError(

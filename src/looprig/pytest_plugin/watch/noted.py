@@ -1,4 +1,4 @@
-"""The summary of what watchdogs found and no test failed for: one line, and with `-v` each finding once.
+"""The summary of findings that failed no test: one line, or with `-v` the text of each finding, once.
 
 Loaded only if there is such a finding.
 """
@@ -14,7 +14,7 @@ __all__ = ["show_noted"]
 
 
 def show_noted(terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
-    """Show how much was found, in how many tests, and how to see it or to make the tests fail."""
+    """Show the number of findings and of their tests, and the options that show the findings or make the tests fail."""
     found: dict[str, set[str]] = {}
     for report in reports:
         for text in noted_in(report):

@@ -1,11 +1,11 @@
-"""Which policy applies to a test: its marker's, that of the ini file or the command line, or the default.
+"""The policy that applies to a test: that of its marker, the command line or the ini file, or else the default.
 
-Does not apply it (`watchdogs` does), and does not report markers that are written wrong (`checks.markers` does).
+Does not apply it (`watchdogs` does), and does not report invalid markers (`checks.markers` does).
 
-Loaded at the first finding, or if a run sets policies itself.
+Loaded at the first finding, or at the start if the suite or the command line sets policies.
 
-Invariant: a test that looprig runs in another plugin's place never fails for what it always did, unless the suite
-asks for it: there the default is `warn`.
+Invariant: a test that looprig runs in another plugin's place fails for a finding only if the suite sets a policy. The
+default for such a test is `warn`, since it passed before.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Policies:
         """Read the options.
 
         Raises:
-            pytest.UsageError: a value isn't what its option takes. It names the option as it was written.
+            pytest.UsageError: the value of an option is invalid. The message shows it as it was written.
         """
         self._of_run: Final = _policies_of_run(config)
         self._allowed: Final = [_allowed(line) for line in read_ini(config, ALLOW)]

@@ -1,7 +1,7 @@
 """The proxies of a run: seeds them, fails tests for their errors, and adds their logs to reports.
 
 Also fails tests for the errors of other sources (`looprig.watch.sources`), such as the handlers of a server. Does not
-start or stop proxies or sources. Costs nothing in a run without any, since the watcher is added when the first one
+start or stop proxies or sources. A run without any pays nothing, since the watcher is added when the first one
 starts.
 
 Invariant: the report of a failed test shows the events that happened during that test, for each proxy with events.
@@ -46,7 +46,7 @@ class ProxyWatch(Watcher):
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        # The number of events of each proxy when the current test began. `_ended` are those that ended during the test.
+        # Each proxy, and the number of its events when the current test began. `_ended` has those that ended during it.
         self._open: dict[int, tuple[Watched, int]] = {}
         self._ended: list[tuple[Watched, int]] = []
         self._has_joined = False

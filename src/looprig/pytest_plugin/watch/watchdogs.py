@@ -1,14 +1,13 @@
-"""The watchdogs of a run: what they find while a test runs on a loop fails it, or is shown at the end of the run.
+"""The watchdogs of a run. A finding fails the test that is running on a loop, or is shown at the end of the run.
 
-Unlike a `Watcher`, a watchdog asks for nothing: it notes what it finds, when it finds it. So a test in which nothing is
-found pays nothing. Does not watch anything itself (`looprig.watch` does).
+A `Watcher` is called at several points of each test. A watchdog isn't: it adds a finding to a list as soon as something
+fails. So a test without findings costs almost nothing. Does not watch anything itself (`looprig.watch` does).
 
 Invariants:
-1. Each finding is reported once: as the failure of the running test, as a note on the failure that it has anyway, or in
+1. Each finding is reported once: as the failure of the running test, as a note on another failure of that test, or in
    the summary.
-2. Only a test that looprig runs on a loop is watched. What other tests cause goes to whoever would report it without
-   looprig.
-3. No test fails for what an earlier one may have left: such a finding is shown in the summary.
+2. Only a test that looprig runs on a loop is watched. Failures in other tests are reported as they are without looprig.
+3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
 from functools import cached_property
@@ -42,7 +41,7 @@ class Watchdogs:
         self._item: pytest.Item | None = None
         self._peers = peers
         self.found: Final[list[Finding]] = []
-        """What was found and not reported yet."""
+        """The findings that are not reported yet."""
         if config.getoption(WATCHDOGS) is not None or any(read_ini(config, name) for name in (ALLOW, WATCHDOGS)):
             _ = self._policies  # report wrong values before any test runs
         self._background.start()
@@ -57,7 +56,7 @@ class Watchdogs:
     # What is watched
 
     def add_host(self, host: "Host", item: pytest.Item) -> None:
-        """Watch a loop that has just been opened, and the test that it is opened for."""
+        """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
         if self._item is not item:
             self.begin(item)
@@ -68,18 +67,18 @@ class Watchdogs:
         self._background.begin_test()
 
     def leave(self) -> None:
-        """Stop watching: the next test is none that looprig runs on a loop."""
+        """Stop watching: the next test isn't one that looprig runs on a loop."""
         self._item = None
 
     # What is found
 
     @property
     def is_open(self) -> bool:
-        """Whether a test is watched now."""
+        """Whether a test is being watched."""
         return self._item is not None
 
     def note(self, finding: Finding) -> None:
-        """Note a finding about the test that is watched."""
+        """Note a finding about the test that is being watched."""
         self.found.append(finding)
 
     def search(self, host: "Host") -> None:
@@ -88,13 +87,13 @@ class Watchdogs:
             self._background.collect(host.loop)
 
     def take(self) -> list[LooprigError]:
-        """Return the errors that the current test fails for. What was found counts as reported from now on."""
+        """Return the errors that the current test fails for. From now on, all findings count as reported."""
         item = self._item
         found, self.found[:] = [*self.found], []
         return [] if item is None else [finding.error for finding in found if self._fails(item, finding)]
 
     def _fails(self, item: pytest.Item, finding: Finding) -> bool:
-        """Return whether a test fails for a finding. If it is a warning, show it at the end of the run."""
+        """Return whether a test fails for a finding. If it only warns, keep it for the end of the run."""
         policy = self._policies.of(item, finding.kind)
         if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
             return False
@@ -106,11 +105,11 @@ class Watchdogs:
         return False
 
     def fail(self) -> None:
-        """Fail the current test for what was found."""
+        """Raise the errors that the current test fails for, if any."""
         raise_together(self.take(), "failures in the background")
 
     def add_to(self, failure: BaseException) -> None:
-        """Add what was found to the failure that the current test has anyway."""
+        """Add the findings, as notes, to another failure of the current test."""
         for error in self.take():
             if error.__cause__ is not failure:
                 failure.add_note(str(error))
