@@ -66,7 +66,7 @@ class DeclarationError(LooprigError):
 
     Attributes:
         code: the name of the error in the output of `--check-fixtures`.
-        parameter: the parameter of the first party that it is about, or an empty string.
+        parameter: the name of the parameter that is wrong, in the first party, or an empty string.
     """
 
     def __init__(

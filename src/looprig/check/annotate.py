@@ -157,7 +157,7 @@ def _given(wanted: Wanted) -> TypeText:
 
 @final
 class _ReadersNames(Names):
-    """The names that a function can use for things: those in its file, and those that it can import."""
+    """The names that the annotations of a function can use: those in its file, and those that it can import."""
 
     def __init__(
         self,

@@ -3,9 +3,9 @@
 Does not interpret what the types mean for a service (`fields` does).
 
 Invariants:
-1. No annotation raises. One that only type checkers can evaluate, or that isn't a type, is `UNRESOLVED`. One that is
-   wrong, such as `Through(5)`, is its `DeclarationError`.
-2. A type variable is replaced by what a subclass gives for it, or otherwise by its bound.
+1. No annotation raises. One that only type checkers can evaluate, or that isn't a type, becomes `UNRESOLVED`. One that
+   is wrong, such as `Through(5)`, becomes a `DeclarationError`.
+2. A type variable is replaced by its argument in a subclass, or otherwise by its bound.
 3. Names are looked up in the module that defines the class, even if another module has taken that module's name in
    `sys.modules` since, as happens with two conftests outside a package.
 """

@@ -240,7 +240,7 @@ class Entry:
             watch(session.config, standby.activate().hosts)
 
     def _asked(self, definition: Definition, request: pytest.FixtureRequest) -> None:
-        """Load the rest while tests run, since a test requests a fixture at run time that no test declares."""
+        """Load the rest of looprig during the tests: a fixture is requested at run time, and no test declares it."""
         standby = self._check_plan_run()
         if standby is not None:
             standby.requested(definition, request)

@@ -146,7 +146,7 @@ def tcp_proxy() -> "type[AiomiscProxy]":
 
 @final
 class PolicyFixture:
-    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio, which has one of the same name, isn't.
+    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio isn't active, which has a fixture of this name.
 
     Otherwise pytest-asyncio would warn in each of its tests that its fixture is overridden, and use this policy.
     """

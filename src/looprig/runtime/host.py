@@ -125,7 +125,7 @@ class Host:
         return self.loop.is_running()
 
     def operations(self) -> list[Operation]:
-        """Return the operations running on the loop, the innermost last: a test may have requested a fixture."""
+        """Return the operations running on the loop, the innermost last. Requests at run time nest operations."""
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:

@@ -28,7 +28,7 @@ class InUse:
         return self
 
     def interrupt(self) -> None:
-        """End the block early. Does nothing once it was left."""
+        """End the block early. Do nothing if the block has been left."""
         if self._task is not None and not self.was_interrupted:
             self.was_interrupted = True
             self._task.cancel(self._why)

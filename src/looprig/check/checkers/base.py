@@ -87,7 +87,7 @@ class Checker(ABC):
 
     @abstractmethod
     def command(self, job: Job) -> Command | None:
-        """Return the command, or `None` if it isn't installed. May write configuration into the job's folder."""
+        """Return the command, or `None` if the checker isn't installed. May write configuration to the job's folder."""
 
     def complaints(self, errors: str) -> str:
         """Return the part of the checker's standard error that users should see even if the checker succeeded."""
@@ -95,7 +95,7 @@ class Checker(ABC):
 
     @abstractmethod
     def read(self, output: str, job: Job) -> Iterable[Diagnostic]:
-        """Return the errors that it reported in the job's file.
+        """Return the errors that the checker reported in the job's file.
 
         Raises:
             ValueError: the checker did not run properly, judging by its output.

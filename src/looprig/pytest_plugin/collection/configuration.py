@@ -78,7 +78,7 @@ def configure_requested(registry: Registry, item: pytest.Function, name: str) ->
 
 
 def unreachable_fields(registry: Registry, test: pytest.Function, definition: Definition) -> Iterator[DeclarationError]:
-    """Yield an error for each parametrized field of a service whose scope is wider than that of the values."""
+    """Yield an error for each field with parametrized values whose scope is narrower than that of the service."""
     given = parameter_values(test)
     for field in registry.open_fields(definition) if given else ():
         values = definitions_in_item(test, field) if field in given else ()

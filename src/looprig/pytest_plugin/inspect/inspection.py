@@ -77,7 +77,7 @@ class Inspection(ABC):
         return found
 
     def is_whole(self, path: str) -> bool:
-        """Return whether all tests that may use a file were collected, as it or a folder around it was selected."""
+        """Return whether all tests that may use a file were collected: the file or a folder around it was selected."""
         named = [Path(str(argument).partition("::")[0]) for argument in self.config.args if "::" not in str(argument)]
         return any(Path(path).is_relative_to(self.config.invocation_params.dir / each) for each in named)
 

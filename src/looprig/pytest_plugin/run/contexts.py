@@ -20,7 +20,10 @@ from looprig.runtime.context import Changes, context_with, new_in
 __all__ = ["NOTHING", "Contexts", "Legacy"]
 
 Legacy = tuple[frozenset[object], tuple[Changes, ...]]
-"""The live async fixtures that a fixture depends on, including itself, and the changes to context variables."""
+"""What a fixture passes on to its dependents: live async fixtures, and changes to context variables.
+
+The fixtures are those that it depends on, and the fixture itself.
+"""
 
 NOTHING: Final[Legacy] = (frozenset(), ())
 

@@ -125,7 +125,7 @@ def _loops_by(given: Any, otherwise: LoopFactory | None) -> LoopFactory:
 def _executors(
     make: Callable[[int | None], ThreadPoolExecutor] | None, size: int | None
 ) -> Callable[[], ThreadPoolExecutor] | None:
-    """Return a factory of executors of a size, for a suite without its own. `None` means asyncio's default."""
+    """Return a factory of executors with `size` threads. `make` is the suite's own. `None` means asyncio's default."""
     if make is not None:
         return partial(make, size)
     return None if size is None else partial(ThreadPoolExecutor, size)

@@ -164,7 +164,7 @@ class Hosts:
         return self._made_from.get(item if component is None else component, ())
 
     def to_be_made_from(self, item: pytest.Function) -> Sequence[Definition]:
-        """Return the live fixtures that the item's loop would have been made from, after that failed."""
+        """Return the live fixtures from which the item's loop should have been made. For when making it failed."""
         settings = self._settings
         return () if settings.is_silent(item) else tuple(d for d in settings.fixtures(item) if is_cached(d))
 
