@@ -1,7 +1,7 @@
 """Typed async testing for pytest, in which the loop of a test and the loops of its fixtures are always the same.
 
-The public face: the names that most suites use, handed on and not defined here. Toxics are in `looprig.toxics`,
-what a client returns in `looprig.http`, and what a proxy returns in `looprig.net`.
+The public API: this re-exports the names that most suites use. Toxics are in `looprig.toxics`, the types that a client
+returns in `looprig.http`, and those that a proxy returns in `looprig.net`.
 
     >>> from looprig import service_fixture, TestClient, AiohttpService
 

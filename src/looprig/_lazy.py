@@ -1,4 +1,4 @@
-"""Names that a package hands on, loaded when they are first used.
+"""Names that a package re-exports, loaded when they are first used.
 
 Does not say which: each package has a table of its own, beside the imports under `TYPE_CHECKING` that type checkers
 read.
@@ -16,7 +16,7 @@ def load(package: str, name: str, homes: Mapping[str, str]) -> Any:
     """Return what `homes[name]` calls `name`, and keep it in `package`.
 
     Raises:
-        AttributeError: the package hands on no such name.
+        AttributeError: the package re-exports no such name.
     """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -64,7 +64,7 @@ class Annotation:
 
     @property
     def returns(self) -> bool:
-        """Whether it is a return annotation."""
+        """Whether this is a return annotation."""
         return not self.name
 
 

@@ -243,7 +243,7 @@ def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[Servic
     """Check that no service depends on itself, starting the search at `spec`.
 
     Raises:
-        DeclarationError: there is a circle; the message shows all of it.
+        DeclarationError: there is a cycle. The message shows the whole cycle.
     """
     __tracebackhide__ = True
     path: list[ServiceSpec] = []

@@ -146,9 +146,10 @@ def tcp_proxy() -> "type[AiomiscProxy]":
 
 @final
 class PolicyFixture:
-    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio isn't active, which has a fixture of this name.
+    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio isn't active.
 
-    Otherwise pytest-asyncio would warn in each of its tests that its fixture is overridden, and use this policy.
+    pytest-asyncio has a fixture of the same name. It would warn in each of its tests that this fixture is overridden,
+    and would use looprig's policy.
     """
 
     @staticmethod

@@ -241,10 +241,10 @@ class Host:
     # Ending
 
     def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
-        """Cancel the tasks that `owner` left running, and `also`, and wait for them.
+        """Cancel the tasks that `owner` left running, and the task `also`, and wait until all have ended.
 
-        It searches for them only if the owner started tasks, or may have done so under its own task factory. `search`
-        forces the search, for an owner that has removed its task factory again.
+        Tasks are searched for only if the owner started any, or may have started some under its own task factory.
+        `search` forces the search, for an owner that has removed its task factory again.
 
         Raises:
             StuckTaskError: some tasks did not end.

@@ -56,8 +56,8 @@ class TcpService(Configured, ABC):
 
     An error in a handler fails the running test, unless the test collects it with `take_errors`.
 
-    Raises `ServiceStartError` if the host cannot be bound. When it stops, raises an `ExceptionGroup` of the errors that
-    no test has reported or collected.
+    Raises `ServiceStartError` if the host cannot be bound. When the service stops, it raises an `ExceptionGroup` of the
+    errors that no test has reported or collected.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {

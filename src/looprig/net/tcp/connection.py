@@ -269,7 +269,7 @@ class Connection:
                 side.close()
 
     def _look(self) -> None:
-        """Check for unsent bytes: they would be lost if a socket is closed too early and the peer sends something.
+        """Check for unsent bytes: they would be lost if a socket were closed too early and the peer then sent something.
 
         A peer may take any time to read. `disconnect_all` resets the connection after its `grace`.
         """

@@ -60,7 +60,7 @@ class Closure:
         return dict.fromkeys(found for _, _, found in walk if found is not None)
 
     def dependencies(self) -> Iterator[tuple[Definition, tuple[Definition, ...]]]:
-        """Yield each definition that is set up, after its dependencies, with those that it requests directly."""
+        """Yield each definition with those that it requests directly. Dependencies come before their dependents."""
         asked: dict[Definition | None, list[Definition]] = {}
         for user, name, found in self._walk((*self.initial, *self.names), set(self.names)):
             if name and found is not None:

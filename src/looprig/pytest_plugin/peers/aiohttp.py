@@ -1,4 +1,4 @@
-"""aiohttp's own pytest plugin, which has no mode. pytest-aiohttp leaves running tests to pytest-asyncio."""
+"""aiohttp's own pytest plugin, which has no mode. pytest-aiohttp is another plugin, whose tests pytest-asyncio runs."""
 
 from typing import Final
 

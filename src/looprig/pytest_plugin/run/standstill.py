@@ -28,7 +28,8 @@ class Standstill:
     def hint(self, item: pytest.Item) -> str:
         """Return a hint about the services of a test, or an empty string if it has none.
 
-        It names the HTTP services, those that the test requests first, or else the services that listen, or else all.
+        It names the HTTP services if there are any, or else the services that listen, or else all. Services that the
+        test itself requests come first.
         """
         running = self._on_the_loop(item) if has_fixtures(item) else []
         if not running:
@@ -47,7 +48,7 @@ class Standstill:
         )
 
     def _on_the_loop(self, item: pytest.Function) -> list[tuple[ServiceSpec, Any]]:
-        """Return the services of a test and their declarations, those that it requests itself first."""
+        """Return the declarations and instances of a test's services, first those that the test itself requests."""
         names = argument_names(item)
         own: set[ServiceKey] = set()
         found: list[tuple[ServiceSpec, Any]] = []
