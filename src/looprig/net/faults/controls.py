@@ -234,7 +234,7 @@ class FaultControls(Configured, ABC, Generic[T, L]):
         return 0 if self._last is None else self._last.log.events.count
 
     def faults(self, connection: int) -> tuple[str, ...]:
-        """Return what toxics did to the connection with this index. It depends only on the seed and the bytes."""
+        """Return what toxics did to the connection with this index. This depends only on the seed and the bytes."""
         return () if self._last is None else self._last.log.events.faults(connection)
 
     def take_errors(self) -> list[ProxyError]:

@@ -118,7 +118,7 @@ class Side(asyncio.Protocol):
             self.feeds.is_held_back()
 
     def close(self) -> None:
-        """Close it gracefully, after writing what is left."""
+        """Close the connection gracefully, after writing what is left."""
         # Only once: if asyncio's TLS transport is closed again it forgets its protocol, and can't even be aborted.
         if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
@@ -269,7 +269,7 @@ class Connection:
                 side.close()
 
     def _look(self) -> None:
-        """Check for unsent bytes: they would be lost if a socket were closed too early and the peer then sent something.
+        """Check for unsent bytes: they would be lost if a socket were closed too early and the peer sent something.
 
         A peer may take any time to read. `disconnect_all` resets the connection after its `grace`.
         """
