@@ -28,6 +28,22 @@ def test_a_suite_loads_no_more_modules_than_it_needs(pytester: pytest.Pytester, 
     assert result.ret == 0, output(result)
 
 
+def test_python_loads_nearly_all_modules_as_usual(pytester: pytest.Pytester) -> None:
+    """Pytest would compile each of them again wherever it can't cache its byte code."""
+    conftest = """
+    import sys
+    from _pytest.assertion.rewrite import AssertionRewritingHook
+
+    def pytest_unconfigure(config):
+        modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "looprig"]
+        rewritten = [each.__name__ for each in modules if isinstance(each.__spec__.loader, AssertionRewritingHook)]
+        assert len(modules) > 90, modules
+        assert len(rewritten) < 8, rewritten
+    """
+    result = run_apart(pytester, {"conftest.py": conftest, "test_it.py": "async def test_it(): ..."})
+    assert result.ret == 0, output(result)
+
+
 @pytest.mark.parametrize("heavy", ["aiohttp", "uvloop", "msgspec", "pydantic", "mypy", "uvicorn"])
 def test_an_async_test_loads_nothing_heavy(pytester: pytest.Pytester, heavy: str) -> None:
     conftest = f"import sys\ndef pytest_unconfigure(config):\n    assert {heavy!r} not in sys.modules"

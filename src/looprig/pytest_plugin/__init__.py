@@ -24,7 +24,14 @@ import pytest
 
 from looprig import proxy_watch
 from looprig.pytest_plugin import builtins
-from looprig.pytest_plugin._compat import Definition, call_before_set_up, fixture_names, give_way, is_installed_file
+from looprig.pytest_plugin._compat import (
+    Definition,
+    call_before_set_up,
+    fixture_names,
+    give_way,
+    is_installed_file,
+    load_as_usual,
+)
 from looprig.pytest_plugin.is_async import async_on_request, needs_loops
 from looprig.pytest_plugin.options import (
     MARKERS,
@@ -51,7 +58,8 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+    """Add the options. This is the first hook that pytest calls."""
+    load_as_usual("looprig")
     add_options(parser)
 
 

@@ -5,8 +5,7 @@ Does not find anything (`background` does).
 
 import asyncio
 import re
-from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 from looprig.declare.watchdogs import Kind
 from looprig.exceptions import BackgroundError, LooprigError, summary
@@ -17,16 +16,16 @@ from looprig.runtime.tasks import Party, is_over, owner_of, party_of
 
 __all__ = ["Finding", "of_context", "of_unraisable", "of_warning"]
 
-_NEVER_AWAITED: Final = re.compile(r"coroutine '(?P<name>.+)' was never awaited")
-_CREATED_AT: Final = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+), in ', re.MULTILINE)
+# Patterns are compiled when they are needed, since hardly any run does.
+_NEVER_AWAITED: Final = r"coroutine '(?P<name>.+)' was never awaited"
+_CREATED_AT: Final = r'(?m)^  File "(?P<path>.+)", line (?P<line>\d+), in '
 _AWAIT: Final = "Await the task, or handle the exception in it."
 _HANDLE: Final = "Handle the exception where it is raised."
 _ALLOW: Final = "If it is expected, allow it: @looprig.allow_background."
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A finding of one kind. `error` is what a test fails with.
 
     Attributes:
@@ -73,11 +72,13 @@ def _place_of(exception: Exception, called: object) -> Party:
 def of_warning(warning: RuntimeWarning, *, is_late: bool) -> Finding | None:
     """Return the finding for the warning that a coroutine was never awaited, or `None` for another warning."""
     message = str(warning)
-    found = _NEVER_AWAITED.search(message)
+    found = re.search(_NEVER_AWAITED, message)
     if found is None:
         return None
     name = found["name"]
-    created = [(f"{name} was called here", Location(path, int(line))) for path, line in _CREATED_AT.findall(message)]
+    created = [
+        (f"{name} was called here", Location(path, int(line))) for path, line in re.findall(_CREATED_AT, message)
+    ]
     return _finding(
         f"The coroutine {name} was never awaited.",
         [*created[-1:], *_named(OWNER.get(None))],
