@@ -136,8 +136,8 @@ class Source:
     def spot_of_parameter(self, line: int, name: str) -> Spot | None:
         """Return the place of a parameter or field of this name, in the definition that starts on a line.
 
-        The line may be that of a decorator. If there is no such parameter, return the place of the name in a string: in
-        a decorator, or in a mark of the module.
+        The line may be that of a decorator. Without such a parameter, look for a string with that name in a decorator,
+        or in a mark of the module.
         """
         function = self.functions.get(line)
         if function is not None:

@@ -34,7 +34,7 @@ class Stubs:
         self._sources = Sources()
 
     def find(self, module: str, fixture: str) -> Written | None:
-        """Return the type that a fixture of a module provides, or `None` if there is no stub for it."""
+        """Return the type that the stubs declare for a fixture of a module, or `None` if no stub has it."""
         for folder in self._folders:
             at = folder.joinpath(*module.split("."))
             for path in (at.with_name(f"{at.name}.pyi"), at / "__init__.pyi"):

@@ -50,7 +50,7 @@ class Value:
         """Return an expression for the value. It has no names to probe, since a value always has a known class.
 
         Raises:
-            InexpressibleError: there is no expression for the value.
+            InexpressibleError: the value can't be written as an expression.
         """
         depths = [None, *_open_depths(self.value, 0)]
         code, *others = dict.fromkeys(_expression(self.value, writer, 0, opened) for opened in depths)

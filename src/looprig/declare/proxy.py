@@ -194,7 +194,7 @@ def declared_before(
     """Return the proxy that `Proxy[service]` means in a service, which can't use an implicit one for each test.
 
     Raises:
-        DeclarationError: there is no such proxy, or there are several.
+        DeclarationError: no proxy, or more than one, is declared for the service.
     """
     found = proxy_before(service, declared, asker, kind)
     if found is not None:

@@ -13,15 +13,14 @@ from looprig.declare.values import TEXT, shown
 
 __all__ = [
     "DEFAULTS",
-    "GROUPS",
     "POLICIES",
     "Allowed",
     "Kind",
     "Policy",
     "allowed_from",
+    "checked",
     "of_all",
     "read_policies",
-    "spread",
 ]
 
 Policy = Literal["error", "warn", "off"]
@@ -35,23 +34,12 @@ POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 DEFAULTS: Final[Mapping[Kind, Policy]] = {"background": "error"}
 """The policy of each kind if a suite sets none."""
 
-GROUPS: Final[Mapping[str, frozenset[Kind]]] = {}
-"""Names that stand for several kinds."""
 
-_NAMES: Final[Mapping[str, frozenset[Kind]]] = {**{kind: frozenset({kind}) for kind in DEFAULTS}, **GROUPS}
-
-
-def spread(given: Mapping[str, object]) -> dict[Kind, Policy] | None:
-    """Return the policy of each kind that `given` names, or `None` if a name or policy is invalid.
-
-    A name is that of a kind, or of a group of kinds. A kind takes precedence over its group.
-    """
-    found: dict[Kind, Policy] = {}
-    for name, policy in sorted(given.items(), key=lambda entry: entry[0] not in GROUPS):
-        if name not in _NAMES or not isinstance(policy, str) or policy not in POLICIES:
-            return None
-        found.update(dict.fromkeys(_NAMES[name], cast("Policy", policy)))
-    return found
+def checked(given: Mapping[str, object]) -> dict[Kind, Policy] | None:
+    """Return policies by kind, or `None` if a kind or policy doesn't exist."""
+    if any(kind not in DEFAULTS or policy not in POLICIES for kind, policy in given.items()):
+        return None
+    return cast("dict[Kind, Policy]", dict(given))
 
 
 def of_all(policy: Policy) -> dict[Kind, Policy]:
@@ -62,13 +50,13 @@ def of_all(policy: Policy) -> dict[Kind, Policy]:
 def read_policies(words: Iterable[str]) -> dict[Kind, Policy] | str:
     """Parse the words of an ini value or option into policies, or return the first word that is invalid.
 
-    A word is a policy for all kinds, such as `error`, or the policy of one kind or group, such as `background=warn`.
+    A word is a policy for all kinds, such as `error`, or the policy of one kind, such as `background=warn`.
     Later words take precedence.
     """
     found: dict[Kind, Policy] = {}
     for word in words:
         name, has_name, policy = word.partition("=")
-        one = spread({name: policy}) if has_name else spread(dict.fromkeys(DEFAULTS, name))
+        one = checked({name: policy} if has_name else dict.fromkeys(DEFAULTS, name))
         if one is None:
             return word
         found.update(one)

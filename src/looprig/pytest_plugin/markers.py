@@ -12,7 +12,7 @@ from looprig.declare.values import DURATION, check_values, shown
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 
-__all__ = ["over_tests", "seconds_of", "timeout", "timeout_of"]
+__all__ = ["arguments_of", "over_tests", "seconds_of", "timeout", "timeout_of"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -49,6 +49,11 @@ def timeout(seconds: float) -> Callable[[T], T]:
     check_values("timeout", [("seconds", seconds, DURATION)])
 
     return over_tests("timeout", pytest.mark.loop_timeout(seconds))
+
+
+def arguments_of(marker: pytest.Mark) -> str:
+    """Return the arguments of a marker, for messages."""
+    return ", ".join([*map(shown, marker.args), *(f"{name}={shown(value)}" for name, value in marker.kwargs.items())])
 
 
 def over_tests(name: str, marker: pytest.MarkDecorator) -> Callable[[T], T]:

@@ -29,7 +29,7 @@ _LAST_WORDS: Final = 1.0
 """Seconds that a peer has to close its side after everything was sent, including the end of the connection."""
 
 _LOOK_AGAIN: Final = 0.01
-"""Seconds between two checks of the bytes that the kernel still has to send, for which there is no event."""
+"""Seconds between two checks whether the kernel has sent all bytes. It reports that by no event."""
 
 _LAST_LOOKS: Final = round(_LAST_WORDS / _LOOK_AGAIN)
 

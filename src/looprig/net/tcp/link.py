@@ -167,8 +167,8 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
     async def _make(self, connection: Connection, sock: socket.socket) -> None:
         """Create transports for both sockets: first the service's, since the client must not be read before.
 
-        This is not cancelled, and a transport is not aborted before the loop has returned it (see `dial`). A transport
-        that is no longer needed is aborted after that.
+        This is never cancelled: a transport that is no longer needed is aborted once the loop has returned it (see
+        `dial`).
         """
         settings = self.settings
         service, client = connection.reached(sock), connection.client

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import pytest
 
-from looprig.declare.values import DURATION, shown
+from looprig.declare.values import DURATION
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.markers import seconds_of
+from looprig.pytest_plugin.markers import arguments_of, seconds_of
 from looprig.pytest_plugin.options import ALLOW, CATCH, FORBID, WATCHDOGS
 
 __all__ = ["wrong_markers"]
@@ -55,7 +55,6 @@ def _of_node(node: Any) -> Iterator[DeclarationError]:
 
 
 def _wrong(marker: pytest.Mark, node: Any, fix: str) -> DeclarationError:
-    given = [*map(shown, marker.args), *(f"{name}={shown(value)}" for name, value in marker.kwargs.items())]
     at = location_of(getattr(node, "obj", None))
     party = (node.name, Location(str(node.path), 0) if at == UNKNOWN else at)
-    return DeclarationError(f"{node.name} is marked {marker.name}({', '.join(given)}).", [party], fix)
+    return DeclarationError(f"{node.name} is marked {marker.name}({arguments_of(marker)}).", [party], fix)

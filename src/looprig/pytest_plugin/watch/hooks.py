@@ -107,10 +107,9 @@ class Watchers:
             raise
         except BackgroundError as failure:
             errors = [error for error, _ in self._take()]
-            if not errors:
-                raise
-            errors[0].add_note(f"Besides: {_noted(failure)}")  # the failure may be a consequence of the error
-            raise_together(errors, "unhandled errors")
+            if errors:
+                errors[0].add_note(f"Besides: {_noted(failure)}")  # the failure may be a consequence of the error
+                raise_together(errors, "unhandled errors")
             raise
         except BaseException as failure:
             for error, watcher in self._take():

@@ -8,11 +8,10 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from looprig.declare.values import shown
-from looprig.declare.watchdogs import DEFAULTS, POLICIES, Allowed, Kind, Policy, allowed_from, of_all, spread
+from looprig.declare.watchdogs import DEFAULTS, POLICIES, Allowed, Kind, Policy, allowed_from, checked, of_all
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
-from looprig.pytest_plugin.markers import over_tests
+from looprig.pytest_plugin.markers import arguments_of, over_tests
 from looprig.pytest_plugin.options import WATCHDOGS
 
 __all__ = ["WATCHDOGS_TAKES", "allow_background", "allowed_by", "fix_of", "policies_of", "watchdogs"]
@@ -22,16 +21,19 @@ T = TypeVar("T", bound=Callable[..., Any])
 WATCHDOGS_TAKES: Final = (
     f"Give one policy for all kinds, or policies by kind: {', '.join(POLICIES)} for {', '.join(DEFAULTS)}."
 )
-ALLOW_TAKES: Final = 'Give classes of exceptions, a regular expression, or both: (ConnectionResetError, match="lost").'
+ALLOW_TAKES: Final = (
+    "Give classes of exceptions, a regular expression, or both: "
+    '@looprig.allow_background(ConnectionResetError, match="lost").'
+)
 
 
 def policies_of(marker: pytest.Mark) -> dict[Kind, Policy] | None:
     """Return the policies that a `loop_watchdogs` marker sets, or `None` if it is invalid."""
     match marker.args:
         case ():
-            return spread(marker.kwargs) if marker.kwargs else None
+            return checked(marker.kwargs) if marker.kwargs else None
         case (policy,) if policy in POLICIES:
-            rest = spread(marker.kwargs)
+            rest = checked(marker.kwargs)
             return None if rest is None else {**of_all(policy), **rest}
         case _:
             return None
@@ -54,10 +56,8 @@ def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]
     """
     given = pytest.mark.loop_watchdogs(*(() if policy is None else (policy,)), **kinds)
     if policies_of(given.mark) is None:
-        shown_values = ", ".join([*map(shown, given.args), *(f"{name}={shown(v)}" for name, v in given.kwargs.items())])
-        raise DeclarationError(
-            f"watchdogs was called with ({shown_values}).", [("watchdogs", caller_location())], WATCHDOGS_TAKES
-        )
+        what = f"watchdogs was called with ({arguments_of(given.mark)})."
+        raise DeclarationError(what, [("watchdogs", caller_location())], WATCHDOGS_TAKES)
     return over_tests("watchdogs", given)
 
 
