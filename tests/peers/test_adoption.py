@@ -317,3 +317,23 @@ def test_a_hook_of_another_folder_does_not_run_an_adopted_test(pytester: pytest.
     result.assert_outcomes(passed=2)
     assert output(result).count("test_one is called in") == 1
     assert "test_two is called in" not in output(result)
+
+
+def test_what_fails_in_the_background_of_an_adopted_test_only_warns(pytester: pytest.Pytester) -> None:
+    suite = {
+        "test_it.py": OURS
+        + """
+@pytest.mark.asyncio
+async def test_it():
+    async def fail():
+        raise ValueError("boom")
+
+    assert is_ours()
+    asyncio.create_task(fail())
+    await asyncio.sleep(0.01)
+"""
+    }
+    result = run_apart(pytester, suite, *beside("asyncio"), "--adopt")
+    result.assert_outcomes(passed=1)
+    assert "looprig: watchdogs noted 1 finding in 1 test" in output(result)
+    run_apart(pytester, suite, *beside("asyncio"), "--adopt", "--loop-watchdogs=error").assert_outcomes(failed=1)

@@ -231,6 +231,34 @@ def test_what_the_collector_finds_by_itself_fails_no_test(pytester: pytest.Pytes
     assert "RuntimeError: in __del__" in output(result)
 
 
+def test_a_task_of_an_earlier_test_fails_no_other(pytester: pytest.Pytester) -> None:
+    """The error is reported when the last reference to the task is gone."""
+    suite = """
+        import asyncio
+        import pytest
+
+        KEPT = []
+
+        @pytest.fixture(scope="module", autouse=True)
+        async def shared():
+            yield
+
+        async def test_guilty():
+            async def fail():
+                raise ValueError("boom")
+
+            KEPT.append(asyncio.create_task(fail()))
+            await asyncio.sleep(0.01)
+
+        async def test_innocent():
+            KEPT.clear()
+    """
+    result = run(pytester, {"test_it.py": suite}, "-v")
+    result.assert_outcomes(passed=2)
+    assert "watchdogs noted 1 finding in 1 test" in output(result)
+    assert "test_it.py:11: test_guilty, which has ended" in output(result)
+
+
 def test_a_loop_with_a_handler_of_its_own_keeps_it(pytester: pytest.Pytester) -> None:
     suite = """
         import asyncio
