@@ -198,13 +198,18 @@ def test_a_test_without_a_loop_is_none_of_our_business(pytester: pytest.Pytester
     suite = """
         async def fetch(): ...
 
+        class Noisy:
+            def __del__(self):
+                raise RuntimeError("in __del__")
+
         async def test_async(): ...
 
         def test_sync():
             fetch()
+            Noisy()
     """
     result = run(pytester, {"test_it.py": suite}, "-Wdefault")
-    result.assert_outcomes(passed=2, warnings=1)
+    result.assert_outcomes(passed=2, warnings=2)
     assert "looprig" not in output(result)
 
 
