@@ -264,6 +264,33 @@ def test_a_task_of_an_earlier_test_fails_no_other(pytester: pytest.Pytester) -> 
     assert "test_it.py:11: test_guilty, which has ended" in output(result)
 
 
+def test_what_is_freed_after_the_teardown_fails_no_other_test(pytester: pytest.Pytester) -> None:
+    """When the teardown is over, pytest drops the values of the test's fixtures."""
+    suite = """
+        import asyncio
+        import pytest
+
+        class Session:
+            def __init__(self):
+                self.loop = asyncio.get_running_loop()
+
+            def __del__(self):
+                self.loop.call_exception_handler({"message": "Unclosed session"})
+
+        @pytest.fixture
+        async def session():
+            return Session()
+
+        async def test_guilty(session): ...
+
+        async def test_innocent(): ...
+    """
+    result = run(pytester, {"test_it.py": suite}, "-v")
+    result.assert_outcomes(passed=2)
+    assert "watchdogs noted 1 finding in 1 test" in output(result)
+    assert "Unclosed session.\nClose what is named here before its test or fixture ends." in output(result)
+
+
 def test_a_loop_with_a_handler_of_its_own_keeps_it(pytester: pytest.Pytester) -> None:
     suite = """
         import asyncio

@@ -21,6 +21,7 @@ _NEVER_AWAITED: Final = r"coroutine '(?P<name>.+)' was never awaited"
 _CREATED_AT: Final = r'(?m)^  File "(?P<path>.+)", line (?P<line>\d+), in '
 _AWAIT: Final = "Await the task, or handle the exception in it."
 _HANDLE: Final = "Handle the exception where it is raised."
+_CLOSE: Final = "Close what is named here before its test or fixture ends."
 _ALLOW: Final = "If it is expected, allow it: @looprig.allow_background."
 
 
@@ -109,7 +110,8 @@ def _about(
     if "was destroyed but it is pending" in message:
         return "A task was destroyed while it was still waiting.", "Keep a reference to the task, and await it."
     message = message.removesuffix(".").removesuffix("!")
-    return f"{message[:1].upper()}{message[1:]}{text}.", _AWAIT if task is not None else _HANDLE
+    fix = _AWAIT if task is not None else _CLOSE if exception is None else _HANDLE
+    return f"{message[:1].upper()}{message[1:]}{text}.", fix
 
 
 def _code_of(context: dict[str, Any], task: "asyncio.Task[Any] | None") -> list[Party]:

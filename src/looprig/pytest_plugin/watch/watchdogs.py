@@ -64,6 +64,8 @@ class Watchdogs:
     def begin(self, item: pytest.Item) -> None:
         """Begin to watch a test that runs on a loop."""
         self._item = item
+        if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
+            self.found[:] = [finding._replace(is_late=True) for finding in self.found]
         self._background.begin_test()
 
     def leave(self) -> None:
