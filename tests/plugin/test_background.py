@@ -291,6 +291,27 @@ def test_what_is_freed_after_the_teardown_fails_no_other_test(pytester: pytest.P
     assert "Unclosed session.\nClose what is named here before its test or fixture ends." in output(result)
 
 
+def test_nothing_is_watched_when_the_run_is_over(pytester: pytest.Pytester) -> None:
+    """What Python frees when the process exits is reported when modules may have lost their names."""
+    conftest = """
+        RUNNERS = []
+
+        def pytest_collection_finish(session):
+            RUNNERS.append(session.config.pluginmanager.get_plugin("looprig.runner"))
+
+        def pytest_configure(config):
+            config.add_cleanup(lambda: print("watched:", RUNNERS[0]._watchdogs.is_open))
+
+        def pytest_runtest_logreport(report):
+            print("watched:", RUNNERS[0]._watchdogs.is_open)
+    """
+    files = {"conftest.py": conftest, "test_it.py": "async def test_it(): ..."}
+    result = run_apart(pytester, files, "-s")
+    result.assert_outcomes(passed=1)
+    assert output(result).count("watched: True") == 3
+    assert output(result).count("watched: False") == 1
+
+
 def test_a_loop_with_a_handler_of_its_own_keeps_it(pytester: pytest.Pytester) -> None:
     suite = """
         import asyncio

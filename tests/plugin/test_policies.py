@@ -42,6 +42,12 @@ def test_a_marker_allows_what_it_names(pytester: pytest.Pytester, marker: str, o
     run(pytester, {"test_it.py": ALLOWED.format(marker=marker)}).assert_outcomes(**{outcome: 1})
 
 
+@pytest.mark.parametrize("mark", ['loop_watchdogs("off")', 'loop_allow_background("OSError")'])
+def test_a_module_sets_them_for_all_its_tests(pytester: pytest.Pytester, mark: str) -> None:
+    suite = ALLOWED.format(marker="") + f"\n    pytestmark = pytest.mark.{mark}\n"
+    run(pytester, {"test_it.py": suite}).assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     "ini",
     [

@@ -105,8 +105,8 @@ def _about(
     if task is not None and is_closing(task):
         return f"An async generator failed while it was closed{text}.", "Handle the exception in the generator."
     if "never retrieved" in message:
-        kind = "A future" if task is None else "A task"
-        return f"{kind} failed, and nothing retrieved its exception{text}.", _AWAIT
+        kind, fix = ("A future", "Await it, or retrieve its exception.") if task is None else ("A task", _AWAIT)
+        return f"{kind} failed, and nothing retrieved its exception{text}.", fix
     if "was destroyed but it is pending" in message:
         return "A task was destroyed while it was still waiting.", "Keep a reference to the task, and await it."
     message = message.removesuffix(".").removesuffix("!")

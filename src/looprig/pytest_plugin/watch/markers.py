@@ -42,7 +42,7 @@ def policies_of(marker: pytest.Mark) -> dict[Kind, Policy] | None:
 def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]:
     """Set the policy for findings of watchdogs: they fail the test, are shown at the end of the run, or are ignored.
 
-    Put it on a test or a test class, or set `pytestmark` of a module to it:
+    Put it on a test or a test class. For a module, set `pytestmark = pytest.mark.loop_watchdogs("warn")`.
 
         @watchdogs(background="warn")
         async def test_drops_its_clients(server: Server) -> None: ...
@@ -78,7 +78,7 @@ def allowed_by(marker: pytest.Mark) -> Allowed | str:
 def allow_background(*types: type[BaseException], match: str | None = None) -> Callable[[T], T]:
     """Allow exceptions that nothing handles, and coroutines that are never awaited (RuntimeWarning).
 
-    Put it on a test or a test class, or set `pytestmark` of a module to it:
+    Put it on a test or a test class. For a module, set `pytestmark = pytest.mark.loop_allow_background("OSError")`.
 
         @allow_background(ConnectionResetError, match="lost")
         async def test_survives(server: Server) -> None: ...

@@ -14,7 +14,7 @@ __all__ = ["show_noted"]
 
 
 def show_noted(terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
-    """Show the number of findings and of their tests, and the options that show the findings or make the tests fail."""
+    """Show the number of findings and of their tests. With `-v`, show the findings too."""
     found: dict[str, set[str]] = {}
     for report in reports:
         for text in noted_in(report):
@@ -22,7 +22,7 @@ def show_noted(terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestR
     tests = set[str]().union(*found.values())
     what = f"looprig: watchdogs noted {many(len(found), 'finding')} in {many(len(tests), 'test')}"
     if terminal.verbosity <= 0:
-        terminal.write_line(f"{what}: -v shows them, and --loop-watchdogs=error makes the tests fail.")
+        terminal.write_line(f"{what}: -v shows them.")
         return
     terminal.section(what)
     for text, of in found.items():

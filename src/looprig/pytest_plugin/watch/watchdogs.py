@@ -46,6 +46,7 @@ class Watchdogs:
             _ = self._policies  # report wrong values before any test runs
         self._background.start()
         config.add_cleanup(self._background.stop)
+        config.add_cleanup(self.leave)  # whatever Python frees at its exit is nothing to look at
 
     @cached_property
     def _policies(self) -> "Policies":
