@@ -222,9 +222,11 @@ def test_a_limit_shows_the_other_tasks_with_the_suites_own_lines_first(host: Hos
 
     with pytest.raises(TimeoutError) as caught:
         host.run(wait(), what="waiting", limit=Limit(0.05, TimeoutError))
-    lines = caught.value.__notes__[0].splitlines()
+    awaited, beside = caught.value.__notes__
+    assert awaited.startswith("It waits for tasks not ours, ours 0, ours 1, ours 10, ours 11, ours 2, ")
+    lines = beside.splitlines()
     assert lines[0] == "Beside it, on the same loop:"
-    assert next(line for line in lines if line.startswith("ours")).endswith(" waits at")
+    assert next(line for line in lines if line.startswith("ours")).endswith(" waits for Event.wait at")
     assert "wait_for_event" in lines[2]
     assert lines[-1] == "and 3 more"
     assert not any("not ours" in line for line in lines)

@@ -21,7 +21,7 @@ from looprig.exceptions import AskError
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.context import Changes
 from looprig.runtime.limit import BLOCKED_FOR, Limit, is_in_a_callback
-from looprig.runtime.stacks import others_of, waits_at
+from looprig.runtime.stacks import waits_at
 
 __all__ = ["GRACE", "ROUNDS", "Operation", "Resolver", "has_more", "running"]
 
@@ -128,10 +128,12 @@ class Operation:
             self.cancel(self._expired())
 
     def _expired(self) -> BaseException:
+        from looprig.runtime.waits import notes_on  # noqa: PLC0415 - few operations are late
+
         assert self._limit is not None
         error = self._limit.expired(self.what)
-        if others := others_of(self.loop, self.target):
-            error.add_note("\n".join(("Beside it, on the same loop:", *others)))
+        for note in notes_on(self.loop, self.target):
+            error.add_note(note)
         return error
 
     def blocked_too_long(self) -> BaseException | None:
