@@ -6,7 +6,6 @@ import gc
 import os
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,14 +19,6 @@ from looprig.runtime.operation import running
 from looprig.runtime.tasks import owner_of
 
 loops = ["asyncio", "uvloop"]
-
-
-@pytest.fixture(params=loops)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    factory = getattr(pytest.importorskip(request.param), "new_event_loop")  # noqa: B009 - of either module
-    host = Host.open(factory)
-    yield host
-    host.close()
 
 
 def context_of(owner: object) -> contextvars.Context:

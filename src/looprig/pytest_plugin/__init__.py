@@ -40,8 +40,6 @@ from looprig.pytest_plugin.options import (
     adoption_asked_for,
     has_watched_markers,
     inspection_asked_for,
-    noted_in,
-    refusals_in,
 )
 
 if TYPE_CHECKING:
@@ -112,23 +110,32 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show each error for which looprig refused to run tests, once, and what watchdogs noted."""
+    """Show each error for which looprig refused to run tests, once, and what watchdogs noted without failing a test."""
     seen = [
         report
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport) and report.user_properties
     ]
-    refused = [report for report in seen if report.when == "setup" and report.failed and refusals_in(report)]
+    if not seen:
+        return
+    from looprig.pytest_plugin.properties import BLOCKED, NOTED, REFUSED, texts_in  # noqa: PLC0415 - only then
+
+    refused = [report for report in seen if report.when == "setup" and report.failed and texts_in(report, REFUSED)]
     if refused:
         from looprig.pytest_plugin.checks.report import show_summary  # noqa: PLC0415 - only then
 
         show_summary(terminalreporter, refused)
-    noted = [report for report in seen if noted_in(report)]
+    noted = [report for report in seen if texts_in(report, NOTED)]
     if noted:
         from looprig.pytest_plugin.watch.noted import show_noted  # noqa: PLC0415 - only then
 
         show_noted(terminalreporter, noted)
+    blocked = [report for report in seen if texts_in(report, BLOCKED)]
+    if blocked:
+        from looprig.pytest_plugin.watch.blocked import show_blocked  # noqa: PLC0415 - only then
+
+        show_blocked(terminalreporter, blocked)
 
 
 # Fixtures whose override uses looprig without importing it: those of aiomisc's dialect, and the settings of loops.

@@ -32,7 +32,7 @@ from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
 from looprig.runtime.operation import ROUNDS, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK, Party, Spawning, owner_of, party_of, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Party, Spawning, cancel, owner_of, party_of, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
@@ -281,7 +281,7 @@ class Host:
         for _ in range(ROUNDS):
             for task in left:
                 by = _left_by(task, owner)
-                task.cancel(f"left over{by}, which has ended" if by else "left over when its loop was closed")
+                cancel(task, f"left over{by}, which has ended" if by else "left over when its loop was closed")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:

@@ -26,6 +26,7 @@ __all__ = [
     "Party",
     "RunningTest",
     "Spawning",
+    "cancel",
     "context_of",
     "hidden",
     "is_over",
@@ -233,6 +234,16 @@ def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
     finally:
         if not task.done():
             asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
+
+
+def cancel(task: "asyncio.Task[Any]", message: str | None = None) -> None:
+    """Cancel a task, even if it waits in a circle."""
+    try:
+        task.cancel(message)
+    except RecursionError:
+        from looprig.runtime.circles import break_circle  # noqa: PLC0415 - very rare
+
+        break_circle(task, message)
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":

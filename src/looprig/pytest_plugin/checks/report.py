@@ -16,7 +16,8 @@ import pytest
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
 from looprig.pytest_plugin.checks.item_errors import ItemErrors
-from looprig.pytest_plugin.options import PREFIX, PROPERTY, refusals_in
+from looprig.pytest_plugin.options import PREFIX
+from looprig.pytest_plugin.properties import REFUSED, texts_in
 
 __all__ = ["Refusal", "many", "show_summary"]
 
@@ -71,7 +72,7 @@ def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.Tes
     # Group by the message and its first location, since what follows may name the test.
     reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
     for report in reports:
-        for text in refusals_in(report):
+        for text in texts_in(report, REFUSED):
             reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
     count = len(set[str]().union(*(tests for _, tests in reported.values())))
     terminal.section(f"looprig: {many(len(reported), 'error')} in {many(count, 'test')}", red=True)
@@ -96,7 +97,7 @@ def _raise(errors: ItemErrors, item: pytest.Function) -> None:
 
 def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
     for error in errors:
-        noted = (PROPERTY, str(error))
+        noted = (REFUSED, str(error))
         if noted not in item.user_properties:  # a test may be run again
             item.user_properties.append(noted)
 

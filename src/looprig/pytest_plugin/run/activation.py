@@ -28,6 +28,7 @@ from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
+from looprig.pytest_plugin.watch.guards import Guards
 from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.interrupts import Interrupts
 
@@ -60,7 +61,9 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     config.add_cleanup(interrupts.uninstall)
 
     settings, registry = loops.settings, loops.registry
-    limits = Limits(settings, options, interrupts, lambda item: _hint(registry, item))
+    limits = Limits(
+        settings, options, interrupts, lambda item: _hint(registry, item), lambda: _give_up(config, options)
+    )
     hosts = Hosts(loops, HostFactory(settings, options), limits)
     admission = Admission(hosts, loops)
     contexts = Contexts()
@@ -92,6 +95,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     # Only necessary if other hooks may call tests, since it costs time in every test.
     may_be_called = has_other_runners(config)
     watchdogs = Watchdogs(config, settings.owners)
+    watchdogs.patrol = Guards(config, watchdogs, limits, options.blocking).patrol
     runner = Runner(
         hosts,
         contexts=contexts,
@@ -101,6 +105,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         interrupts=interrupts,
         peers=settings.owners,
         has_other_runners=may_be_called,
+        ends_when_stuck=options.ends_when_stuck,
         watchdogs=watchdogs,
     )
 
@@ -120,3 +125,9 @@ def _hint(registry: Registry, item: pytest.Item) -> str:
     from looprig.pytest_plugin.run.standstill import Standstill  # noqa: PLC0415 - only for an error
 
     return Standstill(registry).hint(item)
+
+
+def _give_up(config: pytest.Config, options: Options) -> None:
+    from looprig.pytest_plugin.run.giving_up import give_up  # noqa: PLC0415 - only for an error
+
+    give_up(config, ends=options.ends_when_stuck)

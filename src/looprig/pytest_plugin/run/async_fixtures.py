@@ -93,7 +93,7 @@ class AsyncFixtures:
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried, context = begun
             resolve = partial(self._requests.ask_for_fixture, request, (definition, live, carried))
-            if facts.is_service and node is not item and self._limits.is_own:
+            if facts.is_service and self._limits.leaves_time_to(node, item):
                 with self._limits.apart(), finalizers_in(context, definition, host):
                     value = live.wait(None, resolve)
             elif facts.may_ask:  # only then can it add finalizers itself

@@ -37,7 +37,7 @@ from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
 from looprig.runtime.interrupts import Interrupts
-from looprig.runtime.tasks import RunningTest
+from looprig.runtime.tasks import STUCK, RunningTest
 
 __all__ = ["Runner"]
 
@@ -49,7 +49,11 @@ _INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 @final
 class Runner:
-    """The runner of all tests of a run. `has_other_runners` says whether other hooks may call tests."""
+    """The runner of all tests of a run.
+
+    `has_other_runners` says whether other hooks may call tests, and `ends_when_stuck` whether the run ends after a test
+    that left a task behind which swallows its cancellation.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Runner:
         interrupts: Interrupts,
         peers: Peers,
         has_other_runners: bool,
+        ends_when_stuck: bool,
         watchdogs: Watchdogs,
     ) -> None:
         self.hosts: Final = hosts
@@ -78,6 +83,7 @@ class Runner:
         self._kind: tuple[pytest.Item | None, object, bool, Any] = (None, None, False, None)
         self._async_item: pytest.Item | None = None
         self._has_other_runners = has_other_runners
+        self._ends_when_stuck = ends_when_stuck
         self.wrapped_tests: Final = WrappedTests(peers, self.run_test, self.has_missed)
         self._watchdogs = watchdogs
         self._has_run = False
@@ -98,6 +104,7 @@ class Runner:
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
             self._watchdogs.leave()
         self._limits.begin_test(item)
+        self._watchdogs.phase = item, "set-up"
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
 
@@ -115,6 +122,7 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Start the clock of the call, and run a sync test in a context of its own."""
+        self._watchdogs.phase = item, "call"
         if self._limits.seconds is not None:
             self._limits.begin(item, "call")
         if type(item) is not pytest.Function and (not has_fixtures(item) or is_unittest(item)):
@@ -175,6 +183,7 @@ class Runner:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Start the clock of the teardown, and fail the test for what watchdogs have found by its end."""
+        self._watchdogs.phase = item, "teardown"
         if self._limits.seconds is not None:
             self._limits.begin(item, "teardown")
         try:
@@ -182,6 +191,9 @@ class Runner:
         except BaseException as failure:
             self._watchdogs.add_to(failure)
             raise
+        finally:
+            if self._ends_when_stuck and STUCK:
+                item.session.shouldstop = f"{item.name} left a task behind, and loop_when_stuck = exit"
         if self._watchdogs.found:
             self._watchdogs.fail()
         return result
@@ -202,6 +214,10 @@ class Runner:
     def pytest_keyboard_interrupt(self) -> None:
         """Record that the run was interrupted."""
         self._is_interrupted = True
+
+    def pytest_enter_pdb(self) -> None:
+        """Drop the limit of a test that somebody debugs."""
+        self._limits.debug()
 
     def _is_async(self, item: pytest.Function, function: Any) -> bool:
         """Return whether a test is an `async def`. Look this up again only if a hook replaced the test's function."""
