@@ -10,10 +10,9 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from types import CodeType, FrameType
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 __all__ = [
     "UNKNOWN",
@@ -28,8 +27,7 @@ __all__ = [
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A place in a source file.
 
     `path` is absolute. `line` counts from 1, and is 0 if the line isn't known.
