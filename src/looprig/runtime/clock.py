@@ -8,6 +8,8 @@ Invariants:
 2. Setting an alarm wakes that thread only if the thread would otherwise wake too late.
 """
 
+from __future__ import annotations
+
 import _thread
 import asyncio
 import os

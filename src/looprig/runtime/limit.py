@@ -8,6 +8,8 @@ Invariants:
    `operation` ends.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sized
 from types import FrameType, TracebackType
 from typing import Final, final

@@ -10,21 +10,23 @@ Invariants:
 3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
 from looprig.pytest_plugin.options import ALLOW, NOTED, WATCHDOGS, read_ini
-from looprig.pytest_plugin.peers.active import Peers
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
-from looprig.watch.descriptions import Finding
 
 if TYPE_CHECKING:
+    from looprig.exceptions import LooprigError
+    from looprig.pytest_plugin.peers.active import Peers
     from looprig.pytest_plugin.watch.policies import Policies
     from looprig.runtime.host import Host
+    from looprig.watch.descriptions import Finding
 
 __all__ = ["Watchdogs"]
 
@@ -49,14 +51,14 @@ class Watchdogs:
         config.add_cleanup(self.leave)  # whatever Python frees at its exit is nothing to look at
 
     @cached_property
-    def _policies(self) -> "Policies":
+    def _policies(self) -> Policies:
         from looprig.pytest_plugin.watch.policies import Policies  # noqa: PLC0415 - few runs have findings
 
         return Policies(self._config, self._peers)
 
     # What is watched
 
-    def add_host(self, host: "Host", item: pytest.Item) -> None:
+    def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
         if self._item is not item:
@@ -84,7 +86,7 @@ class Watchdogs:
         """Note a finding about the test that is being watched."""
         self.found.append(finding)
 
-    def search(self, host: "Host") -> None:
+    def search(self, host: Host) -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
             self._background.collect(host.loop)
