@@ -141,6 +141,7 @@ class Timeout:
     ) -> bool | None:
         if self._seconds is not None:
             self._alarm.cancel()
+            del self._alarm  # it refers to this object, and that to the task
         return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
 
     def expired(self) -> bool:

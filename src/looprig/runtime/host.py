@@ -131,9 +131,8 @@ class Host:
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:
-        """If the loop has been closed, record `by`, the test or fixture that has just run."""
-        if self.closed_by is None and self.loop.is_closed():
-            self.closed_by = by
+        """Record that the loop has been closed by `by`, the test or fixture that has just run."""
+        self.closed_by = self.closed_by or by
 
     # Running
 

@@ -111,8 +111,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
             raise no_url(spec)
-        with sharing(service, running.connections(given)) as opened:
-            yield opened
+        yield from sharing(service, running.connections(given))
 
     return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
 

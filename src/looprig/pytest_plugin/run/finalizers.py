@@ -38,7 +38,7 @@ def finalizers_in(context: Context, definition: Definition, host: Host | None) -
             __tracebackhide__ = True
             with CurrentLoop(host):
                 context.run(finalizer)
-            if host is not None:
+            if host is not None and host.loop.is_closed():
                 host.note_closed((definition.argname, location_of(definition.func)))
 
         add(finish)

@@ -101,7 +101,7 @@ class Hosts:
 
     def outlives(self, item: pytest.Function, component: Component | None, node: Any) -> bool:
         """Return whether the item's loop lives at least as long as `node`."""
-        if component is None:
+        if node is item or component is None:
             return node is item
         return component.place.depth <= self._loops.place(node).depth
 

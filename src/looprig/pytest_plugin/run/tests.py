@@ -170,7 +170,7 @@ class Runner:
                 raise
             finally:
                 host = self.hosts.open_host(item)  # the test may have requested something on a loop
-                if host is not None:
+                if host is not None and host.loop.is_closed():
                     host.note_closed((item.name, running.location))
         if host is not None and (limit := self._limits.current) is not None and limit.is_over:
             raise limit.expired(f"the call of {item.name}")
