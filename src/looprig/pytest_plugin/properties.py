@@ -3,6 +3,8 @@
 Does not show them: the summaries do. Loaded only if a report has user properties.
 """
 
+from __future__ import annotations
+
 from typing import Final, cast
 
 import pytest

@@ -3,6 +3,8 @@
 Loaded only if that happens. Does not find out why they wait.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 __all__ = ["break_circle"]
 
 
-def break_circle(task: "asyncio.Task[Any]", message: str | None) -> None:
+def break_circle(task: asyncio.Task[Any], message: str | None) -> None:
     """Cancel a task in the circle that `task` is part of or waits for. The others are cancelled by its end."""
     member = _member(task)
     waiter: Any = getattr(member, "_fut_waiter", None)
@@ -24,7 +26,7 @@ def break_circle(task: "asyncio.Task[Any]", message: str | None) -> None:
             return
 
 
-def _member(task: "asyncio.Task[Any]") -> Any:
+def _member(task: asyncio.Task[Any]) -> Any:
     """Return a task of the first circle on the way from `task`."""
     path: list[Any] = []
     seen: set[Any] = set()

@@ -8,6 +8,8 @@ Invariants:
 2. Setting an alarm wakes that thread only if the thread would otherwise wake too late.
 """
 
+from __future__ import annotations
+
 import _thread
 import asyncio
 import os
@@ -150,6 +152,7 @@ class Timeout:
     ) -> bool | None:
         if self._seconds is not None:
             self._alarm.cancel()
+            del self._alarm  # it refers to this object, and that to the task
         return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
 
     def expired(self) -> bool:

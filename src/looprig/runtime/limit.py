@@ -8,6 +8,8 @@ Invariants:
    `operation` ends.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sized
 from types import FrameType, TracebackType
 from typing import Final, final
@@ -83,7 +85,7 @@ class LimitOnSyncCode:
         break_off: Callable[[Late], None],
         what: str,
         operations: Sized,
-        blocks: "list[LimitOnSyncCode]",
+        blocks: list[LimitOnSyncCode],
     ) -> None:
         self._alarm: Alarm | None = None
         self._blocks = blocks

@@ -10,6 +10,8 @@ Invariants:
    run, as under `asyncio.run`.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -86,7 +88,7 @@ class Operation:
         self,
         loop: asyncio.AbstractEventLoop,
         what: str,
-        target: "asyncio.Task[Any]",
+        target: asyncio.Task[Any],
         owner: object,
         needs: AbstractSet[object],
         resolve: Resolver | None,
@@ -214,7 +216,7 @@ class Operation:
 
     # Questions
 
-    def put(self, question: Callable[[], object]) -> "asyncio.Future[Any]":
+    def put(self, question: Callable[[], object]) -> asyncio.Future[Any]:
         """Call `question` while the loop is stopped, and return a future for its result.
 
         This is how a running test requests a fixture. pytest's machinery is synchronous and may itself run the loop, so

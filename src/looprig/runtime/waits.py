@@ -6,6 +6,8 @@ asyncio's locks don't record who holds them. But while a coroutine is inside an 
 `__aexit__` to call, and the garbage collector shows that.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 from collections.abc import Iterable, Iterator, Mapping

@@ -7,6 +7,8 @@ Invariants:
 2. Only code of the suite is reported, or what it calls. What a library or looprig runs by itself is not.
 """
 
+from __future__ import annotations
+
 import asyncio
 import threading
 import time

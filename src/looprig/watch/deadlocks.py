@@ -6,6 +6,8 @@ time limit ends the test.
 Invariant: a loop is judged twice, by the patrol and then on the loop itself, where nothing can change meanwhile.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType

@@ -3,6 +3,8 @@
 Does not end them: `looprig.runtime.limit` does. A limit that the suite sets doesn't need this watchdog.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, final
 

@@ -7,6 +7,8 @@ Invariants:
 2. The patrol keeps nothing alive that the suite could look for: of a round, it keeps only the frame.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType

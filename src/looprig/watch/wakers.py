@@ -5,6 +5,8 @@ Does not look at the loop's own callbacks and timers. Loaded only once a loop wa
 Invariant: anything that isn't known to leave the loop alone may wake it.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import threading

@@ -2,6 +2,8 @@
 
 # pyright: reportPrivateUsage=false
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext

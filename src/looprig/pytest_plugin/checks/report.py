@@ -8,16 +8,21 @@ Invariants:
 3. Errors are stored in `user_properties`, so that pytest-xdist's controller and JUnit files have them too.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, final
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
-from looprig.pytest_plugin.checks.item_errors import ItemErrors
 from looprig.pytest_plugin.options import PREFIX
 from looprig.pytest_plugin.properties import REFUSED, texts_in
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import ItemErrors
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["Refusal", "many", "show_summary"]
 
@@ -28,25 +33,17 @@ _FIXTURE: Final = f"{PREFIX}refused"
 
 @final
 class Refusal:
-    """The hooks that fail tests at their set-up for the errors that concern them.
+    """The hooks that fail tests at their set-up for the errors that concern them."""
 
-    `hints` returns additions to pytest's own report of a fixture that it doesn't find, or that is too narrow.
-    """
-
-    def __init__(
-        self,
-        session: pytest.Session,
-        errors: ItemErrors,
-        hints: Callable[[pytest.Function], Iterable[LooprigError]],
-    ) -> None:
-        self._hints = hints
+    def __init__(self, collected: Collected, errors: ItemErrors) -> None:
+        self._collected = collected
         if not errors.items:
             return
 
         def raise_errors(request: pytest.FixtureRequest) -> None:
             _raise(errors, request.node)
 
-        pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
+        pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=collected.session)
         for item in errors.items:
             if has_fixtures(item):
                 # a new list, since the tests of one parametrized function share theirs
@@ -64,7 +61,9 @@ class Refusal:
             leave_out(error, PREFIX)
         is_about_scope = isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
         if call.when == "setup" and (is_missing or is_about_scope):
-            _note(item, self._hints(item))
+            from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - rarely needed
+
+            _note(item, Existence(self._collected.registry, self._collected.broken_names).hints(item))
 
 
 def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:

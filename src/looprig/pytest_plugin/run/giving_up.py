@@ -3,6 +3,8 @@
 Loaded only then. Called in another thread than the main one.
 """
 
+from __future__ import annotations
+
 import faulthandler
 import os
 from typing import Final

@@ -8,21 +8,24 @@ Invariants:
    another fixture exceeds the limit of a test, pytest doesn't cache the failure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import TimeoutExpiredError
 from looprig.location import location_of
-from looprig.pytest_plugin.loops.settings import LoopSettings
-from looprig.pytest_plugin.markers import timeout_of
-from looprig.pytest_plugin.options import Options
-from looprig.runtime.interrupts import Interrupts
 from looprig.runtime.limit import Limit, LimitOnSyncCode
 from looprig.runtime.operation import running
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.loops.settings import LoopSettings
+    from looprig.pytest_plugin.options import Options
+    from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["Limits"]
 
@@ -74,7 +77,11 @@ class Limits:
         self.seconds = self._nearest[1]
 
     def _find(self, item: pytest.Item) -> float | None:
-        seconds = timeout_of(item)
+        seconds = None
+        if item.get_closest_marker("loop_timeout") is not None:
+            from looprig.pytest_plugin.markers import timeout_of  # noqa: PLC0415 - few suites use it
+
+            seconds = timeout_of(item)
         if seconds is None and isinstance(item, pytest.Function):
             declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
             seconds = declared[-1] if declared else None

@@ -3,6 +3,8 @@
 Loaded only if something did.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final
 

@@ -3,6 +3,8 @@
 Does not look for anything itself (`blocking`, `deadlocks` and `hangs` in `looprig.watch` do).
 """
 
+from __future__ import annotations
+
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
@@ -29,7 +31,7 @@ __all__ = ["Guards"]
 class Guards:
     """The guards of a run. Create it in the thread that runs the tests."""
 
-    def __init__(self, config: pytest.Config, watchdogs: "Watchdogs", limits: Limits, threshold: float) -> None:
+    def __init__(self, config: pytest.Config, watchdogs: Watchdogs, limits: Limits, threshold: float) -> None:
         self._config = config
         self._limits = limits
         self._operations = running.operations

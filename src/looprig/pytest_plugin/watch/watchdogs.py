@@ -10,25 +10,27 @@ Invariants:
 3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.declare.watchdogs import Kind, Policy
-from looprig.exceptions import LooprigError
 from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
-from looprig.pytest_plugin.peers.active import Peers
 from looprig.pytest_plugin.properties import BLOCKED, NOTED
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
 from looprig.watch.blocking import Block
-from looprig.watch.descriptions import Finding
-from looprig.watch.patrol import Patrol
 
 if TYPE_CHECKING:
+    from looprig.declare.watchdogs import Kind, Policy
+    from looprig.exceptions import LooprigError
+    from looprig.pytest_plugin.peers.active import Peers
     from looprig.pytest_plugin.watch.policies import Policies
     from looprig.runtime.host import Host
+    from looprig.watch.descriptions import Finding
+    from looprig.watch.patrol import Patrol
 
 __all__ = ["Watchdogs"]
 
@@ -56,14 +58,14 @@ class Watchdogs:
         config.add_cleanup(self.leave)  # whatever Python frees at its exit is nothing to look at
 
     @cached_property
-    def _policies(self) -> "Policies":
+    def _policies(self) -> Policies:
         from looprig.pytest_plugin.watch.policies import Policies  # noqa: PLC0415 - few runs have findings
 
         return Policies(self._config, self._peers)
 
     # What is watched
 
-    def add_host(self, host: "Host", item: pytest.Item) -> None:
+    def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
         if self._item is not item:
@@ -73,7 +75,7 @@ class Watchdogs:
         """Begin to watch a test that runs on a loop."""
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
-            self.found[:] = [finding._replace(is_late=True) for finding in self.found if isinstance(finding, Finding)]
+            self.found[:] = [each._replace(is_late=True) for each in self.found if not isinstance(each, Block)]
         self._background.begin_test()
         if self.patrol is not None and not self.patrol.is_under_way:
             self.patrol.start()
@@ -102,7 +104,7 @@ class Watchdogs:
         """Return the policy for a kind of finding in the current test."""
         return "off" if self._item is None else self._policies.of(self._item, kind)
 
-    def search(self, host: "Host") -> None:
+    def search(self, host: Host) -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
             self._background.collect(host.loop)
