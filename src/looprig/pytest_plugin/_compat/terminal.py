@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from contextlib import nullcontext
-from typing import IO
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-__all__ = ["file_of_terminal", "print_document", "write_lines", "write_to_standard_error"]
+__all__ = ["print_document", "uncaptured", "write_lines", "write_to_standard_error"]
 
 
 def write_to_standard_error(config: pytest.Config) -> None:
@@ -30,16 +29,13 @@ def write_lines(config: pytest.Config, lines: Iterable[str]) -> None:
             reporter.write_line(line.rstrip())
 
 
-def file_of_terminal(config: pytest.Config) -> IO[str]:
-    """Return the file that pytest writes its own output to, whatever is captured, or standard error of the process."""
-    found: IO[str] | None = None
-    if config.pluginmanager.has_plugin("terminalreporter"):
-        found = getattr(config.get_terminal_writer(), "_file", None)
-    return found or sys.__stderr__ or sys.stderr
+def uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+    """Return a context manager that suspends pytest's capturing, also when it is used in another thread."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    return nullcontext() if capture is None else capture.global_and_fixture_disabled()
 
 
 def print_document(config: pytest.Config, text: str) -> None:
     """Write a document to standard output, past pytest's capturing."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+    with uncaptured(config):
         print(text)  # noqa: T201 - the user asked for the document

@@ -155,8 +155,7 @@ class Limits:
         """
         if host is None:
             return _WITHOUT_LIMIT
-        if self.current is not None:
-            self._interrupts.install()  # a test whose own loop has just been opened may run without a limit
+        self._interrupts.install()  # a sync test whose own loop has just been opened
         return LimitOnSyncCode(self.current, self._interrupts.break_off, what, self._operations, self._sync_code)
 
     def end(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 import pytest
 
 from looprig.exceptions import DeadlockError, LooprigError
-from looprig.pytest_plugin._compat.terminal import write_lines
+from looprig.pytest_plugin._compat.terminal import uncaptured, write_lines
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.runtime.clock import ring_on
 from looprig.runtime.operation import running
@@ -76,7 +76,8 @@ class Guards:
     def _show(self, finding: Finding) -> None:
         self._watchdogs.note(finding)
         text = "\n".join((str(finding.error), *getattr(finding.error, "__notes__", ())))
-        write_lines(self._config, ["", *text.splitlines()])
+        with uncaptured(self._config):
+            write_lines(self._config, ["", *text.splitlines()])
 
 
 def _has_other_limit(item: pytest.Item) -> bool:
