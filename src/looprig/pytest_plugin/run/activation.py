@@ -105,7 +105,10 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: fixtures().admission.host_for_loop(request).loop)
     manager = config.pluginmanager
-    manager.register(FirstFixture(manager, fixtures), "looprig.first_fixture")
+    if loops.fixtures:
+        manager.register(fixtures(), "looprig.fixture_setup")
+    else:
+        manager.register(FirstFixture(manager, fixtures), "looprig.first_fixture")
     manager.register(runner, "looprig.runner")
     if may_be_called:
         manager.register(runner.wrapped_tests, "looprig.wrapped_tests")

@@ -1,4 +1,4 @@
-"""The hook that loads the set-up of fixtures, once the first one is set up.
+"""The hook that loads the set-up of fixtures once the first one is set up, in a run that plans none on a loop.
 
 Sets nothing up itself (`fixtures` does).
 """
