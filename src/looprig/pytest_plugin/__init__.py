@@ -72,6 +72,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if config.option.adopt_report or config.option.explain_loops:
         _add_sections(config)
+    if config.option.loop_trace is not None:
+        from looprig.pytest_plugin.watch.timeline import Timeline  # noqa: PLC0415 - only when asked
+
+        config.pluginmanager.register(Timeline(config, config.option.loop_trace), "looprig.timeline")
     if inspection_asked_for(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # each worker of pytest-xdist would inspect all of the suite
     Options(config)  # wrong values are reported before anything is collected

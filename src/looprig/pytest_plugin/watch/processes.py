@@ -9,7 +9,7 @@ Invariants:
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
@@ -17,6 +17,9 @@ from looprig.pytest_plugin.watch.hooks import always, watchers_of
 from looprig.runtime.tasks import Party
 from looprig.watch.processes import WatchedProcess
 from looprig.watch.watcher import WatchedTest, Watcher
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.watch.timeline import Timeline  # most runs have none
 
 __all__ = ["Processes"]
 
@@ -30,6 +33,7 @@ class Processes(Watcher):
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._timeline: Timeline | None = config.pluginmanager.get_plugin("looprig.timeline")
         self._live: dict[WatchedProcess, Party] = {}
         self._ended: list[tuple[WatchedProcess, Party]] = []
         self._has_joined = False
@@ -43,12 +47,17 @@ class Processes(Watcher):
             self._has_joined = True
             watchers_of(self._config).add(self, always, is_first=True)
         self._live[process] = service
+        if self._timeline is not None:
+            name, location = service
+            self._timeline.begin(process, "process", name, pid=process.pid, at=str(location))
 
     def end(self, process: WatchedProcess, *, is_reported: bool) -> None:
         """Record that a process has ended."""
         service = self._live.pop(process)
         if self._is_whole or not is_reported:
             self._ended.append((process, service))
+        if self._timeline is not None:
+            self._timeline.end(process)
 
     # Called for tests (`Watcher`)
 
