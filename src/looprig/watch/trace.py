@@ -6,7 +6,7 @@ processes share.
 Invariants:
 1. A file that was closed is valid JSON: an array of events, one in each line. Viewers also read one that was not.
 2. Each life has its end when its trace is closed, and when it is added to another trace.
-3. Spans of one track nest. What may overlap is a life.
+3. Spans of one track nest. What may overlap others, such as a fixture, is a life.
 4. Events are kept in memory until `flush`, so a forked child can't write any of them a second time.
 
 Source: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
@@ -17,22 +17,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, TextIO, final
 
-__all__ = ["Life", "Trace"]
+__all__ = ["Trace"]
 
 _MOST: Final = 10_000
 """Maximum number of events of a kind for which `has_room` is asked."""
 
 _Event = dict[str, Any]
-
-
-@final
-class Life:
-    """The time in which something exists, such as a fixture. It may overlap others."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number: Final = number
 
 
 @final
@@ -72,17 +62,17 @@ class Trace:
         """Add what happened on a track at one moment."""
         self._add({**self._event("i", track, kind, name, at=at, args=args), "s": "t"})
 
-    def begin(self, track: int, kind: str, name: str, at: float, /, **args: object) -> Life:
-        """Begin a life. Viewers show those of one kind and name in a row of their own."""
+    def begin(self, track: int, kind: str, name: str, at: float, /, **args: object) -> int:
+        """Begin a life, and return its number. Viewers show the lives of one kind and name in a row of their own."""
         self._ids += 1
         event = {**self._event("b", track, kind, f"{kind} {name}", at=at, args=args), "id2": {"local": hex(self._ids)}}
         self._add(event)
         self._lives[self._ids] = event
-        return Life(self._ids)
+        return self._ids
 
-    def end(self, life: Life, at: float) -> None:
-        """End a life. Do nothing if it has ended."""
-        event = self._lives.pop(life.number, None)
+    def end(self, life: int, at: float) -> None:
+        """End the life with this number. Do nothing if it has ended."""
+        event = self._lives.pop(life, None)
         if event is not None:
             self._add(_end(event, _microseconds(at)))
 

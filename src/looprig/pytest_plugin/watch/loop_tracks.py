@@ -6,6 +6,7 @@ Another watcher can add a span to the track of a loop with `add_step`.
 Invariant: each loop, and each operation on it, is written when it ends, so that spans nest.
 """
 
+import os
 from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopTracks"]
 
-_LOOPRIG: Final = str(Path(looprig.__file__).parent)
+_LOOPRIG: Final = f"{Path(looprig.__file__).parent}{os.sep}"
 _SHORT: Final = 0.001
 """Seconds that a task has to live to be shown."""
 
@@ -95,7 +96,7 @@ class LoopTracks:
             return
         coroutine, name = task.get_coro(), task.get_name()
         at = location_of(coroutine)
-        if name.startswith("Task-"):
+        if name.startswith("Task-") or name == "None":  # Python 3.13.0 names tasks "None" if there is a task factory
             if at.path.startswith(_LOOPRIG):  # it only waits
                 return
             name = getattr(coroutine, "__qualname__", name)

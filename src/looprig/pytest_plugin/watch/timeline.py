@@ -19,7 +19,7 @@ from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.options import PREFIX
 from looprig.runtime.clock import now
-from looprig.watch.trace import Life, Trace
+from looprig.watch.trace import Trace
 
 if TYPE_CHECKING:
     from looprig.net.faults.watch import Watched
@@ -42,7 +42,7 @@ class Timeline:
 
     def __init__(self, config: pytest.Config, path: str) -> None:
         self._config = config
-        self._lives: dict[object, Life] = {}
+        self._lives: dict[object, int] = {}
         self._outcome: str = "passed"
         self._proxies: dict[Watched, int] = {}
         self._tracks_of_proxies: dict[str, int] = {}
