@@ -313,11 +313,10 @@ def test_a_limit_shows_what_else_stood_on_the_loop(pytester: pytest.Pytester) ->
             ">*await queue.join()",
             "E*took longer than 0.1 s*",
             "E*Beside it, on the same loop:",
-            "E*consumer waits at",
+            "E*consumer, started by queue (test_it.py:*), waits for Lock.acquire at",
             "E*test_it.py:8 in consume",
         ]
     )
-    assert "waits at\n  src" not in output(result)
 
 
 def test_a_teardown_has_time_though_the_limit_has_passed(pytester: pytest.Pytester) -> None:

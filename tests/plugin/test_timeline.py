@@ -177,6 +177,15 @@ def test_failed_and_left_over_tasks_are_still_found(pytester: pytest.Pytester) -
     assert task["args"]["was_cancelled"]
 
 
+def test_a_deadlock_is_still_found(pytester: pytest.Pytester) -> None:
+    """Its guard keeps the list of running operations, which the timeline replaces."""
+    suite = "import asyncio\nasync def test_it(): await asyncio.Event().wait()"
+    result = run_apart(pytester, suite, OPTION, "--loop-timeout=20")
+    result.assert_outcomes(failed=1)
+    assert "DeadlockError" in output(result)
+    assert len(of_kind(events_of(pytester), "failure", "i")) == 1
+
+
 @posix
 def test_all_workers_are_in_one_file(pytester: pytest.Pytester) -> None:
     (pytester.path / "timeline.json.gw7").write_text("of an earlier run")

@@ -50,10 +50,10 @@ def test_what_an_earlier_test_left_says_so_and_comes_last(pytester: pytest.Pytes
     result.assert_outcomes(passed=1, failed=1)
     lines = told(result)
     assert "left over" not in lines[0]
-    assert [line.partition(" ")[2] for line in lines if line.endswith("waits at")] == [
-        "waits at",
-        "left over from test_gives_up, waits at",
-    ]
+    waits = [line for line in lines if line.endswith(" waits for Event.wait at")]
+    assert len(waits) == 2
+    assert ", started by Rest (test_it.py:" in waits[0]
+    assert waits[1].endswith(", left over from test_gives_up, waits for Event.wait at")
     assert [line.partition(" in ")[2] for line in lines if " in " in line] == ["app", "hang"] * 2
 
 

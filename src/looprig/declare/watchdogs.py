@@ -26,12 +26,23 @@ __all__ = [
 Policy = Literal["error", "warn", "off"]
 """`error` fails the test, `warn` shows the finding at the end of the run, and `off` ignores it."""
 
-Kind = Literal["background"]
-"""What watchdogs look for. `background`: exceptions that nothing handles, and coroutines that are never awaited."""
+Kind = Literal["background", "blocking", "deadlocks", "hangs"]
+"""What watchdogs look for.
+
+`background`: exceptions that nothing handles, and coroutines that are never awaited.
+`blocking`: callbacks that hold their loop.
+`deadlocks`: loops that nothing can wake.
+`hangs`: phases of tests that take longer than the default time limit.
+"""
 
 POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 
-DEFAULTS: Final[Mapping[Kind, Policy]] = {"background": "error"}
+DEFAULTS: Final[Mapping[Kind, Policy]] = {
+    "background": "error",
+    "blocking": "warn",
+    "deadlocks": "error",
+    "hangs": "error",
+}
 """The policy of each kind if a suite sets none."""
 
 

@@ -15,6 +15,8 @@ Invariants:
    clean-up is done.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from collections.abc import Set as AbstractSet
@@ -32,7 +34,7 @@ from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
 from looprig.runtime.operation import ROUNDS, Operation, Resolver, has_more, running
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK, Party, Spawning, owner_of, party_of, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Party, Spawning, cancel, owner_of, party_of, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
 
@@ -93,7 +95,7 @@ class Host:
         *,
         debug: bool = False,
         executor: Callable[[], ThreadPoolExecutor] | None = None,
-    ) -> "Host":
+    ) -> Host:
         """Return a host with a new loop from `factory`, by default asyncio's own.
 
         Raises:
@@ -115,7 +117,7 @@ class Host:
         return cls(loop, lent=False)
 
     @classmethod
-    def lent(cls, loop: asyncio.AbstractEventLoop) -> "Host":
+    def lent(cls, loop: asyncio.AbstractEventLoop) -> Host:
         """Return a host for a loop that the caller created and will close."""
         return cls(loop, lent=True)
 
@@ -129,16 +131,15 @@ class Host:
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:
-        """If the loop has been closed, record `by`, the test or fixture that has just run."""
-        if self.closed_by is None and self.loop.is_closed():
-            self.closed_by = by
+        """Record that the loop has been closed by `by`, the test or fixture that has just run."""
+        self.closed_by = self.closed_by or by
 
     # Running
 
     def drive(
         self,
         waiter: HasDone,
-        target: "asyncio.Task[Any]",
+        target: asyncio.Task[Any],
         *,
         what: str,
         owner: object = None,
@@ -234,17 +235,17 @@ class Host:
 
     def make_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None = None
-    ) -> "asyncio.Task[Any]":
+    ) -> asyncio.Task[Any]:
         """Create the task of an owner, which runs whenever the loop does."""
         return self._spawning.make(coroutine, context, owner, name)
 
-    def observe_tasks(self, started: "Callable[[asyncio.Task[Any]], None]") -> None:
+    def observe_tasks(self, started: Callable[[asyncio.Task[Any]], None]) -> None:
         """Call `started` with each task that tests and fixtures start, unless the loop has its own task factory."""
         self._spawning.observe(started)
 
     # Ending
 
-    def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
+    def end_tasks_of(self, owner: object, also: asyncio.Task[Any] | None = None, *, search: bool = False) -> None:
         """Cancel the tasks that `owner` left running, and the task `also`, and wait until all have ended.
 
         Tasks are searched for only if the owner started any, or may have started some under its own task factory.
@@ -257,7 +258,7 @@ class Host:
         if not may_have_left and (also is None or also.done()):
             return  # the usual case
 
-        def left() -> "list[asyncio.Task[Any]]":
+        def left() -> list[asyncio.Task[Any]]:
             tasks = tasks_of(self.loop, owner)
             if also is not None and not also.done() and also not in tasks and also not in STUCK:
                 tasks.append(also)
@@ -265,7 +266,7 @@ class Host:
 
         self._end_all(left, owner)
 
-    def _end_all(self, find: "Callable[[], list[asyncio.Task[Any]]]", owner: object) -> None:
+    def _end_all(self, find: Callable[[], list[asyncio.Task[Any]]], owner: object) -> None:
         """End the tasks found by `find`, and those that they start while ending."""
         for _ in range(ROUNDS):
             if not (left := find()):
@@ -280,12 +281,12 @@ class Host:
             why = f"were started one after the other while {ROUNDS} times all were ended,"
             self._give_up(left, why, party_of(owner))
 
-    def _end(self, tasks: "list[asyncio.Task[Any]]", owner: Party | None) -> None:
+    def _end(self, tasks: list[asyncio.Task[Any]], owner: Party | None) -> None:
         left = tasks
         for _ in range(ROUNDS):
             for task in left:
                 by = _left_by(task, owner)
-                task.cancel(f"left over{by}, which has ended" if by else "left over when its loop was closed")
+                cancel(task, f"left over{by}, which has ended" if by else "left over when its loop was closed")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
@@ -295,7 +296,7 @@ class Host:
             self._give_up(left, f"swallowed their cancellation {ROUNDS} times", owner)
 
     @staticmethod
-    def _give_up(left: "list[asyncio.Task[Any]]", why: str, owner: Party | None) -> None:
+    def _give_up(left: list[asyncio.Task[Any]], why: str, owner: Party | None) -> None:
         STUCK.update(left)
         stuck = StuckTaskError(
             f"{len(left)} task(s) {f'of {owner[0]} ' if owner else ''}{why} and were left behind.",
@@ -328,7 +329,7 @@ class Host:
     def _close(self, owner: object, errors: list[Exception]) -> None:
         loop = self.loop
 
-        def left() -> "list[asyncio.Task[Any]]":
+        def left() -> list[asyncio.Task[Any]]:
             return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
 
         with kept(errors):
@@ -384,7 +385,7 @@ class Host:
         self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
 
 
-def _left_by(task: "asyncio.Task[Any]", owner: Party | None) -> str:
+def _left_by(task: asyncio.Task[Any], owner: Party | None) -> str:
     """Return a phrase for the owner that left a task, which may have ended before the current owner."""
     party = party_of(owner_of(task)) or owner
     return f" by {party[0]} ({party[1]})" if party else ""

@@ -1,36 +1,81 @@
-"""The stacks of tasks: their chains of awaits, for reports about time limits and tasks that do not end.
+"""The stacks of tasks: their chains of awaits, for reports about tasks that take too long or do not end.
 
-Does not decide which tasks are stuck.
+Does not decide which tasks are stuck, or what they wait for (`waits` does).
 """
 
 import asyncio
 import gc
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from inspect import isasyncgen
 from pathlib import Path
-from types import CodeType
-from typing import Any, Final
+from types import CodeType, FrameType
+from typing import Any, Final, final
 
 from looprig.location import Location, is_foreign
-from looprig.runtime.tasks import STARTED_DURING
 
-__all__ = ["others_of", "raised_at", "suite_waits_at", "waits_at"]
+__all__ = [
+    "Frame",
+    "frames_of",
+    "is_of_suite",
+    "is_own",
+    "other_threads",
+    "raised_at",
+    "suite_waits_at",
+    "thread_frames",
+    "waits_at",
+]
 
-_SHOWN: Final = 10
-"""Maximum number of tasks to show."""
 _OWN: Final = str(Path(__file__).parent)
 _LOOPRIG: Final = str(Path(__file__).parent.parent) + os.sep
 
 
+@final
+class Frame:
+    """A frame in a chain of awaits, and the coroutine or generator that it belongs to."""
+
+    __slots__ = ("_frame", "awaitable")
+
+    def __init__(self, frame: FrameType, awaitable: object) -> None:
+        self._frame = frame
+        self.awaitable: Final = awaitable
+
+    @property
+    def module(self) -> str:
+        """The name of its module."""
+        return str(self._frame.f_globals.get("__name__"))
+
+    @property
+    def name(self) -> str:
+        """The qualified name of its function."""
+        return self._frame.f_code.co_qualname
+
+    @property
+    def path(self) -> str:
+        """The path of its source file."""
+        return self._frame.f_code.co_filename
+
+    @property
+    def text(self) -> str:
+        """The line at which it waits, as `path:line in function`."""
+        return _line(self._frame.f_code, self._frame.f_lineno)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its local variables."""
+        return self._frame.f_locals
+
+
 def waits_at(task: "asyncio.Task[Any]") -> list[str]:
     """Return the stack of a task: `path:line in function` for each coroutine, the innermost last."""
-    return [line for _, line in _frames(task)]
+    return [frame.text for frame in frames_of(task)]
 
 
 def suite_waits_at(task: "asyncio.Task[Any]") -> list[str]:
     """Return those lines of a task's stack that are in the suite's own code."""
-    return [line for path, line in _frames(task) if _is_of_suite(path)]
+    return [frame.text for frame in frames_of(task) if is_of_suite(frame.path)]
 
 
 def raised_at(error: BaseException) -> list[str]:
@@ -39,47 +84,42 @@ def raised_at(error: BaseException) -> list[str]:
     entry = error.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
-        if _is_of_suite(code.co_filename):
+        if is_of_suite(code.co_filename):
             found = [_line(code, entry.tb_lineno)]
         entry = entry.tb_next
     return found
 
 
-def others_of(loop: asyncio.AbstractEventLoop, target: "asyncio.Task[Any]") -> list[str]:
-    """Return the stacks of the other tasks of a loop, those in the suite's own code first.
-
-    Each stack has the lines in the suite's own code or, if there are none, only the innermost line. Fixtures that wait
-    at their `yield` are left out. Tasks that handle a request of a test that has ended come last, and are marked as
-    such.
-    """
-    own: list[str] = []
-    foreign: list[str] = []
-    earlier: list[str] = []
-    for task in asyncio.all_tasks(loop):
-        frames = [*_frames(task)]
-        if task is target or all(path.startswith(_OWN) for path, _ in frames):
-            continue
-        lines = [line for path, line in frames if _is_of_suite(path)]
-        name, group = task.get_name(), own if lines else foreign
-        during = STARTED_DURING.get(task)
-        if during is not None and during.is_over:
-            name, group = f"{name}, left over from {during.name},", earlier
-        group.append("\n".join((f"{name} waits at", *(lines or (frames[-1][1],)))))
-    found = [*own, *foreign, *earlier]
-    return found if len(found) <= _SHOWN else [*found[:_SHOWN], f"and {len(found) - _SHOWN} more"]
+def thread_frames() -> dict[int, FrameType]:
+    """Return the innermost frame of each thread that runs Python code, by the thread's identifier."""
+    return sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - documented, in spite of its name
 
 
-def _frames(task: "asyncio.Task[Any]") -> Iterator[tuple[str, str]]:
-    """Yield path and text of each line in a task's stack, the outermost first.
+def other_threads() -> list[str]:
+    """Return the stacks of all threads but this one and looprig's: the suite's own lines, or the innermost one."""
+    frames = thread_frames()
+    found: list[str] = []
+    for thread in threading.enumerate():
+        frame = None if thread is threading.current_thread() else frames.get(thread.ident or 0)
+        lines: list[str] = []
+        innermost = [] if frame is None else [_line(frame.f_code, frame.f_lineno)]
+        while frame is not None:
+            if is_of_suite(frame.f_code.co_filename):
+                lines.insert(0, _line(frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        if innermost:
+            found.append("\n".join((f"{thread.name} at", *(lines or innermost))))
+    return found
 
-    `Task.get_stack` returns only the outermost one.
-    """
+
+def frames_of(task: "asyncio.Task[Any]") -> Iterator[Frame]:
+    """Yield each frame in a task's chain of awaits, the outermost first. `Task.get_stack` returns only that one."""
     waits: Any = task.get_coro()
     while waits is not None:
         for kind in ("cr", "gi", "ag"):
             frame = getattr(waits, f"{kind}_frame", None)
             if frame is not None:
-                yield frame.f_code.co_filename, _line(frame.f_code, frame.f_lineno)
+                yield Frame(frame, waits)
                 waits = getattr(waits, f"{kind}_await" if kind != "gi" else "gi_yieldfrom")
                 break
         else:
@@ -87,7 +127,13 @@ def _frames(task: "asyncio.Task[Any]") -> Iterator[tuple[str, str]]:
             waits = next((other for other in gc.get_referents(waits) if isasyncgen(other)), None)
 
 
-def _is_of_suite(path: str) -> bool:
+def is_own(path: str) -> bool:
+    """Return whether a file is part of looprig's runtime."""
+    return path.startswith(_OWN)
+
+
+def is_of_suite(path: str) -> bool:
+    """Return whether a file belongs to the suite, not to looprig, the standard library or an installed package."""
     return not (path.startswith(_LOOPRIG) or is_foreign(path))
 
 

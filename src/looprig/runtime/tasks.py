@@ -7,6 +7,8 @@ A task factory records which owners start tasks, so that most fixtures need no s
 on, a task knows its context; on 3.11, only the garbage collector does.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import sys
@@ -26,6 +28,7 @@ __all__ = [
     "Party",
     "RunningTest",
     "Spawning",
+    "cancel",
     "context_of",
     "hidden",
     "is_over",
@@ -83,26 +86,26 @@ def party_of(owner: object) -> Party | None:
 
 if sys.version_info >= (3, 12):
 
-    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+    def context_of(task: asyncio.Task[Any]) -> Context | None:
         """Return the context that the task runs in, if that can be known."""
         return task.get_context()
 
 else:
 
-    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+    def context_of(task: asyncio.Task[Any]) -> Context | None:
         """Return the context that the task runs in, if that can be known."""
         # The task's own context comes first. Those of its done callbacks follow.
         return next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
 
 
-def _owner_by_group(task: "asyncio.Task[Any]") -> object:
+def _owner_by_group(task: asyncio.Task[Any]) -> object:
     """Return the owner of a task that is in a group, or was started by one in a group. Otherwise return `None`."""
     if _entered_group_of(task) is not None:
         return owner_of(task)
     return getattr(task, "_looprig_heir_of", None)
 
 
-def owner_of(task: "asyncio.Task[Any]") -> object:
+def owner_of(task: asyncio.Task[Any]) -> object:
     """Return the fixture or test that the task belongs to, or `None`."""
     while (entered := _entered_group_of(task)) is not None and entered is not task:
         task = entered
@@ -113,7 +116,7 @@ def owner_of(task: "asyncio.Task[Any]") -> object:
     return None if context is None else context.get(OWNER)
 
 
-def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
+def _entered_group_of(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
     """Return the task that entered the group of a task, or `None`.
 
     Groups watch their tasks by done callbacks. asyncio's is a method of the group, anyio's a closure over it.
@@ -158,7 +161,7 @@ class Spawning:
             loop: asyncio.AbstractEventLoop,
             coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
             **options: Any,
-        ) -> "asyncio.Task[Any]":
+        ) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = _Task(coro, loop=loop, **options)
             context = options.get("context")
             owner = OWNER.get(None) if context is None else context.get(OWNER)
@@ -177,13 +180,13 @@ class Spawning:
         self._loop.set_task_factory(factory)
         self._factory = self._loop.get_task_factory()
 
-    def observe(self, started: "Callable[[asyncio.Task[Any]], None]") -> None:
+    def observe(self, started: Callable[[asyncio.Task[Any]], None]) -> None:
         """Call `started` with each task that the factory makes from now on."""
         if not self.is_noting:
             return
         make = self._factory
 
-        def make_observed(*args: Any, **options: Any) -> "asyncio.Task[Any]":
+        def make_observed(*args: Any, **options: Any) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = make(*args, **options)
             started(task)
             return task
@@ -197,7 +200,7 @@ class Spawning:
 
     def make(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
-    ) -> "asyncio.Task[Any]":
+    ) -> asyncio.Task[Any]:
         """Create a task in `context` or a copy of it. It isn't recorded, since the caller ends it."""
         factory = self._factory
         if factory is not None and self._loop.get_task_factory() is factory:
@@ -230,15 +233,15 @@ class Spawning:
             self._loop.set_task_factory(None)
 
 
-STARTED_DURING: Final[WeakKeyDictionary["asyncio.Task[Any]", RunningTest]] = WeakKeyDictionary()
+STARTED_DURING: Final[WeakKeyDictionary[asyncio.Task[Any], RunningTest]] = WeakKeyDictionary()
 """The test that was running when a service's task began to handle a request, if the service records that."""
 
-STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
+STUCK: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
 """Tasks that were reported as stuck and left behind. They are never waited for again."""
 
 
 @contextmanager
-def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
+def hidden(task: asyncio.Task[Any]) -> Generator[None, None, None]:
     """Hide a task of a service from `asyncio.all_tasks` and from reports, since it only waits.
 
     Code under test may cancel all tasks, but means only its own.
@@ -251,7 +254,17 @@ def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
             asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
 
 
-def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
+def cancel(task: asyncio.Task[Any], message: str | None = None) -> None:
+    """Cancel a task, even if it waits in a circle."""
+    try:
+        task.cancel(message)
+    except RecursionError:
+        from looprig.runtime.circles import break_circle  # noqa: PLC0415 - very rare
+
+        break_circle(task, message)
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> list[asyncio.Task[Any]]:
     """Return the living tasks of `owner` and of tests that are over, without those that are stuck."""
     return [
         task
@@ -261,7 +274,7 @@ def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Ta
 
 
 def report_errors(
-    loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", left_by: "Callable[[asyncio.Task[Any]], str]"
+    loop: asyncio.AbstractEventLoop, tasks: Iterable[asyncio.Task[Any]], left_by: Callable[[asyncio.Task[Any]], str]
 ) -> None:
     """Report the errors of ended tasks to the loop's exception handler, since nothing awaits these tasks any more."""
     for task in tasks:

@@ -6,6 +6,8 @@ Another watcher can add a span to the track of a loop with `add_step`.
 Invariant: each loop, and each operation on it, is written when it ends, so that spans nest.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from functools import cached_property, partial
@@ -16,15 +18,17 @@ import pytest
 
 import looprig
 from looprig.location import location_of
-from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.runtime.clock import now
-from looprig.runtime.host import Host
 from looprig.runtime.operation import Operation, running
 from looprig.runtime.tasks import owner_of, party_of
 from looprig.watch.trace import Trace
 
 if TYPE_CHECKING:
     import asyncio
+
+    from looprig.plan import Component
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.runtime.host import Host
 
 __all__ = ["LoopTracks"]
 
@@ -35,25 +39,26 @@ _SHORT: Final = 0.001
 
 @final
 class LoopTracks:
-    """The tracks of the loops of one run."""
+    """The tracks of the loops of one run. Create it before anything else keeps the list of running operations."""
 
-    def __init__(self, trace: Trace, hosts: Hosts) -> None:
-        self._hosts = hosts
+    def __init__(self, trace: Trace) -> None:
         self._loops: dict[asyncio.AbstractEventLoop, tuple[int, str, float]] = {}
         self._operations: Final = running.operations
         self._single: asyncio.AbstractEventLoop | None = None
         self._trace = trace
-        hosts.subscribe(self._add)
         running.operations = _Operations(self)
+
+    def follow(self, hosts: Hosts) -> None:
+        """Show the loops that are opened from now on."""
+        hosts.subscribe(lambda host, item: self._add(host, item, hosts.component(item)))
 
     @cached_property
     def _track_of_single(self) -> int:
         return self._trace.track("loops of single tests")
 
-    def _add(self, host: Host, item: pytest.Item) -> None:
+    def _add(self, host: Host, item: pytest.Item, component: Component | None) -> None:
         if host.loop in self._loops:  # lent more than once
             return
-        component = self._hosts.component(item)
         if component is None:
             self._single = host.loop
             track, name = self._track_of_single, f"loop of {item.name}"
@@ -63,11 +68,11 @@ class LoopTracks:
         self._loops[host.loop] = track, name, now()
         host.observe_tasks(self._begin_task)
 
-    def _track(self, loop: "asyncio.AbstractEventLoop") -> int:
+    def _track(self, loop: asyncio.AbstractEventLoop) -> int:
         return self._loops[loop][0] if loop in self._loops else self._track_of_single
 
     def add_step(
-        self, loop: "asyncio.AbstractEventLoop", kind: str, name: str, began: float, ended: float, /, **args: object
+        self, loop: asyncio.AbstractEventLoop, kind: str, name: str, began: float, ended: float, /, **args: object
     ) -> None:
         """Write what a loop did from `began` to `ended`. Call it in the main thread."""
         self._trace.span(self._track(loop), kind, name, began, ended, **args)
@@ -82,15 +87,15 @@ class LoopTracks:
             running.operations = self._operations
         self._end([*self._loops])
 
-    def _end(self, loops: "Iterable[asyncio.AbstractEventLoop]") -> None:
+    def _end(self, loops: Iterable[asyncio.AbstractEventLoop]) -> None:
         for loop in loops:
             track, name, began = self._loops.pop(loop)
             self._trace.span(track, "loop", name, began, now())
 
-    def _begin_task(self, task: "asyncio.Task[Any]") -> None:
+    def _begin_task(self, task: asyncio.Task[Any]) -> None:
         task.add_done_callback(partial(self._end_task, now()))
 
-    def _end_task(self, began: float, task: "asyncio.Task[Any]") -> None:
+    def _end_task(self, began: float, task: asyncio.Task[Any]) -> None:
         ended = now()
         if ended - began < _SHORT:
             return

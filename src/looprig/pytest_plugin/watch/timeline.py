@@ -18,13 +18,13 @@ import pytest
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin.options import PREFIX
+from looprig.pytest_plugin.watch.loop_tracks import LoopTracks
 from looprig.runtime.clock import now
 from looprig.watch.trace import Trace
 
 if TYPE_CHECKING:
     from looprig.net.faults.watch import Watched
     from looprig.pytest_plugin.collection.hooks import Collection
-    from looprig.pytest_plugin.watch.loop_tracks import LoopTracks
 
 __all__ = ["Timeline"]
 
@@ -56,7 +56,7 @@ class Timeline:
         except OSError as error:
             raise pytest.UsageError(f"--loop-trace={path}: {error.strerror}.") from error
         self._trace: Final = Trace(file, os.getpid(), worker or "pytest")
-        self.loops: LoopTracks | None = None
+        self.loops: Final = LoopTracks(self._trace)
         config.add_cleanup(self._close)
 
     @cached_property
@@ -91,8 +91,7 @@ class Timeline:
         try:
             return (yield from self._phase("teardown"))
         finally:
-            if self.loops is not None:
-                self.loops.end_test()
+            self.loops.end_test()
             for proxy in self._proxies:
                 self._add_events(proxy)
 
@@ -158,9 +157,7 @@ class Timeline:
     def pytest_plugin_registered(self, plugin: Any, plugin_name: str) -> None:
         """Follow the loops, once the runner of tests is there."""
         if plugin_name == "looprig.runner":
-            from looprig.pytest_plugin.watch.loop_tracks import LoopTracks  # noqa: PLC0415 - not for a sync suite
-
-            self.loops = LoopTracks(self._trace, plugin.hosts)
+            self.loops.follow(plugin.hosts)
 
     def begin(self, key: object, kind: str, name: str, /, **args: object) -> None:
         """Begin a life, which `end` ends with the same key."""
@@ -200,8 +197,7 @@ class Timeline:
             self._close()
 
     def _close(self) -> None:
-        if self.loops is not None:
-            self.loops.close()
+        self.loops.close()
         for part in self._parts():
             with part.open(encoding="utf-8") as lines:
                 self._trace.add_part(lines)

@@ -10,21 +10,27 @@ Invariants:
 3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
-from looprig.pytest_plugin.options import ALLOW, NOTED, WATCHDOGS, read_ini
-from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
+from looprig.pytest_plugin.properties import BLOCKED, NOTED
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
-from looprig.watch.descriptions import Finding
+from looprig.watch.blocking import Block
 
 if TYPE_CHECKING:
+    from looprig.declare.watchdogs import Kind, Policy
+    from looprig.exceptions import LooprigError
+    from looprig.pytest_plugin.peers.active import Peers
     from looprig.pytest_plugin.watch.policies import Policies
     from looprig.runtime.host import Host
+    from looprig.watch.descriptions import Finding
+    from looprig.watch.patrol import Patrol
 
 __all__ = ["Watchdogs"]
 
@@ -40,8 +46,11 @@ class Watchdogs:
         self._config = config
         self._item: pytest.Item | None = None
         self._peers = peers
-        self.found: Final[list[Finding]] = []
+        self.found: Final[list[Finding | Block]] = []
         """The findings that are not reported yet."""
+        self.patrol: Patrol | None = None
+        self.phase: tuple[pytest.Item, str] | None = None
+        """The current phase of the test that is being watched."""
         if config.getoption(WATCHDOGS) is not None or any(read_ini(config, name) for name in (ALLOW, WATCHDOGS)):
             _ = self._policies  # report wrong values before any test runs
         self._background.start()
@@ -49,14 +58,14 @@ class Watchdogs:
         config.add_cleanup(self.leave)  # whatever Python frees at its exit is nothing to look at
 
     @cached_property
-    def _policies(self) -> "Policies":
+    def _policies(self) -> Policies:
         from looprig.pytest_plugin.watch.policies import Policies  # noqa: PLC0415 - few runs have findings
 
         return Policies(self._config, self._peers)
 
     # What is watched
 
-    def add_host(self, host: "Host", item: pytest.Item) -> None:
+    def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
         if self._item is not item:
@@ -66,12 +75,15 @@ class Watchdogs:
         """Begin to watch a test that runs on a loop."""
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
-            self.found[:] = [finding._replace(is_late=True) for finding in self.found]
+            self.found[:] = [each._replace(is_late=True) for each in self.found if not isinstance(each, Block)]
         self._background.begin_test()
+        if self.patrol is not None and not self.patrol.is_under_way:
+            self.patrol.start()
 
     def leave(self) -> None:
         """Stop watching: the next test isn't one that looprig runs on a loop."""
         self._item = None
+        self.phase = None
 
     # What is found
 
@@ -84,7 +96,15 @@ class Watchdogs:
         """Note a finding about the test that is being watched."""
         self.found.append(finding)
 
-    def search(self, host: "Host") -> None:
+    def note_block(self, block: Block) -> None:
+        """Note a block of the loop, which may still last."""
+        self.found.append(block)
+
+    def policy(self, kind: Kind) -> Policy:
+        """Return the policy for a kind of finding in the current test."""
+        return "off" if self._item is None else self._policies.of(self._item, kind)
+
+    def search(self, host: Host) -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
             self._background.collect(host.loop)
@@ -93,16 +113,24 @@ class Watchdogs:
         """Return the errors that the current test fails for. From now on, all findings count as reported."""
         item = self._item
         found, self.found[:] = [*self.found], []
-        return [] if item is None else [finding.error for finding in found if self._fails(item, finding)]
+        return [] if item is None else [each.error for each in found if self._fails(item, each)]
 
-    def _fails(self, item: pytest.Item, finding: Finding) -> bool:
+    def _fails(self, item: pytest.Item, finding: Finding | Block) -> bool:
         """Return whether a test fails for a finding. If it only warns, keep it for the end of the run."""
-        policy = self._policies.of(item, finding.kind)
-        if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
+        if isinstance(finding, Block):
+            policy = self._policies.of(item, "blocking")
+            noted = (BLOCKED, f"{finding.seconds:.3f} {finding.place[1]} in {finding.place[0]}")
+            is_late = False
+        else:
+            policy = self._policies.of(item, finding.kind)
+            if finding.cause is not None and self._policies.allow(item, finding.cause):
+                return False
+            noted = (NOTED, str(finding.error))
+            is_late = finding.is_late
+        if policy == "off":
             return False
-        if policy == "error" and not finding.is_late:
+        if policy == "error" and not is_late:
             return True
-        noted = (NOTED, str(finding.error))
         if noted not in item.user_properties:
             item.user_properties.append(noted)
         return False
