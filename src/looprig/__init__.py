@@ -159,9 +159,11 @@ _HOMES = {
 }
 
 
-# Returns the object that watches the proxies of a run, and other sources of errors (`looprig.watch.sources`). This is
-# not a public name. It is here so that it can be set before `looprig.net` is loaded.
+# Each returns the object that watches something in a run: `proxy_watch` the proxies and other sources of errors
+# (`looprig.watch.sources`), `process_watch` the processes (`looprig.watch.processes`). These are not public names. They
+# are here so that they can be set before what they watch is loaded.
 proxy_watch: ContextVar[Callable[[], Any]] = ContextVar("looprig.proxy_watch")
+process_watch: ContextVar[Callable[[], Any]] = ContextVar("looprig.process_watch")
 
 
 if not TYPE_CHECKING:  # with a `__getattr__`, they would accept any name

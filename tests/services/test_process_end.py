@@ -93,6 +93,30 @@ async def launched(program: str) -> tuple[Launched, int]:
     return process, int(process.output().split()[0])
 
 
+def test_what_a_test_saw_printed_is_known_after_the_stop(run: Run) -> None:
+    """Even if more was printed before it than is kept. Another test then has seen nothing."""
+    program = (
+        "import signal, time\n"
+        "def end(*_): print('end'); exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('x' * (1 << 21)); print('up', flush=True)\n"
+        "while True: time.sleep(0.01)"
+    )
+
+    async def scenario() -> None:
+        process = Launched([sys.executable, "-c", program], env=dict(os.environ), cwd=None)
+        while "up\n" not in process.output():  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.001)
+        process.begin_test()
+        assert not process.output_of_test()
+        await process.stop(signal.SIGTERM, 10)
+        assert process.output_of_test() == "end\n"
+        process.begin_test()
+        assert not process.output_of_test()
+
+    run(scenario())
+
+
 def test_a_child_that_outlives_its_leader_and_ignores_the_signal_is_killed(run: Run) -> None:
     """The leader has exited before the stop begins, so nothing else can be the reason."""
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig import proxy_watch
+from looprig import process_watch, proxy_watch
 from looprig.pytest_plugin import builtins
 from looprig.pytest_plugin._compat import (
     Definition,
@@ -68,6 +68,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if config.option.adopt_report or config.option.explain_loops:
         _add_sections(config)
+    if config.option.loop_trace is not None:
+        from looprig.pytest_plugin.watch.timeline import Timeline  # noqa: PLC0415 - only when asked
+
+        config.pluginmanager.register(Timeline(config, config.option.loop_trace), "looprig.timeline")
     if inspection_asked_for(config) is not None and hasattr(config.option, "dist"):
         config.option.dist = "no"  # each worker of pytest-xdist would inspect all of the suite
     Options(config)  # wrong values are reported before anything is collected
@@ -172,7 +176,7 @@ class Entry:
         self._undo: list[Callable[[], None]] = []
         self._is_asked_for = False
         self._standby: Standby | None = None
-        _watch_proxies(session.config)
+        _provide_watches(session.config)
         for plugin in self._manager.get_plugins():
             self.pytest_plugin_registered(plugin)
         is_inspected = inspection_asked_for(session.config) is not None
@@ -337,20 +341,27 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> Standby |
     return standby
 
 
-def _watch_proxies(config: pytest.Config) -> None:
-    """Let proxies find the watch of the run, which is created when the first proxy opens."""
+def _provide_watches(config: pytest.Config) -> None:
+    """Let proxies and processes find their watches, each of which is created when the first one starts."""
 
     @cache
-    def watch() -> object:
+    def proxies() -> object:
         from looprig.pytest_plugin.watch.proxies import ProxyWatch  # noqa: PLC0415 - most runs have no proxy
 
         return ProxyWatch(config)
 
-    token = proxy_watch.set(watch)
+    @cache
+    def processes() -> object:
+        from looprig.pytest_plugin.watch.processes import Processes  # noqa: PLC0415 - most runs have no process
+
+        return Processes(config)
+
+    tokens = proxy_watch.set(proxies), process_watch.set(processes)
 
     def stop() -> None:
-        with suppress(ValueError):  # set in another context
-            proxy_watch.reset(token)
+        for token in tokens:
+            with suppress(ValueError):  # set in another context
+                token.var.reset(token)
 
     config.add_cleanup(stop)
 

@@ -6,6 +6,7 @@ is opened.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -97,6 +98,13 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         metavar="POLICIES",
         help="error, warn or off for what watchdogs find, or kind=policy, separated by spaces (ini: loop_watchdogs)",
+    )
+    group.addoption(
+        "--loop-trace",
+        type=os.path.abspath,
+        default=None,
+        metavar="FILE.json",
+        help="write a timeline of the run, to be opened in Perfetto, chrome://tracing or speedscope",
     )
     group.addoption(
         "--proxy-seed",

@@ -239,6 +239,10 @@ class Host:
         """Create the task of an owner, which runs whenever the loop does."""
         return self._spawning.make(coroutine, context, owner, name)
 
+    def observe_tasks(self, started: Callable[[asyncio.Task[Any]], None]) -> None:
+        """Call `started` with each task that tests and fixtures start, unless the loop has its own task factory."""
+        self._spawning.observe(started)
+
     # Ending
 
     def end_tasks_of(self, owner: object, also: asyncio.Task[Any] | None = None, *, search: bool = False) -> None:

@@ -45,7 +45,10 @@ _BLIND_ROUNDS: Final = 4
 
 
 class _Running(local):
-    """The operations running in this thread, the innermost last. Outer ones, on other loops, wait for inner ones."""
+    """The operations running in this thread, the innermost last. Outer ones, on other loops, wait for inner ones.
+
+    A list that records when operations begin and end may take the place of `operations`, before any loop runs.
+    """
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []

@@ -174,8 +174,24 @@ class Spawning:
 
         self._factory: Any = None
         if loop.get_task_factory() is None:
-            loop.set_task_factory(make)
-            self._factory = loop.get_task_factory()
+            self._install(make)
+
+    def _install(self, factory: Any) -> None:
+        self._loop.set_task_factory(factory)
+        self._factory = self._loop.get_task_factory()
+
+    def observe(self, started: Callable[[asyncio.Task[Any]], None]) -> None:
+        """Call `started` with each task that the factory makes from now on."""
+        if not self.is_noting:
+            return
+        make = self._factory
+
+        def make_observed(*args: Any, **options: Any) -> asyncio.Task[Any]:
+            task: asyncio.Task[Any] = make(*args, **options)
+            started(task)
+            return task
+
+        self._install(make_observed)
 
     @property
     def is_noting(self) -> bool:

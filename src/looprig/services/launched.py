@@ -48,10 +48,12 @@ class Launched:
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path | None) -> None:
         self._exited = asyncio.Event()
+        self._forgotten = 0  # the number of bytes before those that are kept after the stop
         self._kept: bytes | None = None
         self._loop = asyncio.get_running_loop()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
         self._running = asyncio.Event()
+        self._test_began_at = 0
         self.command: Final = command
         self.problem: str = ""
         """The reason why the command could not be run, or an empty string."""
@@ -97,11 +99,26 @@ class Launched:
 
     def output(self) -> str:
         """Return what was printed to stdout and stderr so far. After the stop, only the last MiB."""
-        kept = self._kept
-        if kept is None:
-            descriptor = self._output.fileno()
-            kept = os.pread(descriptor, os.fstat(descriptor).st_size, 0)  # must not move the offset: the command writes
-        return kept.decode(errors="replace")
+        return self._read(0).decode(errors="replace")
+
+    def output_of_test(self) -> str:
+        """Return what was printed since the last call of `begin_test`."""
+        return self._read(self._test_began_at).decode(errors="replace")
+
+    def begin_test(self) -> None:
+        """Record that a test begins."""
+        self._test_began_at = self._size()
+
+    def _read(self, start: int) -> bytes:
+        if self._kept is not None:
+            return self._kept[max(0, start - self._forgotten) :]
+        # Must not move the offset: the command writes.
+        return os.pread(self._output.fileno(), self._size() - start, start)
+
+    def _size(self) -> int:
+        if self._kept is not None:
+            return self._forgotten + len(self._kept)
+        return os.fstat(self._output.fileno()).st_size
 
     async def wait_running(self) -> None:
         """Wait until the command runs, or could not be run (see `problem`)."""
@@ -157,7 +174,8 @@ class Launched:
         with suppress(BrokenPipeError):
             os.write(self._lifeline, _launcher.ALL_IS_WELL)
         os.close(self._lifeline)
-        self._kept = self.output().encode()[-_KEPT_OUTPUT:]
+        self._forgotten = max(0, self._size() - _KEPT_OUTPUT)
+        self._kept = self._read(self._forgotten)
         self._output.close()
 
     def _follow(self, status_reader: int) -> None:

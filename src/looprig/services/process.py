@@ -31,6 +31,7 @@ from looprig.runtime.tasks import Party, hidden, party_of
 from looprig.services.address import Address, bound_address
 from looprig.services.in_use import InUse
 from looprig.services.launched import Launched
+from looprig.watch.processes import current_watch
 
 __all__ = ["ProcessService"]
 
@@ -134,6 +135,11 @@ class ProcessService(Configured, ABC):
         """The output to stdout and stderr so far. After the stop, only its last MiB."""
         return self._launched().output()
 
+    @property
+    def output_of_test(self) -> str:
+        """The output since the current test began, its fixtures included. Outside pytest, the same as `output`."""
+        return self._launched().output_of_test()
+
     async def kill(self) -> None:
         """Kill it and all processes it started, like a crash. This end is expected and does not raise an error.
 
@@ -155,9 +161,12 @@ class ProcessService(Configured, ABC):
             self._address = Address(held.host, held.port)
             try:
                 process = self._process = self._launch(None if self.holds_port else held)
+                in_use = InUse(f"{type(self).__qualname__} has ended")
+                watch = current_watch()
+                if watch is not None:
+                    watch.begin(process, (type(self).__qualname__, location_of(type(self))))
                 try:
                     await self._start(process)
-                    in_use = InUse(f"{type(self).__qualname__} has ended")
                     watching = asyncio.create_task(self._watch(process, in_use))
                     try:
                         with hidden(watching), in_use:
@@ -168,7 +177,11 @@ class ProcessService(Configured, ABC):
                     if in_use.was_interrupted:
                         raise LooprigError(*self._ended(process, "while it was in use"))
                 finally:
-                    await process.stop(self.stop_signal, self.stop_timeout)
+                    try:
+                        await process.stop(self.stop_signal, self.stop_timeout)
+                    finally:
+                        if watch is not None:
+                            watch.end(process, is_reported=in_use.was_interrupted or not self._may_end)
             finally:
                 self._address = None
 

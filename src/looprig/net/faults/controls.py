@@ -63,6 +63,8 @@ class _Observed:
     def __init__(self, proxy: "FaultControls[Any, Any]", log: FaultLog) -> None:
         self._log = log
         self._proxy = proxy
+        self.began: float = log.began
+        self.label: str = log.owner[0]
         self.seed: int | None = proxy.seed
 
     @property

@@ -28,11 +28,11 @@ _ACTS: Final = frozenset({"ended", "disconnected", "reset", "error"})
 class FaultLog:
     """The record of one proxy. `owner` is the entry for the proxy in errors."""
 
-    __slots__ = ("_acted_in", "_began", "_first", "_first_in", "_owner", "_taken", "_watch", "errors", "events")
+    __slots__ = ("_acted_in", "_first", "_first_in", "_taken", "_watch", "began", "errors", "events", "owner")
 
     def __init__(self, owner: Party) -> None:
-        self._began = time.monotonic()
-        self._owner = owner
+        self.began: Final = time.monotonic()
+        """The time that events count from, in seconds of `time.monotonic`."""
         self._watch = current_watch()
         self._acted_in = -1
         self._first_in = self._test  # the test that accepted the newest connection, and its first connection
@@ -40,6 +40,7 @@ class FaultLog:
         self._taken: set[int] = set()
         self.errors: Final[list[ProxyError]] = []
         self.events: Final = EventLog()
+        self.owner: Final = owner
 
     @property
     def _test(self) -> int:
@@ -85,14 +86,14 @@ class FaultLog:
         """Add an event on the connection with this index."""
         if kind in {"fault", "link"} or (toxic and kind in _ACTS):
             self.act()
-        self.events.add(ProxyEvent(time.monotonic() - self._began, kind, connection, direction, toxic, detail))
+        self.events.add(ProxyEvent(time.monotonic() - self.began, kind, connection, direction, toxic, detail))
 
     def report(self, what: str, cause: BaseException | None, *parties: Party, connection: int | None = None) -> None:
         """Add an error that fails the test, unless it is on a connection that doesn't concern the test."""
         if connection is not None and not self._concerns_test(connection):
             return
         fix = "If the test expects that, let it take the error: proxy.take_errors()."
-        error = ProxyError(f"{what}.", (*parties, self._owner), fix)
+        error = ProxyError(f"{what}.", (*parties, self.owner), fix)
         error.__cause__ = cause
         self.errors.append(error)
 

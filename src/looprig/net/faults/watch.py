@@ -21,6 +21,9 @@ __all__ = ["Watch", "Watched", "current_watch"]
 class Watched(sources.ErrorSource, Protocol):
     """The part of a proxy that its watch uses."""
 
+    began: float
+    """The time that events count from, in seconds of `time.monotonic`."""
+    label: str
     seed: int | None
 
     @property

@@ -60,10 +60,14 @@ class Watchers:
         self._hosts = hosts
         hosts.subscribe(self._add_loop)
 
-    def add(self, watcher: Watcher, watches: Condition) -> None:
-        """Add a watcher for the tests for which `watches` returns true, and for the current one."""
-        self._all.append((watcher, watches))
-        self._active.append(watcher)
+    def add(self, watcher: Watcher, watches: Condition, *, is_first: bool = False) -> None:
+        """Add a watcher for the tests for which `watches` returns true, and for the current one.
+
+        Reports show the sections of a watcher that `is_first` before those of the others.
+        """
+        at = 0 if is_first else len(self._all)
+        self._all.insert(at, (watcher, watches))
+        self._active.insert(at, watcher)
         self._config.add_cleanup(watcher.close)
 
     # Events
@@ -128,9 +132,15 @@ class Watchers:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the watchers' sections to the report of a failure."""
         report = yield
-        if report.failed:
-            for watcher in self._active:
-                report.sections += watcher.sections(item.nodeid)
+        if report.failed and self._config.getoption("showcapture", default="all") != "no":
+            sections = [section for watcher in self._active for section in watcher.sections(item.nodeid)]
+            # In the failure itself, they come before captured output, and are in JUnit XML too.
+            add: Callable[[str, str], None] | None = getattr(report.longrepr, "addsection", None)
+            if add is None:  # a failure without a traceback
+                report.sections[:0] = sections
+                return report
+            for title, text in sections:
+                add(title, text)
         return report
 
 

@@ -8,13 +8,16 @@ Invariant: the report of a failed test shows the events that happened during tha
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.net.faults.watch import Watched
 from looprig.watch.sources import ErrorSource
 from looprig.watch.watcher import WatchedTest, Watcher
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.watch.timeline import Timeline  # most runs have none
 
 __all__ = ["ProxyWatch"]
 
@@ -46,6 +49,7 @@ class ProxyWatch(Watcher):
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._timeline: Timeline | None = config.pluginmanager.get_plugin("looprig.timeline")
         # Each proxy, and the number of its events when the current test began. `_ended` has those that ended during it.
         self._open: dict[int, tuple[Watched, int]] = {}
         self._ended: list[tuple[Watched, int]] = []
@@ -72,12 +76,16 @@ class ProxyWatch(Watcher):
         """Record that a proxy has opened."""
         self._join()
         self._open[id(proxy)] = (proxy, 0)
+        if self._timeline is not None:
+            self._timeline.begin_proxy(proxy)
 
     def end(self, proxy: Watched) -> None:
         """Record that a proxy is about to close. It raises its unhandled errors itself."""
         found = self._open.pop(id(proxy), None)
         if found is not None:
             self._ended.append(found)
+            if self._timeline is not None:
+                self._timeline.end_proxy(proxy)
 
     # Called by other sources of errors (`SourceWatch`)
 
