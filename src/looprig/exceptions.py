@@ -20,6 +20,7 @@ __all__ = [
     "ExtraMissingError",
     "FixtureCrashedError",
     "FixtureError",
+    "LeakError",
     "LoopPlanError",
     "LooprigError",
     "ProxyError",
@@ -121,6 +122,11 @@ class StuckTaskError(LooprigError):
 @final
 class BackgroundError(LooprigError):
     """Something failed in the background, where nothing handles it. `__cause__` is the exception, if there is one."""
+
+
+@final
+class LeakError(LooprigError):
+    """A test or fixture ended, but something that it started is still running or open."""
 
 
 @final

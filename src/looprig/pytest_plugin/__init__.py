@@ -34,14 +34,18 @@ from looprig.pytest_plugin._compat import (
 )
 from looprig.pytest_plugin.is_async import async_on_request, needs_loops
 from looprig.pytest_plugin.options import (
+    CATCH,
+    FORBID,
     MARKERS,
+    USED_MARKERS,
+    WATCHDOGS,
     Options,
     add_options,
     adoption_asked_for,
-    has_watched_markers,
     inspection_asked_for,
     noted_in,
     refusals_in,
+    used_markers,
 )
 
 if TYPE_CHECKING:
@@ -237,7 +241,8 @@ class Entry:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start the watchers if any test has a marker that needs them, even if a hook added the marker."""
-        if not has_watched_markers(session.items):
+        used = session.config.stash[USED_MARKERS] = used_markers(session.items, {CATCH, FORBID, WATCHDOGS})
+        if used <= {WATCHDOGS}:
             return
         standby = self._manager.get_plugin("looprig.standby")
         if standby is None and self._collection is None:

@@ -86,12 +86,18 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         limits=limits,
         requests=requests,
     )
+    watchdogs = Watchdogs(config, settings.owners, contexts)
     fixtures = FixtureSetup(
-        async_fixtures, sync_fixtures, dependencies=dependencies, hosts=hosts, limits=limits, peers=settings.owners
+        async_fixtures,
+        sync_fixtures,
+        dependencies=dependencies,
+        hosts=hosts,
+        limits=limits,
+        peers=settings.owners,
+        watchdogs=watchdogs,
     )
     # Only necessary if other hooks may call tests, since it costs time in every test.
     may_be_called = has_other_runners(config)
-    watchdogs = Watchdogs(config, settings.owners)
     runner = Runner(
         hosts,
         contexts=contexts,
@@ -105,6 +111,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     )
 
     hosts.subscribe(watchdogs.add_host)
+    hosts.on_end = watchdogs.end
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: admission.host_for_loop(request).loop)

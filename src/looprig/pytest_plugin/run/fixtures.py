@@ -22,6 +22,7 @@ from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import forget_failure
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
+from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 
 __all__ = ["FixtureSetup"]
 
@@ -41,8 +42,10 @@ class FixtureSetup:
         hosts: Hosts,
         limits: Limits,
         peers: Peers,
+        watchdogs: Watchdogs,
     ) -> None:
         self._limits = limits
+        self._watchdogs = watchdogs
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
         self._dependencies = dependencies
@@ -77,8 +80,15 @@ class FixtureSetup:
         substitute.__module__ = facts.module
         definition: Any = fixturedef
         definition.func = substitute
+        is_set_up = (
+            None if request.node is item else self._watchdogs.begin_fixture(fixturedef, (facts.label, facts.location))
+        )
         try:
-            return (yield)
+            if is_set_up is None:
+                return (yield)
+            value = yield
+            is_set_up()
+            return value  # noqa: TRY300 - an error of `is_set_up` is handled too
         except BaseException as error:
             is_late = self._limits.is_own and request.node is not item and isinstance(error, TimeoutExpiredError)
             forget_failure(error, fixturedef, request, is_by_test=is_late)
