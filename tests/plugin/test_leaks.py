@@ -127,7 +127,7 @@ LEAKING: Final = """
 
     @looprig.watchdogs(descriptors="error")
     async def test_descriptor():
-        keep(open(__file__))
+        STOPS.append(open(__file__).close)
 
     @looprig.watchdogs(descriptors="error")
     async def test_descriptor_in_a_cycle():

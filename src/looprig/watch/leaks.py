@@ -42,11 +42,6 @@ class Wide(NamedTuple):
 class LeakNotebook(Protocol):
     """The object in which the watchdog notes leaks."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a test is being watched."""
-        ...
-
     def wants(self, kind: Leak, /) -> bool:
         """Return whether findings of this kind matter in the current test."""
         ...
@@ -96,6 +91,7 @@ class Leaks:
         self._pinned: tuple[object, ...] = ()
         self._known = Running()
         self._count = 0
+        self._is_following = False
         self._is_unsure = True
 
     @cached_property
@@ -106,14 +102,10 @@ class Leaks:
 
     # What it follows
 
-    def add_host(self, host: Host) -> None:
-        """Follow a loop that has just been opened."""
+    def follow(self, host: Host) -> None:
+        """Remember what is open on a loop that outlives the test. From now on, only a change is looked at."""
         for other in [other for other in self._loops if other.loop.is_closed()]:
             del self._loops[other]
-        host.observer = self
-        self._follow(host)
-
-    def _follow(self, host: Host) -> None:
         loop: Any = host.loop
         descriptors = _container(getattr(loop, "_selector", None), "_fd_to_key")
         transports = _container(getattr(loop, "_transports", None), "data")
@@ -123,13 +115,14 @@ class Leaks:
 
     def begin_test(self) -> None:
         """Begin a test. What runs now is not its own."""
+        self._is_following = True
         if self._is_unsure or self.is_listing or len(_threads) != self._count:
             self._learn()
             self._is_unsure = False
 
     def leave(self) -> None:
         """Stop following: the next test isn't watched."""
-        self._is_unsure = True
+        self._is_following, self._is_unsure = False, True
 
     def _learn(self) -> Running:
         """Remember what runs now, and return what is new."""
@@ -140,9 +133,9 @@ class Leaks:
 
     def pin(self, host: Host) -> None:
         """Keep what is open on a loop until the test ends, although the garbage collector runs before that."""
-        _, transports, generators, _ = self._loops[host]
-        if transports or generators:
-            loop: Any = host.loop
+        loop: Any = host.loop
+        transports, generators = getattr(loop, "_transports", None), getattr(loop, "_asyncgens", None)
+        if _container(transports, "data") or _container(generators, "data"):
             self._pinned = (*loop._transports.values(), *loop._asyncgens)  # noqa: SLF001 - asyncio's
 
     def see_tasks(self, host: Host, tasks: "list[asyncio.Task[Any]]", owner: object, *, is_last: bool) -> None:
@@ -155,33 +148,40 @@ class Leaks:
         self._search.look_at(host, owner, is_last=True)
 
     def end_test(self, host: Host | None, owner: object) -> None:
-        """Note what a test and its own fixtures have left. Their tasks have ended."""
-        if host is not None and (loop := self._loops.get(host)) is not None:
-            descriptors, transports, generators, sizes = loop
-            if (len(descriptors), len(transports), len(generators)) != sizes and not host.loop.is_closed():
-                self._look_at(host, owner)
-            self._pinned = ()
+        """Note what a test and its own fixtures have left. Their tasks have ended, and a loop of its own is closed."""
+        if not self._is_following:
+            return
+        if host is not None and (host not in self._loops or self._has_changed(host)):
+            self._look_at(host, owner)
+        self._pinned = ()
         if len(_threads) != self._count or self.is_listing or _has_children():
             if new := self._learn():
                 self._search.look_at_running(new, owner)
             self._count = len(_threads)  # some may have ended meanwhile
 
+    def _has_changed(self, host: Host) -> bool:
+        descriptors, transports, generators, sizes = self._loops[host]
+        return (len(descriptors), len(transports), len(generators)) != sizes
+
     def _look_at(self, host: Host, owner: object) -> None:
-        self._search.look_at(host, owner)
-        self._follow(host)
+        if not host.loop.is_closed():
+            self._search.look_at(host, owner)
+            self.follow(host)
 
     # Fixtures that outlive a test
 
     def running(self) -> Running:
         """Return what runs now."""
         return Running(
-            frozenset(threading.enumerate()),
+            frozenset(_threads.values()),
             frozenset(_numbers("/proc")) if _has_children() else frozenset(),
             frozenset(_files()) if self.is_listing else frozenset(),
         )
 
-    def assign(self, before: Running, fixture: Party) -> None:
-        """End the set-up of a wider fixture. What has been started since `before` is its own."""
+    def assign(self, before: Running, fixture: Party, host: Host | None) -> None:
+        """End the set-up of a wider fixture, on `host` if it is async. What was started since `before` is its own."""
+        if host is not None:
+            self.follow(host)
         if new := self.running().since(before):
             self._search.assign(new, fixture)
             self._known = self._known.together(new)
@@ -189,11 +189,11 @@ class Leaks:
 
     def end_fixture(self, fixture: Party) -> None:
         """Note what a wider fixture has left."""
-        if "_search" in vars(self):
+        if "_search" in vars(self) or any(self._has_changed(host) for host in self._loops):
             self._search.forget_holders()
-        for host in [host for host in self._loops if not host.loop.is_closed()]:
-            self._look_at(host, None)
-        self._search.end_fixture(fixture)
+            for host in [*self._loops]:
+                self._look_at(host, None)
+            self._search.end_fixture(fixture)
 
 
 def _container(holder: object, name: str) -> Any:

@@ -111,7 +111,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     )
 
     hosts.subscribe(watchdogs.add_host)
-    hosts.on_end = watchdogs.end
+    hosts.on_end = watchdogs.leaks.end_test
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: admission.host_for_loop(request).loop)

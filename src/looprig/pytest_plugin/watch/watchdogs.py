@@ -50,7 +50,7 @@ class Watchdogs:
         self._item: pytest.Item | None = None
         self._unwatched: pytest.Item | None = None
         self._peers = peers
-        self._leaks: Final = Leaks(self)
+        self.leaks: Final = Leaks(self)
         self._wide: Final = WideFixtures(contexts)
         self.found: Final[list[Finding]] = []
         """The findings that are not reported yet."""
@@ -71,33 +71,28 @@ class Watchdogs:
     def add_host(self, host: "Host", item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
-        self._leaks.add_host(host)
+        host.observer = self.leaks
         if self._item is not item:
             self.begin(item)
 
     def begin(self, item: pytest.Item) -> None:
         """Begin to watch a test that runs on a loop."""
         if self._item is None:
-            self._leaks.is_listing = self._may_list()
+            self.leaks.is_listing = self._may_list()
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
             self.found[:] = [finding._replace(is_late=True) for finding in self.found]
         self._background.begin_test()
-        self._leaks.begin_test()
+        self.leaks.begin_test()
 
     def leave(self, item: pytest.Item | None = None) -> None:
         """Stop watching: the next test, `item`, isn't one that looprig runs on a loop."""
         self._item, self._unwatched = None, item
-        self._leaks.leave()
-
-    def end(self, host: "Host | None", owner: object) -> None:
-        """Find what the test has left, after its own fixtures have been torn down."""
-        if self._item is not None:
-            self._leaks.end_test(host, owner)
+        self.leaks.leave()
 
     def begin_fixture(self, definition: Definition, party: Party) -> Callable[[], None]:
         """Begin the set-up of a fixture that outlives the test. Call the returned function when it is set up."""
-        return self._wide.begin(definition, party, self._leaks)
+        return self._wide.begin(definition, party, self.leaks)
 
     def wide(self) -> WideFixtures:
         """Return the live fixtures that outlive the test."""
@@ -131,7 +126,7 @@ class Watchdogs:
     def search(self, host: "Host") -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
-            self._leaks.pin(host)
+            self.leaks.pin(host)
             self._background.collect(host.loop)
 
     def take(self) -> list[LooprigError]:

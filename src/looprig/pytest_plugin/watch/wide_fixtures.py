@@ -27,10 +27,14 @@ class WideFixtures:
     def __iter__(self) -> Iterator[Wide]:
         """Yield what each fixture holds."""
         for definition in self._live:
-            live = [each for each in self._contexts.legacies.get(definition, ((),))[0] if isinstance(each, LiveFixture)]
-            # A fixture needs everything that those which it depends on need.
-            owner = max(live, key=lambda each: len(each.needs), default=None)
+            owner = self._live_one(definition)
             yield Wide(owner, (*held_by(definition), *(() if owner is None else owner.held())))
+
+    def _live_one(self, definition: Definition) -> LiveFixture | None:
+        """Return a live async fixture, or the last one that a live sync fixture depends on."""
+        live = [each for each in self._contexts.legacies.get(definition, ((),))[0] if isinstance(each, LiveFixture)]
+        # A fixture needs everything that those which it depends on need.
+        return max(live, key=lambda each: len(each.needs), default=None)
 
     def begin(self, definition: Definition, party: Party, leaks: Leaks) -> Callable[[], None]:
         """Begin the set-up of a fixture, called `party` in messages. Call the returned function when it is set up."""
@@ -42,7 +46,8 @@ class WideFixtures:
         before = leaks.running()
 
         def is_set_up() -> None:
-            leaks.assign(before, party)
+            owner = self._live_one(definition)
+            leaks.assign(before, party, None if owner is None else owner.host)
             self._live[definition] = None
             definition.addfinalizer(begin_end)
 
