@@ -129,13 +129,14 @@ class LeakSearch:
 
     def _held_by_others(self, things: list[Any], holders: list[object], hosts: Iterable[Host]) -> set[int]:
         """Return the ids of those that a wider fixture holds, something that runs on these loops, or a module."""
-        for wide in self._notebook.wide():
-            holders += wide.held
         for host in hosts:
             holders += asyncio.all_tasks(host.loop)
             holders.append(getattr(host.loop, "_default_executor", None))
+        for wide in self._notebook.wide():
+            holders += wide.held  # the last ones are looked at first
         kept = held(holders, things)
-        return kept | held(of_modules(), [thing for thing in things if id(thing) not in kept])
+        left = [thing for thing in things if id(thing) not in kept]
+        return kept | held(of_modules(), left) if left else kept
 
     def forget_holders(self) -> None:
         """Look for holders again: a wider fixture has ended."""

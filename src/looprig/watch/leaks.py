@@ -90,7 +90,6 @@ class Leaks:
         self._loops: dict[Host, tuple[Any, Any, Any, tuple[int, int, int]]] = {}
         self._pinned: tuple[object, ...] = ()
         self._known = Running()
-        self._count = 0
         self._is_following = False
         self._is_unsure = True
 
@@ -116,18 +115,15 @@ class Leaks:
     def begin_test(self) -> None:
         """Begin a test. What runs now is not its own."""
         self._is_following = True
-        if self._is_unsure or self.is_listing or len(_threads) != self._count:
-            self._learn()
+        if self._is_unsure or self.is_listing:
+            self._known = self.running()
             self._is_unsure = False
+        else:  # plugins may start a thread for each test
+            self._known = Running(frozenset(_threads.values()), self._known.processes)
 
     def leave(self) -> None:
         """Stop following: the next test isn't watched."""
         self._is_following, self._is_unsure = False, True
-
-    def _learn(self) -> Running:
-        """Remember what runs now, and return what is new."""
-        before, self._known, self._count = self._known, self.running(), len(_threads)
-        return self._known.since(before)
 
     # What it finds
 
@@ -145,7 +141,8 @@ class Leaks:
 
     def see_end(self, host: Host, owner: object) -> None:
         """Note what is open on a loop that is about to be closed."""
-        self._search.look_at(host, owner, is_last=True)
+        if isinstance(host.loop, asyncio.BaseEventLoop):  # uvloop doesn't list what is open
+            self._search.look_at(host, owner, is_last=True)
 
     def end_test(self, host: Host | None, owner: object) -> None:
         """Note what a test and its own fixtures have left. Their tasks have ended, and a loop of its own is closed."""
@@ -154,10 +151,10 @@ class Leaks:
         if host is not None and (host not in self._loops or self._has_changed(host)):
             self._look_at(host, owner)
         self._pinned = ()
-        if len(_threads) != self._count or self.is_listing or _has_children():
-            if new := self._learn():
+        if len(_threads) != len(self._known.threads) or self.is_listing or _has_children():
+            before, self._known = self._known, self.running()
+            if new := self._known.since(before):
                 self._search.look_at_running(new, owner)
-            self._count = len(_threads)  # some may have ended meanwhile
 
     def _has_changed(self, host: Host) -> bool:
         descriptors, transports, generators, sizes = self._loops[host]
@@ -185,7 +182,6 @@ class Leaks:
         if new := self.running().since(before):
             self._search.assign(new, fixture)
             self._known = self._known.together(new)
-            self._count = len(_threads)
 
     def end_fixture(self, fixture: Party) -> None:
         """Note what a wider fixture has left."""
