@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from looprig.declare.service import service_fixture as service_fixture
     from looprig.exceptions import AskError as AskError
     from looprig.exceptions import BackgroundError as BackgroundError
+    from looprig.exceptions import BlockedLoopError as BlockedLoopError
+    from looprig.exceptions import DeadlockError as DeadlockError
     from looprig.exceptions import DeclarationError as DeclarationError
     from looprig.exceptions import ExtraMissingError as ExtraMissingError
     from looprig.exceptions import FixtureCrashedError as FixtureCrashedError
@@ -65,8 +67,10 @@ __all__ = [
     "AsgiService",
     "AskError",
     "BackgroundError",
+    "BlockedLoopError",
     "Context",
     "DatagramProxy",
+    "DeadlockError",
     "DeclarationError",
     "EntersItself",
     "Entrypoint",
@@ -113,8 +117,10 @@ _HOMES = {
     "AsgiService": "looprig.services.asgi",
     "AskError": "looprig.exceptions",
     "BackgroundError": "looprig.exceptions",
+    "BlockedLoopError": "looprig.exceptions",
     "Context": "looprig.services.context",
     "DatagramProxy": "looprig.net.udp.proxy",
+    "DeadlockError": "looprig.exceptions",
     "DeclarationError": "looprig.exceptions",
     "EntersItself": "looprig.declare.lifecycle",
     "Entrypoint": "looprig.services.entrypoint",

@@ -15,7 +15,9 @@ from looprig.location import Location
 __all__ = [
     "AskError",
     "BackgroundError",
+    "BlockedLoopError",
     "CheckerError",
+    "DeadlockError",
     "DeclarationError",
     "ExtraMissingError",
     "FixtureCrashedError",
@@ -112,6 +114,16 @@ class AskError(LooprigError):
 @final
 class TimeoutExpiredError(LooprigError):
     """A test's set-up, call or teardown took longer than its time limit."""
+
+
+@final
+class BlockedLoopError(LooprigError):
+    """A callback or a step of a task held its loop for longer than the threshold, so that nothing else could run."""
+
+
+@final
+class DeadlockError(LooprigError):
+    """A test or fixture waited for something that couldn't happen, since nothing was left that could wake its loop."""
 
 
 @final

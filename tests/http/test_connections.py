@@ -63,6 +63,47 @@ async def test_a_sync_fixture_sets_a_cookie(known: TestClient[Rest]) -> None:
     ).assert_outcomes(passed=8)
 
 
+def test_clients_that_left_no_trace_hand_their_session_on(pytester: pytest.Pytester) -> None:
+    """A session that got cookies, or whose request is still running, is not handed on."""
+    run(
+        pytester,
+        HEAD
+        + """
+sessions = []
+
+def note(api: TestClient[Rest]) -> None:
+    sessions.append(api._session._session)
+
+@pytest.mark.parametrize("number", range(3))
+async def test_asks(api: TestClient[Rest], number: int) -> None:
+    note(api)
+    assert await api.get("/cookies", into=dict[str, str]) == {}
+
+def test_one() -> None:
+    assert len(set(map(id, sessions))) == 1
+
+async def test_two_at_once_have_two(api: TestClient[Rest], other: TestClient[Rest]) -> None:
+    assert api._session._session is not other._session._session
+
+@pytest.mark.parametrize("number", range(2))
+async def test_leaves_a_request(api: TestClient[Rest], number: int) -> None:
+    assert api._session._session not in sessions[3:]
+    note(api)
+    api.left = asyncio.create_task(api.get("/port"))
+    await asyncio.sleep(0)
+
+async def test_gets_cookies(api: TestClient[Rest]) -> None:
+    assert api._session._session not in sessions[3:]
+    note(api)
+    await api.get("/port", status=200)
+
+async def test_gets_none_of_them(api: TestClient[Rest]) -> None:
+    assert api._session._session not in sessions[3:]
+    assert await api.get("/cookies", into=dict[str, str]) == {} == dict(api.cookies)
+""",
+    ).assert_outcomes(passed=9)
+
+
 def test_they_are_closed_before_the_service_stops(pytester: pytest.Pytester) -> None:
     run(
         pytester,

@@ -1,6 +1,5 @@
 """Declarations that no loop can satisfy are all reported, with everyone who declared them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,7 +72,7 @@ def test_places_that_are_equally_low_are_told_as_one() -> None:
     alone = Place("alone", 1, "alone", Scope.MODULE)  # without a package, it is as deep as a package
     first = declaration(forest, "loop", "a", 1)
     forest.planner.declare("t", (first,))
-    forest.planner.declare("u", (replace(first, place=alone),))
+    forest.planner.declare("u", (first._replace(place=alone),))
     (error,) = told(forest)
     assert 'loop has scope "package"' in str(error)
 
@@ -124,7 +123,7 @@ def test_two_of_one_place_are_told_apart_by_their_names() -> None:
     """The place of a plugin's fixture may be unknown."""
     forest = module_and_session()
     one = declaration(forest, "loop", "", 1)
-    for test, each in (("t", one), ("u", replace(one, name="event_loop"))):
+    for test, each in (("t", one), ("u", one._replace(name="event_loop"))):
         forest.planner.declare(test, (each,))
     (error,) = told(forest)
     assert "has conflicting loop declarations: loop and event_loop." in str(error)

@@ -324,3 +324,39 @@ async def test_other(other): ...
     result.assert_outcomes(passed=1, deselected=1)
     assert "loop 1: " in output(result)
     assert "loop 2: " not in output(result)
+
+
+def test_a_service_that_a_test_imports_and_asks_for_gets_fixtures_of_the_module(pytester: pytest.Pytester) -> None:
+    """Nothing is declared while tests are collected, so nothing was looked at."""
+    result = run_apart(
+        pytester,
+        {
+            "later.py": """
+            from dataclasses import dataclass
+            from looprig import service_fixture
+
+            @service_fixture(scope="function")
+            @dataclass(kw_only=True)
+            class Rest:
+                size: int = 1
+
+                async def start(self) -> None: ...
+                async def stop(self) -> None: ...
+            """,
+            "test_it.py": """
+            import sys
+            import pytest
+
+            @pytest.fixture
+            def size() -> int:
+                return 7
+
+            async def test_it() -> None:
+                assert "looprig.declare" not in sys.modules
+                from looprig import ask
+                from later import Rest
+                assert (await ask(Rest)).size == 7
+            """,
+        },
+    )
+    result.assert_outcomes(passed=1)

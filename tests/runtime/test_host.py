@@ -6,13 +6,13 @@ import gc
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+import weakref
 from typing import Any
 
 import pytest
 
 from looprig.exceptions import StuckTaskError
-from looprig.runtime.clock import Alarm, now
+from looprig.runtime.clock import Alarm, Timeout, now
 from looprig.runtime.context import OWNER
 from looprig.runtime.host import Host
 from looprig.runtime.limit import Limit
@@ -20,14 +20,6 @@ from looprig.runtime.operation import running
 from looprig.runtime.tasks import owner_of
 
 loops = ["asyncio", "uvloop"]
-
-
-@pytest.fixture(params=loops)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    factory = getattr(pytest.importorskip(request.param), "new_event_loop")  # noqa: B009 - of either module
-    host = Host.open(factory)
-    yield host
-    host.close()
 
 
 def context_of(owner: object) -> contextvars.Context:
@@ -44,6 +36,22 @@ async def leave() -> "asyncio.Task[None]":
     task = asyncio.create_task(linger())
     await asyncio.sleep(0)
     return task
+
+
+def test_a_time_limit_keeps_no_task_alive(host: Host) -> None:
+    """In a cycle, the task would count as alive until the next garbage collection."""
+
+    async def limited() -> "weakref.ref[asyncio.Task[Any]]":
+        async with Timeout(3600):
+            task = asyncio.current_task()
+            assert task is not None
+            return weakref.ref(task)
+
+    gc.disable()
+    try:
+        assert host.run(limited(), what="a block with a limit")() is None
+    finally:
+        gc.enable()
 
 
 def test_it_gives_what_a_coroutine_returns_and_raises_what_it_raises(host: Host) -> None:

@@ -9,6 +9,8 @@ Invariants:
 3. Nothing is imported, and no attribute of an unknown object is read, since that may have side effects.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path

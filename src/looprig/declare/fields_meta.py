@@ -10,11 +10,11 @@ Pure: knows nothing of services or fixtures. Invariant: a field made here has `_
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, field
 from typing import ClassVar, Final, TypeVar, overload
 
-from looprig.declare.values import Check, check_values
+from looprig.declare.values import Check, Parties, check_values
 from looprig.location import Location, is_foreign, location_of, user_location
 
 __all__ = ["Configured", "check_configuration", "check_defaults", "check_fields", "config_field", "is_config"]
@@ -62,7 +62,7 @@ def _checks_of(cls: type) -> dict[str, Check]:
     return found
 
 
-def check_fields(thing: object, name: str = "", parties: Sequence[tuple[str, Location]] = ()) -> None:
+def check_fields(thing: object, name: str = "", parties: Parties = ()) -> None:
     """Check the fields of an object, which errors call `name`, or else by its class.
 
     Raises:
@@ -99,9 +99,13 @@ class Configured:
 
     def _check_configuration(self) -> None:
         cls = type(self)
-        maker = user_location()
-        made = [] if is_foreign(maker.path) else [(f"{cls.__qualname__}(...)", maker)]
-        check_fields(self, parties=[(cls.__qualname__, location_of(cls)), *made])
+
+        def parties() -> list[tuple[str, Location]]:
+            maker = user_location()
+            made = [] if is_foreign(maker.path) else [(f"{cls.__qualname__}(...)", maker)]
+            return [(cls.__qualname__, location_of(cls)), *made]
+
+        check_fields(self, parties=parties)
 
 
 def check_configuration(service: object) -> None:

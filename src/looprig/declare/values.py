@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeGuard, cast, final
+from typing import Final, TypeAlias, TypeGuard, cast, final
 
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, is_foreign, user_location
@@ -32,6 +32,7 @@ __all__ = [
     "TEXT",
     "WHOLE",
     "Check",
+    "Parties",
     "check_values",
     "instance_of",
     "number",
@@ -41,6 +42,9 @@ __all__ = [
 ]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+Parties: TypeAlias = Sequence[tuple[str, Location]] | Callable[[], Sequence[tuple[str, Location]]]
+"""The names and locations to show in an error, or a function that finds them, which may read a source file."""
 
 LARGEST: Final = sys.maxsize
 _WIDTH: Final = 80
@@ -114,9 +118,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 
-def check_values(
-    name: str, values: Iterable[tuple[str, object, Check]], parties: Sequence[tuple[str, Location]] = ()
-) -> None:
+def check_values(name: str, values: Iterable[tuple[str, object, Check]], parties: Parties = ()) -> None:
     """Check values that were passed to `name`. Each has a name, the value, and a check.
 
     Raises:
@@ -128,7 +130,8 @@ def check_values(
     given = " and ".join(f"{field}={shown(value)}" for field, value, _ in wrong)
     raise DeclarationError(
         f"{name} was given {given}.",
-        parties or [(name, at) for at in [user_location()] if not is_foreign(at.path)],
+        (parties() if callable(parties) else parties)
+        or [(name, at) for at in [user_location()] if not is_foreign(at.path)],
         "; ".join(f"{field} must be {_expected(check, value)}" for field, value, check in wrong) + ".",
     )
 

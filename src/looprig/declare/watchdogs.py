@@ -32,8 +32,14 @@ Policy = Literal["error", "warn", "off"]
 Leak = Literal["tasks", "listeners", "transports", "subprocesses", "threads", "generators", "descriptors"]
 """What a test or fixture can leave running or open. `generators` are async generators."""
 
-Kind = Literal["background"] | Leak
-"""What watchdogs look for. `background`: exceptions that nothing handles, and coroutines that are never awaited."""
+Kind = Literal["background", "blocking", "deadlocks", "hangs"] | Leak
+"""What watchdogs look for.
+
+`background`: exceptions that nothing handles, and coroutines that are never awaited.
+`blocking`: callbacks that hold their loop.
+`deadlocks`: loops that nothing can wake.
+`hangs`: phases of tests that take longer than the default time limit.
+"""
 
 POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 
@@ -44,6 +50,9 @@ GROUPS: Final[Mapping[str, tuple[Kind, ...]]] = {"leaks": LEAKS}
 
 DEFAULTS: Final[Mapping[Kind, Policy]] = {
     "background": "error",
+    "blocking": "warn",
+    "deadlocks": "error",
+    "hangs": "error",
     **dict.fromkeys(LEAKS, "warn"),
     "descriptors": "off",
 }

@@ -5,6 +5,7 @@ Does not check responses. Loads no HTTP library. Invariant: values that the type
 
 import re
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Final, ForwardRef, Literal, cast, get_args, get_origin
 from urllib.parse import SplitResult, urlsplit
 
@@ -84,6 +85,8 @@ def _is_pair(pair: tuple[object, ...]) -> bool:
 
 
 def _is_status(value: Any) -> bool:
+    if type(value) is int:
+        return value in _STATUSES
     if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
         several = cast("Collection[object]", value)
         return bool(several) and all(isinstance(each, int) and _is_status(each) for each in several)
@@ -112,6 +115,14 @@ def _is_body(value: Any) -> bool:
 
 
 def _is_form(value: Any) -> bool:
+    try:
+        return _is_known_form(value)
+    except TypeError:  # it isn't hashable
+        return _is_known_form.__wrapped__(value)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _is_known_form(value: Any) -> bool:
     origin, parts = get_origin(value), get_args(value)
     if origin is Literal:
         return True

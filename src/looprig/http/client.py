@@ -12,8 +12,8 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, cast, final, overload
 
@@ -37,7 +37,7 @@ from looprig.http.checks import (
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
-from looprig.http.response import Response
+from looprig.http.response import Response, decode, expect
 from looprig.http.session import RequestOptions, Session
 from looprig.http.websocket import WebSocket
 
@@ -58,6 +58,7 @@ _S = TypeVar("_S", bound=HasUrl)
 _T = TypeVar("_T")
 Statuses: TypeAlias = int | Collection[int] | None
 
+_STATUSES: Final = STATUS.or_none()
 _SUCCESS: Final = range(200, 300)
 __tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
 
@@ -147,7 +148,7 @@ class TestClient(Generic[_ServiceT]):
     async def _send(self, verb: str, method: str, path: str, options: dict[str, Any]) -> Any:
         into, status = options.pop("into", Response), options.pop("status", None)
         name = f"TestClient.{verb}"
-        check_values(name, [("method", method, METHOD), ("into", into, FORM), ("status", status, STATUS.or_none())])
+        check_values(name, [("method", method, METHOD), ("into", into, FORM), ("status", status, _STATUSES)])
         check_options(name, options)
         session = self._opened()
         check_path(name, path, session.url)
@@ -155,8 +156,8 @@ class TestClient(Generic[_ServiceT]):
         whole = into is Response
         expected = _SUCCESS if status is None and not whole else status
         if expected is not None:
-            response.expect(expected)
-        return response if whole else response.decode(into, decoder=self._decoder)
+            expect(response, expected)
+        return response if whole else decode(response, into, self._decoder)
 
     @overload
     async def get(
@@ -349,8 +350,7 @@ class _Opening:
                 raise
 
 
-@contextmanager
-def sharing(service: _S, connections: Connections) -> Generator[TestClient[_S], None, None]:
+def sharing(service: _S, connections: Connections) -> Iterator[TestClient[_S]]:
     """Yield a client that shares the connections of other clients, as the client's fixture does."""
     client = TestClient(service)
     # A client that users create has connections of its own.

@@ -9,7 +9,7 @@ Invariants:
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from looprig._extras import LazyModule, import_extra
 
@@ -43,6 +43,8 @@ class Connections:
             loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0
         )
         self._are_fresh = True
+        self.spare: Final[list[aiohttp.ClientSession]] = []
+        """Sessions that keep nothing of the clients that used them, for the next ones."""
 
     async def settle(self) -> None:
         """Let the loop notice connections that the service has closed. Call it before each request.
@@ -54,8 +56,25 @@ class Connections:
             self._are_fresh = False
             return
         for _ in range(_ROUNDS):
+            if not _has_news(self.loop):
+                return
             await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Close all connections."""
+        for session in self.spare:
+            session.detach()
         await self.connector.close()
+
+
+def _has_news(loop: Any) -> bool:
+    """Return whether a loop has anything to run now: a callback, a timer that is due, or a socket that is ready.
+
+    True for a loop that isn't one of asyncio's own, and so doesn't tell.
+    """
+    ready = getattr(loop, "_ready", None)
+    timers = getattr(loop, "_scheduled", None)
+    selector: Any = getattr(loop, "_selector", None)
+    if ready is None or timers is None or not hasattr(selector, "select"):
+        return True
+    return bool(ready) or bool(timers and timers[0].when() <= loop.time()) or bool(selector.select(0))

@@ -22,7 +22,7 @@ from looprig.http.checks import DECODER, FORM, STATUS
 from looprig.http.decode import DEFAULT_DECODER, Decoder, form_name
 from looprig.http.headers import Headers
 
-__all__ = ["Request", "Response", "expected_statuses"]
+__all__ = ["Request", "Response", "decode", "expect", "expected_statuses"]
 
 _T = TypeVar("_T")
 
@@ -102,19 +102,7 @@ class Response:
         decodes it isn't installed, and `LooprigError` for a type that the library does not support.
         """
         check_values("Response.decode", [("into", into, FORM), ("decoder", decoder, DECODER)])
-        if not self.body and form_name(into) == "None":
-            return cast("_T", None)
-        try:
-            return decoder.decode(self.body, into)
-        except ValueError as error:
-            why = f"but its body does not decode into {form_name(into)}: {_sentence(error)}"
-            raise self.unexpected(why) from None  # `why` includes the text of the cause
-        except TypeError as error:
-            raise LooprigError(
-                f"JSON cannot be decoded into {form_name(into)}: {_sentence(error)}",
-                (),
-                "Pass into= a type that msgspec supports or a pydantic model, or pass decoder= to the client.",
-            ) from error
+        return decode(self, into, decoder)
 
     def expect(self, status: int | Collection[int]) -> "Response":
         """Return this response if its status is the expected one, or one of several.
@@ -122,9 +110,8 @@ class Response:
         Raises `UnexpectedResponseError` otherwise.
         """
         check_values("Response.expect", [("status", status, STATUS)])
-        if self.status == status if isinstance(status, int) else self.status in status:
-            return self
-        raise self.unexpected(f"expected {expected_statuses(status)}.")
+        expect(self, status)
+        return self
 
     def unexpected(self, why: str) -> UnexpectedResponseError:
         """Return an error that shows request, status and body. `why` is the end of its first sentence."""
@@ -136,6 +123,29 @@ class Response:
         yield f"{self.request.method} {self.request.url}{moved} answered {phrase}, {why}"
         yield from _shown(">", self.request.headers, self.request.body)
         yield from _shown("<", self.headers, self.body)
+
+
+def decode(response: Response, into: TypeForm[_T], decoder: Decoder) -> _T:
+    """Decode a body as `Response.decode` does, with arguments that are known to be right."""
+    if not response.body and form_name(into) == "None":
+        return cast("_T", None)
+    try:
+        return decoder.decode(response.body, into)
+    except ValueError as error:
+        why = f"but its body does not decode into {form_name(into)}: {_sentence(error)}"
+        raise response.unexpected(why) from None  # `why` includes the text of the cause
+    except TypeError as error:
+        raise LooprigError(
+            f"JSON cannot be decoded into {form_name(into)}: {_sentence(error)}",
+            (),
+            "Pass into= a type that msgspec supports or a pydantic model, or pass decoder= to the client.",
+        ) from error
+
+
+def expect(response: Response, status: int | Collection[int]) -> None:
+    """Check a status as `Response.expect` does, given an expectation that is known to be right."""
+    if not (response.status == status if isinstance(status, int) else response.status in status):
+        raise response.unexpected(f"expected {expected_statuses(status)}.")
 
 
 def expected_statuses(status: int | Collection[int]) -> str:

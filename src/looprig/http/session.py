@@ -52,31 +52,34 @@ class RequestOptions(TypedDict, total=False):
 
 @final
 class Session:
-    """An aiohttp session for one base URL, with its own cookies. Closing it leaves the connections open."""
+    """An aiohttp session for one base URL, with its own cookies. Closing it leaves the connections open.
+
+    If it was used for nothing that leaves a trace in aiohttp's session, the next client gets that one.
+    """
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float, connections: Connections) -> None:
-        import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
-
         self._connections = connections
+        self._has_traces = bool(headers)
+        self._running = 0
         self._timeout = timeout
         self.url: Final = url.rstrip("/")
-        # `unsafe=True` keeps cookies of IP addresses such as 127.0.0.1.
-        jar = aiohttp.CookieJar(unsafe=True, loop=connections.loop)
-        self._session = aiohttp.ClientSession(
-            connector=connections.connector,
-            connector_owner=False,
-            cookie_jar=jar,
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None),  # `request` has its own limit, with a better message
-        )
-        # aiohttp resends a request whose connection broke, which may hide the very thing under test. Its own test
-        # client turns that off in the same way.
-        setattr(self._session, "_retry_connection", False)  # noqa: B010 - type checkers reject the private name
-        self.cookies: Cookies = Cookies(jar, yarl.URL(self.url))
+        spare = connections.spare
+        self._session = spare.pop() if spare and not headers else _new(headers, connections)
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies that this client keeps."""
+        import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
+
+        self._has_traces = True  # a test may keep the result
+        return Cookies(cast("aiohttp.CookieJar", self._session.cookie_jar), yarl.URL(self.url))
 
     def close(self) -> None:
-        """Detach the session from the connections. It has nothing else to close."""
-        self._session.detach()
+        """Detach the session from the connections, or leave it to the next client. It has nothing else to close."""
+        if self._has_traces or self._running:
+            self._session.detach()
+        else:
+            self._connections.spare.append(self._session)
 
     async def request(self, method: str, path: str, options: RequestOptions, name: str = "request") -> Response:
         """Send one request, read the whole response, and return it. `name` is for errors."""
@@ -84,6 +87,7 @@ class Session:
         limit = options.get("timeout", self._timeout)
         sent, body = _body(options, name)
         clock = Timeout(limit)
+        self._running += 1
         try:
             async with clock:
                 await self._connections.settle()
@@ -105,6 +109,8 @@ class Session:
         except aiohttp.ClientError as error:
             error.add_note(f"The request was {method} {url}.")
             raise
+        self._running -= 1  # a request that fails counts as running
+        self._has_traces |= bool(answer.history) or "Set-Cookie" in answer.headers
         first = answer.history[0] if answer.history else answer
         asked = Request(method, str(first.request_info.url), _headers(first.request_info.headers), body)
         return Response(
@@ -127,6 +133,7 @@ class Session:
     ) -> tuple[Connection, str]:
         """Open a websocket, and return the connection and its URL."""
         url = self.url_of(path)
+        self._has_traces = True
         try:
             async with within(limit, f"{url}: no websocket within {limit} s."):
                 await self._connections.settle()
@@ -142,6 +149,21 @@ class Session:
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
         return f"{self.url}/{path.removeprefix('/')}" if path else self.url
+
+
+def _new(headers: Mapping[str, str], connections: Connections) -> "aiohttp.ClientSession":
+    session = aiohttp.ClientSession(
+        connector=connections.connector,
+        connector_owner=False,
+        # `unsafe=True` keeps cookies of IP addresses such as 127.0.0.1.
+        cookie_jar=aiohttp.CookieJar(unsafe=True, loop=connections.loop),
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(total=None),  # `request` has its own limit, with a better message
+    )
+    # aiohttp resends a request whose connection broke, which may hide the very thing under test. Its own test client
+    # turns that off in the same way.
+    setattr(session, "_retry_connection", False)  # noqa: B010 - type checkers reject the private name
+    return session
 
 
 def _answered(error: "aiohttp.WSServerHandshakeError") -> str:

@@ -3,6 +3,8 @@
 Pure: facts about the collected tests and fixtures go in, a `Plan` comes out. No pytest, no asyncio, no I/O.
 """
 
+from __future__ import annotations
+
 from looprig.plan.model import Component, Instance, Place, Plan
 from looprig.plan.solve import Planner
 

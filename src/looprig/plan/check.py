@@ -3,11 +3,16 @@
 Invariants: all contradictions of a plan are found, not only the first, and each error names all parties.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from looprig.exceptions import LoopPlanError
-from looprig.location import Location
-from looprig.plan.model import Component, Declaration, Instance, Plan, TestKey
+
+if TYPE_CHECKING:
+    from looprig.location import Location
+    from looprig.plan.model import Component, Declaration, Instance, Plan, TestKey
 
 __all__ = ["contradictions"]
 

@@ -10,8 +10,7 @@ Invariants:
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import final
+from typing import Final, NamedTuple, final
 
 from looprig.location import Location
 from looprig.scopes import Scope
@@ -22,8 +21,7 @@ TestKey = Hashable
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class Place(NamedTuple):
     """A node of the collection tree, where a fixture instance or a loop lives. The session has `depth` 0."""
 
     node: object
@@ -33,8 +31,7 @@ class Place:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Instance:
+class Instance(NamedTuple):
     """One instance of a fixture that needs a loop: its definition, at the place that its scope gives it.
 
     An alias is another name of an instance. Explanations leave it out.
@@ -48,8 +45,7 @@ class Instance:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Declaration:
+class Declaration(NamedTuple):
     """A setting for a loop: a `loop` or `loop_factory` fixture of the suite, or an option of a `loop_config`.
 
     `about` is the setting's name. Different declarations about one setting contradict each other. `place` is where the
@@ -65,14 +61,14 @@ class Declaration:
 
 
 @final
-@dataclass(slots=True, eq=False)
 class Component:
     """Tests and fixture instances that share one loop. The loop lives at `place`."""
 
-    place: Place
-    instances: list[Instance] = field(default_factory=list[Instance])
-    tests: list[TestKey] = field(default_factory=list[TestKey])
-    declarations: list[Declaration] = field(default_factory=list[Declaration])
+    def __init__(self, place: Place) -> None:
+        self.place: Place = place
+        self.instances: Final[list[Instance]] = []
+        self.tests: Final[list[TestKey]] = []
+        self.declarations: Final[list[Declaration]] = []
 
     @property
     def scope(self) -> Scope:
@@ -81,8 +77,7 @@ class Component:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The components of all tests that reach a fixture instance wider than themselves.
 
     Any other test has a loop of its own, or needs none.

@@ -4,6 +4,8 @@ It is a union-find, linear in tests x closure. Does not know pytest: callers add
 Does not copy the instances that a test reaches: callers pass shared tuples, so that 20,000 similar tests need only one.
 """
 
+from __future__ import annotations
+
 from typing import final
 
 from looprig.plan.model import Component, Declaration, Instance, Plan, TestKey

@@ -4,7 +4,7 @@ Opens no loops: `run.hosts` computes the value of `loop` for each request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -144,28 +144,24 @@ def tcp_proxy() -> "type[AiomiscProxy]":
     return AiomiscProxy
 
 
-@final
-class PolicyFixture:
-    """The fixture `event_loop_policy`. It is registered only if pytest-asyncio isn't active.
+def add_policy_fixture(session: pytest.Session) -> None:
+    """Add the fixture `event_loop_policy`, unless pytest-asyncio is active.
 
     pytest-asyncio has a fixture of the same name. It would warn in each of its tests that this fixture is overridden,
     and would use looprig's policy.
     """
+    if not any(session.config.pluginmanager.has_plugin(name) for name in ("asyncio", "pytest_asyncio.plugin")):
+        pytest.register_fixture(name="event_loop_policy", func=_event_loop_policy, node=session, scope="session")
 
-    @staticmethod
-    def is_of_another(config: pytest.Config) -> bool:
-        """Return whether pytest-asyncio is active."""
-        return any(config.pluginmanager.has_plugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
 
-    @pytest.fixture(scope="session")
-    def event_loop_policy(self) -> "AbstractEventLoopPolicy":
-        """The policy that creates loops, for suites that come from aiomisc.
+def _event_loop_policy() -> "AbstractEventLoopPolicy":
+    """Return the policy that creates loops, for suites that come from aiomisc.
 
-        Policies are deprecated since Python 3.14: prefer `loop_factory`.
-        """
-        import asyncio  # noqa: PLC0415 - not before a test asks
-        import warnings  # noqa: PLC0415
+    Policies are deprecated since Python 3.14: prefer `loop_factory`.
+    """
+    import asyncio  # noqa: PLC0415 - not before a test asks
+    import warnings  # noqa: PLC0415
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] # said above

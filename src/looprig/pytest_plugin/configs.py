@@ -3,17 +3,23 @@
 Invariant: each module's declarations are looked up once, however many tests it has.
 """
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.declare.loop_config import LoopConfig, configs_in
 from looprig.pytest_plugin.is_async import is_plain
 
+if TYPE_CHECKING:
+    from looprig.declare.loop_config import LoopConfig
+
 __all__ = ["Configs"]
+
+_HOME: Final = "looprig.declare.loop_config"
 
 
 @final
@@ -26,6 +32,10 @@ class Configs:
 
     def of(self, item: pytest.Function) -> tuple[LoopConfig, ...]:
         """Return the declarations that apply to an item, the nearest last."""
+        if _HOME not in sys.modules:
+            return ()
+        from looprig.declare.loop_config import configs_in  # noqa: PLC0415 - few suites use it
+
         module = item.getparent(pytest.Module)
         found = self._of_modules.get(module)
         if found is None:

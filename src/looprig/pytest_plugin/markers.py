@@ -12,7 +12,7 @@ from looprig.declare.values import DURATION, check_values, shown
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 
-__all__ = ["arguments_of", "over_tests", "seconds_of", "timeout", "timeout_of"]
+__all__ = ["arguments_of", "fix_of_timeout", "over_tests", "seconds_of", "timeout", "timeout_of"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -33,6 +33,11 @@ def timeout_of(item: pytest.Item) -> float | None:
     """Return the time limit that an item's nearest marker sets, in seconds."""
     marker = item.get_closest_marker("loop_timeout")
     return None if marker is None else seconds_of(marker)
+
+
+def fix_of_timeout(marker: pytest.Mark) -> str | None:
+    """Return how to fix a `loop_timeout` marker, or `None` if its arguments are right."""
+    return f"loop_timeout takes {DURATION.expected}: loop_timeout(5)." if seconds_of(marker) is None else None
 
 
 def timeout(seconds: float) -> Callable[[T], T]:

@@ -24,19 +24,15 @@ __all__ = [
     "CHECKER_NAMES",
     "FORBID",
     "MARKERS",
-    "NOTED",
     "OUTPUT_FORMATS",
     "PREFIX",
-    "PROPERTY",
     "USED_MARKERS",
     "WATCHDOGS",
     "Options",
     "add_options",
     "adoption_asked_for",
     "inspection_asked_for",
-    "noted_in",
     "read_ini",
-    "refusals_in",
     "used_markers",
 ]
 
@@ -47,14 +43,11 @@ _INSPECTIONS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
 OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
 
 
-PROPERTY: Final = "looprig"
-"""The name of the user property that holds the error of a refused test, in the test's report."""
-
-NOTED: Final = "looprig noted"
-"""The name of the user property in which a finding that fails no test travels with its report."""
-
 PREFIX: Final = "_looprig_"
 """The prefix of the names of fixtures that only looprig uses."""
+
+BLOCKING: Final = 0.1
+"""Seconds for which a callback may block its loop, if the suite sets no threshold."""
 
 CATCH: Final = "catch_loop_exceptions"
 FORBID: Final = "forbid_get_event_loop"
@@ -72,28 +65,6 @@ MARKERS: Final = (
     "catch_loop_exceptions: the test fails if an exception reaches its loop's exception handler",
     "forbid_get_event_loop: the test fails if asyncio.get_event_loop is called during it",
 )
-
-
-def refusals_in(report: pytest.TestReport) -> list[str]:
-    """Return the errors that a test was refused for."""
-    return _texts(report, PROPERTY)
-
-
-def noted_in(report: pytest.TestReport) -> list[str]:
-    """Return the findings of watchdogs that a test did not fail for."""
-    return _texts(report, NOTED)
-
-
-def _texts(report: pytest.TestReport, wanted: str) -> list[str]:
-    # Other plugins and suites may put properties of any form there.
-    found: list[str] = []
-    for each in report.user_properties:
-        match cast("object", each):
-            case [str() as name, str() as text] if name == wanted:
-                found.append(text)
-            case _:
-                pass
-    return found
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -157,6 +128,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("adopt", "the other async plugins in whose place looprig runs tests: all, or names", type="args")
     parser.addini("loop_debug", "asyncio's debug mode", type="bool", default=False)
     parser.addini("loop_timeout", "seconds for each of a test's set-up, call and teardown", default="")
+    parser.addini("loop_blocking_threshold", "seconds for which a callback may block its loop", default="")
+    parser.addini("loop_when_stuck", "continue or exit, after a test that can't be ended", default="continue")
     parser.addini("loop_pool_size", "threads of a loop's executor", default="")
     parser.addini("loop_watchdogs", "error, warn or off for what watchdogs find, or kind=policy", type="args")
     parser.addini(
@@ -267,7 +240,16 @@ def adoption_asked_for(config: pytest.Config) -> frozenset[str] | None:
 class Options:
     """The options of a run: from the command line, or else from the ini file. `timeout` is in seconds."""
 
-    __slots__ = ("debug", "debugging", "factory", "factory_option", "pool_size", "timeout")
+    __slots__ = (
+        "blocking",
+        "debug",
+        "debugging",
+        "ends_when_stuck",
+        "factory",
+        "factory_option",
+        "pool_size",
+        "timeout",
+    )
 
     def __init__(self, config: pytest.Config) -> None:
         """Read the options.
@@ -278,6 +260,8 @@ class Options:
         debug = config.getoption("loop_debug")
         self.debug: Final[bool] = read_ini(config, "loop_debug") if debug is None else debug
         self.timeout: Final[float | None] = _positive(config, "loop_timeout", float)
+        self.blocking: Final[float] = _positive(config, "loop_blocking_threshold", float) or BLOCKING
+        self.ends_when_stuck: Final = _ends_when_stuck(config)
         self.pool_size: Final[int | None] = _positive(config, "loop_pool_size", int)
         given: tuple[str, str] = _given(config, "loop_factory")
         self.factory: Final[str] = given[0]
@@ -286,7 +270,9 @@ class Options:
         if self.factory not in {"asyncio", "uvloop"} and not (module and name):
             raise self._no_factory("it names no factory")
         self.debugging: Final = bool(
-            config.getoption("usepdb", default=False) or config.getoption("trace", default=False)
+            config.getoption("usepdb", default=False)
+            or config.getoption("trace", default=False)
+            or "pydevd" in sys.modules  # the debugger of an editor
         )
         if config.getoption("check_fixtures") is not None:
             _check_folders(config, "fixture_stubs")
@@ -320,7 +306,7 @@ class Options:
 
 def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
     """Return the value of an option, from the command line or else from the ini file, and the name it has there."""
-    value = config.getoption(name)
+    value = config.getoption(name, default=None)
     if value is not None:
         return value, f"--{name.replace('_', '-')}={value}"
     value = read_ini(config, name)
@@ -349,6 +335,13 @@ def _positive(config: pytest.Config, name: str, kind: type[Any]) -> Any:
         if 0 < value <= sys.maxsize:
             return value
     raise pytest.UsageError(f"{option}: give a {what} above 0.")
+
+
+def _ends_when_stuck(config: pytest.Config) -> bool:
+    value = read_ini(config, "loop_when_stuck")
+    if value in {"continue", "exit"}:
+        return bool(value == "exit")
+    raise pytest.UsageError(f"loop_when_stuck = {value}: give continue or exit.")
 
 
 def _check_folders(config: pytest.Config, name: str) -> None:

@@ -7,6 +7,8 @@ reads the number of each arriving signal from a socket, to which the interpreter
 Does nothing on Windows, or if somebody else uses the wakeup descriptor. uvloop uses it itself while it runs.
 """
 
+from __future__ import annotations
+
 import _thread
 import os
 import signal

@@ -8,6 +8,8 @@ Invariants:
 2. Setting an alarm wakes that thread only if the thread would otherwise wake too late.
 """
 
+from __future__ import annotations
+
 import _thread
 import asyncio
 import os
@@ -18,7 +20,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, final
 
-__all__ = ["Alarm", "Timeout", "now", "ring_on"]
+__all__ = ["Alarm", "Timeout", "now", "ring_on", "will_ring_on"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -94,14 +96,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ringer.reset)
 
 
-def ring_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> Callable[[], None]:
-    """Return a function for an alarm that calls `callback` on `loop`. It does nothing once the loop is closed."""
+@final
+class ring_on:  # noqa: N801 - called as a function
+    """A function for an alarm that calls `callback` on `loop`. It does nothing once the loop is closed."""
 
-    def ring() -> None:
+    __slots__ = ("_callback", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+        self._callback: Final = callback
+        self.loop: Final = loop
+
+    def __call__(self) -> None:
+        """Make the loop call it soon. Safe in any thread."""
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(callback)
+            self.loop.call_soon_threadsafe(self._callback)
 
-    return ring
+
+def will_ring_on(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether any alarm will call something on a loop, as the end of a `Timeout` does."""
+    return any(isinstance(alarm.ring, ring_on) and alarm.ring.loop is loop for alarm in _ringer.alarms.copy())
 
 
 @final
@@ -139,6 +152,7 @@ class Timeout:
     ) -> bool | None:
         if self._seconds is not None:
             self._alarm.cancel()
+            del self._alarm  # it refers to this object, and that to the task
         return await self._limit.__aexit__(kind, error, traceback)  # type: ignore[func-returns-value]
 
     def expired(self) -> bool:

@@ -7,6 +7,8 @@ Invariants:
 2. `OWNER` is never carried, since a task belongs to the owner that started it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final

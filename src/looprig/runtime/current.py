@@ -8,11 +8,14 @@ Invariants:
 2. If the code itself sets another current loop, that one stays, for everything that runs on the same host.
 """
 
+from __future__ import annotations
+
 import asyncio
 from types import TracebackType
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from looprig.runtime.host import Host
+if TYPE_CHECKING:
+    from looprig.runtime.host import Host
 
 __all__ = ["CurrentLoop"]
 

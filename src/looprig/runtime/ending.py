@@ -3,6 +3,8 @@
 Does not decide what to end (`host` does). Keeps its own references to asyncio's functions, since a test may patch them.
 """
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Generator
@@ -22,12 +24,12 @@ _CLOSING_ROUNDS: Final = 4
 _sleep, _wait = asyncio.sleep, asyncio.wait
 
 
-def is_closing(task: "asyncio.Task[Any]") -> bool:
+def is_closing(task: asyncio.Task[Any]) -> bool:
     """Return whether a task closes an async generator that was abandoned."""
     return type(task.get_coro()).__name__ == "async_generator_athrow"  # a type without a public name
 
 
-async def ended(tasks: "list[asyncio.Task[Any]]") -> None:
+async def ended(tasks: list[asyncio.Task[Any]]) -> None:
     """Wait for tasks to end, for at most `GRACE` seconds of real time."""
     loop = asyncio.get_running_loop()
     for _ in range(ROUNDS):  # the fast path, since nearly all tasks end at once
@@ -60,7 +62,7 @@ async def shut_down(executor: Executor) -> None:
     await done
 
 
-def where_it_stood(cause: BaseException, target: "asyncio.Task[Any]") -> BaseException:
+def where_it_stood(cause: BaseException, target: asyncio.Task[Any]) -> BaseException:
     """Return `cause` with the traceback of the cancelled task, which ends at the line where the task waited."""
     if not target.done():
         return cause

@@ -3,6 +3,8 @@
 Invariant: an exception that ends the program is never put into a group, where neither Python nor pytest would see it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final
 

@@ -16,21 +16,25 @@ Invariants:
    reported.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import AsyncGeneratorType, MappingProxyType, TracebackType
-from typing import Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from looprig.exceptions import FixtureCrashedError, FixtureError, LooprigError, StuckTaskError, summary
-from looprig.location import Location
 from looprig.runtime.context import Changes, changes_between
 from looprig.runtime.errors import raise_together, root_of
 from looprig.runtime.host import Host
 from looprig.runtime.limit import Limit
 from looprig.runtime.operation import GRACE, Resolver
 from looprig.runtime.tasks import context_of
+
+if TYPE_CHECKING:
+    from looprig.location import Location
 
 __all__ = ["LiveFixture"]
 
@@ -48,12 +52,12 @@ class LiveFixture:
     # Defaults are on the class, since most fixtures never change them and tests create many fixtures.
     _before: Context | None = None
     _context: Context | None = None
-    _generator: "AsyncGenerator[Any, None] | None" = None
+    _generator: AsyncGenerator[Any, None] | None = None
     _is_ready: bool = False
     _is_noted: bool = True
     _is_released: bool = False
-    _released: "asyncio.Future[None] | None" = None
-    _task: "asyncio.Task[Any] | None" = None
+    _released: asyncio.Future[None] | None = None
+    _task: asyncio.Task[Any] | None = None
     _value: Any = None
     changes: Changes = MappingProxyType({})
     crash: FixtureCrashedError | None = None
@@ -147,7 +151,7 @@ class LiveFixture:
         self._value = await coroutine
         self._context = copy_context()
 
-    async def _live(self, generator: AsyncGenerator[Any, None], released: "asyncio.Future[None]") -> None:
+    async def _live(self, generator: AsyncGenerator[Any, None], released: asyncio.Future[None]) -> None:
         try:
             try:
                 self._value = await anext(generator)

@@ -15,6 +15,8 @@ Invariants:
    clean-up is done.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from collections.abc import Set as AbstractSet
@@ -32,7 +34,7 @@ from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
 from looprig.runtime.operation import ROUNDS, Operation, Resolver, running
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK, Party, Spawning, bequeath, left_by, party_of, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Party, Spawning, bequeath, cancel, left_by, party_of, report_errors, tasks_of
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory", "Observer"]
 
@@ -58,11 +60,11 @@ class HasDone(Protocol):
 class Observer(Protocol):
     """An object that looks at a loop when a test or fixture on it ends."""
 
-    def see_tasks(self, host: "Host", tasks: "list[asyncio.Task[Any]]", owner: object, /, *, is_last: bool) -> None:
+    def see_tasks(self, host: Host, tasks: list[asyncio.Task[Any]], owner: object, /, *, is_last: bool) -> None:
         """Look at the tasks that `owner` left, before they are cancelled. `is_last` says that the loop closes next."""
         ...
 
-    def see_end(self, host: "Host", owner: object, /) -> None:
+    def see_end(self, host: Host, owner: object, /) -> None:
         """Look at a loop that has something open and is about to be closed."""
         ...
 
@@ -114,7 +116,7 @@ class Host:
         *,
         debug: bool = False,
         executor: Callable[[], ThreadPoolExecutor] | None = None,
-    ) -> "Host":
+    ) -> Host:
         """Return a host with a new loop from `factory`, by default asyncio's own.
 
         Raises:
@@ -136,7 +138,7 @@ class Host:
         return cls(loop, lent=False)
 
     @classmethod
-    def lent(cls, loop: asyncio.AbstractEventLoop) -> "Host":
+    def lent(cls, loop: asyncio.AbstractEventLoop) -> Host:
         """Return a host for a loop that the caller created and will close."""
         return cls(loop, lent=True)
 
@@ -150,16 +152,15 @@ class Host:
         return [operation for operation in running.operations if operation.loop is self.loop]
 
     def note_closed(self, by: Party) -> None:
-        """If the loop has been closed, record `by`, the test or fixture that has just run."""
-        if self.closed_by is None and self.loop.is_closed():
-            self.closed_by = by
+        """Record that the loop has been closed by `by`, the test or fixture that has just run."""
+        self.closed_by = self.closed_by or by
 
     # Running
 
     def drive(
         self,
         waiter: HasDone,
-        target: "asyncio.Task[Any]",
+        target: asyncio.Task[Any],
         *,
         what: str,
         owner: object = None,
@@ -255,18 +256,18 @@ class Host:
 
     def make_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None = None
-    ) -> "asyncio.Task[Any]":
+    ) -> asyncio.Task[Any]:
         """Create the task of an owner, which runs whenever the loop does."""
         return self._spawning.make(coroutine, context, owner, name)
 
-    def bequeath(self, task: "asyncio.Task[Any]", heir: object) -> None:
+    def bequeath(self, task: asyncio.Task[Any], heir: object) -> None:
         """Make a task belong to another owner, which ends it."""
         bequeath(task, heir)
         self._spawning.owners.add(heir)
 
     # Ending
 
-    def end_tasks_of(self, owner: object, also: "asyncio.Task[Any] | None" = None, *, search: bool = False) -> None:
+    def end_tasks_of(self, owner: object, also: asyncio.Task[Any] | None = None, *, search: bool = False) -> None:
         """Cancel the tasks that `owner` left running, and the task `also`, and wait until all have ended.
 
         Tasks are searched for only if the owner started any, or may have started some under its own task factory.
@@ -279,7 +280,7 @@ class Host:
         if not may_have_left and (also is None or also.done()):
             return  # the usual case
 
-        def left() -> "list[asyncio.Task[Any]]":
+        def left() -> list[asyncio.Task[Any]]:
             tasks = tasks_of(self.loop, owner)
             if also is not None and not also.done() and also not in tasks and also not in STUCK:
                 tasks.append(also)
@@ -289,9 +290,9 @@ class Host:
 
     def _end_all(
         self,
-        find: "Callable[[], list[asyncio.Task[Any]]]",
+        find: Callable[[], list[asyncio.Task[Any]]],
         owner: object,
-        also: "asyncio.Task[Any] | None" = None,
+        also: asyncio.Task[Any] | None = None,
         *,
         is_last: bool = False,
     ) -> None:
@@ -312,12 +313,12 @@ class Host:
             why = f"were started one after the other while {ROUNDS} times all were ended,"
             self._give_up(left, why, party_of(owner))
 
-    def _end(self, tasks: "list[asyncio.Task[Any]]", owner: Party | None) -> None:
+    def _end(self, tasks: list[asyncio.Task[Any]], owner: Party | None) -> None:
         left = tasks
         for _ in range(ROUNDS):
             for task in left:
                 by = left_by(task, owner)
-                task.cancel(f"left over{by}, which has ended" if by else "left over when its loop was closed")
+                cancel(task, f"left over{by}, which has ended" if by else "left over when its loop was closed")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
@@ -327,7 +328,7 @@ class Host:
             self._give_up(left, f"swallowed their cancellation {ROUNDS} times", owner)
 
     @staticmethod
-    def _give_up(left: "list[asyncio.Task[Any]]", why: str, owner: Party | None) -> None:
+    def _give_up(left: list[asyncio.Task[Any]], why: str, owner: Party | None) -> None:
         STUCK.update(left)
         stuck = StuckTaskError(
             f"{len(left)} task(s) {f'of {owner[0]} ' if owner else ''}{why} and were left behind.",
@@ -360,7 +361,7 @@ class Host:
     def _close(self, owner: object, errors: list[Exception]) -> None:
         loop = self.loop
 
-        def left() -> "list[asyncio.Task[Any]]":
+        def left() -> list[asyncio.Task[Any]]:
             return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
 
         with kept(errors):

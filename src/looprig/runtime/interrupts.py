@@ -15,6 +15,8 @@ Invariants:
    the fork.
 """
 
+from __future__ import annotations
+
 import _thread
 import os
 import signal

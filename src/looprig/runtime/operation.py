@@ -10,6 +10,8 @@ Invariants:
    run, as under `asyncio.run`.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -20,8 +22,9 @@ from typing import Any, Final, final
 from looprig.exceptions import AskError
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.context import Changes
-from looprig.runtime.limit import BLOCKED_FOR, Limit, is_in_a_callback
+from looprig.runtime.limit import BLOCKED_FOR, MOST, Limit, is_in_a_callback
 from looprig.runtime.stacks import waits_at
+from looprig.runtime.tasks import cancel
 
 __all__ = ["GRACE", "ROUNDS", "Operation", "Resolver", "has_more", "running"]
 
@@ -73,6 +76,7 @@ class Operation:
     _deadline: float = 0.0
     _limit: Limit | None = None
     _rounds: int = 0
+    _unheard: int = 0
     abandoned: bool = False
     cause: BaseException | None = None
     insisted: int = 0
@@ -84,7 +88,7 @@ class Operation:
         self,
         loop: asyncio.AbstractEventLoop,
         what: str,
-        target: "asyncio.Task[Any]",
+        target: asyncio.Task[Any],
         owner: object,
         needs: AbstractSet[object],
         resolve: Resolver | None,
@@ -112,19 +116,30 @@ class Operation:
 
     def _break_off(self) -> None:
         limit = self._limit
-        if limit is None or limit.break_off is None or self.cause is not None or self.is_settled:
+        if limit is None or limit.break_off is None or limit.is_off or self.cause is not None or self.is_settled:
+            return
+
+        if self._unheard == MOST:
+            limit.give_up()
             return
 
         def late(frame: FrameType | None) -> BaseException | None:
+            self._unheard = 0
             is_innermost = bool(running.operations) and running.operations[-1] is self
             is_blocked = is_innermost and self.cause is None and not self.is_settled and is_in_a_callback(frame)
             return limit.blocked(self.what) if is_blocked else None
 
+        self._unheard += 1
         limit.break_off(late)
         self.keep(Alarm(now() + GRACE, self._break_off))  # the interrupted code may continue
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the operation is done, or has been cancelled."""
+        return self.cause is not None or self.is_settled or self.target.done()
+
     def _expire(self) -> None:
-        if self.cause is None and not (self.is_settled or self.target.done()):
+        if not (self.is_over or (self._limit is not None and self._limit.is_off)):
             self.cancel(self._expired())
 
     def _expired(self) -> BaseException:
@@ -138,7 +153,7 @@ class Operation:
 
     def blocked_too_long(self) -> BaseException | None:
         """Return the error of an operation that exceeded its limit while it blocked the loop, or `None`."""
-        if self._limit is None or self.cause is not None or now() < self._deadline:
+        if self._limit is None or self._limit.is_off or self.cause is not None or now() < self._deadline:
             return None
         return self._limit.blocked(self.what)
 
@@ -164,7 +179,7 @@ class Operation:
             self.stop()
             return
         self._cancellations += 1
-        self.target.cancel()
+        cancel(self.target)
         self._call_at(now() + GRACE, self._again)
 
     def _call_at(self, deadline: float, callback: Callable[[], None]) -> None:
@@ -201,7 +216,7 @@ class Operation:
 
     # Questions
 
-    def put(self, question: Callable[[], object]) -> "asyncio.Future[Any]":
+    def put(self, question: Callable[[], object]) -> asyncio.Future[Any]:
         """Call `question` while the loop is stopped, and return a future for its result.
 
         This is how a running test requests a fixture. pytest's machinery is synchronous and may itself run the loop, so

@@ -6,6 +6,8 @@ Does not decide which tasks are stuck, or what they wait for (`waits` does).
 import asyncio
 import gc
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from inspect import isasyncgen
 from pathlib import Path
@@ -14,7 +16,17 @@ from typing import Any, Final, final
 
 from looprig.location import Location, is_foreign
 
-__all__ = ["Frame", "frames_of", "is_of_suite", "is_own", "raised_at", "suite_waits_at", "waits_at"]
+__all__ = [
+    "Frame",
+    "frames_of",
+    "is_of_suite",
+    "is_own",
+    "other_threads",
+    "raised_at",
+    "suite_waits_at",
+    "thread_frames",
+    "waits_at",
+]
 
 _OWN: Final = str(Path(__file__).parent)
 _LOOPRIG: Final = str(Path(__file__).parent.parent) + os.sep
@@ -80,6 +92,28 @@ def raised_at(error: BaseException) -> list[str]:
         if is_of_suite(code.co_filename):
             found = [_line(code, entry.tb_lineno)]
         entry = entry.tb_next
+    return found
+
+
+def thread_frames() -> dict[int, FrameType]:
+    """Return the innermost frame of each thread that runs Python code, by the thread's identifier."""
+    return sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - documented, in spite of its name
+
+
+def other_threads() -> list[str]:
+    """Return the stacks of all threads but this one and looprig's: the suite's own lines, or the innermost one."""
+    frames = thread_frames()
+    found: list[str] = []
+    for thread in threading.enumerate():
+        frame = None if thread is threading.current_thread() else frames.get(thread.ident or 0)
+        lines: list[str] = []
+        innermost = [] if frame is None else [_line(frame.f_code, frame.f_lineno)]
+        while frame is not None:
+            if is_of_suite(frame.f_code.co_filename):
+                lines.insert(0, _line(frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        if innermost:
+            found.append("\n".join((f"{thread.name} at", *(lines or innermost))))
     return found
 
 

@@ -7,6 +7,8 @@ A task factory records which owners start tasks, so that most fixtures need no s
 on, a task knows its context; on 3.11, only the garbage collector does.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import sys
@@ -27,6 +29,7 @@ __all__ = [
     "RunningTest",
     "Spawning",
     "bequeath",
+    "cancel",
     "context_of",
     "hidden",
     "is_of_connection",
@@ -87,26 +90,26 @@ def party_of(owner: object) -> Party | None:
 
 if sys.version_info >= (3, 12):
 
-    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+    def context_of(task: asyncio.Task[Any]) -> Context | None:
         """Return the context that the task runs in, if that can be known."""
         return task.get_context()
 
 else:
 
-    def context_of(task: "asyncio.Task[Any]") -> Context | None:
+    def context_of(task: asyncio.Task[Any]) -> Context | None:
         """Return the context that the task runs in, if that can be known."""
         # The task's own context comes first. Those of its done callbacks follow.
         return next((other for other in gc.get_referents(task) if isinstance(other, Context)), None)
 
 
-def _owner_by_group(task: "asyncio.Task[Any]") -> object:
+def _owner_by_group(task: asyncio.Task[Any]) -> object:
     """Return the owner of a task that is in a group, or was started by one in a group. Otherwise return `None`."""
     if _entered_group_of(task) is not None:
         return owner_of(task)
     return getattr(task, "_looprig_heir_of", None)
 
 
-def owner_of(task: "asyncio.Task[Any]") -> object:
+def owner_of(task: asyncio.Task[Any]) -> object:
     """Return the fixture or test that the task belongs to, or `None`."""
     while (entered := _entered_group_of(task)) is not None and entered is not task:
         task = entered
@@ -117,7 +120,7 @@ def owner_of(task: "asyncio.Task[Any]") -> object:
     return None if context is None else context.get(OWNER)
 
 
-def _entered_group_of(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
+def _entered_group_of(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
     """Return the task that entered the group of a task, or `None`.
 
     Groups watch their tasks by done callbacks. asyncio's is a method of the group, anyio's a closure over it.
@@ -160,7 +163,7 @@ _Origin = tuple[CodeType, int, Any]
 """A code object, the index of the instruction that it was at, and the origin of the caller."""
 
 
-def _note_origin(task: Any, starter: "asyncio.Task[Any] | None", frame: FrameType | None) -> None:
+def _note_origin(task: Any, starter: asyncio.Task[Any] | None, frame: FrameType | None) -> None:
     """Record which lines led to a new task, and whether it belongs to a connection. This is done for every task."""
     if starter is None:
         task._looprig_of_connection = _is_in_protocol(frame)  # noqa: SLF001 - a mark of our own
@@ -183,12 +186,12 @@ def _is_in_protocol(frame: FrameType | None) -> bool:
     return False
 
 
-def is_of_connection(task: "asyncio.Task[Any]") -> bool:
+def is_of_connection(task: asyncio.Task[Any]) -> bool:
     """Return whether a task was started, directly or through other tasks, when a connection had an event."""
     return getattr(task, "_looprig_of_connection", False)
 
 
-def origin_of(task: "asyncio.Task[Any]") -> list[Location]:
+def origin_of(task: asyncio.Task[Any]) -> list[Location]:
     """Return the lines that led to a task, the innermost first. Empty under someone else's task factory."""
     found: list[Location] = []
     origin: _Origin | None = getattr(task, "_looprig_origin", None)
@@ -199,7 +202,7 @@ def origin_of(task: "asyncio.Task[Any]") -> list[Location]:
     return found
 
 
-def bequeath(task: "asyncio.Task[Any]", heir: object) -> None:
+def bequeath(task: asyncio.Task[Any], heir: object) -> None:
     """Make a task belong to another owner, which ends it."""
     task._looprig_heir_of = heir  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
 
@@ -222,7 +225,7 @@ class Spawning:
             loop: asyncio.AbstractEventLoop,
             coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
             **options: Any,
-        ) -> "asyncio.Task[Any]":
+        ) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = _Task(coro, loop=loop, **options)
             context = options.get("context")
             owner = OWNER.get(None) if context is None else context.get(OWNER)
@@ -246,7 +249,7 @@ class Spawning:
 
     def make(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None, owner: object, name: str | None
-    ) -> "asyncio.Task[Any]":
+    ) -> asyncio.Task[Any]:
         """Create a task in `context` or a copy of it. It isn't recorded, since the caller ends it."""
         factory = self._factory
         if factory is not None and self._loop.get_task_factory() is factory:
@@ -279,15 +282,15 @@ class Spawning:
             self._loop.set_task_factory(None)
 
 
-STARTED_DURING: Final[WeakKeyDictionary["asyncio.Task[Any]", RunningTest]] = WeakKeyDictionary()
+STARTED_DURING: Final[WeakKeyDictionary[asyncio.Task[Any], RunningTest]] = WeakKeyDictionary()
 """The test that was running when a service's task began to handle a request, if the service records that."""
 
-STUCK: Final[WeakSet["asyncio.Task[Any]"]] = WeakSet()
+STUCK: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
 """Tasks that were reported as stuck and left behind. They are never waited for again."""
 
 
 @contextmanager
-def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
+def hidden(task: asyncio.Task[Any]) -> Generator[None, None, None]:
     """Hide a task of a service from `asyncio.all_tasks` and from reports, since it only waits.
 
     Code under test may cancel all tasks, but means only its own.
@@ -300,7 +303,17 @@ def hidden(task: "asyncio.Task[Any]") -> Generator[None, None, None]:
             asyncio._register_task(task)  # noqa: SLF001 - documented for those who extend asyncio
 
 
-def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Task[Any]]":
+def cancel(task: asyncio.Task[Any], message: str | None = None) -> None:
+    """Cancel a task, even if it waits in a circle."""
+    try:
+        task.cancel(message)
+    except RecursionError:
+        from looprig.runtime.circles import break_circle  # noqa: PLC0415 - very rare
+
+        break_circle(task, message)
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> list[asyncio.Task[Any]]:
     """Return the living tasks of `owner` and of tests that are over, without those that are stuck."""
     return [
         task
@@ -310,7 +323,7 @@ def tasks_of(loop: asyncio.AbstractEventLoop, owner: object) -> "list[asyncio.Ta
 
 
 def report_errors(
-    loop: asyncio.AbstractEventLoop, tasks: "Iterable[asyncio.Task[Any]]", left_by: "Callable[[asyncio.Task[Any]], str]"
+    loop: asyncio.AbstractEventLoop, tasks: Iterable[asyncio.Task[Any]], left_by: Callable[[asyncio.Task[Any]], str]
 ) -> None:
     """Report the errors of ended tasks to the loop's exception handler, since nothing awaits these tasks any more."""
     for task in tasks:
@@ -324,7 +337,7 @@ def report_errors(
             )
 
 
-def left_by(task: "asyncio.Task[Any]", owner: Party | None) -> str:
+def left_by(task: asyncio.Task[Any], owner: Party | None) -> str:
     """Return a phrase for the owner that left a task, which may have ended before the current owner."""
     party = party_of(owner_of(task)) or owner
     return f" by {party[0]} ({party[1]})" if party else ""

@@ -1,10 +1,12 @@
-"""What tasks wait for: their chains of awaits, who started them, and which tasks wait for each other.
+"""The waits of tasks: their chains of awaits, who started them, and which tasks wait for each other.
 
 For the reports about time limits and deadlocks. Does not decide which tasks are stuck. Loaded when a report is made.
 
 asyncio's locks don't record who holds them. But while a coroutine is inside an `async with`, its frame refers to the
 `__aexit__` to call, and the garbage collector shows that.
 """
+
+from __future__ import annotations
 
 import asyncio
 import gc
@@ -13,7 +15,7 @@ from itertools import pairwise
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, final
 
-from looprig.runtime.stacks import Frame, frames_of, is_own, is_of_suite
+from looprig.runtime.stacks import Frame, frames_of, is_of_suite, is_own
 from looprig.runtime.tasks import STARTED_DURING, is_over, owner_of, party_of
 
 __all__ = ["Wait", "cycles_in", "described", "notes_on", "waits_on"]
@@ -53,7 +55,7 @@ class Wait(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What it waits for: tasks, or the function that the suite's code called, as `Queue.get`."""
+        """The tasks that it waits for, or the function that the suite's code called, as `Queue.get`."""
         if self.tasks:
             return _names(self.tasks)
         called = self._called()
@@ -87,15 +89,19 @@ def described(wait: Wait, owner: object = None) -> str:
     return "\n".join((f"{name} waits for {wait.what} at", *wait.lines))
 
 
-def notes_on(loop: asyncio.AbstractEventLoop, target: Task) -> list[str]:
+def notes_on(loop: asyncio.AbstractEventLoop, target: Task, *, with_target: bool = False) -> list[str]:
     """Return notes for the error of a task that took too long: what it waits for, and the other tasks of its loop.
 
     Of these, tasks in the suite's own code come first. Tasks that handle a request of a test that has ended come last.
+    `with_target` adds where the task itself waits, for an error without a traceback.
     """
     waits = waits_on(loop)
-    own = [wait for wait in waits if wait.task is target and (wait.tasks or wait.holders)]
+    own = [wait for wait in waits if wait.task is target]
     others = sorted((wait for wait in waits if wait.task is not target), key=_rank)
-    notes = [f"It waits for {wait.what.removesuffix(',')}." for wait in own]
+    if with_target:
+        notes = [described(wait, owner_of(target)) for wait in own]
+    else:
+        notes = [f"It waits for {wait.what.removesuffix(',')}." for wait in own if wait.tasks or wait.holders]
     if others:
         texts = [described(wait, owner_of(target)) for wait in others[:_SHOWN]]
         more = [f"and {len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
@@ -135,7 +141,11 @@ def cycles_in(waits: Iterable[Wait]) -> list[list[Task]]:
 def _awaited(task: Task, frames: list[Frame]) -> tuple[Task, ...]:
     """Return the unfinished tasks that a task awaits, directly or through asyncio's own functions."""
     found = dict.fromkeys(_tasks_in(getattr(task, "_fut_waiter", None)))
-    if not found and frames and frames[-1].module in {"asyncio.tasks", "asyncio.taskgroups", "anyio._backends._asyncio"}:
+    if (
+        not found
+        and frames
+        and frames[-1].module in {"asyncio.tasks", "asyncio.taskgroups", "anyio._backends._asyncio"}
+    ):
         for value in frames[-1].values.values():
             # A task group, or the futures given to `wait`.
             found |= dict.fromkeys(_tasks_in(getattr(value, "_tasks", value)))
@@ -145,11 +155,13 @@ def _awaited(task: Task, frames: list[Frame]) -> tuple[Task, ...]:
 def _tasks_in(value: Any) -> Iterator[Task]:
     if isinstance(value, asyncio.Task):
         yield value
-    elif isinstance(value, asyncio.Future):
-        for child in getattr(value, "_children", ()):  # of `gather`
+        return
+    children: Any = getattr(value, "_children", None)  # of `gather`
+    if children is None and isinstance(value, set | frozenset | list | tuple):
+        children = value  # pyright: ignore[reportUnknownVariableType]
+    for child in children or ():
+        if isinstance(child, asyncio.Future) and child is not value:
             yield from _tasks_in(child)
-    elif isinstance(value, set | frozenset | list | tuple):
-        yield from (each for each in value if isinstance(each, asyncio.Task))
 
 
 def _entered(frames: list[Frame]) -> Iterator[object]:
@@ -176,7 +188,9 @@ def _holders(task: Task, chains: Mapping[Task, list[Frame]], held: Mapping[Task,
     if lock is None:
         return ()
     return tuple(
-        other for other, locks in held.items() if any(each is lock for each in locks) and _lock_of(chains[other]) is not lock
+        other
+        for other, locks in held.items()
+        if any(each is lock for each in locks) and _lock_of(chains[other]) is not lock
     )
 
 

@@ -14,15 +14,19 @@ Invariants:
    module, and in Python 3.11 a second compilation inside the first one fails.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TextIO, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, final
 
 from looprig.watch.descriptions import Finding, of_context, of_unraisable, of_warning
-from looprig.watch.garbage import Garbage
+
+if TYPE_CHECKING:
+    from looprig.watch.garbage import Garbage
 
 __all__ = ["Background", "Notebook"]
 
@@ -90,6 +94,8 @@ class Background:
     def collect(self, loop: asyncio.AbstractEventLoop) -> None:
         """Find failed tasks in reference cycles. Call it at the end of a test that started tasks on `loop`."""
         if self._garbage is None:
+            from looprig.watch.garbage import Garbage  # noqa: PLC0415 - if a test starts tasks; before the search
+
             self._garbage = Garbage(of_finalizers=False)
             self._garbage.begin()
         self._collections -= 1  # this collection is not an automatic one

@@ -3,16 +3,20 @@
 Does not find anything (`background` does).
 """
 
+from __future__ import annotations
+
 import asyncio
 import re
-from typing import Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from looprig.declare.watchdogs import Kind
 from looprig.exceptions import BackgroundError, LooprigError, summary
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.runtime.context import OWNER
 from looprig.runtime.ending import is_closing
 from looprig.runtime.tasks import Party, is_over, owner_of, party_of
+
+if TYPE_CHECKING:
+    from looprig.declare.watchdogs import Kind
 
 __all__ = ["Finding", "of_context", "of_unraisable", "of_warning"]
 
@@ -96,9 +100,7 @@ def _finding(what: str, parties: list[Party], fix: str, exception: BaseException
     return Finding("background", error, exception, is_late)
 
 
-def _about(
-    context: dict[str, Any], task: "asyncio.Task[Any] | None", exception: BaseException | None
-) -> tuple[str, str]:
+def _about(context: dict[str, Any], task: asyncio.Task[Any] | None, exception: BaseException | None) -> tuple[str, str]:
     """Return a sentence that says what happened, and one that says how to fix it."""
     message: str = context.get("message") or "Unhandled exception in the event loop"
     text = "" if exception is None else f": {summary(exception)}"
@@ -114,7 +116,7 @@ def _about(
     return f"{message[:1].upper()}{message[1:]}{text}.", fix
 
 
-def _code_of(context: dict[str, Any], task: "asyncio.Task[Any] | None") -> list[Party]:
+def _code_of(context: dict[str, Any], task: asyncio.Task[Any] | None) -> list[Party]:
     """Return the name and place of the code that failed, or nothing if they are unknown."""
     code: Any = getattr(context.get("handle"), "_callback", None) if task is None else task.get_coro()
     at = location_of(code)

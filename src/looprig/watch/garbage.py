@@ -17,6 +17,8 @@ Pending tasks in the oldest generation are not considered. Only a walk over the 
 never continue from the background task of a service.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import sys

@@ -9,19 +9,21 @@ Invariants:
 3. Each leak is noted once.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import threading
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, final
 
-from looprig.declare.watchdogs import Leak
-from looprig.runtime.host import Host
-from looprig.runtime.tasks import Party
-from looprig.watch.descriptions import Finding
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from looprig.declare.watchdogs import Leak
+    from looprig.runtime.host import Host
+    from looprig.runtime.tasks import Party
+    from looprig.watch.descriptions import Finding
     from looprig.watch.leak_search import LeakSearch
 
 __all__ = ["LeakNotebook", "Leaks", "Running", "Wide"]
@@ -61,11 +63,11 @@ class Running(NamedTuple):
     processes: frozenset[str] = frozenset()
     files: frozenset[tuple[str, str]] = frozenset()
 
-    def since(self, before: "Running") -> "Running":
+    def since(self, before: Running) -> Running:
         """Return what was not there before."""
         return Running(self.threads - before.threads, self.processes - before.processes, self.files - before.files)
 
-    def together(self, more: "Running") -> "Running":
+    def together(self, more: Running) -> Running:
         """Return all that is in this or in `more`."""
         return Running(self.threads | more.threads, self.processes | more.processes, self.files | more.files)
 
@@ -94,7 +96,7 @@ class Leaks:
         self._is_unsure = True
 
     @cached_property
-    def _search(self) -> "LeakSearch":
+    def _search(self) -> LeakSearch:
         from looprig.watch.leak_search import LeakSearch  # noqa: PLC0415 - few tests leak anything
 
         return LeakSearch(self._notebook, self._loops)
@@ -134,7 +136,7 @@ class Leaks:
         if _container(transports, "data") or _container(generators, "data"):
             self._pinned = (*loop._transports.values(), *loop._asyncgens)  # noqa: SLF001 - asyncio's
 
-    def see_tasks(self, host: Host, tasks: "list[asyncio.Task[Any]]", owner: object, *, is_last: bool) -> None:
+    def see_tasks(self, host: Host, tasks: list[asyncio.Task[Any]], owner: object, *, is_last: bool) -> None:
         """Note the tasks that a test or fixture left, except those that a wider fixture holds."""
         if tasks:
             self._search.look_at_tasks(host, tasks, owner, is_last=is_last)

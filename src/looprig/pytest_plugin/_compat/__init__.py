@@ -24,8 +24,6 @@ module of looprig. `tests/house` compares the code with this list:
 | `_fixturedef` | requests | the definition of a request, to find out which fixture made it |
 | `_fixture_defs` | requests | the fixtures that an item has set up, or found set up, so far |
 | `_get_active_fixturedef` | requests | is called for every request; no hook is called if the fixture is alive |
-| `_must_rewrite` | __init__ | the packages whose asserts pytest rewrites; publicly, one can only add to them |
-| `_marked_for_rewrite_cache` | __init__ | what pytest has made of `_must_rewrite` |
 | `_file` | terminal | where the terminal writer writes to |
 
 looprig also uses these, which have no underscore but are undocumented: `callspec` of items; the constructor of
@@ -52,7 +50,6 @@ __all__ = [
     "is_installed",
     "is_installed_file",
     "is_unittest",
-    "load_as_usual",
     "visible_definitions",
     "visible_names",
 ]
@@ -61,19 +58,6 @@ Definition = pytest.FixtureDef[Any]
 
 # The class of objects that `@pytest.fixture` makes: pytest exports no name for it.
 _DECORATED: Final = type(pytest.fixture(lambda: None))
-
-
-def load_as_usual(package: str) -> None:
-    """Have Python load the other modules of a package as usual, from cached byte code.
-
-    pytest rewrites the asserts in all modules of a plugin's distribution. It ignores the byte code that was cached when
-    the package was installed, and where it can't cache its own, each run compiles all modules again.
-    """
-    for finder in sys.meta_path:
-        marked: set[str] | None = getattr(finder, "_must_rewrite", None)
-        if marked is not None:
-            marked.difference_update([name for name in marked if name.partition(".")[0] == package])
-            cast("Any", finder)._marked_for_rewrite_cache.clear()
 
 
 def all_definitions(session: pytest.Session) -> Iterator[Definition]:

@@ -3,13 +3,16 @@
 # pytest doesn't annotate everything here.
 # pyright: reportUnknownVariableType=false
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.fixtures import call_fixture_func, resolve_fixture_function
 
-from looprig.pytest_plugin._compat import Definition
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = ["bound_function", "call_fixture", "tracing_debugger"]
 

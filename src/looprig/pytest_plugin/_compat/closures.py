@@ -6,6 +6,8 @@ Invariant: an overridden definition is in a closure if its override requests it,
 # pytest doesn't annotate everything here.
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 
+from __future__ import annotations
+
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, final
 

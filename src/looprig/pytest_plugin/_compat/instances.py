@@ -6,13 +6,17 @@ replaced. It calls no hook when it takes a value from its cache.
 
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.parameters import parameter_values
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = [
     "cached_value",

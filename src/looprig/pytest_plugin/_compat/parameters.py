@@ -1,13 +1,16 @@
 """Parametrizations: the values that an item was made for, and the definitions that stand for these values."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from _pytest.compat import NOTSET
 from _pytest.python import get_direct_param_fixture_func
 
-from looprig.pytest_plugin._compat import Definition
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = [
     "gives_parameter",

@@ -3,13 +3,16 @@
 # pytest doesn't annotate everything here.
 # pyright: reportPrivateUsage=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = [
     "active_definition",

@@ -2,13 +2,17 @@
 
 # pyright: reportPrivateUsage=false
 
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from looprig.location import UNKNOWN, Location, location_of
-from looprig.pytest_plugin._compat import Definition
 from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = ["parametrized_scope", "place_of_item", "scope_of", "scope_place"]
 

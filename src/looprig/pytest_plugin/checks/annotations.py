@@ -3,6 +3,8 @@
 Does not look for fixtures (`services` and `existence` do).
 """
 
+from __future__ import annotations
+
 import typing
 from typing import Any
 

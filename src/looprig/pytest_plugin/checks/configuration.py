@@ -3,9 +3,15 @@
 Does not pass values to services (`collection.configuration` does).
 """
 
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.collection.collected import Collected
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from looprig.pytest_plugin.collection.configuration import unreachable_fields
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["unreachable_configuration"]
 

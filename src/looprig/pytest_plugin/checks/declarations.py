@@ -3,20 +3,24 @@
 `collection` keeps an error for each broken declaration. This module finds the tests that can't run because of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from looprig.declare.fields import Source
-from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of, is_ahead
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
 from looprig.pytest_plugin.collection.registry import Registry, plain
+
+if TYPE_CHECKING:
+    from looprig.declare.fields import Source
+    from looprig.declare.service import ServiceSpec
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
+    from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
 
 __all__ = ["broken_declarations", "late_providers"]
 
@@ -69,7 +73,7 @@ def late_providers(collected: Collected) -> Found:
 def _late(registry: Registry) -> Iterator[tuple[str, LooprigError]]:
     for fixture, spec in registry.services.items():
         try:
-            for source, provider in registry.late_services(spec):
+            for source, provider in registry.fixtures.late_services(spec):
                 yield fixture, _came_late(spec, source, provider)
         except DeclarationError as error:
             yield fixture, error

@@ -10,10 +10,12 @@ Invariants:
 3. When no test is run, a test marked `skip`, `skipif` or `xfail` may request fixtures that don't exist.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 from typing_extensions import is_protocol
@@ -25,9 +27,11 @@ from looprig.pytest_plugin._compat.closures import argument_names, closure_of, d
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.collection.registry import Registry
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
+    from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["Existence", "missing_fixtures", "misunderstood_names"]
 
@@ -140,11 +144,11 @@ class Existence:
                 "`if TYPE_CHECKING`, so that looprig can find the service."
             )
         if isinstance(annotation, type) and is_protocol(annotation):
-            providers = [spec for spec in self._registry.living_services() if annotation in spec.provides]
+            providers = [spec for spec in self._registry.fixtures.living_services() if annotation in spec.provides]
             if providers:
                 shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
                 return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
-        named = (spec for spec in self._registry.living_services() if spec.name == name)
+        named = (spec for spec in self._registry.fixtures.living_services() if spec.name == name)
         root = item.config.rootpath
         if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
             cls = spec.cls.__qualname__

@@ -5,6 +5,8 @@ Does not find errors (the checks do), and does not report them (`report` does).
 Invariant: a mistake in one place is one error, however many tests it was found for.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import final
 

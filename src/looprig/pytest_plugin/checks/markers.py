@@ -3,18 +3,20 @@
 Does not apply markers (`markers` and `watch` do). Each node of the collection tree is looked at once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from looprig.declare.values import DURATION
 from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.collection.collected import Collected
-from looprig.pytest_plugin.markers import arguments_of, seconds_of
 from looprig.pytest_plugin.options import ALLOW, CATCH, FORBID, WATCHDOGS
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["wrong_markers"]
 
@@ -43,8 +45,11 @@ def _around(node: Any, known: dict[object, list[DeclarationError]]) -> list[Decl
 
 def _of_node(node: Any) -> Iterator[DeclarationError]:
     for marker in node.own_markers:
-        if marker.name == "loop_timeout" and seconds_of(marker) is None:
-            yield _wrong(marker, node, f"loop_timeout takes {DURATION.expected}: loop_timeout(5).")
+        if marker.name == "loop_timeout":
+            from looprig.pytest_plugin.markers import fix_of_timeout  # noqa: PLC0415 - few suites use it
+
+            if fix := fix_of_timeout(marker):
+                yield _wrong(marker, node, fix)
         elif marker.name in {ALLOW, WATCHDOGS}:
             from looprig.pytest_plugin.watch.markers import fix_of  # noqa: PLC0415 - few suites use them
 
@@ -55,6 +60,8 @@ def _of_node(node: Any) -> Iterator[DeclarationError]:
 
 
 def _wrong(marker: pytest.Mark, node: Any, fix: str) -> DeclarationError:
+    from looprig.pytest_plugin.markers import arguments_of  # noqa: PLC0415 - only for an error
+
     at = location_of(getattr(node, "obj", None))
     party = (node.name, Location(str(node.path), 0) if at == UNKNOWN else at)
     return DeclarationError(f"{node.name} is marked {marker.name}({arguments_of(marker)}).", [party], fix)

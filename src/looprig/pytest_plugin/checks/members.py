@@ -5,18 +5,22 @@ Does not check the values: a service may still return a wrong one when it runs, 
 Invariant: an attribute counts as present if any code of the class mentions it.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Iterator
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from looprig.declare.annotations import annotations_of
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, spec_of
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin.collection.annotations import Target
 from looprig.pytest_plugin.collection.functions import no_url
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.collection.annotations import Target
 
 __all__ = ["no_address_behind", "no_url_of"]
 

@@ -8,15 +8,21 @@ Invariants:
 3. Errors are stored in `user_properties`, so that pytest-xdist's controller and JUnit files have them too.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, final
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import has_fixtures
-from looprig.pytest_plugin.checks.item_errors import ItemErrors
-from looprig.pytest_plugin.options import PREFIX, PROPERTY, refusals_in
+from looprig.pytest_plugin.options import PREFIX
+from looprig.pytest_plugin.properties import REFUSED, texts_in
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import ItemErrors
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["Refusal", "many", "show_summary"]
 
@@ -27,25 +33,17 @@ _FIXTURE: Final = f"{PREFIX}refused"
 
 @final
 class Refusal:
-    """The hooks that fail tests at their set-up for the errors that concern them.
+    """The hooks that fail tests at their set-up for the errors that concern them."""
 
-    `hints` returns additions to pytest's own report of a fixture that it doesn't find, or that is too narrow.
-    """
-
-    def __init__(
-        self,
-        session: pytest.Session,
-        errors: ItemErrors,
-        hints: Callable[[pytest.Function], Iterable[LooprigError]],
-    ) -> None:
-        self._hints = hints
+    def __init__(self, collected: Collected, errors: ItemErrors) -> None:
+        self._collected = collected
         if not errors.items:
             return
 
         def raise_errors(request: pytest.FixtureRequest) -> None:
             _raise(errors, request.node)
 
-        pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=session)
+        pytest.register_fixture(name=_FIXTURE, func=raise_errors, node=collected.session)
         for item in errors.items:
             if has_fixtures(item):
                 # a new list, since the tests of one parametrized function share theirs
@@ -63,7 +61,9 @@ class Refusal:
             leave_out(error, PREFIX)
         is_about_scope = isinstance(error, pytest.fail.Exception) and str(error).startswith("ScopeMismatch")
         if call.when == "setup" and (is_missing or is_about_scope):
-            _note(item, self._hints(item))
+            from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - rarely needed
+
+            _note(item, Existence(self._collected.registry, self._collected.broken_names).hints(item))
 
 
 def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:
@@ -71,7 +71,7 @@ def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.Tes
     # Group by the message and its first location, since what follows may name the test.
     reported: dict[tuple[str, ...], tuple[str, set[str]]] = {}
     for report in reports:
-        for text in refusals_in(report):
+        for text in texts_in(report, REFUSED):
             reported.setdefault((*text.splitlines()[:2],), (text, set()))[1].add(report.nodeid)
     count = len(set[str]().union(*(tests for _, tests in reported.values())))
     terminal.section(f"looprig: {many(len(reported), 'error')} in {many(count, 'test')}", red=True)
@@ -96,7 +96,7 @@ def _raise(errors: ItemErrors, item: pytest.Function) -> None:
 
 def _note(item: pytest.Item, errors: Iterable[LooprigError]) -> None:
     for error in errors:
-        noted = (PROPERTY, str(error))
+        noted = (REFUSED, str(error))
         if noted not in item.user_properties:  # a test may be run again
             item.user_properties.append(noted)
 

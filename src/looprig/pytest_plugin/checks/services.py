@@ -3,9 +3,11 @@
 Uses the fixtures that pytest resolved for the test: a service may work in one folder and lack a fixture in the next.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,16 +16,18 @@ from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
 from looprig.pytest_plugin.checks.annotations import fits, undeclared
-from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
-from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
-from looprig.pytest_plugin.collection.registry import Registry
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected, Group
+    from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["wrong_services"]
 
@@ -64,7 +68,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
         if missing is not None:
             yield missing
         if spec is not None:
-            for source in registry.sources(spec):
+            for source in registry.fixtures.sources(spec):
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)
         elif target is None and any(registry.target(each) is not None for each in requested):
@@ -197,7 +201,7 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
 def _is_late(registry: Registry, spec: ServiceSpec, source: Source) -> bool:
     """Return whether the service for a field was imported too late. `declarations` reports that."""
     with suppress(DeclarationError):
-        return any(source is late for late, _ in registry.late_services(spec))
+        return any(source is late for late, _ in registry.fixtures.late_services(spec))
     return False
 
 

@@ -4,18 +4,22 @@ Loads neither unittest nor asyncio. Ignores classes that call their methods in t
 classes await async tests although they aren't derived from `IsolatedAsyncioTestCase`.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from looprig.exceptions import DeclarationError, LoopPlanError
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import Definition, is_unittest
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.is_async import is_async_function, is_coroutine_function, is_own_loop, may_be_async
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["async_set_ups_of_test_case", "async_test_of_test_case", "loops_of_test_cases"]
 

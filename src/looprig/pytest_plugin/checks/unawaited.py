@@ -3,19 +3,22 @@
 pytest calls such a function, drops the coroutine, and goes on. `testcases` does the same for unittest's classes.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
 from looprig.pytest_plugin._compat import is_unittest
-from looprig.pytest_plugin.checks.item_errors import Found
-from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case, async_test_of_test_case
-from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.is_async import inner_test, is_plain
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.checks.item_errors import Found
+    from looprig.pytest_plugin.collection.collected import Collected
 
 __all__ = ["unawaited_functions"]
 
@@ -53,6 +56,8 @@ def unawaited_functions(collected: Collected) -> Found:
 
 def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]:
     if is_unittest(item):
+        from looprig.pytest_plugin.checks.testcases import async_test_of_test_case  # noqa: PLC0415 - with unittest only
+
         yield from async_test_of_test_case(item)
     if inspect.isasyncgenfunction(function):
         yield DeclarationError(
@@ -65,6 +70,8 @@ def _of_test(item: pytest.Function, function: Any) -> Iterator[DeclarationError]
 def _set_ups_around(item: pytest.Function) -> Iterator[DeclarationError]:
     for node in item.iter_parents():
         if node is item.parent and isinstance(node, pytest.Module | pytest.Class) and is_unittest(item):
+            from looprig.pytest_plugin.checks.testcases import async_set_ups_of_test_case  # noqa: PLC0415 - as above
+
             yield from async_set_ups_of_test_case(node)
         elif is_plain(node) and isinstance(node, pytest.Class):
             yield from _async_set_ups(node.obj, _OF_CLASSES, f"{node.name}.")

@@ -5,6 +5,8 @@ Registers nothing (`registry` does) and does not look for fixtures (`parameters`
 Invariant: no annotation raises when it is read. One that can't be evaluated at run time requests nothing.
 """
 
+from __future__ import annotations
+
 import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +17,11 @@ from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import service_of
 from looprig.declare.hints import without_none
 from looprig.declare.proxy import ProxyKind, Through, kind_of_proxy, misplaced, proxied_service
-from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, is_of_looprig, location_of
+
+if typing.TYPE_CHECKING:
+    from looprig.declare.service import ServiceKey, ServiceSpec
 
 __all__ = [
     "Annotations",

@@ -8,26 +8,28 @@ Invariants:
 3. In a suite with nothing async, each definition and each test is looked at once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 import pytest
 
 from looprig.pytest_plugin._compat import Definition, all_definitions, has_fixtures
 from looprig.pytest_plugin._compat.closures import closure_key, closure_of, complete
-from looprig.pytest_plugin.collection.hooks import Collection
-from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import ENTRYPOINT, is_async_test, is_builtin, may_need_loop
-from looprig.pytest_plugin.peers.active import Peers
-from looprig.pytest_plugin.peers.peer import Peer
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.collection.hooks import Collection
+    from looprig.pytest_plugin.collection.parameters import BrokenDeclaration
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.peers.active import Peers
+    from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Collected", "Group", "collect"]
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Tests that use the same definitions of fixtures.
 
@@ -36,17 +38,27 @@ class Group:
     nothing async.
     """
 
-    tests: Sequence[pytest.Function]
-    names: Sequence[str]
-    fixtures: Sequence[tuple[Definition, tuple[Definition, ...]]]
-    owner: Peer | None
-    is_async: bool
-    is_left: bool
+    __slots__ = ("fixtures", "is_async", "is_left", "names", "owner", "tests")
+
+    def __init__(
+        self,
+        tests: Sequence[pytest.Function],
+        fixtures: Sequence[tuple[Definition, tuple[Definition, ...]]],
+        *,
+        owner: Peer | None,
+        is_async: bool,
+        is_left: bool,
+    ) -> None:
+        self.tests: Final = tests
+        self.names: Final[Sequence[str]] = closure_of(tests[0]).names
+        self.fixtures: Final = fixtures
+        self.owner: Final = owner
+        self.is_async: Final = is_async
+        self.is_left: Final = is_left
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Collected:
+class Collected(NamedTuple):
     """The result of one collection.
 
     `tests` are the items that can have fixtures, unless looprig stands back from all of them, in the order in which
@@ -84,9 +96,8 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
         alike.setdefault(_key(test, collection.owners), []).append(test)
     groups = [
         Group(
-            tests=found,
-            names=closure_of(found[0]).names,
-            fixtures=tuple(closure_of(found[0]).dependencies()) if has_async else (),
+            found,
+            tuple(closure_of(found[0]).dependencies()) if has_async else (),
             owner=owner,
             is_async=is_async,
             is_left=collection.owners.leaves(found[0]),
@@ -101,7 +112,7 @@ def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:
         groups=groups,
         registry=collection.registry,
         owners=collection.owners,
-        broken=collection.parameters.broken,
+        broken=collection.broken,
     )
 
 

@@ -11,15 +11,16 @@ Invariants:
    other test gets them from a cache.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import (
     Closure,
     closure_below,
@@ -29,8 +30,11 @@ from looprig.pytest_plugin._compat.closures import (
 )
 from looprig.pytest_plugin._compat.parameters import gives_parameter, parameter_values
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["configure_requested", "configured_by", "unreachable_fields"]
 
@@ -47,7 +51,9 @@ def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[No
         return
     added: list[str] = []
     if wanted := [name for name in _in_marks(test) if name not in names]:
-        fields = {field for definition in closure_of(test).used() for field in registry.open_fields(definition)}
+        fields = {
+            field for definition in closure_of(test).used() for field in registry.fixtures.open_fields(definition)
+        }
         added = [name for name in wanted if name in fields]
         names += added
     yield
@@ -80,7 +86,7 @@ def configure_requested(registry: Registry, item: pytest.Function, name: str) ->
 def unreachable_fields(registry: Registry, test: pytest.Function, definition: Definition) -> Iterator[DeclarationError]:
     """Yield an error for each field with parametrized values whose scope is narrower than that of the service."""
     given = parameter_values(test)
-    for field in registry.open_fields(definition) if given else ():
+    for field in registry.fixtures.open_fields(definition) if given else ():
         values = definitions_in_item(test, field) if field in given else ()
         if values and gives_parameter(values[-1]):
             yield _too_wide(registry, test, definition, field, parametrized_scope(test, values[-1]))
@@ -120,10 +126,10 @@ def _replaced(registry: Registry, closure: Closure, parametrized: Collection[str
         scope = scope_of(definition)
         fields = frozenset(
             name
-            for name in registry.open_fields(definition)
+            for name in registry.fixtures.open_fields(definition)
             if name in parametrized and scope_of(closure.definitions[name][-1]) >= scope
         )
         needs = frozenset(replaced[each] for each in asked if each in replaced)
         if fields or (needs and scope > Scope.FUNCTION):
-            replaced[definition] = registry.configured(definition, fields, needs)
+            replaced[definition] = registry.fixtures.configured(definition, fields, needs)
     return replaced

@@ -4,20 +4,22 @@ Does not register them (`registry` does). Each pretends to be defined where the 
 and errors point there.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Collection
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, final
 
-from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import Location, location_of
-from looprig.pytest_plugin.collection.annotations import Target
 
 if TYPE_CHECKING:
     import asyncio
 
+    from looprig.declare.service import ServiceSpec
     from looprig.http.connections import Connections
+    from looprig.pytest_plugin.collection.annotations import Target
 
 __all__ = ["RunningServices", "alias_function", "client_function", "no_url", "service_function"]
 
@@ -29,11 +31,11 @@ class RunningServices:
     def __init__(self) -> None:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
 
-    def begin(self, service: object, loop: "asyncio.AbstractEventLoop") -> None:
+    def begin(self, service: object, loop: asyncio.AbstractEventLoop) -> None:
         """Record that a service has started on this loop."""
         self._running[id(service)] = (loop, None)
 
-    def connections(self, service: object) -> "Connections":
+    def connections(self, service: object) -> Connections:
         """Return the connections to a running service.
 
         Raises:
@@ -109,8 +111,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         service = given if target.through is None else given.routed
         if not hasattr(service, "url"):
             raise no_url(spec)
-        with sharing(service, running.connections(given)) as opened:
-            yield opened
+        yield from sharing(service, running.connections(given))
 
     return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
 

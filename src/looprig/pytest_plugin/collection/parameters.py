@@ -9,21 +9,25 @@ Invariants:
 3. No errors are raised. Each is kept in `broken`, with the place of its declaration.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.aiomisc.dialect import Dialect
 from looprig.declare.annotations import parameters_of
-from looprig.declare.service import ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.pytest_plugin._compat import Definition, fixture_functions, fixture_names, visible_definitions
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry, plain
 from looprig.pytest_plugin.options import PREFIX
+
+if TYPE_CHECKING:
+    from looprig.aiomisc.dialect import Dialect
+    from looprig.declare.service import ServiceSpec
 
 __all__ = ["BrokenDeclaration", "Parameters"]
 
@@ -67,8 +71,8 @@ class Parameters:
             return
         self._seen.add((module, node))
         names: dict[str, ServiceSpec] = {}
-        self._registry.note_fixtures(fixture_names(module), node)
-        for spec in self._registry.services_in(module):
+        self._registry.fixtures.note_fixtures(fixture_names(module), node)
+        for spec in self._registry.fixtures.services_in(module):
             other = names.setdefault(spec.name, spec)
             if other is spec:
                 self._add_service(spec, module, node)
@@ -80,7 +84,7 @@ class Parameters:
     def add_class(self, cls: type, node: Any) -> None:
         """Record the fixtures of a test class, including inherited ones."""
         for base in cls.__mro__[:-1]:
-            self._registry.note_fixtures(fixture_names(base), node)
+            self._registry.fixtures.note_fixtures(fixture_names(base), node)
             self._add_fixtures(base, node)
 
     def _add_service(self, spec: ServiceSpec, module: ModuleType, node: Any) -> None:
@@ -91,11 +95,11 @@ class Parameters:
         own = set(fixture_functions(module))
         overriding = [definition for definition in visible if definition.func in own]
         try:
-            self._registry.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
+            self._registry.fixtures.add_alias(spec.name, Target(spec), node, autouse=spec.autouse)
         except LooprigError as error:
             self.broken.append(BrokenDeclaration(error, spec.name, node, everywhere=spec.autouse))
         else:
-            self._registry.put_above(overriding, node)
+            self._registry.fixtures.put_above(overriding, node)
 
     def _explicit(self, definition: Definition) -> Target | None:
         return None if definition in self._registry.implied else self._registry.target(definition)
@@ -142,7 +146,7 @@ class Parameters:
                 return
             self._ambiguous.add(name)
         try:
-            self._registry.add_alias(name, target, node)
+            self._registry.fixtures.add_alias(name, target, node)
         except LooprigError as error:
             self._registry.asked[plain(asker)].pop(name, None)  # reported by that error
             self.broken.append(BrokenDeclaration(error, name, node, asker))

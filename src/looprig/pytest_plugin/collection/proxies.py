@@ -3,13 +3,17 @@
 Does not create fixtures (`registry` does) or decide which of several proxies is meant (`declare.proxy` does).
 """
 
-from typing import Any, final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
 
 from looprig.declare.proxy import TCP, ProxyKind, is_proxy, is_proxy_class, kind_of_proxy, proxy_before, proxy_named
-from looprig.declare.service import ServiceSpec
 from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat import visible_definitions
-from looprig.pytest_plugin.collection.registry import Registry
+
+if TYPE_CHECKING:
+    from looprig.declare.service import ServiceSpec
+    from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["VisibleProxies"]
 
@@ -29,9 +33,11 @@ class VisibleProxies:
         Raises:
             DeclarationError: several are visible.
         """
-        declared = [spec for spec in self._registry.living_services() if is_proxy(spec.cls) and self._sees(spec)]
+        declared = [
+            spec for spec in self._registry.fixtures.living_services() if is_proxy(spec.cls) and self._sees(spec)
+        ]
         found = proxy_before(service, declared, self._party(), kind)
-        return found or self._registry.implicit_proxy(service, kind)
+        return found or self._registry.fixtures.implicit_proxy(service, kind)
 
     def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
         """Return the proxy that `Through(proxy)` means for a service.

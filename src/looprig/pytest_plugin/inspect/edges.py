@@ -86,7 +86,7 @@ class FixtureEdges:
             self._collect(stand_in)
             for value in definition.params or ():
                 self._indirect_value(stand_in, definition, plain_parameter(value))
-        for spec in self._registry.living_services():
+        for spec in self._registry.fixtures.living_services():
             self._provides(spec)
 
     def _collect(self, item: pytest.Function) -> None:
@@ -188,7 +188,7 @@ class FixtureEdges:
     # Services
 
     def _fields(self, spec: ServiceSpec, found: Definition) -> None:
-        for source in self._registry.sources(spec):
+        for source in self._registry.fixtures.sources(spec):
             is_its = source.service is None and not source.config and source.fixture == found.argname
             if is_its and self._is_new(spec.key, source.field, found):
                 declared = self._types.field(spec, source.field)

@@ -129,10 +129,10 @@ class StandIns:
     def _add_services(self) -> None:
         """Register fixtures for imported services that are visible in no conftest or test module."""
         known = {spec.key for spec in self._registry.services.values()}
-        for spec in self._registry.living_services():
+        for spec in self._registry.fixtures.living_services():
             if spec.key not in known and self._is_own(spec.location.path):
                 try:
-                    self._registry.fixture_of(spec, self._session)
+                    self._registry.fixtures.fixture_of(spec, self._session)
                 except LooprigError as error:
                     self.errors.append(error)
 

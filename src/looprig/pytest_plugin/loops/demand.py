@@ -6,25 +6,27 @@ Invariant: a sync fixture counts as on a loop if, in any test, it requests a fix
 instance to all tests, even to those in which its requests mean other fixtures.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import definitions_in_item
-from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, may_be_async
-from looprig.pytest_plugin.loops.settings import LoopSettings
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.collected import Collected, Group
+    from looprig.pytest_plugin.loops.settings import LoopSettings
 
 __all__ = ["Demand", "demand_of"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """The tests that may be on a loop, each with its fixtures on the loop, and the set of all such fixtures.
 
     `has_async` is false if none of these tests needs looprig to provide a loop. Sync tests that use a suite's own

@@ -5,19 +5,23 @@ Decides nothing about loops (`looprig.plan` does).
 Invariant: all instances that pytest may give to a test, in any order of tests, are joined.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.location import location_of
 from looprig.plan import Instance, Place, Planner
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
-from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.loops.settings import Bound, Flavour
 from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.loops.settings import Bound, Flavour
 
 __all__ = ["Instances"]
 

@@ -7,32 +7,33 @@ Invariant: tests that reach the same instances share one tuple of them, so that 
 each test.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import pytest
 
-from looprig.exceptions import LooprigError
-from looprig.location import Location
 from looprig.plan import Component, Place, Plan, Planner
-from looprig.plan.check import contradictions
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.parameters import is_parametrized
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, place_of_item, scope_of
-from looprig.pytest_plugin.collection.collected import Collected, Group
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.loops.demand import Demand, demand_of
 from looprig.pytest_plugin.loops.instances import Instances
-from looprig.pytest_plugin.loops.settings import Flavour, LoopSettings
 from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.exceptions import LooprigError
+    from looprig.location import Location
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.collected import Collected, Group
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.loops.settings import Flavour, LoopSettings
 
 __all__ = ["LoopPlan", "plan_loops"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class LoopPlan:
+class LoopPlan(NamedTuple):
     """The plan of one run.
 
     `own` are the tests with a loop of their own. `fixtures` are those that run on a loop in some test. `errors` are
@@ -83,10 +84,18 @@ def plan_loops(collected: Collected, settings: LoopSettings) -> LoopPlan:
         own=own,
         fixtures=demand.fixtures,
         has_async=demand.has_async,
-        errors=[(error, _items(component)) for component, error in contradictions(plan, _party)],
+        errors=[*_contradictions(plan)],
         registry=collected.registry,
         settings=settings,
     )
+
+
+def _contradictions(plan: Plan) -> Iterator[tuple[LooprigError, Sequence[pytest.Item]]]:
+    if any(component.declarations for component in plan.components):
+        from looprig.plan.check import contradictions  # noqa: PLC0415 - few suites declare anything about loops
+
+        for component, error in contradictions(plan, _party):
+            yield error, _items(component)
 
 
 def _items(component: Component) -> Sequence[pytest.Item]:

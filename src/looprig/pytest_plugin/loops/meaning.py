@@ -8,27 +8,22 @@ Invariants:
 2. This does not import asyncio: if nothing else has imported it, there is no loop.
 """
 
+from __future__ import annotations
+
 import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
 from textwrap import dedent
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.parameters import plain_parameter
+from looprig.pytest_plugin.loops.settings import SETTINGS
 
-__all__ = ["SETTINGS", "is_meant", "may_mean"]
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
-SETTINGS: Final[dict[str, str]] = {
-    "loop": "loop",
-    "event_loop": "loop",
-    "loop_factory": "loop factory",
-    "event_loop_policy": "loop factory",
-    "thread_pool_executor": "executor",
-    "thread_pool_size": "executor size",
-}
-"""The fixtures that determine something about a loop, with the setting that each determines."""
+__all__ = ["is_meant", "may_mean"]
 
 # Functions with these names return a loop, in any module.
 _MAKE_LOOPS: Final = frozenset({"new_event_loop", "get_event_loop", "get_running_loop", "entrypoint"})

@@ -5,14 +5,14 @@ Opens no loops (`run` does) and does not look for contradictions (`looprig.plan.
 Invariant: the declarations of a module or class are looked up once, however many tests it has.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 import pytest
 
-from looprig.declare.loop_config import LoopConfig
 from looprig.location import UNKNOWN, Location, location_of
-from looprig.plan import Place
 from looprig.plan.model import Declaration
 from looprig.pytest_plugin._compat import Definition, is_installed, visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item, insert_fixture_name
@@ -23,7 +23,6 @@ from looprig.pytest_plugin._compat.parameters import (
     parametrized_indices,
 )
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of, scope_place
-from looprig.pytest_plugin.collection.hooks import Collection
 from looprig.pytest_plugin.is_async import (
     LOOP_NAMES,
     is_async_definition,
@@ -32,12 +31,26 @@ from looprig.pytest_plugin.is_async import (
     is_own_loop,
     may_be_async,
 )
-from looprig.pytest_plugin.loops.meaning import SETTINGS, is_meant, may_mean
 from looprig.pytest_plugin.peers import is_from_peer
-from looprig.pytest_plugin.peers.peer import Peer
 from looprig.scopes import Scope
 
-__all__ = ["Bound", "Declared", "Flavour", "LoopSettings"]
+if TYPE_CHECKING:
+    from looprig.declare.loop_config import LoopConfig
+    from looprig.plan import Place
+    from looprig.pytest_plugin.collection.hooks import Collection
+    from looprig.pytest_plugin.peers.peer import Peer
+
+__all__ = ["SETTINGS", "Bound", "Declared", "Flavour", "LoopSettings"]
+
+SETTINGS: Final[dict[str, str]] = {
+    "loop": "loop",
+    "event_loop": "loop",
+    "loop_factory": "loop factory",
+    "event_loop_policy": "loop factory",
+    "thread_pool_executor": "executor",
+    "thread_pool_size": "executor size",
+}
+"""The fixtures that determine something about a loop, with the setting that each determines."""
 
 Flavour = tuple[tuple[str, int], ...]
 """The indices of the parameters that a test was made for, by the names of the fixtures that determine its loop."""
@@ -68,7 +81,7 @@ class LoopSettings:
     """The declarations of a suite, looked up by test."""
 
     def __init__(self, collection: Collection) -> None:
-        self._dialect = collection.dialect
+        self._collection = collection
         self.configs: Final = collection.configs.of
         self.owners: Final = collection.owners
         self._adoption = collection.owners.adoption
@@ -90,7 +103,7 @@ class LoopSettings:
         if known is None:
             wraps = definition.argname in LOOP_NAMES and not LOOP_NAMES.isdisjoint(definition.argnames)
             is_other = is_builtin(definition) or is_from_peer(definition) or gives_parameter(definition)
-            known = not (wraps or is_other or is_async_definition(definition)) and may_mean(definition)
+            known = not (wraps or is_other or is_async_definition(definition)) and _may_mean(definition)
             self._providers[definition] = known
         return known
 
@@ -101,13 +114,13 @@ class LoopSettings:
     def _holds(self, definition: Definition, item: pytest.Function) -> bool:
         """Return whether a fixture applies to a test. If its name is a common one, the test has to request it."""
         is_unused = definition.params is not None and definition.argname not in parameter_values(item)
-        if is_unused and any(self._adoption.adopted_from(item)):
+        if is_unused and any(self.owners.adopted_from(item)):
             return False  # parametrize such a test only as the other plugin does
         if definition.argname in LOOP_NAMES and is_installed(definition):
             return definition.argname in item.fixturenames
         if definition.argname == "thread_pool_size":
             is_plain = definition.params is None and scope_of(definition) is not Scope.FUNCTION
-            return is_plain or self._dialect.is_spoken(item) or any(self._adoption.adopted_from(item))
+            return is_plain or self._collection.dialect.is_spoken(item) or any(self.owners.adopted_from(item))
         return True
 
     def is_silent(self, item: pytest.Function) -> bool:
@@ -140,7 +153,7 @@ class LoopSettings:
 
     def _of_peers(self, item: pytest.Function) -> Iterator[tuple[Definition, Peer]]:
         """Yield the fixtures of adopted plugins that determine the kind of loop that a test is on."""
-        for peer in self._adoption.adopted_from(item):
+        for peer in self.owners.adopted_from(item):
             for name in peer.factory_fixtures:
                 if name in item.fixturenames or name in parameter_values(item):
                     yield from ((definition, peer) for definition in definitions_in_item(item, name)[-1:])
@@ -152,14 +165,14 @@ class LoopSettings:
         """
         name = definition.argname
         if name in SETTINGS:
-            return (name, value) if is_meant(name, value) else None
+            return (name, value) if _is_meant(name, value) else None
         factories = (peer.loop_factory(value) for found, peer in self._of_peers(item) if found is definition)
         return "loop_factory", next(factories, None)
 
     def _settles(self, definition: Definition, value: object, item: pytest.Function) -> bool:
         """Return whether a parametrized fixture determines the loop of the test that was made for `value`."""
         if gives_parameter(definition):
-            return is_meant(definition.argname, value) and self._holds(definition, item)
+            return _is_meant(definition.argname, value) and self._holds(definition, item)
         return is_builtin(definition) or (self.is_provider(definition) and self._holds(definition, item))
 
     def flavour(self, item: pytest.Function) -> Flavour:
@@ -182,11 +195,11 @@ class LoopSettings:
 
     def is_debugged(self, item: pytest.Function) -> bool:
         """Return whether the options of an adopted plugin turn asyncio's debug mode on."""
-        return any(peer.loop_debug(item.config) for peer in self._adoption.adopted_from(item))
+        return any(peer.loop_debug(item.config) for peer in self.owners.adopted_from(item))
 
     def by_default(self, item: pytest.Function) -> tuple[Any, Any]:
         """Return the factories of loops and of executors that an adopted plugin uses by default."""
-        for peer in self._adoption.adopted_from(item):
+        for peer in self.owners.adopted_from(item):
             factory, executor = peer.loop_factory_by_default(), peer.executor_by_default(item.config)
             if factory is not None or executor is not None:
                 return factory, executor
@@ -213,7 +226,7 @@ class LoopSettings:
             # share a loop.
             known = self._bounds[item] = [
                 Bound(f"{peer.name}'s loop scope", Scope.parse(scope, of=peer.name, at=UNKNOWN), UNKNOWN)
-                for peer in self._adoption.adopted_from(item)
+                for peer in self.owners.adopted_from(item)
                 for scope in dict.fromkeys(peer.loop_scopes(item))
             ]
         return known
@@ -241,7 +254,7 @@ class LoopSettings:
 
     def is_own_loop(self, definition: Definition) -> bool:
         """Return whether a fixture returns looprig's loop: one of looprig's own, or one of an adopted plugin."""
-        return is_own_loop(definition) or self._adoption.gives_loop(definition)
+        return is_own_loop(definition) or (self._adoption is not None and self._adoption.gives_loop(definition))
 
     # Parametrization
 
@@ -283,6 +296,18 @@ class LoopSettings:
         if self.owners.owner_of_test(definition) is not None:
             return False
         return is_async_test(definition) or any(_on_a_loop(definition))
+
+
+def _may_mean(definition: Definition) -> bool:
+    from looprig.pytest_plugin.loops.meaning import may_mean  # noqa: PLC0415 - few suites have such fixtures
+
+    return may_mean(definition)
+
+
+def _is_meant(name: str, value: object) -> bool:
+    from looprig.pytest_plugin.loops.meaning import is_meant  # noqa: PLC0415 - as above
+
+    return is_meant(name, value)
 
 
 def _by_configs(configs: Sequence[LoopConfig]) -> Iterator[Declaration]:

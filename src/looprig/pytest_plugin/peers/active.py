@@ -5,16 +5,21 @@ claims every async test, looprig stands back: it owns only the tests that use it
 (`shield` protects those from the other plugin).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.configs import Configs
+from looprig.pytest_plugin.options import adoption_asked_for
 from looprig.pytest_plugin.peers import active_peers
-from looprig.pytest_plugin.peers.adoption import Adoption
-from looprig.pytest_plugin.peers.peer import Peer
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.configs import Configs
+    from looprig.pytest_plugin.peers.adoption import Adoption
+    from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Peers"]
 
@@ -26,9 +31,16 @@ class Peers:
     def __init__(self, config: pytest.Config, configs: Configs, is_ours: Callable[[pytest.Function], bool]) -> None:
         """Find the active plugins. `is_ours` says whether a test uses looprig's own declarations."""
         self._active = active_peers(config)
-        self.adoption: Final = Adoption(config, self._active, configs)
+        self.adoption: Final = self._adoption(config, configs)
         self._claiming: Peer | None = next((each for each in self._active if each.claims_everything(config)), None)
         self._is_ours = is_ours
+
+    def _adoption(self, config: pytest.Config, configs: Configs) -> Adoption | None:
+        if not self._active and adoption_asked_for(config) == frozenset():
+            return None
+        from looprig.pytest_plugin.peers.adoption import Adoption  # noqa: PLC0415 - few runs have other plugins
+
+        return Adoption(config, self._active, configs)
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -38,6 +50,8 @@ class Peers:
 
     def settle(self, items: Sequence[pytest.Function], definitions: Iterable[Definition]) -> None:
         """Forget the plugins that own nothing of what was collected, so that they cost the run nothing."""
+        if self.adoption is None:
+            return
         self.adoption.settle(items)
         if not self.stands_back and not any(self.leaves(item) for item in items):
             self._claiming = None
@@ -47,13 +61,13 @@ class Peers:
                 each
                 for each in self._active
                 if any(self._owns(each, item) for item in items)
-                or (any(each.makes(definition) for definition in made) and not self.adoption.is_whole(each))
+                or (any(each.makes(definition) for definition in made) and not self._is_whole(each))
             ]
 
     @property
     def stands_back(self) -> bool:
         """Whether another plugin runs everything that doesn't use looprig's own declarations."""
-        return self._claiming is not None and not self.adoption.is_whole(self._claiming)
+        return self._claiming is not None and not self._is_whole(self._claiming)
 
     def owner_of_test(self, item: pytest.Function) -> Peer | None:
         """Return the other plugin that owns a test, or `None` if looprig does.
@@ -68,14 +82,14 @@ class Peers:
         return self._claiming if self.leaves(item) else None
 
     def _owns(self, peer: Peer, item: pytest.Function) -> bool:
-        return peer.claims_test(item) and not self.adoption.adopts(peer, item)
+        return peer.claims_test(item) and not self.adopts(peer, item)
 
     def owner_of_fixture(self, definition: Definition, item: pytest.Function) -> Peer | None:
         """Return the other plugin that owns a fixture as used by a test, or `None` if looprig does."""
         if not self._active:
             return None
         for each in self._active:
-            if each.claims_fixture(definition, item) and not self.adoption.adopts(each, item):
+            if each.claims_fixture(definition, item) and not self.adopts(each, item):
                 return each
         return self._claiming if self.leaves(item) else None
 
@@ -83,8 +97,19 @@ class Peers:
         """Return whether looprig stands back from a test and ignores it."""
         if self._claiming is None or self._is_ours(item):
             return False
-        return not self.adoption.adopts(self._claiming, item)
+        return not self.adopts(self._claiming, item)
+
+    def adopts(self, peer: Peer, item: pytest.Function) -> bool:
+        """Return whether looprig runs a test in this plugin's place."""
+        return self.adoption is not None and self.adoption.adopts(peer, item)
+
+    def _is_whole(self, peer: Peer) -> bool:
+        return self.adoption is not None and self.adoption.is_whole(peer)
+
+    def adopted_from(self, item: pytest.Function) -> Iterable[Peer]:
+        """Return the adopted plugins that would otherwise run a test."""
+        return () if self.adoption is None else self.adoption.adopted_from(item)
 
     def is_protected(self, item: pytest.Function) -> bool:
         """Return whether a test uses looprig's own declarations, and another plugin should not touch it."""
-        return self.owner_of_test(item) is None and not any(self.adoption.adopted_from(item))
+        return self.owner_of_test(item) is None and not any(self.adopted_from(item))

@@ -9,20 +9,24 @@ Invariants:
 3. Tests that share an instance of an async fixture are run by one plugin.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.declare.loop_config import ADOPTABLE
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of, make_plain
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
-from looprig.pytest_plugin.configs import Configs
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_definition
 from looprig.pytest_plugin.options import adoption_asked_for
-from looprig.pytest_plugin.peers.peer import Peer
 from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.configs import Configs
+    from looprig.pytest_plugin.peers.peer import Peer
 
 __all__ = ["Adoption"]
 

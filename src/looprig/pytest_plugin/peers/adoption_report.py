@@ -40,7 +40,8 @@ class AdoptionReport:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Record the report, to be shown at the end of the run."""
         items = [item for item in session.items if has_fixtures(item)]
-        reports = [_Report(peer, items, self._peers).all() for peer in self._peers.adoption.adopted]
+        adoption = self._peers.adoption
+        reports = [_Report(peer, items, self._peers).all() for peer in (() if adoption is None else adoption.adopted)]
         self._sections.note(SECTION, [report for report in reports if report["tests"]])
 
 
@@ -50,7 +51,7 @@ class _Report:
     def __init__(self, peer: Peer, items: Sequence[pytest.Function], peers: Peers) -> None:
         self._peer = peer
         concerned = [item for item in items if peer.runs(item)]
-        self._items = [item for item in concerned if peers.adoption.adopts(peer, item)]
+        self._items = [item for item in concerned if peers.adopts(peer, item)]
         adopted = {*self._items}
         self._left = [item for item in concerned if item not in adopted]
         self._config = items[0].config if items else None

@@ -3,6 +3,8 @@
 Does not decide which plugin runs a test (`active` does).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final

@@ -3,33 +3,37 @@
 Invariant: whatever is installed here is removed when the run ends.
 """
 
+from __future__ import annotations
+
 import asyncio
 import signal
+from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
 from looprig.exceptions import ExtraMissingError
 from looprig.pytest_plugin._compat import all_definitions
 from looprig.pytest_plugin._compat.instances import make_dynamic
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import is_own_loop
-from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.options import Options
 from looprig.pytest_plugin.peers import has_other_runners
-from looprig.pytest_plugin.run.admission import Admission
-from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
 from looprig.pytest_plugin.run.contexts import Contexts
 from looprig.pytest_plugin.run.crashes import Crashes
-from looprig.pytest_plugin.run.dependencies import Dependencies
-from looprig.pytest_plugin.run.fixtures import FixtureSetup
+from looprig.pytest_plugin.run.first_fixture import FirstFixture
 from looprig.pytest_plugin.run.host_factory import HostFactory
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
-from looprig.pytest_plugin.run.requests import Requests
-from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
 from looprig.pytest_plugin.run.tests import Runner
+from looprig.pytest_plugin.watch.guards import Guards
 from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+    from looprig.pytest_plugin.run.fixtures import FixtureSetup
+    from looprig.pytest_plugin.run.requests import Requests
 
 __all__ = ["activate"]
 
@@ -60,44 +64,37 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     config.add_cleanup(interrupts.uninstall)
 
     settings, registry = loops.settings, loops.registry
-    limits = Limits(settings, options, interrupts, lambda item: _hint(registry, item))
+    limits = Limits(
+        settings, options, interrupts, lambda item: _hint(registry, item), lambda: _give_up(config, options)
+    )
     hosts = Hosts(loops, HostFactory(settings, options), limits)
-    admission = Admission(hosts, loops)
     contexts = Contexts()
     crashes = Crashes(contexts, hosts.ends)
-    requests = Requests(contexts, registry)
-    dependencies = Dependencies(contexts, registry)
-    async_fixtures = AsyncFixtures(
-        hosts,
-        admission=admission,
-        contexts=contexts,
-        crashes=crashes,
-        dependencies=dependencies,
-        limits=limits,
-        registry=registry,
-        requests=requests,
-    )
-    sync_fixtures = SyncFixtures(
-        hosts,
-        admission=admission,
-        async_fixtures=async_fixtures,
-        contexts=contexts,
-        dependencies=dependencies,
-        limits=limits,
-        requests=requests,
-    )
-    watchdogs = Watchdogs(config, settings.owners, contexts)
-    fixtures = FixtureSetup(
-        async_fixtures,
-        sync_fixtures,
-        dependencies=dependencies,
-        hosts=hosts,
-        limits=limits,
-        peers=settings.owners,
-        watchdogs=watchdogs,
-    )
+
+    @cache
+    def requests() -> Requests:
+        from looprig.pytest_plugin.run.requests import Requests  # noqa: PLC0415 - not before something is requested
+
+        return Requests(contexts, registry)
+
+    @cache
+    def fixtures() -> FixtureSetup:
+        from looprig.pytest_plugin.run.fixtures import FixtureSetup  # noqa: PLC0415 - not before the first fixture
+
+        return FixtureSetup(
+            loops,
+            hosts,
+            contexts=contexts,
+            crashes=crashes,
+            limits=limits,
+            requests=requests(),
+            watchdogs=watchdogs,
+        )
+
     # Only necessary if other hooks may call tests, since it costs time in every test.
     may_be_called = has_other_runners(config)
+    watchdogs = Watchdogs(config, settings.owners)
+    watchdogs.patrol = Guards(config, watchdogs, limits, options.blocking).patrol
     runner = Runner(
         hosts,
         contexts=contexts,
@@ -107,6 +104,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
         interrupts=interrupts,
         peers=settings.owners,
         has_other_runners=may_be_called,
+        ends_when_stuck=options.ends_when_stuck,
         watchdogs=watchdogs,
     )
 
@@ -114,9 +112,9 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     hosts.on_end = watchdogs.leaks.end_test
     for definition in all_definitions(session):
         if is_own_loop(definition):
-            make_dynamic(definition, lambda request: admission.host_for_loop(request).loop)
+            make_dynamic(definition, lambda request: fixtures().admission.host_for_loop(request).loop)
     manager = config.pluginmanager
-    manager.register(fixtures, "looprig.fixture_setup")
+    manager.register(FirstFixture(manager, fixtures), "looprig.first_fixture")
     manager.register(runner, "looprig.runner")
     if may_be_called:
         manager.register(runner.wrapped_tests, "looprig.wrapped_tests")
@@ -127,3 +125,9 @@ def _hint(registry: Registry, item: pytest.Item) -> str:
     from looprig.pytest_plugin.run.standstill import Standstill  # noqa: PLC0415 - only for an error
 
     return Standstill(registry).hint(item)
+
+
+def _give_up(config: pytest.Config, options: Options) -> None:
+    from looprig.pytest_plugin.run.giving_up import give_up  # noqa: PLC0415 - only for an error
+
+    give_up(config, ends=options.ends_when_stuck)

@@ -7,22 +7,26 @@ Invariants:
 2. A test never uses a fixture that lives on another loop.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import AskError
 from looprig.location import location_of
 from looprig.plan import Component
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.requests import item_of, requesting_definition, requesting_node
 from looprig.pytest_plugin._compat.scopes import place_of_item
 from looprig.pytest_plugin.is_async import is_async_test
-from looprig.pytest_plugin.loops.loop_plan import LoopPlan
-from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.runtime.fixture import LiveFixture
-from looprig.runtime.host import Host
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.runtime.host import Host
 
 __all__ = ["Admission"]
 

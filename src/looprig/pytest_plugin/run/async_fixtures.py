@@ -5,30 +5,34 @@ Does not choose loops (`hosts` does), and does not drive the task (`LiveFixture`
 Invariant: the teardown of a fixture that was set up is registered with pytest before anything else can fail.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import partial
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of, definitions_in_item
 from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cached, is_cached_for
 from looprig.pytest_plugin._compat.scopes import scope_of, scope_place
-from looprig.pytest_plugin.collection.registry import Registry
-from looprig.pytest_plugin.run.admission import Admission
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.pytest_plugin.run.crashes import Crashes
-from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
 from looprig.pytest_plugin.run.finalizers import finalizers_in, finishing
-from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.limits import Limits
-from looprig.pytest_plugin.run.requests import Requests
 from looprig.runtime.context import Changes, context_with
 from looprig.runtime.fixture import LiveFixture
-from looprig.runtime.host import Host
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.run.admission import Admission
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.pytest_plugin.run.crashes import Crashes
+    from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.pytest_plugin.run.limits import Limits
+    from looprig.pytest_plugin.run.requests import Requests
+    from looprig.runtime.host import Host
 
 __all__ = ["AsyncFixtures"]
 
@@ -93,7 +97,7 @@ class AsyncFixtures:
                 begun = self._begin(definition, facts, function, kwargs, needed, host=host)
             live, carried, context = begun
             resolve = partial(self._requests.ask_for_fixture, request, (definition, live, carried))
-            if facts.is_service and node is not item and self._limits.is_own:
+            if facts.is_service and self._limits.leaves_time_to(node, item):
                 with self._limits.apart(), finalizers_in(context, definition, host):
                     value = live.wait(None, resolve)
             elif facts.may_ask:  # only then can it add finalizers itself

@@ -7,15 +7,19 @@ Invariants:
 2. A fixture that a test or fixture requests while it runs starts from a clean context, not from the requester's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from contextvars import Context, ContextVar, copy_context
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.requests import resolved_definitions
 from looprig.runtime.context import Changes, context_with, new_in
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
 
 __all__ = ["NOTHING", "Contexts", "Legacy"]
 

@@ -7,15 +7,19 @@ Invariants:
 2. A test that ends a fixture on purpose can still use it.
 """
 
+from __future__ import annotations
+
 from functools import partial
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from looprig.exceptions import FixtureCrashedError, LooprigError
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import poison
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.pytest_plugin.run.ends import Ends
-from looprig.runtime.fixture import LiveFixture
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.pytest_plugin.run.ends import Ends
+    from looprig.runtime.fixture import LiveFixture
 
 __all__ = ["Crashes"]
 

@@ -5,21 +5,25 @@ Does not set anything up (`fixtures` does).
 Invariant: everything that is set up after an autouse fixture, and has no wider scope, depends on it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
 from looprig.location import Location, location_of
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.requests import active_definition
 from looprig.pytest_plugin._compat.scopes import scope_of
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.is_async import hides_async, is_async_function
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.scopes import Scope
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.scopes import Scope
 
 __all__ = ["Dependencies", "Facts"]
 

@@ -5,13 +5,17 @@ Does not end anything itself (`hosts` does).
 Invariant: a test ends after the teardown of all fixtures that live no longer than the test.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.pytest_plugin.run.limits import Limits
 from looprig.runtime.tasks import RunningTest
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.run.limits import Limits
 
 __all__ = ["Ends"]
 

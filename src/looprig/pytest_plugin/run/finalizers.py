@@ -5,18 +5,22 @@ Does not decide when a fixture ends: pytest does.
 Invariant: each is a plain function without parameters, since other plugins look at the signatures of finalizers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition
 from looprig.runtime.current import CurrentLoop
-from looprig.runtime.host import Host
-from looprig.runtime.tasks import RunningTest
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.runtime.host import Host
+    from looprig.runtime.tasks import RunningTest
 
 __all__ = ["ending_tasks_of", "finalizers_in", "finishing"]
 
@@ -34,7 +38,7 @@ def finalizers_in(context: Context, definition: Definition, host: Host | None) -
             __tracebackhide__ = True
             with CurrentLoop(host):
                 context.run(finalizer)
-            if host is not None:
+            if host is not None and host.loop.is_closed():
                 host.note_closed((definition.argname, location_of(definition.func)))
 
         add(finish)

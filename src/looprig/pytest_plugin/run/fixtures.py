@@ -5,24 +5,34 @@ Does not run fixtures (`async_fixtures` and `sync_fixtures` do), and ignores tho
 Invariant: a fixture's function is replaced only during its set-up. Its definition stays as it was.
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.exceptions import TimeoutExpiredError
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.calls import bound_function
 from looprig.pytest_plugin._compat.requests import item_of
-from looprig.pytest_plugin.peers.active import Peers
+from looprig.pytest_plugin.run.admission import Admission
 from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
-from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
-from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.limits import Limits
+from looprig.pytest_plugin.run.dependencies import Dependencies
 from looprig.pytest_plugin.run.requests import forget_failure
 from looprig.pytest_plugin.run.sync_fixtures import SyncFixtures
-from looprig.pytest_plugin.watch.watchdogs import Watchdogs
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+    from looprig.pytest_plugin.peers.active import Peers
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.pytest_plugin.run.crashes import Crashes
+    from looprig.pytest_plugin.run.dependencies import Facts
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.pytest_plugin.run.limits import Limits
+    from looprig.pytest_plugin.run.requests import Requests
+    from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 
 __all__ = ["FixtureSetup"]
 
@@ -35,17 +45,40 @@ class FixtureSetup:
 
     def __init__(
         self,
-        async_fixtures: AsyncFixtures,
-        sync_fixtures: SyncFixtures,
-        *,
-        dependencies: Dependencies,
+        loops: LoopPlan,
         hosts: Hosts,
+        *,
+        contexts: Contexts,
+        crashes: Crashes,
         limits: Limits,
-        peers: Peers,
+        requests: Requests,
         watchdogs: Watchdogs,
     ) -> None:
+        registry, peers = loops.registry, loops.settings.owners
+        self.admission: Final = Admission(hosts, loops)
+        dependencies = Dependencies(contexts, registry)
+        async_fixtures = AsyncFixtures(
+            hosts,
+            admission=self.admission,
+            contexts=contexts,
+            crashes=crashes,
+            dependencies=dependencies,
+            limits=limits,
+            registry=registry,
+            requests=requests,
+        )
+        sync_fixtures = SyncFixtures(
+            hosts,
+            admission=self.admission,
+            async_fixtures=async_fixtures,
+            contexts=contexts,
+            dependencies=dependencies,
+            limits=limits,
+            requests=requests,
+        )
         self._limits = limits
         self._watchdogs = watchdogs
+        self._contexts = contexts
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
         self._dependencies = dependencies
@@ -80,9 +113,10 @@ class FixtureSetup:
         substitute.__module__ = facts.module
         definition: Any = fixturedef
         definition.func = substitute
-        is_set_up = (
-            None if request.node is item else self._watchdogs.begin_fixture(fixturedef, (facts.label, facts.location))
-        )
+        is_set_up = None
+        if request.node is not item:
+            party = facts.label, facts.location
+            is_set_up = self._watchdogs.begin_fixture(fixturedef, party, self._contexts)
         try:
             if is_set_up is None:
                 return (yield)

@@ -6,24 +6,28 @@ Invariant: if a suite's `loop_factory` or `thread_pool_executor` fixture turns o
 falls back to its own. This may show only when the value is called.
 """
 
+from __future__ import annotations
+
 import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.plan import Component
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.requests import item_request
-from looprig.pytest_plugin.loops.meaning import SETTINGS
-from looprig.pytest_plugin.loops.settings import LoopSettings
-from looprig.pytest_plugin.options import Options
+from looprig.pytest_plugin.loops.settings import SETTINGS
 from looprig.runtime.host import Host, LoopFactory
+
+if TYPE_CHECKING:
+    from looprig.plan import Component
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.loops.settings import LoopSettings
+    from looprig.pytest_plugin.options import Options
 
 __all__ = ["HostFactory"]
 

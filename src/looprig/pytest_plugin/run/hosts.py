@@ -7,23 +7,27 @@ Invariants:
 2. The loop of an item never changes, except that a sync test without a loop may join one at run time.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.exceptions import FixtureError
 from looprig.location import location_of
-from looprig.plan import Component
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.instances import is_cached
 from looprig.pytest_plugin.is_async import is_async_test
-from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 from looprig.pytest_plugin.run.ends import Ends
-from looprig.pytest_plugin.run.host_factory import HostFactory
-from looprig.pytest_plugin.run.limits import Limits
-from looprig.runtime.host import Host
-from looprig.runtime.tasks import RunningTest
+
+if TYPE_CHECKING:
+    from looprig.plan import Component
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
+    from looprig.pytest_plugin.run.host_factory import HostFactory
+    from looprig.pytest_plugin.run.limits import Limits
+    from looprig.runtime.host import Host
+    from looprig.runtime.tasks import RunningTest
 
 __all__ = ["Hosts"]
 
@@ -99,7 +103,7 @@ class Hosts:
 
     def outlives(self, item: pytest.Function, component: Component | None, node: Any) -> bool:
         """Return whether the item's loop lives at least as long as `node`."""
-        if component is None:
+        if node is item or component is None:
             return node is item
         return component.place.depth <= self._loops.place(node).depth
 

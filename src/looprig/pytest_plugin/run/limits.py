@@ -8,21 +8,24 @@ Invariants:
    another fixture exceeds the limit of a test, pytest doesn't cache the failure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
 from looprig.exceptions import TimeoutExpiredError
 from looprig.location import location_of
-from looprig.pytest_plugin.loops.settings import LoopSettings
-from looprig.pytest_plugin.markers import timeout_of
-from looprig.pytest_plugin.options import Options
-from looprig.runtime.interrupts import Interrupts
 from looprig.runtime.limit import Limit, LimitOnSyncCode
 from looprig.runtime.operation import running
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.loops.settings import LoopSettings
+    from looprig.pytest_plugin.options import Options
+    from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["Limits"]
 
@@ -39,7 +42,9 @@ class Limits:
         options: Options,
         interrupts: Interrupts,
         hint: Callable[[pytest.Item], str],
+        give_up: Callable[[], object],
     ) -> None:
+        self._give_up = give_up
         self._hint = hint
         self._interrupts = interrupts
         self._settings = settings
@@ -49,13 +54,19 @@ class Limits:
         self.is_own: bool = False
         """Whether the limit of the current test may differ from that of others."""
         self._phase: tuple[pytest.Item, str] | None = None
+        self._operations: Final = running.operations
+        self._sync_code: Final[list[LimitOnSyncCode]] = []
+        self._is_apart = False
+        self.is_debugged: bool = False
+        """Whether somebody debugs the current test, so that no limit applies."""
         self.seconds: float | None = None
 
     def begin_test(self, item: pytest.Item) -> None:
         """Look up the limit of a test, from its marker, the nearest `loop_config`, or the option."""
         self.current = None
         self.is_own = False
-        if self._options.debugging:
+        self.is_debugged = self._options.debugging
+        if self.is_debugged:
             return
         if item.own_markers:
             self.seconds = self._find(item)
@@ -66,7 +77,11 @@ class Limits:
         self.seconds = self._nearest[1]
 
     def _find(self, item: pytest.Item) -> float | None:
-        seconds = timeout_of(item)
+        seconds = None
+        if item.get_closest_marker("loop_timeout") is not None:
+            from looprig.pytest_plugin.markers import timeout_of  # noqa: PLC0415 - few suites use it
+
+            seconds = timeout_of(item)
         if seconds is None and isinstance(item, pytest.Function):
             declared = [c.timeout for c in self._settings.configs(item) if c.timeout is not None]
             seconds = declared[-1] if declared else None
@@ -77,37 +92,72 @@ class Limits:
         seconds = self.seconds
         assert seconds is not None
         self._phase = item, phase
+        self.current = self._made(item, phase, seconds, seconds)
 
-        def expired(what: str) -> BaseException:
-            where = "" if what.endswith(f" of {item.name}") else f", in {what}"
-            return TimeoutExpiredError(
-                f"The {phase} of {item.name} took longer than {seconds} s{where}.",
-                [(item.name, location_of(getattr(item, "obj", None)))],
-                "The traceback ends where it waited. Raise the limit with @looprig.timeout(seconds), or find out "
-                "what it waits for.",
-            )
+    @staticmethod
+    def error(item: pytest.Item, phase: str, seconds: float, what: str) -> TimeoutExpiredError:
+        """Return the error of a phase that took longer than `seconds`, in the operation `what`."""
+        where = "" if what.endswith(f" of {item.name}") else f", in {what}"
+        return TimeoutExpiredError(
+            f"The {phase} of {item.name} took longer than {seconds:g} s{where}.",
+            [(item.name, location_of(getattr(item, "obj", None)))],
+            "The traceback ends where it waited. Raise the limit with @looprig.timeout(seconds), or find out "
+            "what it waits for.",
+        )
 
-        self.current = Limit(seconds, expired, self._interrupts.break_off, partial(self._hint, item))
+    def _made(self, item: pytest.Item, phase: str, seconds: float, left: float) -> Limit:
+        expired = partial(self.error, item, phase, seconds)
+        return Limit(left, expired, self._interrupts.break_off, partial(self._hint, item), self._give_up)
+
+    @property
+    def has_default(self) -> bool:
+        """Whether only the default limit applies now: the suite sets none, no service starts, and nobody debugs."""
+        return self.seconds is None and not (self._is_apart or self.is_debugged)
+
+    def expire(self, item: pytest.Item, phase: str, seconds: float) -> None:
+        """End what runs now, since the phase has taken longer than the default limit. Called in another thread."""
+        self.seconds = seconds
+        limit = self.current = self._made(item, phase, seconds, 0.0)
+        blocks, operations = self._sync_code, self._operations
+        if blocks and blocks[-1].is_innermost:
+            blocks[-1].impose(limit)
+        elif operations:
+            operations[-1].limit(limit, 0.0)
+
+    def debug(self) -> None:
+        """Drop the limit of the test, whose code somebody debugs."""
+        self.is_debugged = True
+        self.seconds = None
+        if self.current is not None:
+            self.current.is_off = True
+            self.current = None
+
+    def leaves_time_to(self, node: object, item: pytest.Item) -> bool:
+        """Return whether a service that starts on `node` gets the time that its `start_timeout` says."""
+        return self.seconds is None or (self.is_own and node is not item)
 
     @contextmanager
     def apart(self) -> Generator[None, None, None]:
-        """Suspend the limit while a service starts that other tests use too. The clock starts again afterwards."""
+        """Suspend the limit while a service starts. The clock starts again afterwards."""
         self.current = None
+        self._is_apart = True
         try:
             yield
         finally:
-            if self._phase is not None:
+            self._is_apart = False
+            if self._phase is not None and self.seconds is not None:
                 self.begin(*self._phase)
 
     def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
         """Return a context manager that interrupts the sync code in its block when the phase's limit expires.
 
-        Without a host or a limit it does nothing.
+        Without a host it does nothing.
         """
-        if host is None or (limit := self.current) is None:
+        if host is None:
             return _WITHOUT_LIMIT
-        self._interrupts.install()  # a test whose own loop has just been opened may run without a limit
-        return LimitOnSyncCode(limit, self._interrupts.break_off, what, running.operations)
+        if self.current is not None:
+            self._interrupts.install()  # a test whose own loop has just been opened may run without a limit
+        return LimitOnSyncCode(self.current, self._interrupts.break_off, what, self._operations, self._sync_code)
 
     def end(self) -> None:
         """Stop the clock."""

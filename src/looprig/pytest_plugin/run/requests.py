@@ -6,9 +6,11 @@ Invariant: a set-up that failed because a request was refused leaves nothing in 
 fixture made the request, by `ask` or `getfixturevalue`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
@@ -23,14 +25,13 @@ from looprig.pytest_plugin._compat.requests import (
     noting_requests,
     resolved_definitions,
 )
-from looprig.pytest_plugin.collection.annotations import target_of
-from looprig.pytest_plugin.collection.configuration import configure_requested
-from looprig.pytest_plugin.collection.proxies import VisibleProxies
-from looprig.pytest_plugin.collection.registry import Registry
 from looprig.pytest_plugin.run.contexts import NOTHING, Contexts
 from looprig.pytest_plugin.run.finalizers import finishing
 from looprig.runtime.context import Changes, apply_changes, new_in
 from looprig.runtime.fixture import LiveFixture
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["Requester", "Requests", "forget_failure"]
 
@@ -69,7 +70,10 @@ class Requests:
         self, request: pytest.FixtureRequest, wanted: Any, before: tuple[Changes, ...]
     ) -> tuple[Definition, Answer]:
         name = self._name_of(wanted, request)
-        configure_requested(self._registry, item_of(request), name)
+        if self._registry.services:
+            from looprig.pytest_plugin.collection.configuration import configure_requested  # noqa: PLC0415 - only then
+
+            configure_requested(self._registry, item_of(request), name)
         value = request.getfixturevalue(name)
         found = active_definition(request, name)
         live, carried = self._contexts.legacies.get(found, NOTHING)
@@ -78,9 +82,13 @@ class Requests:
     def _name_of(self, wanted: Any, request: pytest.FixtureRequest) -> str:
         if isinstance(wanted, str):
             return wanted
+        from looprig.pytest_plugin.collection.annotations import target_of  # noqa: PLC0415 - few tests ask so
+        from looprig.pytest_plugin.collection.proxies import VisibleProxies  # noqa: PLC0415
+
+        self._registry.complete()
         item = item_of(request)
         if (target := target_of(wanted, VisibleProxies(self._registry, item.obj, item))) is not None:
-            return self._registry.name_for(target)
+            return self._registry.fixtures.name_for(target)
         shown = getattr(wanted, "__qualname__", repr(wanted))
         raise AskError(
             f"ask({shown}): that isn't a service class.",

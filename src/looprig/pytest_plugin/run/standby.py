@@ -8,6 +8,8 @@ Invariants:
 2. In a sync suite, each fixture and test is looked at once. While its tests run, this costs nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
@@ -23,9 +25,9 @@ from looprig.pytest_plugin.is_async import (
     is_of_suite,
     is_what_its_name_says,
 )
-from looprig.pytest_plugin.loops.loop_plan import LoopPlan
 
 if TYPE_CHECKING:
+    from looprig.pytest_plugin.loops.loop_plan import LoopPlan
     from looprig.pytest_plugin.run.tests import Runner
 
 __all__ = ["Standby"]
@@ -80,13 +82,13 @@ class Standby:
     def _run_test(self, item: pytest.Function, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         return self._activate_for(item).run_test(item, function, arguments)
 
-    def _activate_for(self, item: pytest.Function) -> "Runner":
+    def _activate_for(self, item: pytest.Function) -> Runner:
         runner = self.activate()
         if runner.is_new:
             runner.pytest_runtest_setup(item)  # the runner was registered too late for this call
         return runner
 
-    def activate(self) -> "Runner":
+    def activate(self) -> Runner:
         """Register the runner of tests, once, and return it."""
         if self._runner is None:
             from looprig.pytest_plugin.run.activation import activate  # noqa: PLC0415 - this loads asyncio

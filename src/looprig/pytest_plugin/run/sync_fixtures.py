@@ -3,27 +3,31 @@
 Does not run coroutines: a sync fixture that returns one becomes an async one (`async_fixtures`).
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
-from typing import Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
 
-from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.calls import call_fixture
 from looprig.pytest_plugin._compat.instances import guard
-from looprig.pytest_plugin.run.admission import Admission
-from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
 from looprig.pytest_plugin.run.finalizers import ending_tasks_of, finalizers_in
-from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.limits import Limits
-from looprig.pytest_plugin.run.requests import Requests
 from looprig.pytest_plugin.run.wrapped_tests import closing_unstarted
 from looprig.runtime.context import apply_changes, changes_between, new_in
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.tasks import RunningTest
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.run.admission import Admission
+    from looprig.pytest_plugin.run.async_fixtures import AsyncFixtures
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.pytest_plugin.run.dependencies import Dependencies, Facts
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.pytest_plugin.run.limits import Limits
+    from looprig.pytest_plugin.run.requests import Requests
 
 __all__ = ["SyncFixtures"]
 

@@ -9,13 +9,15 @@ Invariants:
 3. An exception that ends the run, such as KeyboardInterrupt, is never left in a group, since pytest would go on.
 """
 
+from __future__ import annotations
+
 import signal
 import traceback
 from collections.abc import Callable, Generator
-from functools import partial
+from functools import cached_property, partial
 from inspect import iscoroutine
 from types import MethodType
-from typing import Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
 
@@ -23,21 +25,22 @@ from looprig.exceptions import StuckTaskError
 from looprig.pytest_plugin._compat import has_fixtures, is_unittest
 from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
-from looprig.pytest_plugin._compat.terminal import write_lines
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_coroutine_function, is_function
 from looprig.pytest_plugin.peers import hook_without_peers
-from looprig.pytest_plugin.peers.active import Peers
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.pytest_plugin.run.crashes import Crashes
-from looprig.pytest_plugin.run.hosts import Hosts
-from looprig.pytest_plugin.run.limits import Limits
-from looprig.pytest_plugin.run.requests import Requests
-from looprig.pytest_plugin.run.wrapped_tests import WrappedTests, dropped_coroutines, not_run
-from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
-from looprig.runtime.interrupts import Interrupts
-from looprig.runtime.tasks import RunningTest
+from looprig.runtime.tasks import STUCK, RunningTest
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.peers.active import Peers
+    from looprig.pytest_plugin.run.contexts import Contexts
+    from looprig.pytest_plugin.run.crashes import Crashes
+    from looprig.pytest_plugin.run.hosts import Hosts
+    from looprig.pytest_plugin.run.limits import Limits
+    from looprig.pytest_plugin.run.requests import Answer, Requests
+    from looprig.pytest_plugin.run.wrapped_tests import WrappedTests
+    from looprig.pytest_plugin.watch.watchdogs import Watchdogs
+    from looprig.runtime.interrupts import Interrupts
 
 __all__ = ["Runner"]
 
@@ -49,7 +52,11 @@ _INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 @final
 class Runner:
-    """The runner of all tests of a run. `has_other_runners` says whether other hooks may call tests."""
+    """The runner of all tests of a run.
+
+    `has_other_runners` says whether other hooks may call tests, and `ends_when_stuck` whether the run ends after a test
+    that left a task behind which swallows its cancellation.
+    """
 
     def __init__(
         self,
@@ -58,10 +65,11 @@ class Runner:
         contexts: Contexts,
         crashes: Crashes,
         limits: Limits,
-        requests: Requests,
+        requests: Callable[[], Requests],
         interrupts: Interrupts,
         peers: Peers,
         has_other_runners: bool,
+        ends_when_stuck: bool,
         watchdogs: Watchdogs,
     ) -> None:
         self.hosts: Final = hosts
@@ -78,7 +86,8 @@ class Runner:
         self._kind: tuple[pytest.Item | None, object, bool, Any] = (None, None, False, None)
         self._async_item: pytest.Item | None = None
         self._has_other_runners = has_other_runners
-        self.wrapped_tests: Final = WrappedTests(peers, self.run_test, self.has_missed)
+        self._ends_when_stuck = ends_when_stuck
+        self._all_peers = peers
         self._watchdogs = watchdogs
         self._has_run = False
         self._is_interrupted = False
@@ -98,6 +107,7 @@ class Runner:
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
             self._watchdogs.leave(item)
         self._limits.begin_test(item)
+        self._watchdogs.phase = item, "set-up"
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
 
@@ -116,6 +126,7 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Start the clock of the call, and run a sync test in a context of its own."""
+        self._watchdogs.phase = item, "call"
         if self._limits.seconds is not None:
             self._limits.begin(item, "call")
         if type(item) is not pytest.Function and (not has_fixtures(item) or is_unittest(item)):
@@ -142,6 +153,8 @@ class Runner:
         """Run an async test that hooks of the suite may call, and make sure that its coroutine wasn't dropped."""
         __tracebackhide__ = True
         vars(item).pop("runtest", None)
+        from looprig.pytest_plugin.run.wrapped_tests import dropped_coroutines, not_run  # noqa: PLC0415 - few suites
+
         function = inner_test(item.obj)
         with dropped_coroutines(item, function) as dropped:
             runtest()
@@ -155,7 +168,7 @@ class Runner:
         context, _ = self._contexts.of_test(item, running)
         known = list(resolved_definitions(item))
         with (
-            self._requests.carried_into(item_request(item), known),
+            self._requests().carried_into(item_request(item), known),
             CurrentLoop(self.hosts.open_host(item)),
             self._limits.on_sync_code(self.hosts.open_host(item), f"the call of {item.name}"),
         ):
@@ -166,7 +179,7 @@ class Runner:
                 raise
             finally:
                 host = self.hosts.open_host(item)  # the test may have requested something on a loop
-                if host is not None:
+                if host is not None and host.loop.is_closed():
                     host.note_closed((item.name, running.location))
         if host is not None and (limit := self._limits.current) is not None and limit.is_over:
             raise limit.expired(f"the call of {item.name}")
@@ -176,6 +189,7 @@ class Runner:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Start the clock of the teardown, and fail the test for what watchdogs have found by its end."""
+        self._watchdogs.phase = item, "teardown"
         if self._limits.seconds is not None:
             self._limits.begin(item, "teardown")
         try:
@@ -183,6 +197,9 @@ class Runner:
         except BaseException as failure:
             self._watchdogs.add_to(failure)
             raise
+        finally:
+            if self._ends_when_stuck and STUCK:
+                item.session.shouldstop = f"{item.name} left a task behind, and loop_when_stuck = exit"
         if self._watchdogs.found:
             self._watchdogs.fail()
         return result
@@ -197,12 +214,16 @@ class Runner:
             # pytest doesn't report errors in the teardown of an interrupted run, but would show an internal traceback.
             if not self._is_interrupted or isinstance(error, pytest.exit.Exception):
                 raise
-            write_lines(session.config, ["", *traceback.format_exception(error)])
+            _show(session.config, error)
             return None
 
     def pytest_keyboard_interrupt(self) -> None:
         """Record that the run was interrupted."""
         self._is_interrupted = True
+
+    def pytest_enter_pdb(self) -> None:
+        """Drop the limit of a test that somebody debugs."""
+        self._limits.debug()
 
     def _is_async(self, item: pytest.Function, function: Any) -> bool:
         """Return whether a test is an `async def`. Look this up again only if a hook replaced the test's function."""
@@ -217,6 +238,13 @@ class Runner:
         return answer
 
     # Tests
+
+    @cached_property
+    def wrapped_tests(self) -> WrappedTests:
+        """The hook for tests that are async behind a sync function."""
+        from looprig.pytest_plugin.run.wrapped_tests import WrappedTests  # noqa: PLC0415 - for sync functions only
+
+        return WrappedTests(self._all_peers, self.run_test, self.has_missed)
 
     def call(self, item: pytest.Function) -> object:
         """Run an async test, or each example of one."""
@@ -310,7 +338,7 @@ class Runner:
                 context=context,
                 needs=needs,
                 limit=self._limits.current,
-                resolve=partial(self._requests.ask_for_test, item),
+                resolve=partial(self._ask, item),
             )
         except BaseException as failure:
             self._watchdogs.add_to(failure)
@@ -320,6 +348,15 @@ class Runner:
         if self._watchdogs.found:
             self._watchdogs.fail()
         return result
+
+    def _ask(self, item: pytest.Function, wanted: Any) -> Answer:
+        return self._requests().ask_for_test(item, wanted)
+
+
+def _show(config: pytest.Config, error: BaseException) -> None:
+    from looprig.pytest_plugin._compat.terminal import write_lines  # noqa: PLC0415 - only for errors
+
+    write_lines(config, ["", *traceback.format_exception(error)])
 
 
 def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
@@ -336,6 +373,6 @@ def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
             if isinstance(others, BaseExceptionGroup):
                 others = cast("Any", others).split(_INTERRUPTS)[1]
             if others is not None and others is not found:  # pytest shows only the text of an interrupt
-                write_lines(config, ["", *traceback.format_exception(others)])
+                _show(config, others)
             raise found from None
         left += (found.__cause__, *getattr(found, "exceptions", ()))

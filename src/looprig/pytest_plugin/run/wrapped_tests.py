@@ -7,6 +7,8 @@ Invariants:
 2. A test whose coroutine was created and then dropped is an error, never a pass.
 """
 
+from __future__ import annotations
+
 import inspect
 import sys
 import warnings
@@ -14,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial, wraps
 from types import CodeType
-from typing import Any, Final, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final
 
 import pytest
 
@@ -22,7 +24,9 @@ from looprig.exceptions import DeclarationError
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.pytest_plugin._compat.calls import tracing_debugger
 from looprig.pytest_plugin.is_async import hides_async, innermost, is_coroutine_function, is_what_its_name_says
-from looprig.pytest_plugin.peers.active import Peers
+
+if TYPE_CHECKING:
+    from looprig.pytest_plugin.peers.active import Peers
 
 __all__ = ["WrappedTests", "closing_unstarted", "dropped_coroutines", "not_run"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from looprig.pytest_plugin.checks.report import many
-from looprig.pytest_plugin.options import noted_in
+from looprig.pytest_plugin.properties import NOTED, texts_in
 
 __all__ = ["show_noted"]
 
@@ -17,7 +17,7 @@ def show_noted(terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestR
     """Show the number of findings and of their tests. With `-v`, show the findings too."""
     found: dict[str, set[str]] = {}
     for report in reports:
-        for text in noted_in(report):
+        for text in texts_in(report, NOTED):
             found.setdefault(text, set()).add(report.nodeid)
     tests = set[str]().union(*found.values())
     what = f"looprig: watchdogs noted {many(len(found), 'finding')} in {many(len(tests), 'test')}"

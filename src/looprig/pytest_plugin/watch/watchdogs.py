@@ -11,28 +11,34 @@ Invariants:
 3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.declare.watchdogs import Kind
-from looprig.exceptions import LooprigError
-from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin.options import ALLOW, NOTED, USED_MARKERS, WATCHDOGS, read_ini
-from looprig.pytest_plugin.peers.active import Peers
-from looprig.pytest_plugin.run.contexts import Contexts
-from looprig.pytest_plugin.watch.wide_fixtures import WideFixtures
+from looprig.pytest_plugin.options import ALLOW, USED_MARKERS, WATCHDOGS, read_ini
+from looprig.pytest_plugin.properties import BLOCKED, NOTED
 from looprig.runtime.errors import raise_together
-from looprig.runtime.tasks import Party
 from looprig.watch.background import Background
-from looprig.watch.descriptions import Finding
-from looprig.watch.leaks import Leaks
+from looprig.watch.blocking import Block
+from looprig.watch.leaks import Leaks, Wide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from looprig.declare.watchdogs import Kind, Policy
+    from looprig.exceptions import LooprigError
+    from looprig.pytest_plugin._compat import Definition
+    from looprig.pytest_plugin.peers.active import Peers
+    from looprig.pytest_plugin.run.contexts import Contexts
     from looprig.pytest_plugin.watch.policies import Policies
+    from looprig.pytest_plugin.watch.wide_fixtures import WideFixtures
     from looprig.runtime.host import Host
+    from looprig.runtime.tasks import Party
+    from looprig.watch.descriptions import Finding
+    from looprig.watch.patrol import Patrol
 
 __all__ = ["Watchdogs"]
 
@@ -43,17 +49,20 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 class Watchdogs:
     """The watchdogs, and what they have found in the current test."""
 
-    def __init__(self, config: pytest.Config, peers: Peers, contexts: Contexts) -> None:
+    def __init__(self, config: pytest.Config, peers: Peers) -> None:
         self._background: Final = Background(self)
         self._config = config
         self._failed: pytest.Item | pytest.Collector | None = None
         self._item: pytest.Item | None = None
         self._unwatched: pytest.Item | None = None
-        self._peers = peers
+        self._wide: WideFixtures | None = None
         self.leaks: Final = Leaks(self)
-        self._wide: Final = WideFixtures(contexts)
-        self.found: Final[list[Finding]] = []
+        self._peers = peers
+        self.found: Final[list[Finding | Block]] = []
         """The findings that are not reported yet."""
+        self.patrol: Patrol | None = None
+        self.phase: tuple[pytest.Item, str] | None = None
+        """The current phase of the test that is being watched."""
         if config.getoption(WATCHDOGS) is not None or any(read_ini(config, name) for name in (ALLOW, WATCHDOGS)):
             _ = self._policies  # report wrong values before any test runs
         self._background.start()
@@ -61,14 +70,14 @@ class Watchdogs:
         config.add_cleanup(self.leave)  # whatever Python frees at its exit is nothing to look at
 
     @cached_property
-    def _policies(self) -> "Policies":
+    def _policies(self) -> Policies:
         from looprig.pytest_plugin.watch.policies import Policies  # noqa: PLC0415 - few runs have findings
 
         return Policies(self._config, self._peers)
 
     # What is watched
 
-    def add_host(self, host: "Host", item: pytest.Item) -> None:
+    def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
         host.observer = self.leaks
@@ -81,22 +90,29 @@ class Watchdogs:
             self.leaks.is_listing = self._may_list()
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
-            self.found[:] = [finding._replace(is_late=True) for finding in self.found]
+            self.found[:] = [each._replace(is_late=True) for each in self.found if not isinstance(each, Block)]
         self._background.begin_test()
         self.leaks.begin_test()
+        if self.patrol is not None and not self.patrol.is_under_way:
+            self.patrol.start()
 
     def leave(self, item: pytest.Item | None = None) -> None:
         """Stop watching: the next test, `item`, isn't one that looprig runs on a loop."""
         self._item, self._unwatched = None, item
+        self.phase = None
         self.leaks.leave()
 
-    def begin_fixture(self, definition: Definition, party: Party) -> Callable[[], None]:
+    def begin_fixture(self, definition: Definition, party: Party, contexts: Contexts) -> Callable[[], None]:
         """Begin the set-up of a fixture that outlives the test. Call the returned function when it is set up."""
-        return self._wide.begin(definition, party, self.leaks)
+        if self._wide is None:
+            from looprig.pytest_plugin.watch.wide_fixtures import WideFixtures  # noqa: PLC0415 - not before the first
 
-    def wide(self) -> WideFixtures:
+            self._wide = WideFixtures(contexts, self.leaks)
+        return self._wide.begin(definition, party)
+
+    def wide(self) -> Iterable[Wide]:
         """Return the live fixtures that outlive the test."""
-        return self._wide
+        return () if self._wide is None else self._wide
 
     def _may_list(self) -> bool:
         """Return whether an option or marker may ask for file descriptors, which aren't looked for by default."""
@@ -104,15 +120,6 @@ class Watchdogs:
         return is_asked_for or WATCHDOGS in self._config.stash.get(USED_MARKERS, ())
 
     # What is found
-
-    def note_failure(self, item: pytest.Item | pytest.Collector) -> None:
-        """Record that a test has failed. If it left something, that is probably a consequence."""
-        self._failed = item
-
-    def wants(self, kind: Kind) -> bool:
-        """Return whether a finding of this kind matters in the test that runs, or that is torn down."""
-        item = self._item or self._unwatched
-        return item is not None and item is not self._failed and self._policies.of(item, kind) != "off"
 
     @property
     def is_open(self) -> bool:
@@ -123,7 +130,24 @@ class Watchdogs:
         """Note a finding about the test that is being watched."""
         self.found.append(finding)
 
-    def search(self, host: "Host") -> None:
+    def note_block(self, block: Block) -> None:
+        """Note a block of the loop, which may still last."""
+        self.found.append(block)
+
+    def policy(self, kind: Kind) -> Policy:
+        """Return the policy for a kind of finding in the current test."""
+        return "off" if self._item is None else self._policies.of(self._item, kind)
+
+    def note_failure(self, item: pytest.Item | pytest.Collector) -> None:
+        """Record that a test has failed. If it left something, that is probably a consequence."""
+        self._failed = item
+
+    def wants(self, kind: Kind) -> bool:
+        """Return whether a finding of this kind matters in the test that runs, or that is torn down."""
+        item = self._item or self._unwatched
+        return item is not None and item is not self._failed and self._policies.of(item, kind) != "off"
+
+    def search(self, host: Host) -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
             self.leaks.pin(host)
@@ -133,16 +157,24 @@ class Watchdogs:
         """Return the errors that the current test fails for. From now on, all findings count as reported."""
         item = self._item or self._unwatched
         found, self.found[:] = [*self.found], []
-        return [] if item is None else [finding.error for finding in found if self._fails(item, finding)]
+        return [] if item is None else [each.error for each in found if self._fails(item, each)]
 
-    def _fails(self, item: pytest.Item, finding: Finding) -> bool:
+    def _fails(self, item: pytest.Item, finding: Finding | Block) -> bool:
         """Return whether a test fails for a finding. If it only warns, keep it for the end of the run."""
-        policy = self._policies.of(item, finding.kind)
-        if policy == "off" or (finding.cause is not None and self._policies.allow(item, finding.cause)):
+        if isinstance(finding, Block):
+            policy = self._policies.of(item, "blocking")
+            noted = (BLOCKED, f"{finding.seconds:.3f} {finding.place[1]} in {finding.place[0]}")
+            is_late = False
+        else:
+            policy = self._policies.of(item, finding.kind)
+            if finding.cause is not None and self._policies.allow(item, finding.cause):
+                return False
+            noted = (NOTED, str(finding.error))
+            is_late = finding.is_late
+        if policy == "off":
             return False
-        if policy == "error" and not finding.is_late:
+        if policy == "error" and not is_late:
             return True
-        noted = (NOTED, str(finding.error))
         if noted not in item.user_properties:
             item.user_properties.append(noted)
         return False

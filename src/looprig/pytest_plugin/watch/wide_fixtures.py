@@ -20,8 +20,9 @@ __all__ = ["WideFixtures"]
 class WideFixtures:
     """The fixtures of a run that are live and outlive a test."""
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: Contexts, leaks: Leaks) -> None:
         self._contexts = contexts
+        self._leaks = leaks
         self._live: dict[Definition, None] = {}
 
     def __iter__(self) -> Iterator[Wide]:
@@ -36,18 +37,18 @@ class WideFixtures:
         # A fixture needs everything that those which it depends on need.
         return max(live, key=lambda each: len(each.needs), default=None)
 
-    def begin(self, definition: Definition, party: Party, leaks: Leaks) -> Callable[[], None]:
+    def begin(self, definition: Definition, party: Party) -> Callable[[], None]:
         """Begin the set-up of a fixture, called `party` in messages. Call the returned function when it is set up."""
 
         def end() -> None:
-            leaks.end_fixture(party)
+            self._leaks.end_fixture(party)
 
         definition.addfinalizer(end)  # finalizers run in reverse order
-        before = leaks.running()
+        before = self._leaks.running()
 
         def is_set_up() -> None:
             owner = self._live_one(definition)
-            leaks.assign(before, party, None if owner is None else owner.host)
+            self._leaks.assign(before, party, None if owner is None else owner.host)
             self._live[definition] = None
             definition.addfinalizer(begin_end)
 

@@ -1,0 +1,86 @@
+"""Loops that wait for something that can't happen: no callback is ready, no timer is set, and nothing can wake them.
+
+Finds them within 60 ms. Does not find those on uvloop, or beside anything that may wake the loop (`wakers`): there, the
+time limit ends the test.
+
+Invariant: a loop is judged twice, by the patrol and then on the loop itself, where nothing can change meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import FrameType
+from typing import Any, Final, final
+
+from looprig.exceptions import DeadlockError
+from looprig.runtime.clock import ring_on
+from looprig.runtime.operation import Operation
+from looprig.runtime.tasks import party_of
+from looprig.watch.patrol import Guard, Sight
+
+__all__ = ["Deadlocks"]
+
+_FIX: Final = (
+    "The traceback ends where it waits. Make sure that something completes what it waits for, "
+    "or take locks in the same order everywhere."
+)
+
+
+@final
+class Deadlocks(Guard):
+    """A guard that passes each deadlock to `found`, which returns whether to end the operation with the error.
+
+    `operations` are those of the main thread, the innermost last.
+    """
+
+    def __init__(self, operations: Sequence[Operation], found: Callable[[DeadlockError], bool]) -> None:
+        self._found = found
+        self._operations = operations
+        self._passed: Operation | None = None
+        self._round: FrameType | None = None
+
+    def look(self, sight: Sight) -> None:
+        """Check whether the loop waits without a deadline, as it did at the last look."""
+        before, self._round = self._round, sight.round if sight.waits_for_ever else None
+        if self._round is None or self._round is not before or not self._operations:
+            return
+        operation = self._operations[-1]
+        if operation is self._passed or sight.round is None or sight.round.f_locals.get("self") is not operation.loop:
+            return
+        from looprig.watch.wakers import can_be_woken  # noqa: PLC0415 - few loops ever wait like this
+
+        if not can_be_woken(operation.loop):
+            ring_on(operation.loop, partial(self._end, operation))()
+
+    def _end(self, operation: Operation) -> None:
+        """End an operation, on its loop, unless something happened in the meantime."""
+        if not (operation.is_over or _has_more(operation.loop)):
+            error = _error(operation)
+            if self._found(error):
+                operation.cancel(error)
+            else:
+                self._passed = operation
+
+
+def _has_more(loop: Any) -> bool:
+    """Return whether a loop has anything to run, except for the callback by which it was woken for `_end`."""
+    return bool(loop._scheduled) or any(handle._callback != loop._read_from_self for handle in loop._ready)  # noqa: SLF001 - asyncio's own
+
+
+def _error(operation: Operation) -> DeadlockError:
+    from looprig.runtime.waits import cycles_in, described, waits_on  # noqa: PLC0415 - most runs have no deadlock
+
+    waits = waits_on(operation.loop)
+    party = party_of(operation.owner)
+    error = DeadlockError(
+        f"Deadlock: {operation.what} waits, and nothing can wake its loop.", [] if party is None else [party], _FIX
+    )
+    for cycle in cycles_in(waits):
+        names = [task.get_name() for task in cycle]
+        first = names.index(min(names))  # tasks come in no order
+        names = names[first:] + names[:first]
+        error.add_note(f"Each waits for the next: {' -> '.join([*names, names[0]])}.")
+    waits.sort(key=lambda wait: (wait.task is not operation.target, wait.task.get_name()))
+    error.add_note("\n".join(("These tasks wait:", *(described(wait, operation.owner) for wait in waits))))
+    return error
