@@ -1,4 +1,7 @@
-"""A leak is its owner's: the test's with its own fixtures, or a wider fixture's, which leaves it when it ends."""
+"""A leak is its owner's: the test's with its own fixtures, or a wider fixture's, which leaves it when it ends.
+
+What leaves connections runs apart, since they would be freed during a later test of this process.
+"""
 
 from typing import Final
 
@@ -189,7 +192,7 @@ def test_a_failed_test_is_not_reported_for_what_it_left(pytester: pytest.Pyteste
     async def test_passes(): ...
     """
     )
-    result = run(pytester, suite, ERROR, "-Wignore::ResourceWarning")
+    result = run_apart(pytester, suite, ERROR, "-Wignore::ResourceWarning")
     result.assert_outcomes(passed=1, failed=1)
     assert "still" not in output(result)
 
@@ -221,7 +224,8 @@ def test_a_cancelled_connection_is_no_failure_in_the_background(pytester: pytest
             await asyncio.sleep(0.01)
         asyncio.get_running_loop().writer = writer
     """
-    run(pytester, suite, "--loop-watchdogs=error leaks=off").assert_outcomes(passed=1)
+    options = "--loop-watchdogs=error leaks=off", "-Wignore::ResourceWarning"
+    run_apart(pytester, suite, *options).assert_outcomes(passed=1)
 
 
 def test_a_loop_may_have_a_selector_of_its_own(pytester: pytest.Pytester) -> None:
