@@ -1,6 +1,6 @@
 """A leak is its owner's: the test's with its own fixtures, or a wider fixture's, which leaves it when it ends.
 
-What leaves connections runs apart, since they would be freed during a later test of this process.
+What leaves connections or threads runs apart, since they would outlive the test in this process.
 """
 
 from typing import Final
@@ -206,7 +206,7 @@ def test_what_another_loop_runs_is_no_leak(pytester: pytest.Pytester) -> None:
     async def test_async(): ...
     """
     )
-    run(pytester, suite, ERROR).assert_outcomes(passed=2)
+    run_apart(pytester, suite, ERROR).assert_outcomes(passed=2)
 
 
 def test_a_cancelled_connection_is_no_failure_in_the_background(pytester: pytest.Pytester) -> None:

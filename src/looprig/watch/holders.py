@@ -55,7 +55,9 @@ def held(holders: Iterable[object], wanted: Collection[object]) -> set[int]:
             found.add(number)
         kind = cast("Any", type(each))
         if kind not in is_open:
-            is_open[kind] = not (issubclass(kind, _CLOSED) or str(kind.__module__).startswith(_CLOSED_MODULES))
+            is_open[kind] = not (
+                issubclass(kind, _CLOSED) or str(getattr(kind, "__module__", "")).startswith(_CLOSED_MODULES)
+            )
         if is_open[kind]:
             left += _referents(each, kind)
     return found
@@ -65,7 +67,7 @@ def _referents(thing: Any, kind: Any) -> Iterable[object]:
     if kind is FunctionType:
         return thing.__closure__ or ()
     if issubclass(kind, type):
-        module = sys.modules.get(thing.__module__)
+        module = sys.modules.get(str(getattr(thing, "__module__", "")))
         return [*cast("dict[str, object]", vars(thing)).values()] if module is not None and _is_of_suite(module) else ()
     return gc.get_referents(thing)
 
@@ -74,7 +76,7 @@ def of_modules() -> list[object]:
     """Return the objects that modules hold: in the suite's own modules, also those that its classes hold."""
     found: list[object] = []
     for module in [*sys.modules.values()]:
-        if type(module) is not ModuleType or module.__name__.partition(".")[0] in _INNER:
+        if type(module) is not ModuleType or str(getattr(module, "__name__", "")).partition(".")[0] in _INNER:
             continue
         values = [*vars(module).values()]
         found += (
