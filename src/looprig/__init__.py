@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from looprig.exceptions import ExtraMissingError as ExtraMissingError
     from looprig.exceptions import FixtureCrashedError as FixtureCrashedError
     from looprig.exceptions import FixtureError as FixtureError
+    from looprig.exceptions import LeakError as LeakError
     from looprig.exceptions import LoopPlanError as LoopPlanError
     from looprig.exceptions import LooprigError as LooprigError
     from looprig.exceptions import ProxyError as ProxyError
@@ -78,6 +79,7 @@ __all__ = [
     "FixtureCrashedError",
     "FixtureError",
     "Key",
+    "LeakError",
     "LoopConfig",
     "LoopPlanError",
     "LooprigError",
@@ -128,6 +130,7 @@ _HOMES = {
     "FixtureError": "looprig.exceptions",
     "Key": "looprig.services.context",
     "LoopConfig": "looprig.declare.loop_config",
+    "LeakError": "looprig.exceptions",
     "LoopPlanError": "looprig.exceptions",
     "LooprigError": "looprig.exceptions",
     "ProcessService": "looprig.services.process",

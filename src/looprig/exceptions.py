@@ -22,6 +22,7 @@ __all__ = [
     "ExtraMissingError",
     "FixtureCrashedError",
     "FixtureError",
+    "LeakError",
     "LoopPlanError",
     "LooprigError",
     "ProxyError",
@@ -133,6 +134,11 @@ class StuckTaskError(LooprigError):
 @final
 class BackgroundError(LooprigError):
     """Something failed in the background, where nothing handles it. `__cause__` is the exception, if there is one."""
+
+
+@final
+class LeakError(LooprigError):
+    """A test or fixture ended, but something that it started is still running or open."""
 
 
 @final

@@ -55,7 +55,7 @@ SYNC = (
 
 
 def bytes_a_test(pytester: pytest.Pytester, suite: str, needs: str) -> int:
-    result = run_apart(pytester, suite.replace("NEEDS", f"{needs}number"), "-q", "-s")
+    result = run_apart(pytester, suite.replace("NEEDS", f"{needs}number"), "-q", "-s", "--loop-watchdogs=off")
     assert result.parseoutcomes() == {"passed": 600}
     found = re.search(r"bytes a test: (-?\d+)", output(result))
     assert found is not None

@@ -13,9 +13,12 @@ from looprig.declare.values import TEXT, shown
 
 __all__ = [
     "DEFAULTS",
+    "GROUPS",
+    "LEAKS",
     "POLICIES",
     "Allowed",
     "Kind",
+    "Leak",
     "Policy",
     "allowed_from",
     "checked",
@@ -26,7 +29,10 @@ __all__ = [
 Policy = Literal["error", "warn", "off"]
 """`error` fails the test, `warn` shows the finding at the end of the run, and `off` ignores it."""
 
-Kind = Literal["background", "blocking", "deadlocks", "hangs"]
+Leak = Literal["tasks", "listeners", "transports", "subprocesses", "threads", "generators", "descriptors"]
+"""What a test or fixture can leave running or open. `generators` are async generators."""
+
+Kind = Literal["background", "blocking", "deadlocks", "hangs"] | Leak
 """What watchdogs look for.
 
 `background`: exceptions that nothing handles, and coroutines that are never awaited.
@@ -37,20 +43,29 @@ Kind = Literal["background", "blocking", "deadlocks", "hangs"]
 
 POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 
+LEAKS: Final[tuple[Leak, ...]] = get_args(Leak)
+
+GROUPS: Final[Mapping[str, tuple[Kind, ...]]] = {"leaks": LEAKS}
+"""Names that stand for several kinds."""
+
 DEFAULTS: Final[Mapping[Kind, Policy]] = {
     "background": "error",
     "blocking": "warn",
     "deadlocks": "error",
     "hangs": "error",
+    **dict.fromkeys(LEAKS, "warn"),
+    "descriptors": "off",
 }
 """The policy of each kind if a suite sets none."""
 
 
 def checked(given: Mapping[str, object]) -> dict[Kind, Policy] | None:
-    """Return policies by kind, or `None` if a kind or policy doesn't exist."""
-    if any(kind not in DEFAULTS or policy not in POLICIES for kind, policy in given.items()):
+    """Return policies by kind, or `None` if a kind or policy doesn't exist. A kind takes precedence over its group."""
+    found: dict[str, object] = {kind: given[group] for group in given if group in GROUPS for kind in GROUPS[group]}
+    found |= {kind: policy for kind, policy in given.items() if kind not in GROUPS}
+    if any(kind not in DEFAULTS or policy not in POLICIES for kind, policy in found.items()):
         return None
-    return cast("dict[Kind, Policy]", dict(given))
+    return cast("dict[Kind, Policy]", found)
 
 
 def of_all(policy: Policy) -> dict[Kind, Policy]:
@@ -61,7 +76,7 @@ def of_all(policy: Policy) -> dict[Kind, Policy]:
 def read_policies(words: Iterable[str]) -> dict[Kind, Policy] | str:
     """Parse the words of an ini value or option into policies, or return the first word that is invalid.
 
-    A word is a policy for all kinds, such as `error`, or the policy of one kind, such as `background=warn`.
+    A word is a policy for all kinds, such as `error`, or the policy of a kind or group, such as `leaks=warn`.
     Later words take precedence.
     """
     found: dict[Kind, Policy] = {}

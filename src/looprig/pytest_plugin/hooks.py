@@ -35,12 +35,16 @@ from looprig.pytest_plugin._compat import (
 )
 from looprig.pytest_plugin.is_async import async_on_request, needs_loops
 from looprig.pytest_plugin.options import (
+    CATCH,
+    FORBID,
     MARKERS,
+    USED_MARKERS,
+    WATCHDOGS,
     Options,
     add_options,
     adoption_asked_for,
-    has_watched_markers,
     inspection_asked_for,
+    used_markers,
 )
 
 if TYPE_CHECKING:
@@ -264,7 +268,8 @@ class Entry:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start the watchers if any test has a marker that needs them, even if a hook added the marker."""
-        if not has_watched_markers(session.items):
+        used = session.config.stash[USED_MARKERS] = used_markers(session.items, {CATCH, FORBID, WATCHDOGS})
+        if used <= {WATCHDOGS}:
             return
         standby = self._standby
         if standby is None and self._collection is None:

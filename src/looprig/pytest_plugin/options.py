@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, final
@@ -26,13 +27,14 @@ __all__ = [
     "MARKERS",
     "OUTPUT_FORMATS",
     "PREFIX",
+    "USED_MARKERS",
     "WATCHDOGS",
     "Options",
     "add_options",
     "adoption_asked_for",
-    "has_watched_markers",
     "inspection_asked_for",
     "read_ini",
+    "used_markers",
 ]
 
 _GROUP: Final = "looprig"
@@ -53,6 +55,9 @@ FORBID: Final = "forbid_get_event_loop"
 WATCHDOGS: Final = "loop_watchdogs"
 ALLOW: Final = "loop_allow_background"
 """Both are names of a marker and of an ini option."""
+
+USED_MARKERS: Final = pytest.StashKey[set[str]]()
+"""Which of the markers that turn watchers or watchdogs on are used in the run."""
 
 MARKERS: Final = (
     "loop_timeout(seconds): limit for each of the test's set-up, call and teardown; @looprig.timeout is the typed form",
@@ -353,18 +358,15 @@ def _check_folders(config: pytest.Config, name: str) -> None:
             raise pytest.UsageError(f"{name}: there is no folder {folder}.")
 
 
-def has_watched_markers(items: Iterable[pytest.Item]) -> bool:
-    """Return whether any test has a marker that needs a watcher. Look once at each class and module."""
-    parents: dict[object, bool] = {}
+def used_markers(items: Iterable[pytest.Item], wanted: AbstractSet[str]) -> set[str]:
+    """Return those of the wanted markers that any test has. Look once at each class and module."""
+    found: set[str] = set()
+    parents: set[object] = set()
     for item in items:
         for node in item.iter_parents():
-            known = parents.get(node)
-            if known is None:
-                known = any(mark.name in {CATCH, FORBID} for mark in node.own_markers)
-                if node is not item:
-                    parents[node] = known
-            elif not known:
-                break  # its parents are known to have no such marker
-            if known:
-                return True
-    return False
+            if node in parents:
+                break  # its parents are known too
+            if node is not item:
+                parents.add(node)
+            found.update(mark.name for mark in node.own_markers if mark.name in wanted)
+    return found

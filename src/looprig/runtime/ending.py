@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from looprig.runtime.clock import Alarm, now, ring_on
-from looprig.runtime.operation import GRACE, ROUNDS
+from looprig.runtime.operation import GRACE, ROUNDS, has_more
 
-__all__ = ["ended", "is_closing", "kept", "shut_down", "where_it_stood"]
+__all__ = ["ended", "is_closing", "kept", "run_last_rounds", "shut_down", "where_it_stood"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
+_CLOSING_ROUNDS: Final = 4
+"""Minimum number of rounds before a loop that has something to do is closed, as under `asyncio.run`."""
 _sleep, _wait = asyncio.sleep, asyncio.wait
 
 
@@ -87,3 +89,36 @@ def kept(errors: list[Exception]) -> Generator[None, None, None]:
         yield
     except Exception as error:  # noqa: BLE001 - see above
         errors.append(error)
+
+
+def run_last_rounds(running: asyncio.AbstractEventLoop) -> bool:
+    """Run what is due on the loop: closing transports, and callbacks, including those of ready sockets.
+
+    Returns whether there was anything that could be due.
+    """
+    loop: Any = running
+    try:
+        # The only socket of an idle loop is the loop's own. A half-closed transport isn't watched any more.
+        is_idle = not (
+            loop._ready  # noqa: SLF001 - asyncio's, as the others
+            or loop._scheduled  # noqa: SLF001
+            or loop._transports.data  # noqa: SLF001
+            or len(loop._selector.get_map()) > 1  # noqa: SLF001
+        )
+    except (AttributeError, TypeError):  # not one of asyncio's own loops
+        is_idle = False
+    if is_idle:
+        return False
+    rounds = 0
+
+    def again() -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds < _CLOSING_ROUNDS or has_more(loop, rounds):
+            loop.call_soon(again)
+        else:
+            loop.stop()
+
+    loop.call_soon(again)
+    loop.run_forever()
+    return True

@@ -74,6 +74,15 @@ class LiveFixture:
     def __repr__(self) -> str:
         return f"<live fixture {self.name}>"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the teardown has begun."""
+        return self._is_released
+
+    def held(self) -> tuple[object, ...]:
+        """Return the objects through which the fixture holds what belongs to it."""
+        return self._value, self._generator, self._task
+
     def done(self) -> bool:
         """Return whether the set-up has ended, because the fixture has reached its `yield`, or its task is done."""
         return self._is_ready or (self._task is not None and self._task.done())

@@ -29,14 +29,14 @@ from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
-from looprig.runtime.ending import ended, is_closing, kept, shut_down, where_it_stood
+from looprig.runtime.ending import ended, is_closing, kept, run_last_rounds, shut_down, where_it_stood
 from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
-from looprig.runtime.operation import ROUNDS, Operation, Resolver, has_more, running
+from looprig.runtime.operation import ROUNDS, Operation, Resolver, running
 from looprig.runtime.stacks import waits_at
-from looprig.runtime.tasks import STUCK, Party, Spawning, cancel, owner_of, party_of, report_errors, tasks_of
+from looprig.runtime.tasks import STUCK, Party, Spawning, bequeath, cancel, left_by, party_of, report_errors, tasks_of
 
-__all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory"]
+__all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory", "Observer"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -47,8 +47,6 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXECUTOR_GRACE: Final = 10.0
 """Seconds that the threads of a loop's executor have to end when the loop closes."""
-_CLOSING_ROUNDS: Final = 4
-"""Minimum number of rounds before a loop that has something to do is closed, as under `asyncio.run`."""
 
 
 class HasDone(Protocol):
@@ -56,6 +54,18 @@ class HasDone(Protocol):
 
     def done(self) -> bool:
         """Return whether the wait is over."""
+        ...
+
+
+class Observer(Protocol):
+    """An object that looks at a loop when a test or fixture on it ends."""
+
+    def see_tasks(self, host: Host, tasks: list[asyncio.Task[Any]], owner: object, /, *, is_last: bool) -> None:
+        """Look at the tasks that `owner` left, before they are cancelled. `is_last` says that the loop closes next."""
+        ...
+
+    def see_end(self, host: Host, owner: object, /) -> None:
+        """Look at a loop that has something open and is about to be closed."""
         ...
 
 
@@ -71,7 +81,17 @@ class Host:
     >>> host.close()
     """
 
-    __slots__ = ("_lenders", "_lent", "_spawning", "closed_by", "ending_early", "leaves_current", "loop", "spawners")
+    __slots__ = (
+        "_lenders",
+        "_lent",
+        "_spawning",
+        "closed_by",
+        "ending_early",
+        "leaves_current",
+        "loop",
+        "observer",
+        "spawners",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lent: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -87,6 +107,7 @@ class Host:
         """Whether sync code on this host has set another current loop (see `current`)."""
         self.ending_early: Final[dict[object, asyncio.Task[Any]]] = {}
         """The fixtures that are cleaning up although they are still in use, and their tasks."""
+        self.observer: Observer | None = None
 
     @classmethod
     def open(
@@ -120,11 +141,6 @@ class Host:
     def lent(cls, loop: asyncio.AbstractEventLoop) -> Host:
         """Return a host for a loop that the caller created and will close."""
         return cls(loop, lent=True)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the loop is running now."""
-        return self.loop.is_running()
 
     def operations(self) -> list[Operation]:
         """Return the operations running on the loop, the innermost last. Requests at run time nest operations."""
@@ -243,6 +259,11 @@ class Host:
         """Call `started` with each task that tests and fixtures start, unless the loop has its own task factory."""
         self._spawning.observe(started)
 
+    def bequeath(self, task: asyncio.Task[Any], heir: object) -> None:
+        """Make a task belong to another owner, which ends it."""
+        bequeath(task, heir)
+        self._spawning.owners.add(heir)
+
     # Ending
 
     def end_tasks_of(self, owner: object, also: asyncio.Task[Any] | None = None, *, search: bool = False) -> None:
@@ -264,17 +285,27 @@ class Host:
                 tasks.append(also)
             return tasks
 
-        self._end_all(left, owner)
+        self._end_all(left, owner, also)
 
-    def _end_all(self, find: Callable[[], list[asyncio.Task[Any]]], owner: object) -> None:
+    def _end_all(
+        self,
+        find: Callable[[], list[asyncio.Task[Any]]],
+        owner: object,
+        also: asyncio.Task[Any] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """End the tasks found by `find`, and those that they start while ending."""
-        for _ in range(ROUNDS):
+        for rounds in range(ROUNDS):
             if not (left := find()):
                 return
             # Abandoned async generators are already being closed, so let them finish first.
             if closing := [task for task in left if is_closing(task)]:
                 self.run(ended(closing), what="closing async generators")
                 left = [task for task in left if not task.done()]
+            if left and not rounds and self.observer is not None:  # those of later rounds are consequences
+                self.observer.see_tasks(self, [task for task in left if task is not also], owner, is_last=is_last)
+                left = find()
             if left:
                 self._end(left, party_of(owner))
         if left := find():
@@ -285,13 +316,13 @@ class Host:
         left = tasks
         for _ in range(ROUNDS):
             for task in left:
-                by = _left_by(task, owner)
+                by = left_by(task, owner)
                 cancel(task, f"left over{by}, which has ended" if by else "left over when its loop was closed")
             self.run(ended(left), what="ending tasks that were left over")
             left = [task for task in left if not task.done()]
             if not left:
                 break
-        report_errors(self.loop, tasks, partial(_left_by, owner=owner))
+        report_errors(self.loop, tasks, partial(left_by, owner=owner))
         if left:
             self._give_up(left, f"swallowed their cancellation {ROUNDS} times", owner)
 
@@ -333,42 +364,22 @@ class Host:
             return [task for task in asyncio.all_tasks(loop) if task not in STUCK and task not in self._lenders]
 
         with kept(errors):
-            self._end_all(left, owner)
-        self._run_last_rounds()
+            self._end_all(left, owner, is_last=True)
+        was_busy = run_last_rounds(loop)
         if self._lent:
             self._spawning.uninstall()
             return
         # asyncio's own loops know whether there is anything to shut down. Running the loop for nothing is expensive.
-        if getattr(loop, "_asyncgens", True):
+        has_generators = bool(getattr(loop, "_asyncgens", True))
+        if (was_busy or has_generators) and self.observer is not None:
+            self.observer.see_end(self, owner)
+        if has_generators:
             with kept(errors):
                 self.run(loop.shutdown_asyncgens(), what="closing async generators")
         executor: Any = getattr(loop, "_default_executor", loop)
         if executor is not None:
             with kept(errors):
                 self._shut_down(executor if isinstance(executor, Executor) else None)
-
-    def _run_last_rounds(self) -> None:
-        """Run what is due on the loop: closing transports, and callbacks, including those of ready sockets."""
-        loop: Any = self.loop
-        try:
-            # The only socket of an idle loop is the loop's own.
-            is_idle = not (loop._ready or loop._scheduled or len(loop._selector.get_map()) > 1)  # noqa: SLF001 - asyncio's
-        except (AttributeError, TypeError):  # not one of asyncio's own loops
-            is_idle = False
-        if is_idle:
-            return
-        rounds = 0
-
-        def again() -> None:
-            nonlocal rounds
-            rounds += 1
-            if rounds < _CLOSING_ROUNDS or has_more(loop, rounds):
-                loop.call_soon(again)
-            else:
-                loop.stop()
-
-        loop.call_soon(again)
-        loop.run_forever()
 
     def _shut_down(self, executor: Executor | None) -> None:
         if executor is None:  # uvloop hides its executor, and its own shutdown waits for threads without a limit
@@ -383,9 +394,3 @@ class Host:
             ),
         )
         self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
-
-
-def _left_by(task: asyncio.Task[Any], owner: Party | None) -> str:
-    """Return a phrase for the owner that left a task, which may have ended before the current owner."""
-    party = party_of(owner_of(task)) or owner
-    return f" by {party[0]} ({party[1]})" if party else ""

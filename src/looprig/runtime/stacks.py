@@ -58,6 +58,11 @@ class Frame:
         return self._frame.f_code.co_filename
 
     @property
+    def at(self) -> Location:
+        """The line at which it waits."""
+        return Location(self.path, self._frame.f_lineno)
+
+    @property
     def text(self) -> str:
         """The line at which it waits, as `path:line in function`."""
         return _line(self._frame.f_code, self._frame.f_lineno)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import Context
-from types import CellType
+from types import CellType, CodeType, FrameType
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -28,10 +28,14 @@ __all__ = [
     "Party",
     "RunningTest",
     "Spawning",
+    "bequeath",
     "cancel",
     "context_of",
     "hidden",
+    "is_of_connection",
     "is_over",
+    "left_by",
+    "origin_of",
     "owner_of",
     "party_of",
     "report_errors",
@@ -143,6 +147,66 @@ _Task: Final[Any] = asyncio.Task  # kept, since a test may patch asyncio
 _current_task: Final = asyncio.current_task
 
 
+_DEPTH: Final = 6
+"""How many callers are recorded for each task. The first one or two are asyncio's."""
+_OF_PROTOCOLS: Final = frozenset(
+    {
+        *("connection_made", "connection_lost", "data_received", "buffer_updated", "eof_received", "datagram_received"),
+        "_accept_connection",
+    }
+)
+"""Names of functions in which asyncio passes the events of a connection on."""
+
+_frame: Final = sys._getframe  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - as in `location`
+
+_Origin = tuple[CodeType, int, Any]
+"""A code object, the index of the instruction that it was at, and the origin of the caller."""
+
+
+def _note_origin(task: Any, starter: asyncio.Task[Any] | None, frame: FrameType | None) -> None:
+    """Record which lines led to a new task, and whether it belongs to a connection. This is done for every task."""
+    if starter is None:
+        task._looprig_of_connection = _is_in_protocol(frame)  # noqa: SLF001 - a mark of our own
+    elif getattr(starter, "_looprig_of_connection", False):
+        task._looprig_of_connection = True  # noqa: SLF001 - a mark of our own
+    origin: Any = None
+    for _ in range(_DEPTH):
+        if frame is None:
+            break
+        origin = (frame.f_code, frame.f_lasti, origin)
+        frame = frame.f_back
+    task._looprig_origin = origin  # noqa: SLF001 - a mark of our own
+
+
+def _is_in_protocol(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name in _OF_PROTOCOLS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_of_connection(task: asyncio.Task[Any]) -> bool:
+    """Return whether a task was started, directly or through other tasks, when a connection had an event."""
+    return getattr(task, "_looprig_of_connection", False)
+
+
+def origin_of(task: asyncio.Task[Any]) -> list[Location]:
+    """Return the lines that led to a task, the innermost first. Empty under someone else's task factory."""
+    found: list[Location] = []
+    origin: _Origin | None = getattr(task, "_looprig_origin", None)
+    while origin is not None:
+        code, index, origin = origin
+        lines = (line for start, end, line in code.co_lines() if start <= index < end)
+        found.insert(0, Location(code.co_filename, next(lines, None) or 0))
+    return found
+
+
+def bequeath(task: asyncio.Task[Any], heir: object) -> None:
+    """Make a task belong to another owner, which ends it."""
+    task._looprig_heir_of = heir  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
+
+
 @final
 class Spawning:
     """A loop's task factory that records which owners start tasks, so that others need no search for tasks.
@@ -170,6 +234,7 @@ class Spawning:
             if starter is not None and (inherited := _owner_by_group(starter)) is not None:
                 task._looprig_heir_of = owner = inherited  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
             owners.add(owner)
+            _note_origin(task, starter, _frame(2))
             return task
 
         self._factory: Any = None
@@ -286,3 +351,9 @@ def report_errors(
                     "task": task,
                 }
             )
+
+
+def left_by(task: asyncio.Task[Any], owner: Party | None) -> str:
+    """Return a phrase for the owner that left a task, which may have ended before the current owner."""
+    party = party_of(owner_of(task)) or owner
+    return f" by {party[0]} ({party[1]})" if party else ""

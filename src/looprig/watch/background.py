@@ -110,7 +110,7 @@ class Background:
     # What it finds
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if self._notebook.is_open and not _is_of_stuck_generator(context):
+        if self._notebook.is_open and not _is_harmless(context):
             self._notebook.note(of_context(context, is_late=self._collections > 0))
         loop.default_exception_handler(context)  # log it, as if there were no handler
 
@@ -138,6 +138,10 @@ class Background:
             self._show(message, category, filename, lineno, file, line)
 
 
-def _is_of_stuck_generator(context: dict[str, Any]) -> bool:
-    """Return whether an async generator could not be closed because its task is stuck. That has its own error."""
-    return "asyncgen" in context and "already running" in str(context.get("exception"))
+def _is_harmless(context: dict[str, Any]) -> bool:
+    """Return whether nothing failed, or what failed has an error of its own."""
+    exception = context.get("exception")
+    # In Python 3.11, asyncio calls `exception()` of a connection's task even if the task was cancelled.
+    is_cancellation = isinstance(exception, asyncio.CancelledError)
+    is_of_stuck_generator = "asyncgen" in context and "already running" in str(exception)
+    return is_cancellation or is_of_stuck_generator

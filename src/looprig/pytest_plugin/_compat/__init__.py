@@ -15,6 +15,7 @@ module of looprig. `tests/house` compares the code with this list:
 | `_get_all_fixture_defs` | __init__ | lists all fixtures; publicly, `--fixtures` can only print them |
 | `_arg2node2fixturedefs` | definitions, __init__ | the nodes and the precedence of all fixtures |
 | `_fixtureinfo` | closures, __init__ | the definitions that an item uses; `fixturenames` are just names |
+| `_finalizers` | instances | what a live fixture holds; pytest only adds to them |
 | `_autouse` | closures, instances | whether a fixture is an autouse fixture |
 | `_arg2scope` | scopes | the scope that a parametrization gives a fixture |
 | `_request` | requests, __init__ | the request of an item, which may request fixtures of every scope |

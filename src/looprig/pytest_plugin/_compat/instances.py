@@ -23,6 +23,7 @@ __all__ = [
     "copied_definition",
     "forget",
     "guard",
+    "held_by",
     "is_cached",
     "is_cached_for",
     "make_dynamic",
@@ -48,6 +49,11 @@ def cached_value(definition: Definition) -> Any:
     """Return the value of a live fixture."""
     assert definition.cached_result is not None
     return definition.cached_result[0]
+
+
+def held_by(definition: Definition) -> tuple[object, ...]:
+    """Return the value of a live fixture and its finalizers, which hold its generator."""
+    return cached_value(definition), *definition._finalizers
 
 
 def copied_definition(definition: Definition, function: Callable[..., Any], session: pytest.Session) -> Definition:

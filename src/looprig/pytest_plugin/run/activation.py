@@ -81,7 +81,15 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     def fixtures() -> FixtureSetup:
         from looprig.pytest_plugin.run.fixtures import FixtureSetup  # noqa: PLC0415 - not before the first fixture
 
-        return FixtureSetup(loops, hosts, contexts=contexts, crashes=crashes, limits=limits, requests=requests())
+        return FixtureSetup(
+            loops,
+            hosts,
+            contexts=contexts,
+            crashes=crashes,
+            limits=limits,
+            requests=requests(),
+            watchdogs=watchdogs,
+        )
 
     # Only necessary if other hooks may call tests, since it costs time in every test.
     may_be_called = has_other_runners(config)
@@ -101,6 +109,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
     )
 
     hosts.subscribe(watchdogs.add_host)
+    hosts.on_end = watchdogs.leaks.end_test
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: fixtures().admission.host_for_loop(request).loop)

@@ -63,7 +63,10 @@ def ending_tasks_of(owner: RunningTest, host: Host) -> Callable[[], None]:
     """Return a finalizer that ends the tasks that a sync fixture left running."""
 
     def end() -> None:
-        if not host.loop.is_closed():
-            host.end_tasks_of(owner)
+        try:
+            if not host.loop.is_closed():
+                host.end_tasks_of(owner)
+        finally:
+            owner.is_over = True
 
     return end

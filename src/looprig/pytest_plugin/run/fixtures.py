@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.run.hosts import Hosts
     from looprig.pytest_plugin.run.limits import Limits
     from looprig.pytest_plugin.run.requests import Requests
+    from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 
 __all__ = ["FixtureSetup"]
 
@@ -51,6 +52,7 @@ class FixtureSetup:
         crashes: Crashes,
         limits: Limits,
         requests: Requests,
+        watchdogs: Watchdogs,
     ) -> None:
         registry, peers = loops.registry, loops.settings.owners
         self.admission: Final = Admission(hosts, loops)
@@ -75,6 +77,8 @@ class FixtureSetup:
             requests=requests,
         )
         self._limits = limits
+        self._watchdogs = watchdogs
+        self._contexts = contexts
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
         self._dependencies = dependencies
@@ -109,8 +113,16 @@ class FixtureSetup:
         substitute.__module__ = facts.module
         definition: Any = fixturedef
         definition.func = substitute
+        is_set_up = None
+        if request.node is not item:
+            party = facts.label, facts.location
+            is_set_up = self._watchdogs.begin_fixture(fixturedef, party, self._contexts)
         try:
-            return (yield)
+            if is_set_up is None:
+                return (yield)
+            value = yield
+            is_set_up()
+            return value  # noqa: TRY300 - an error of `is_set_up` is handled too
         except BaseException as error:
             is_late = self._limits.is_own and request.node is not item and isinstance(error, TimeoutExpiredError)
             forget_failure(error, fixturedef, request, is_by_test=is_late)

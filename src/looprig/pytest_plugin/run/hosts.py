@@ -48,6 +48,8 @@ class Hosts:
         self._latest: tuple[pytest.Item | None, Host | None] = (None, None)
         self._placed: tuple[pytest.Item | None, Component | None] = (None, None)
         self.ends: Final = Ends(self._end, limits)
+        self.on_end: Callable[[Host | None, RunningTest], None] | None = None
+        """Called when a test has ended, with its host unless that has been closed with it."""
         self._subscribers: list[Callable[[Host, pytest.Item], None]] = []
         self._made_from: dict[object, tuple[Definition, ...]] = {}
         self._joined: dict[pytest.Item, Component] = {}
@@ -149,6 +151,7 @@ class Hosts:
 
     def _end(self, item: pytest.Function, running: RunningTest) -> None:
         """End the tasks that a test left running, and close its own loop."""
+        host: Host | None = None
         try:
             if item in self._open:
                 self._close(item, running)
@@ -161,6 +164,8 @@ class Hosts:
         finally:
             self._joined.pop(item, None)
             self._placed = (None, None)
+            if self.on_end is not None:
+                self.on_end(host, running)
 
     def made_from(self, item: pytest.Function) -> Sequence[Definition]:
         """Return the fixtures that the item's open loop was made from. Fixtures on the loop end before they do."""

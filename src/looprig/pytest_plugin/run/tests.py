@@ -105,7 +105,7 @@ class Runner:
             self._watchdogs.begin(item)
         else:  # the test may handle signals itself; its live fixtures are still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
-            self._watchdogs.leave()
+            self._watchdogs.leave(item)
         self._limits.begin_test(item)
         self._watchdogs.phase = item, "set-up"
         if self._limits.seconds is not None:
@@ -121,6 +121,7 @@ class Runner:
         if call.excinfo is not None:
             _raise_interrupt(call.excinfo.value, node.config)
             self._crashes.report(call.excinfo.value)
+            self._watchdogs.note_failure(node)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
@@ -297,6 +298,7 @@ class Runner:
                 host.end_tasks_of(running, search=True)
             except StuckTaskError as stuck:
                 errors.append(stuck)
+            running.is_over = True
             raise_together(errors, "the test failed, and left tasks that would not end")
 
         # Hypothesis calls this function for each example. The wrapper that pytest calls stays as it is.

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from looprig.declare.watchdogs import DEFAULTS, POLICIES, Allowed, Kind, Policy, allowed_from, checked, of_all
+from looprig.declare.watchdogs import DEFAULTS, GROUPS, POLICIES, Allowed, Kind, Policy, allowed_from, checked, of_all
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 from looprig.pytest_plugin.markers import arguments_of, over_tests
@@ -19,7 +19,7 @@ __all__ = ["WATCHDOGS_TAKES", "allow_background", "allowed_by", "fix_of", "polic
 T = TypeVar("T", bound=Callable[..., Any])
 
 WATCHDOGS_TAKES: Final = (
-    f"Give one policy for all kinds, or policies by kind: {', '.join(POLICIES)} for {', '.join(DEFAULTS)}."
+    f"Give one policy for all kinds, or policies by kind: {', '.join(POLICIES)} for {', '.join((*GROUPS, *DEFAULTS))}."
 )
 ALLOW_TAKES: Final = (
     "Give classes of exceptions, a regular expression, or both: "
@@ -49,7 +49,7 @@ def watchdogs(policy: Policy | None = None, **kinds: Policy) -> Callable[[T], T]
 
     Args:
         policy: "error", "warn" or "off", for all kinds.
-        kinds: the policy of one kind, by name.
+        kinds: the policy of one kind, by name. `leaks` stands for all kinds of leaks.
 
     Raises:
         DeclarationError: a kind or policy doesn't exist, or the decorator is on something that isn't a test.

@@ -48,6 +48,10 @@ class Policies:
         )
         return "warn" if is_adopted and default == "error" else default
 
+    def may_apply(self, kind: Kind) -> bool:
+        """Return whether the options turn a kind on that is off by default."""
+        return self._of_run.get(kind, DEFAULTS[kind]) != "off"
+
     def allow(self, item: pytest.Item, cause: BaseException) -> bool:
         """Return whether a test allows a background failure."""
         kinds = type(cause).__mro__

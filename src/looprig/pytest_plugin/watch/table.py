@@ -1,7 +1,8 @@
 """The watchers of a run, and the condition under which each is active. A new watcher gets a row here.
 
 Does not watch anything (`looprig.watch` does). Loaded only if a test has one of the markers below. A new marker must
-be added to `MARKERS` and `has_watched_markers` in `options` too. A condition may also look at an option of pytest.
+be added to `MARKERS` in `options`, and to `pytest_collection_finish` in the plugin. A condition may also look at an
+option of pytest.
 
 The watcher of proxies has no row: `proxies` adds it when the first proxy opens.
 """

@@ -7,6 +7,7 @@ Invariants:
 1. Each finding is reported once: as the failure of the running test, as a note on another failure of that test, or in
    the summary.
 2. Only a test that looprig runs on a loop is watched. Failures in other tests are reported as they are without looprig.
+   But a fixture that leaves something when it ends fails the test after which it ends, whichever that is.
 3. No test fails for a finding that an earlier one may have caused. Such a finding is shown in the summary.
 """
 
@@ -17,18 +18,25 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
-from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
+from looprig.pytest_plugin.options import ALLOW, USED_MARKERS, WATCHDOGS, read_ini
 from looprig.pytest_plugin.properties import BLOCKED, NOTED
 from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
 from looprig.watch.blocking import Block
+from looprig.watch.leaks import Leaks, Wide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from looprig.declare.watchdogs import Kind, Policy
     from looprig.exceptions import LooprigError
+    from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.peers.active import Peers
+    from looprig.pytest_plugin.run.contexts import Contexts
     from looprig.pytest_plugin.watch.policies import Policies
+    from looprig.pytest_plugin.watch.wide_fixtures import WideFixtures
     from looprig.runtime.host import Host
+    from looprig.runtime.tasks import Party
     from looprig.watch.descriptions import Finding
     from looprig.watch.patrol import Patrol
 
@@ -44,7 +52,11 @@ class Watchdogs:
     def __init__(self, config: pytest.Config, peers: Peers) -> None:
         self._background: Final = Background(self)
         self._config = config
+        self._failed: pytest.Item | pytest.Collector | None = None
         self._item: pytest.Item | None = None
+        self._unwatched: pytest.Item | None = None
+        self._wide: WideFixtures | None = None
+        self.leaks: Final = Leaks(self)
         self._peers = peers
         self.found: Final[list[Finding | Block]] = []
         """The findings that are not reported yet."""
@@ -68,22 +80,44 @@ class Watchdogs:
     def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
+        host.observer = self.leaks
         if self._item is not item:
             self.begin(item)
 
     def begin(self, item: pytest.Item) -> None:
         """Begin to watch a test that runs on a loop."""
+        if self._item is None:
+            self.leaks.is_listing = self._may_list()
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
             self.found[:] = [each._replace(is_late=True) for each in self.found if not isinstance(each, Block)]
         self._background.begin_test()
+        self.leaks.begin_test()
         if self.patrol is not None and not self.patrol.is_under_way:
             self.patrol.start()
 
-    def leave(self) -> None:
-        """Stop watching: the next test isn't one that looprig runs on a loop."""
-        self._item = None
+    def leave(self, item: pytest.Item | None = None) -> None:
+        """Stop watching: the next test, `item`, isn't one that looprig runs on a loop."""
+        self._item, self._unwatched = None, item
         self.phase = None
+        self.leaks.leave()
+
+    def begin_fixture(self, definition: Definition, party: Party, contexts: Contexts) -> Callable[[], None]:
+        """Begin the set-up of a fixture that outlives the test. Call the returned function when it is set up."""
+        if self._wide is None:
+            from looprig.pytest_plugin.watch.wide_fixtures import WideFixtures  # noqa: PLC0415 - not before the first
+
+            self._wide = WideFixtures(contexts, self.leaks)
+        return self._wide.begin(definition, party)
+
+    def wide(self) -> Iterable[Wide]:
+        """Return the live fixtures that outlive the test."""
+        return () if self._wide is None else self._wide
+
+    def _may_list(self) -> bool:
+        """Return whether an option or marker may ask for file descriptors, which aren't looked for by default."""
+        is_asked_for = "_policies" in vars(self) and self._policies.may_apply("descriptors")
+        return is_asked_for or WATCHDOGS in self._config.stash.get(USED_MARKERS, ())
 
     # What is found
 
@@ -104,14 +138,24 @@ class Watchdogs:
         """Return the policy for a kind of finding in the current test."""
         return "off" if self._item is None else self._policies.of(self._item, kind)
 
+    def note_failure(self, item: pytest.Item | pytest.Collector) -> None:
+        """Record that a test has failed. If it left something, that is probably a consequence."""
+        self._failed = item
+
+    def wants(self, kind: Kind) -> bool:
+        """Return whether a finding of this kind matters in the test that runs, or that is torn down."""
+        item = self._item or self._unwatched
+        return item is not None and item is not self._failed and self._policies.of(item, kind) != "off"
+
     def search(self, host: Host) -> None:
         """Find failed tasks in reference cycles. Call it after a test that started tasks."""
         if not host.loop.is_closed():
+            self.leaks.pin(host)
             self._background.collect(host.loop)
 
     def take(self) -> list[LooprigError]:
         """Return the errors that the current test fails for. From now on, all findings count as reported."""
-        item = self._item
+        item = self._item or self._unwatched
         found, self.found[:] = [*self.found], []
         return [] if item is None else [each.error for each in found if self._fails(item, each)]
 
@@ -137,7 +181,7 @@ class Watchdogs:
 
     def fail(self) -> None:
         """Raise the errors that the current test fails for, if any."""
-        raise_together(self.take(), "failures in the background")
+        raise_together(self.take(), "findings of watchdogs")
 
     def add_to(self, failure: BaseException) -> None:
         """Add the findings, as notes, to another failure of the current test."""
