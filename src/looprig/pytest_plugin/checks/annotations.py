@@ -3,6 +3,7 @@
 Does not look for fixtures (`services` and `existence` do).
 """
 
+import re
 import typing
 from typing import Any
 
@@ -22,7 +23,9 @@ __all__ = ["fits", "undeclared", "unresolved"]
 def unresolved(function: Any, name: str) -> str | None:
     """Return the text of a parameter's annotation if it can't be evaluated at run time."""
     annotation = annotations_of(written_function(function)).get(name)
-    return annotation if isinstance(annotation, str) else None
+    if annotation is None or isinstance(annotation, str):
+        return annotation
+    return re.sub(r"ForwardRef\('([^']*)'[^)]*\)|\b\w+\.", r"\1", repr(annotation))  # TestClient["Missing"]
 
 
 def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | None:

@@ -69,6 +69,7 @@ class Parameters:
         names: dict[str, ServiceSpec] = {}
         self._registry.note_fixtures(fixture_names(module), node)
         for spec in self._registry.services_in(module):
+            self._registry.names.add(spec, node)
             other = names.setdefault(spec.name, spec)
             if other is spec:
                 self._add_service(spec, module, node)

@@ -25,7 +25,7 @@ from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, 
 from looprig.pytest_plugin._compat import Definition, visible_definitions
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.instances import copied_definition
-from looprig.pytest_plugin.collection.annotations import Annotations, Target
+from looprig.pytest_plugin.collection.annotations import Annotations, Names, Target
 from looprig.pytest_plugin.collection.functions import (
     RunningServices,
     alias_function,
@@ -58,7 +58,8 @@ class Registry:
         self._configured: dict[tuple[Definition, frozenset[str], frozenset[Definition]], Definition] = {}
         self._seen: set[type] = set()
         self._implicit_proxies: dict[tuple[ServiceKey, ProxyKind], ServiceSpec] = {}
-        self.annotations: Final = Annotations()
+        self.names: Final = Names()
+        self.annotations: Final = Annotations(self.names)
         self.services: Final[dict[str, ServiceSpec]] = {}
         """The services that have a fixture, by fixture name."""
         self.implied: Final[set[Definition]] = set()
@@ -111,14 +112,15 @@ class Registry:
         if (name, node) in self._variants:
             return
         self._variants.add((name, node))
-        _register(name, self._function(spec, lambda fixture: _is_answered(fixture, node)), node, spec.scope)
+        function = self._function(spec, lambda source: not source.config and _is_answered(source.fixture, node))
+        _register(name, function, node, spec.scope)
 
-    def _function(self, spec: ServiceSpec, is_answered: Callable[[str], bool]) -> Any:
+    def _function(self, spec: ServiceSpec, is_answered: Callable[[Source], bool]) -> Any:
         """Return the fixture function of a service. `is_answered` says whether a field with a default has a fixture."""
         arguments = {
             source.field: self._names[source.service.key] if source.service is not None else source.fixture
             for source in self.sources(spec)
-            if not source.config and (source.required or is_answered(source.fixture))
+            if (source.required and not source.config) or is_answered(source)
         }
         routed = {source.field for source in self.sources(spec) if source.routed}
         return service_function(spec, arguments, routed, self._running)
@@ -184,7 +186,7 @@ class Registry:
         return [
             source.field
             for source in (() if spec is None else self.sources(spec))
-            if not (source.required or source.config or source.fixture in definition.argnames)
+            if not (source.required or source.fixture in definition.argnames)
         ]
 
     def configured(self, definition: Definition, fields: frozenset[str], needs: frozenset[Definition]) -> Definition:
@@ -195,7 +197,9 @@ class Registry:
             function = definition.func
             if fields:
                 answered = fields.union(definition.argnames)
-                function = self._function(self.services[definition.argname], answered.__contains__)
+                function = self._function(
+                    self.services[definition.argname], lambda source: source.fixture in answered
+                )
             made = self._configured[key] = copied_definition(definition, function, self._session)
             if definition in self.implied:
                 self.implied.add(made)
