@@ -243,3 +243,130 @@ def test_a_test_that_is_excused_excuses_no_other(pytester: pytest.Pytester) -> N
     def test_it(nothing): ...
     """
     assert "test_it asks for 'nothing'" in told_with_the_plan(pytester, suite)
+
+
+def test_a_class_that_only_lacks_the_decorator_is_told(pytester: pytest.Pytester) -> None:
+    """But not one of another package, which the suite can't decorate, nor a parameter that is no fixture."""
+    suite = """
+    import asyncio
+    from unittest import mock
+    @service_fixture
+    class Db(Life): ...
+    class Queue:
+        async def run(self): yield
+    class Plain: ...
+    async def test_it(worker: Life): ...
+    async def test_optional(queue: Queue | None, db: Db): ...
+    async def test_others(lock: asyncio.Lock, plain: Plain): ...
+    @mock.patch("os.getcwd")
+    async def test_patched(getcwd: Life): ...
+    @service_fixture
+    @dataclass
+    class User(Life):
+        queue: Queue
+    async def test_field(user: User): ...
+    """
+    text = told_at_collection(pytester, suite)
+    assert text == dedent(
+        """\
+        test_it declares worker: Life, but there is no fixture 'worker', and Life isn't a service.
+          test_it.py:15: test_it
+          test_it.py:5: Life
+        Decorate Life with @service_fixture(...).
+
+        test_optional declares queue: Queue, but there is no fixture 'queue', and Queue isn't a service.
+          test_it.py:16: test_optional
+          test_it.py:12: Queue
+        Decorate Queue with @service_fixture(...).
+
+        test_others asks for 'lock', but there is no such fixture.
+          test_it.py:17: test_others
+        Add a fixture 'lock'.
+
+        test_others asks for 'plain', but there is no such fixture.
+          test_it.py:17: test_others
+        Add a fixture 'plain'.
+
+        User.queue has no value: there is no fixture 'queue', and Queue isn't a service.
+          test_it.py:20: User
+          test_it.py:12: Queue
+          test_it.py:24: test_field
+        Decorate Queue with @service_fixture(...).
+        """
+    )
+
+
+def test_a_protocol_that_no_service_provides_is_told(pytester: pytest.Pytester) -> None:
+    suite = """
+    class Store(Protocol): ...
+    @service_fixture
+    @dataclass
+    class User(Life):
+        store: Store
+    async def test_field(user: User): ...
+    async def test_it(store: Store): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        User.store has no value: there is no fixture 'store', and no service provides Store.
+          test_it.py:9: User
+          test_it.py:13: test_field
+        Declare a service with @service_fixture(provides=Store), and import it where User is imported.
+
+        test_it asks for 'store', but there is no such fixture.
+          test_it.py:14: test_it
+        Add a fixture 'store'. Store is a Protocol, and no service provides it.
+        """
+    )
+
+
+def test_a_client_without_an_annotation_is_told_which_services_have_one(pytester: pytest.Pytester) -> None:
+    suite = """
+    @service_fixture
+    class Queue(Life): ...
+    @service_fixture
+    class Rest(Life):
+        url = "http://127.0.0.1:1"
+    class AsyncClient: ...
+    async def test_it(client): ...
+    async def test_of_another_package(client: AsyncClient): ...
+    async def test_number(client: int): ...
+    @pytest.mark.usefixtures("http")
+    async def test_uses(): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        test_it asks for 'client', but there is no such fixture.
+          test_it.py:14: test_it
+        Add a fixture 'client'. For a client of a service, annotate the parameter: client: TestClient[Rest].
+
+        test_of_another_package asks for 'client', but there is no such fixture.
+          test_it.py:15: test_of_another_package
+        Add a fixture 'client'. For a client of a service, annotate the parameter: client: TestClient[Rest].
+
+        test_number asks for 'client', but there is no such fixture.
+          test_it.py:16: test_number
+        Add a fixture 'client'.
+
+        test_uses uses 'http', but there is no such fixture.
+          test_it.py:17: test_uses
+        Add a fixture 'http'.
+        """
+    )
+
+
+def test_a_client_whose_name_is_that_of_a_service_is_told_at_each_place_once(pytester: pytest.Pytester) -> None:
+    suite = """
+    @service_fixture
+    class Api(Life):
+        url = "http://127.0.0.1:1"
+    async def test_it(api: TestClient[Api]): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        test_it declares api: TestClient[Api], but fixture 'api' provides Api.
+          test_it.py:11: test_it
+          test_it.py:8: Api
+        Annotate it as Api, or give the parameter a name that no fixture has.
+        """
+    )

@@ -210,18 +210,20 @@ def test_a_service_for_checkers_only_is_found_by_its_name(pytester: pytest.Pytes
 
 def test_one_that_the_file_cannot_see_is_not_found(pytester: pytest.Pytester) -> None:
     """It would be found only if the other file was collected first. Neither is one of two that have the name."""
-    pytester.makepyfile(**{
-        "services": SERVICES,
-        "others": SERVICES,
-        "folder/conftest": "from others import Rest as One\nfrom services import Rest as Other",
-        "test_a": "from services import Rest\nasync def test_it(rest: Rest): ...",
-        "test_b": (
-            "from __future__ import annotations\n"
-            "async def test_it(a: TestClient[Rest]): ...\n"
-            "async def test_starlette(a: TestClient): ...\n"
-        ),
-        "folder/test_c": "async def test_it(a: 'Rest'): ...",
-    })
+    pytester.makepyfile(
+        **{
+            "services": SERVICES,
+            "others": SERVICES,
+            "folder/conftest": "from others import Rest as One\nfrom services import Rest as Other",
+            "test_a": "from services import Rest\nasync def test_it(rest: Rest): ...",
+            "test_b": (
+                "from __future__ import annotations\n"
+                "async def test_it(a: TestClient[Rest]): ...\n"
+                "async def test_starlette(a: TestClient): ...\n"
+            ),
+            "folder/test_c": "async def test_it(a: 'Rest'): ...",
+        }
+    )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", "pythonpath=.", "-q")
     result.assert_outcomes(passed=1, errors=3)
     shown = output(result)

@@ -11,13 +11,14 @@ from typing_extensions import is_protocol
 
 from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import service_of
+from looprig.declare.lifecycle import has_lifecycle
 from looprig.declare.proxy import is_proxy_class, kind_of_proxy, proxied_service, stands_before
 from looprig.declare.service import same_class
 from looprig.exceptions import DeclarationError
-from looprig.location import location_of
+from looprig.location import is_foreign, is_of_looprig, location_of
 from looprig.pytest_plugin.collection.annotations import Target, client_service, is_client, unwrapped, written_function
 
-__all__ = ["fits", "undeclared", "unresolved"]
+__all__ = ["could_be_service", "fits", "undeclared", "unresolved"]
 
 
 def unresolved(function: Any, name: str) -> str | None:
@@ -30,6 +31,7 @@ def unresolved(function: Any, name: str) -> str | None:
 
 def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | None:
     """Return an error if an annotation names a class that looks like a service but isn't one."""
+    annotation, _ = unwrapped(annotation)
     qualname = getattr(function, "__qualname__", repr(function))
     party = [(qualname, location_of(function))]
     cls = client_service(annotation) if is_client(annotation) else annotation
@@ -48,7 +50,7 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
     if not isinstance(cls, type) or service_of(cls) is not None:
         return None
     base = next((spec for base in cls.__mro__[1:] if (spec := service_of(base)) is not None), None)
-    if base is None and cls is annotation:
+    if base is None and cls is annotation and not could_be_service(cls):
         return None
     shown = cls.__qualname__
     if cls is not annotation:
@@ -61,6 +63,16 @@ def undeclared(annotation: Any, function: Any, name: str) -> DeclarationError | 
         f"Decorate {cls.__qualname__} with @service_fixture(...).",
         "fixture-missing",
         name,
+    )
+
+
+def could_be_service(annotation: Any) -> bool:
+    """Return whether an annotation is a class of the suite's own that only lacks the decorator of a service."""
+    return (
+        isinstance(annotation, type)
+        and not is_protocol(annotation)
+        and has_lifecycle(annotation)
+        and not (is_of_looprig(annotation) or is_foreign(location_of(annotation).path))
     )
 
 

@@ -18,20 +18,26 @@ from typing import Any, Final, final
 import pytest
 from typing_extensions import is_protocol
 
+from looprig.declare.annotations import parameters_of
+from looprig.declare.proxy import is_proxy
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition, visible_names
+from looprig.pytest_plugin._compat import Definition, visible_definitions, visible_names
 from looprig.pytest_plugin._compat.closures import argument_names, closure_of, definitions_in_item
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
 from looprig.pytest_plugin.checks.item_errors import Found
+from looprig.pytest_plugin.checks.members import no_url_of
+from looprig.pytest_plugin.collection.annotations import Target
 from looprig.pytest_plugin.collection.collected import Collected
 from looprig.pytest_plugin.collection.registry import Registry
 
 __all__ = ["Existence", "missing_fixtures", "misunderstood_names"]
 
 _REQUEST: Final = "request"  # pytest provides it without a definition
+_MOST: Final = 3
+"""The number of services that a message lists at most."""
 _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
@@ -144,13 +150,29 @@ class Existence:
             if providers:
                 shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
                 return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
+            return f"{_add(name)} {annotation.__qualname__} is a Protocol, and no service provides it."
         named = (spec for spec in self._registry.living_services() if spec.name == name)
         root = item.config.rootpath
         if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
             cls = spec.cls.__qualname__
             return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
         close = difflib.get_close_matches(name, (each for each in visible_names(item) if each != name), n=3)
-        return f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
+        fix = f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
+        is_client = annotation is None or (isinstance(annotation, type) and annotation.__name__.endswith("Client"))
+        clients = self._clients(name, item) if is_client and name in parameters_of(function) else []
+        return f"{fix} For a client of a service, annotate the parameter: {_or(clients)}." if clients else fix
+
+    def _clients(self, name: str, item: pytest.Function) -> list[str]:
+        """Return a parameter called `name`, annotated with clients of the services that are visible to a test."""
+        seen = (
+            target
+            for spec in self._registry.services.values()
+            for definition in visible_definitions(spec.name, item)
+            if (target := self._registry.target(definition)) is not None
+        )
+        found = {target.spec.cls: target.spec for target in seen if not is_proxy(target.spec.cls)}
+        with_url = [cls for cls, spec in found.items() if no_url_of(Target(spec, client=True)) is None]
+        return [f"{name}: TestClient[{cls.__qualname__}]" for cls in with_url[:_MOST]]
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
         registry = self._registry

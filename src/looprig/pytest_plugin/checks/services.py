@@ -3,24 +3,27 @@
 Uses the fixtures that pytest resolved for the test: a service may work in one folder and lack a fixture in the next.
 """
 
+import typing
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from typing_extensions import is_protocol
 
 from looprig.declare.fields import Source, check_generic
+from looprig.declare.hints import hints_of
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.location import location_of
+from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat import Definition
-from looprig.pytest_plugin._compat.closures import definitions_in_item
+from looprig.pytest_plugin._compat.closures import argument_names, definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
-from looprig.pytest_plugin.checks.annotations import fits, undeclared
+from looprig.pytest_plugin.checks.annotations import could_be_service, fits, undeclared
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
-from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
+from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of, unwrapped
 from looprig.pytest_plugin.collection.collected import Collected, Group
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 from looprig.pytest_plugin.collection.registry import Registry
@@ -77,7 +80,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
     """Yield an error for each parameter of a test that no fixture provides, although it seems to mean a service."""
     for name, annotation in annotations:
-        if not definitions_in_item(item, name):
+        if name in argument_names(item) and not definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
             if error is not None:
                 yield error
@@ -121,7 +124,7 @@ def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Functio
         if known is not None and known.key != target.key:
             yield DeclarationError(
                 f"{user} takes {name} as {target}, but in {item.name} {name!r} is {known}: one name, two services.",
-                [(user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party],
+                _once((user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party),
                 f"Give the parameter {name!r} of {user} another name.",
             )
 
@@ -210,24 +213,44 @@ def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> Declarati
         parties.append(wanted.party)
     return DeclarationError(
         f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
-        list(dict.fromkeys(parties)),
+        _once(*parties),
         f"Annotate it as {known}, or give the parameter a name that no fixture has.",
         "fixture-type",
         name,
     )
 
 
+def _once(*parties: tuple[str, Location]) -> list[tuple[str, Location]]:
+    """Return parties without those at the place of an earlier one: a client, for example, is where its service is."""
+    places: dict[Location, str] = {}
+    for name, location in parties:
+        places.setdefault(location, name)
+    return [(name, location) for location, name in places.items()]
+
+
 def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> DeclarationError:
     owner = spec.cls.__qualname__
+    wanted, _ = unwrapped(hints_of(spec.cls).get(source.field))
+    parties = [spec.party]
     what = f"{owner}.{source.field} has no value: there is no fixture {source.fixture!r}"
     fix = f"Add a fixture {source.fixture!r}, give the field a default, or annotate it with a service."
     if source.fixture != source.field:
         fix = f"Add a fixture {source.fixture!r}, or correct the name in Fixture({source.fixture!r})."
         what += f", which Fixture({source.fixture!r}) names"
-    elif source.known:
-        what += ", no service of its type, and no default"
-    else:
+    elif not source.known:
         what += ", and its annotation cannot be resolved at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
-    parties = [spec.party, (item.name, location_of(item.obj))]
+    elif is_protocol(protocol := typing.get_origin(wanted) or wanted):
+        what += f", and no service provides {protocol.__qualname__}"
+        fix = (
+            f"Declare a service with @service_fixture(provides={protocol.__qualname__}), and import it where {owner} "
+            "is imported."
+        )
+    elif could_be_service(wanted):
+        what += f", and {wanted.__qualname__} isn't a service"
+        fix = f"Decorate {wanted.__qualname__} with @service_fixture(...)."
+        parties.append((wanted.__qualname__, location_of(wanted)))
+    else:
+        what += ", no service of its type, and no default"
+    parties.append((item.name, location_of(item.obj)))
     return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)

@@ -38,6 +38,7 @@ __all__ = [
     "written_function",
 ]
 
+
 @final
 class Target:
     """A service or a client of one. A proxy is a service too. `through` is the proxy through which it is reached."""
@@ -194,9 +195,10 @@ class Annotations:
             try:
                 value = eval(text, function.__globals__, names)  # noqa: S307 - the user's own annotation
             except NameError as error:
-                if error.name in names or (found := self._names.meaning(error.name, function)) is None:
+                missing = error.name or ""  # empty if the suite's own code raised it
+                if missing in names or (found := self._names.meaning(missing, function)) is None:
                     raise
-                names[error.name] = found
+                names[missing] = found
             else:
                 # A class that is only called `TestClient` may be that of another package.
                 is_guess = spec_of(value) is None and any(value is found for found in names.values())

@@ -197,9 +197,7 @@ class Registry:
             function = definition.func
             if fields:
                 answered = fields.union(definition.argnames)
-                function = self._function(
-                    self.services[definition.argname], lambda source: source.fixture in answered
-                )
+                function = self._function(self.services[definition.argname], lambda source: source.fixture in answered)
             made = self._configured[key] = copied_definition(definition, function, self._session)
             if definition in self.implied:
                 self.implied.add(made)
