@@ -203,7 +203,7 @@ def test_a_class_in_place_of_through_is_told(pytester: pytest.Pytester, beside: 
     async def test_user(user: User): ...
     """
     text = told_at_collection(pytester, suite)
-    assert told.format("  test_it.py:9: Rest\n") in text
+    assert told.format("  test_it.py:14: test_it\n") in text
     assert told.replace("Rest", "Field User.rest", 1).format("  test_it.py:15: User.rest\n") in text
 
 
@@ -368,5 +368,28 @@ def test_a_client_whose_name_is_that_of_a_service_is_told_at_each_place_once(pyt
           test_it.py:11: test_it
           test_it.py:8: Api
         Annotate it as Api, or give the parameter a name that no fixture has.
+        """
+    )
+
+
+def test_what_is_wrong_in_one_test_hides_nothing_in_another(pytester: pytest.Pytester) -> None:
+    """Nor does the other test get what the name means in a third one."""
+    suite = """
+    from looprig import Through
+    @service_fixture
+    class Db(Life): ...
+    async def test_right(thing: Db): ...
+    async def test_wrong(thing: Annotated[Db, Through]): ...
+    async def test_missing(thing): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        Db is annotated with the class Through, which does nothing.
+          test_it.py:12: test_wrong
+        Write Through().
+
+        test_missing asks for 'thing', but there is no such fixture.
+          test_it.py:13: test_missing
+        Add a fixture 'thing'.
         """
     )

@@ -283,7 +283,7 @@ def _run(collected: "Collected", loops: "LoopPlan", errors: "ItemErrors") -> "St
     from looprig.pytest_plugin.checks.report import Refusal  # noqa: PLC0415
     from looprig.pytest_plugin.run.standby import Standby  # noqa: PLC0415
 
-    session, existence = collected.session, Existence(collected.registry, collected.broken_names)
+    session, existence = collected.session, Existence(collected.registry, collected.is_broken)
     manager = session.config.pluginmanager
     sections: Any = manager.get_plugin("looprig.sections")
     if session.config.getoption("explain_loops"):

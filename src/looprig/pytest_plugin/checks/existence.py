@@ -11,7 +11,7 @@ Invariants:
 """
 
 import difflib
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -43,7 +43,7 @@ _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 def missing_fixtures(collected: Collected) -> Found:
     """Yield an error for each parameter of any test without a fixture, or whose fixture ends too soon."""
-    return Existence(collected.registry, collected.broken_names).missing(collected.items)
+    return Existence(collected.registry, collected.is_broken).missing(collected.items)
 
 
 def misunderstood_names(collected: Collected) -> Found:
@@ -51,7 +51,7 @@ def misunderstood_names(collected: Collected) -> Found:
     implied = collected.registry.implied
     if not implied:
         return
-    existence = Existence(collected.registry, collected.broken_names)
+    existence = Existence(collected.registry, collected.is_broken)
     for item in collected.items:
         if isinstance(item, pytest.Function):
             for _, found, error in existence.of_closure(item):
@@ -61,11 +61,11 @@ def misunderstood_names(collected: Collected) -> Found:
 
 @final
 class Existence:
-    """The fixtures of one collection. `broken` are the names without a fixture because of a broken declaration."""
+    """The fixtures of one collection. `is_broken` says whether a declaration that is reported explains a request."""
 
-    def __init__(self, registry: Registry, broken: Container[str]) -> None:
+    def __init__(self, registry: Registry, is_broken: Callable[[str, Any, pytest.Item], bool]) -> None:
         self._registry = registry
-        self._broken = broken
+        self._is_broken = is_broken
 
     def missing(self, items: Iterable[pytest.Item]) -> Found:
         """Yield an error for each parameter of these tests without a fixture, or whose fixture ends too soon."""
@@ -97,13 +97,14 @@ class Existence:
         for user, name, answer in closure_of(item).requests():
             is_meant = answer not in implied or self._is_asked(name, user, item)
             found = answer if is_meant else None
+            function = item.obj if user is None else user.func
             error = None
-            if found is None and name != _REQUEST and name not in self._broken:
+            if found is None and name != _REQUEST and not self._is_broken(name, function, item):
                 error = self._missing(user, name, item)
             elif found is not None and user is not None:
                 error = self._too_narrow(user, found, item)
             if error is not None:
-                yield (item.obj if user is None else user.func, name), answer, error
+                yield (function, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
         """Return whether a fixture requests the name, or a function in the test's closure requests it by annotation."""

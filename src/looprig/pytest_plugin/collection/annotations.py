@@ -73,6 +73,11 @@ class Target:
 class ProxyLookup(Protocol):
     """The proxies that the annotations of one function mean."""
 
+    @property
+    def asker(self) -> tuple[str, Location]:
+        """The name and location of the function."""
+        ...
+
     def before(self, service: ServiceSpec, kind: ProxyKind) -> ServiceSpec:
         """Return the proxy that `Proxy[service]` means. Create it if none is declared."""
         ...
@@ -219,7 +224,7 @@ def target_of(annotation: Any, proxies: ProxyLookup) -> Target | None:
     client = is_client(annotation)
     wanted = client_service(annotation) if client else annotation
     spec = service_of(wanted)
-    if spec is not None and (error := misplaced(spec.cls.__qualname__, extras, spec.party)) is not None:
+    if spec is not None and (error := misplaced(spec.cls.__qualname__, extras, proxies.asker)) is not None:
         raise error
     if spec is None:
         before, kind = service_of(proxied_service(wanted)), kind_of_proxy(wanted)
