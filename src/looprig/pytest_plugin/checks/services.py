@@ -20,7 +20,7 @@ from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat import Definition
 from looprig.pytest_plugin._compat.closures import argument_names, definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
-from looprig.pytest_plugin.checks.annotations import could_be_service, fits, undeclared
+from looprig.pytest_plugin.checks.annotations import could_be_service, fits, how_to_declare, undeclared
 from looprig.pytest_plugin.checks.item_errors import Found
 from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of, unwrapped
@@ -139,11 +139,10 @@ def _too_narrow(registry: Registry, definition: Definition, item: pytest.Functio
             continue
         service = target.spec.cls.__qualname__
         fix = f'Widen {service} to scope="{own}", or narrow {definition.argname} to scope="{narrow}".'
-        if target.client and target.spec.scope >= own:
-            fix = (
-                f"Take {service} itself in {definition.argname}, and open a client there: "
-                f"`async with TestClient(...) as {name}`."
-            )
+        if target.client:
+            take = f"take {service} itself in {definition.argname}, and open a client there: "
+            take += f"`async with TestClient(...) as {name}`."
+            fix = f"{fix} If you widen {service}, {take}" if target.spec.scope < own else f"T{take[1:]}"
         if is_proxy(target.spec.cls) and spec_of(target.spec.cls) is None:
             before = stands_before(target.spec.cls).__qualname__
             fix = (
@@ -248,7 +247,7 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
         )
     elif could_be_service(wanted):
         what += f", and {wanted.__qualname__} isn't a service"
-        fix = f"Decorate {wanted.__qualname__} with @service_fixture(...)."
+        fix = how_to_declare(wanted)
         parties.append((wanted.__qualname__, location_of(wanted)))
     else:
         what += ", no service of its type, and no default"

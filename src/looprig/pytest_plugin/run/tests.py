@@ -21,6 +21,7 @@ import pytest
 
 from looprig.exceptions import StuckTaskError
 from looprig.pytest_plugin._compat import has_fixtures, is_unittest
+from looprig.pytest_plugin._compat.calls import returned_awaitable
 from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
 from looprig.pytest_plugin._compat.terminal import write_lines
@@ -32,7 +33,7 @@ from looprig.pytest_plugin.run.crashes import Crashes
 from looprig.pytest_plugin.run.hosts import Hosts
 from looprig.pytest_plugin.run.limits import Limits
 from looprig.pytest_plugin.run.requests import Requests
-from looprig.pytest_plugin.run.wrapped_tests import WrappedTests, dropped_coroutines, not_run
+from looprig.pytest_plugin.run.wrapped_tests import WrappedTests, dropped_coroutines, not_async, not_run
 from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
@@ -161,8 +162,12 @@ class Runner:
             try:
                 context.run(runtest)
             except BaseException as failure:
-                self._watchdogs.add_to(failure)
-                raise
+                returned = returned_awaitable(failure)
+                error = failure if returned is None else not_async(item, returned)
+                self._watchdogs.add_to(error)
+                if error is failure:
+                    raise
+                raise error from None
             finally:
                 host = self.hosts.open_host(item)  # the test may have requested something on a loop
                 if host is not None:
