@@ -174,6 +174,7 @@ def test_what_is_no_service_in_an_annotation_is_told(pytester: pytest.Pytester) 
     async def test_several(a: Db | Rest | None): ...
     async def test_proxy(a: Slow): ...
     async def test_any(a: int | str): ...
+    async def test_method(self): ...
     """
     text = told_at_collection(pytester, suite)
     decimal = text.splitlines()[2]
@@ -207,5 +208,9 @@ def test_what_is_no_service_in_an_annotation_is_told(pytester: pytest.Pytester) 
         test_any asks for 'a', but there is no such fixture.
           test_it.py:22: test_any
         Add a fixture 'a'.
+
+        test_method asks for 'self', but there is no such fixture.
+          test_it.py:23: test_method
+        Remove the parameter, or indent the function into the class that it belongs to.
         """
     )

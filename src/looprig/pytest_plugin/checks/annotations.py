@@ -58,8 +58,7 @@ def _no_service(named: Any, *, is_asked: bool) -> tuple[str, list[tuple[str, Loc
     """
     if not isinstance(named, type):
         members = [spec for member in typing.get_args(named) if (spec := service_of(member)) is not None]
-        kind: type = type(named)
-        if (spec := spec_of(kind)) is not None:
+        if (spec := spec_of(named.__class__)) is not None:
             return "it is an instance", [spec.party], f"Annotate it with the class: {spec.cls.__qualname__}."
         if is_union(named) and members:
             return "it may be one of several things", [spec.party for spec in members], "Annotate it with one of them."

@@ -141,6 +141,8 @@ class Existence:
         return DeclarationError(f"{what}.", parties, fix, "fixture-missing", name)
 
     def _fix(self, annotation: Any, name: str, item: pytest.Function, function: Any) -> str:
+        if name == "self":
+            return "Remove the parameter, or indent the function into the class that it belongs to."
         if annotation is None and (text := unresolved(function, name)) is not None:
             return (
                 f"{name} is annotated with {text}, which does not exist at run time. Import its names outside of "
