@@ -153,7 +153,8 @@ class Existence:
             if providers:
                 shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
                 return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
-            return f"{_add(name)} {annotation.__qualname__} is a Protocol, and no service provides it."
+            if self._registry.services:
+                return f"{_add(name)} {annotation.__qualname__} is a Protocol, and no service provides it."
         named = (spec for spec in self._registry.living_services() if spec.name == name)
         root = item.config.rootpath
         if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:

@@ -38,7 +38,7 @@ def wrong_services(collected: Collected) -> Found:
         for error in _of_fixtures(registry, group):
             yield error, group.tests
         for test in group.tests:
-            if test.obj is not None and (registry.asked or not asks_nothing(test.obj)):
+            if test.obj is not None and (registry.asked or not (group.is_left or asks_nothing(test.obj))):
                 for error in _of_test(registry, test):
                     yield error, (test,)
 
