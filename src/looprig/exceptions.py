@@ -10,7 +10,7 @@ positional and passed on to `super().__init__`.
 from collections.abc import Sequence
 from typing import final
 
-from looprig.location import Location
+from looprig.location import UNKNOWN, Location
 
 __all__ = [
     "AskError",
@@ -39,7 +39,7 @@ class LooprigError(Exception):
 
     Attributes:
         what: what happened.
-        parties: everything involved, as pairs of name and location.
+        parties: everything involved, as pairs of name and location. The message leaves out unknown locations.
         fix: how to fix it.
     """
 
@@ -50,7 +50,7 @@ class LooprigError(Exception):
         self.fix: str = fix
 
     def __str__(self) -> str:
-        lines = [self.what, *(f"  {location}: {name}" for name, location in self.parties)]
+        lines = [self.what, *(f"  {location}: {name}" for name, location in self.parties if location != UNKNOWN)]
         if self.fix:
             lines.append(self.fix)
         return "\n".join(lines)

@@ -207,7 +207,6 @@ from tests.golden.suites import told_at_collection
             test_client declares rest: TestClient[Rest], but fixture 'rest' provides Rest.
               test_it.py:14: test_client
               test_it.py:10: Rest
-              test_it.py:10: TestClient[Rest]
             Annotate it as Rest, or give the parameter a name that no fixture has.
             """,
             id="annotations that are not so",

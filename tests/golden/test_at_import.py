@@ -220,6 +220,24 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
         ),
         pytest.param(
             """
+            @service_fixture
+            class Db(Life): ...
+            @service_fixture
+            class Rest(Life):
+                db = Db
+            """,
+            """
+            test_it.py:10: in <module>
+                @service_fixture
+            E   looprig.DeclarationError: Rest.db is the class Db itself, not a running service.
+            E     test_it.py:10: Rest
+            E     test_it.py:8: Db
+            E   To depend on the service, write `db: Db`. To keep the class, write `db: ClassVar = Db`.
+            """,
+            id="a service without an annotation",
+        ),
+        pytest.param(
+            """
             loops = loop_config(scope="modul")
             """,
             """

@@ -203,7 +203,7 @@ def test_a_class_in_place_of_through_is_told(pytester: pytest.Pytester, beside: 
     async def test_user(user: User): ...
     """
     text = told_at_collection(pytester, suite)
-    assert told.format("  test_it.py:9: Rest\n") in text
+    assert told.format("  test_it.py:14: test_it\n") in text
     assert told.replace("Rest", "Field User.rest", 1).format("  test_it.py:15: User.rest\n") in text
 
 

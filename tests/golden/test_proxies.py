@@ -286,7 +286,6 @@ class Lossy(Proxy[Db]): ...
             test_it declares db: Db through Proxy[Db], but fixture 'db' provides Db.
               test_it.py:15: test_it
               test_it.py:9: Db
-              test_it.py:9: Db through Proxy[Db]
             Annotate it as Db, or give the parameter a name that no fixture has.
             """,
             id="answered by name, past the proxy",

@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from looprig import exceptions
-from looprig.location import Location
+from looprig.location import UNKNOWN, Location
 
 PARTIES = (("Orders", Location("/suite/services.py", 14)), ("Database", Location("/suite/services.py", 31)))
 ERRORS = [
@@ -35,6 +35,11 @@ def sample(error: type[BaseException]) -> BaseException:
 def test_is_a_looprig_error_and_public(error: type[BaseException]) -> None:
     assert issubclass(error, exceptions.LooprigError)
     assert error.__name__ in exceptions.__all__
+
+
+def test_a_party_at_an_unknown_place_is_left_out_of_the_message() -> None:
+    parties = (*PARTIES, ("print", UNKNOWN))
+    assert "print" not in str(exceptions.LooprigError("what", parties))
 
 
 @pytest.mark.parametrize("error", ERRORS)

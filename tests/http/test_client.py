@@ -4,11 +4,12 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pydantic
 import pytest
+from aiohttp import web
 
 from looprig.exceptions import DeclarationError, LooprigError, UnexpectedResponseError
 from looprig.http import Response, TestClient
@@ -327,6 +328,18 @@ def test_a_base_url_that_is_none_is_told(url: Any) -> None:
     async def scenario() -> None:
         with pytest.raises(LooprigError, match=f"no http:// or https:// address to connect to; its url is {url!r}"):
             await TestClient(Odd(url)).__aenter__()
+
+    asyncio.run(scenario())
+
+
+def test_a_class_and_an_application_are_told_how_to_get_a_client() -> None:
+    with pytest.raises(DeclarationError, match=r"annotate a parameter with TestClient\[Rest\]; elsewhere, start one"):
+        TestClient(cast("Any", Shop))
+
+    async def scenario() -> None:
+        app = cast("Any", web.Application())
+        with pytest.raises(LooprigError, match="return it from `create_app` of an AsgiService or AiohttpService"):
+            await TestClient(app).__aenter__()
 
     asyncio.run(scenario())
 

@@ -366,3 +366,27 @@ def test_declares(number):
     )
     result.assert_outcomes(passed=1, failed=1)
     assert "AskError" in output(result)
+
+
+def test_a_sync_test_that_returns_a_coroutine_is_told_to_be_async(pytester: pytest.Pytester) -> None:
+    """If it uses something on a loop. pytest would say to install a plugin."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+@pytest.fixture
+async def number():
+    return 7
+
+async def check(number): ...
+
+def test_it(number):
+    return check(number)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    shown = output(result)
+    assert "test_it returned something that has to be awaited, such as a coroutine, and nothing awaits it." in shown
+    assert "Write `async def test_it`, and `await` in place of `return`." in shown
+    assert "natively" not in shown
+    assert "never awaited" not in shown

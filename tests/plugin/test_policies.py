@@ -32,6 +32,7 @@ ALLOWED: Final = """
         ("@looprig.watchdogs('off')", "passed"),
         ("@looprig.watchdogs('error', background='off')", "passed"),
         ('@pytest.mark.loop_allow_background("OSError")', "passed"),
+        ('@pytest.mark.loop_allow_background("test_it.<locals>.Gone", "OSError")', "passed"),
         ("@looprig.allow_background(LookupError)", "failed"),
         ("@looprig.allow_background(match='found')", "failed"),
         ("@looprig.allow_background(LookupError, match='lost')", "failed"),
@@ -53,6 +54,7 @@ def test_a_module_sets_them_for_all_its_tests(pytester: pytest.Pytester, mark: s
     [
         "loop_allow_background = ConnectionResetError",
         "loop_allow_background = builtins.OSError: lost",
+        "loop_allow_background = socket.error",  # which is OSError
         "loop_allow_background =\n  LookupError\n  : connection",
         "loop_watchdogs = off",
         "loop_watchdogs = error background=off",
@@ -61,6 +63,18 @@ def test_a_module_sets_them_for_all_its_tests(pytester: pytest.Pytester, mark: s
 def test_the_ini_file_allows_it(pytester: pytest.Pytester, ini: str) -> None:
     pytester.makeini(f"[pytest]\n{ini}\n")
     run(pytester, {"test_it.py": ALLOWED.format(marker="")}).assert_outcomes(passed=1)
+
+
+def test_the_ini_file_and_a_mark_name_a_class_of_the_suite(pytester: pytest.Pytester) -> None:
+    """It may be defined below the mark, in the same file."""
+    suite = ALLOWED.replace("ConnectionResetError", "Gone")
+    later = "\n    class Gone(Exception): ...\n"
+    files = {
+        "test_it.py": suite.format(marker="@pytest.mark.loop_allow_background('test_it.Gone')") + later,
+        "test_other.py": suite.format(marker="") + later,
+    }
+    pytester.makeini("[pytest]\nloop_allow_background = test_other.Gone\n")
+    run(pytester, files).assert_outcomes(passed=2)
 
 
 def test_the_command_line_wins_over_the_ini_file_and_a_marker_over_both(pytester: pytest.Pytester) -> None:
@@ -82,6 +96,7 @@ def test_the_command_line_wins_over_the_ini_file_and_a_marker_over_both(pytester
         ("loop_allow_background", "Give classes of exceptions"),
         ("loop_allow_background(3)", "Give classes of exceptions"),
         ("loop_allow_background(match='(')", "Give classes of exceptions"),
+        ("loop_allow_background('nowhere.Gone')", "'nowhere.Gone' can't be imported: No module named 'nowhere'. Give"),
         ("loop_allow_background(OSError, matches='x')", "Give classes of exceptions"),
     ],
 )
@@ -124,6 +139,12 @@ def test_a_typed_marker_that_is_written_wrong_is_told_at_its_line(pytester: pyte
         (["-o", "loop_watchdogs=never"], "loop_watchdogs = never: Give one policy"),
         (["--loop-watchdogs=background=never"], "--loop-watchdogs=background=never: Give one policy"),
         (["-o", "loop_allow_background=OSError: ("], "loop_allow_background = OSError: (: match='('"),
+        (
+            ["-o", "loop_allow_background=nowhere.Gone: lost"],
+            "loop_allow_background = nowhere.Gone: lost: 'nowhere.Gone' can't be imported: No module named 'nowhere'. ",
+        ),
+        (["-o", "loop_allow_background=asyncio.Gone"], "'asyncio.Gone' can't be imported: "),
+        (["-o", "loop_allow_background=asyncio.sleep"], "isn't a class of exceptions"),
     ],
 )
 def test_an_option_that_is_written_wrong_is_a_usage_error(

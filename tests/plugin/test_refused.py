@@ -333,3 +333,10 @@ def test_properties_of_any_form_disturb_nothing(pytester: pytest.Pytester) -> No
     result.assert_outcomes(errors=1)
     assert "INTERNALERROR" not in output(result)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_report_of_a_test_is_its_error_alone(pytester: pytest.Pytester) -> None:
+    """Pytest would add that all lines of the traceback are hidden: those of looprig."""
+    result = run(pytester, SUITE)
+    assert "Db.dsn has no value" in output(result)
+    assert "traceback" not in output(result).lower()

@@ -141,16 +141,51 @@ def test_other_tests_are_left_alone(pytester: pytest.Pytester) -> None:
     @pytest.mark.parametrize("page_size", [8, 9])
     def test_uses_no_service(page_size): ...
 
-    @pytest.mark.parametrize("host", ["example.org"])
-    async def test_a_field_of_looprig_is_not_meant(rest: Rest, host): assert rest.host != host
-
     @pytest.mark.parametrize("page_size", [8], indirect=True)
     async def test_no_fixture_to_parametrize(rest: Rest, page_size): ...
     """
     )
     result = run(pytester, suite)
-    result.assert_outcomes(passed=3, errors=1)
+    result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*fixture 'page_size' not found"])
+
+
+def test_a_field_of_a_base_class_is_reached(pytester: pytest.Pytester) -> None:
+    """But a fixture of its name does not provide it, since that would change every server of the suite."""
+    suite = (
+        HEAD
+        + """
+    @pytest.fixture
+    def shutdown_timeout(): return 3.0
+
+    async def test_fixture(rest: Rest, shutdown_timeout): assert rest.shutdown_timeout != shutdown_timeout
+
+    @pytest.mark.parametrize("shutdown_timeout", [0.1, 0.2])
+    async def test_value(api: TestClient[Rest], shutdown_timeout):
+        assert api.service.shutdown_timeout == shutdown_timeout
+
+    @pytest.mark.parametrize("host", ["localhost"])
+    async def test_without_the_parameter(rest: Rest): assert rest.host == "localhost"
+
+    @pytest.mark.parametrize("window", [2048])
+    async def test_proxy(proxy: Proxy[Rest], window): assert proxy.window == window
+
+    @pytest.mark.parametrize("shutdown_timeout", ["long"])
+    async def test_wrong_value(rest: Rest, shutdown_timeout): ...
+
+    @service_fixture(scope="session")
+    @dataclass(kw_only=True)
+    class Wide(Rest): ...
+
+    @pytest.mark.parametrize("host", ["localhost"])
+    async def test_wide(wide: Wide, host): ...
+    """
+    )
+    result = run(pytester, suite)
+    result.assert_outcomes(passed=5, errors=2)
+    shown = output(result)
+    assert "Rest was given shutdown_timeout='long'" in shown
+    assert 'test_wide is parametrized over host (scope "function"), but that is a field of Wide' in shown
 
 
 def test_a_name_that_nothing_has_is_an_error_as_ever(pytester: pytest.Pytester) -> None:

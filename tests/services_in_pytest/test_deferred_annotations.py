@@ -164,6 +164,119 @@ def test_a_parameter_that_nothing_answers_is_told_with_its_annotation(pytester: 
     assert "api is annotated with TestClient[Missing], which does not exist at run time" in told
 
 
+SERVICES = """
+from dataclasses import dataclass
+from looprig import Proxy, TcpService, proxy_fixture, service_fixture
+
+@service_fixture
+@dataclass(kw_only=True)
+class Rest(TcpService):
+    url = "http://127.0.0.1:1"
+    async def handle(self, reader, writer): ...
+
+@proxy_fixture
+class Slow(Proxy[Rest]): ...
+"""
+
+
+def test_a_service_for_checkers_only_is_found_by_its_name(pytester: pytest.Pytester) -> None:
+    """By that of its module too, and whatever else of looprig is there for checkers only."""
+    pytester.makepyfile(services=SERVICES, conftest="from services import Rest, Slow")
+    result = run(
+        pytester,
+        """
+    from __future__ import annotations
+    from typing import TYPE_CHECKING
+
+    if TYPE_CHECKING:
+        from typing import Annotated
+        import looprig
+        import services
+        from looprig import Proxy, TestClient, Through
+        from services import Rest, Slow
+
+    async def test_service(a: Rest): assert a.url
+    async def test_client(a: TestClient[Rest]): assert a.service.url
+    async def test_modules(a: looprig.TestClient[services.Rest]): assert a.service.url
+    async def test_optional(a: TestClient[Rest] | None): assert a.service.url
+    async def test_proxy(a: Proxy[Rest]): assert type(a).__name__ == "Slow"
+    async def test_through(a: Annotated[Rest, Through(Slow)]): assert "127.0.0.1" in a.url
+    """,
+        "-o",
+        "pythonpath=.",
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_one_that_the_file_cannot_see_is_not_found(pytester: pytest.Pytester) -> None:
+    """It would be found only if the other file was collected first. Neither is one of two that have the name."""
+    pytester.makepyfile(
+        **{
+            "services": SERVICES,
+            "others": SERVICES,
+            "folder/conftest": "from others import Rest as One\nfrom services import Rest as Other",
+            "test_a": "from services import Rest\nasync def test_it(rest: Rest): ...",
+            "test_b": (
+                "from __future__ import annotations\n"
+                "async def test_it(a: TestClient[Rest]): ...\n"
+                "async def test_starlette(a: TestClient): ...\n"
+            ),
+            "folder/test_c": "async def test_it(a: 'Rest'): ...",
+        }
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", "pythonpath=.", "-q")
+    result.assert_outcomes(passed=1, errors=3)
+    shown = output(result)
+    assert "a is annotated with TestClient[Rest], which does not exist at run time" in shown
+    assert "a is annotated with TestClient, which does not exist at run time" in shown
+    assert "a is annotated with Rest, which does not exist at run time" in shown
+
+
+def test_a_string_inside_an_annotation_is_evaluated(pytester: pytest.Pytester) -> None:
+    """In the parameters of tests and fixtures, and in fields."""
+    pytester.makepyfile(services=SERVICES)
+    result = run(
+        pytester,
+        """
+    from dataclasses import dataclass
+    from typing import Annotated, Optional
+
+    import pytest
+    from looprig import Proxy, TestClient, Through, service_fixture
+    from services import Rest, Slow
+
+    async def test_client(a: TestClient["Rest"]): assert a.service.url
+    async def test_proxy(a: Proxy["Rest"]): assert isinstance(a, Slow)
+    async def test_client_of_proxy(a: TestClient[Proxy["Rest"]]): assert isinstance(a.service, Slow)
+    async def test_optional(a: Optional[TestClient["Rest"]]): assert a.service.url
+    async def test_through(a: Annotated["Rest", Through()]): assert a.url
+    async def test_twice(a: "TestClient['Rest']"): assert a.service.url
+
+    @pytest.fixture
+    async def given(a: TestClient["Rest"]): return a
+    async def test_fixture(given): assert given.service.url
+
+    @service_fixture
+    @dataclass(kw_only=True)
+    class User:
+        proxy: Proxy["Rest"]
+        rest: Annotated[Optional["Rest"], Through(Slow)] = None
+        async def run(self): yield
+    async def test_fields(user: User):
+        assert isinstance(user.proxy, Slow) and user.rest
+
+    async def test_wrong(a: TestClient["Missing"]): ...
+    async def test_wrong_inside(a: Annotated["Missing", Through()]): ...
+    """,
+        "-o",
+        "pythonpath=.",
+    )
+    result.assert_outcomes(passed=8, errors=2)
+    shown = output(result)
+    assert "a is annotated with TestClient[Missing], which does not exist at run time" in shown
+    assert "a is annotated with Annotated[Missing, Through(proxy=None)], which does not exist at run time" in shown
+
+
 def test_a_field_that_nothing_answers_is_told(pytester: pytest.Pytester, head: str) -> None:
     result = run(
         pytester,

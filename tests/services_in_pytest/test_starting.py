@@ -271,6 +271,44 @@ def test_a_service_that_breaks_the_rules_is_told_so(pytester: pytest.Pytester, s
     assert "test_it.py:17: S" in text
 
 
+@pytest.mark.parametrize(
+    ("base", "method", "told"),
+    [
+        ("AiohttpService", "def create_app(self): return web.Application()", "S.create_app returned a Application"),
+        ("AsgiService", "def create_app(self): return print", "S.create_app returned a builtin_function_or_method"),
+        ("TcpService", "def handle(self, reader, writer): writer.write(b'x')", "S.handle returned None"),
+        (
+            "ProcessService",
+            "def command(self): return ['sleep', '60']\n        def ready(self): return True",
+            "S.ready returned a bool",
+        ),
+    ],
+)
+def test_a_method_that_is_not_async_is_told(pytester: pytest.Pytester, base: str, method: str, told: str) -> None:
+    result = run(
+        pytester,
+        HEAD
+        + f"""
+    import asyncio
+    from aiohttp import web
+    from looprig import AiohttpService, AsgiService, ProcessService, TcpService
+    @service_fixture
+    class S({base}):
+        {method}
+    async def test_it(s):
+        reader, writer = await asyncio.open_connection(*s.address)
+        writer.write(b"x")
+        await reader.read()
+        writer.close()
+    """,
+    )
+    text = output(result)
+    assert f"{told}, which cannot be awaited." in text
+    name = told.partition(" ")[0]
+    assert f": {name}\n" in text
+    assert f"Write `async def {name.partition('.')[2]}`." in text
+
+
 def test_a_context_manager_that_gives_something_else(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

@@ -12,14 +12,15 @@ Invariants:
 
 import sys
 import typing
+from collections.abc import Callable
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Final, ForwardRef, TypeVar
 
 from looprig.declare.annotations import annotations_of
 from looprig.exceptions import DeclarationError
-from looprig.location import location_of
+from looprig.location import is_of_looprig, location_of
 
-__all__ = ["UNRESOLVED", "hints_of", "is_union", "namespace_of", "without_none"]
+__all__ = ["UNRESOLVED", "evaluated", "hints_of", "is_union", "namespace_of", "without_none"]
 
 UNRESOLVED: Final = object()
 """The type of a field whose annotation uses a name that does not exist at run time."""
@@ -36,27 +37,42 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 
 def _evaluated(hint: Any, base: type) -> Any:
-    # Twice, for a string in a string: "Rest" under `from __future__ import annotations`.
-    for _ in range(2):
-        if isinstance(hint, ForwardRef):
-            hint = hint.__forward_arg__
-        if not isinstance(hint, str):
-            break
+    def evaluate(text: str) -> Any:
         try:
             # The user's own annotation, evaluated as typing.get_type_hints does.
-            hint = eval(hint, namespace_of(base), dict(vars(base)))  # noqa: S307
+            return eval(text, namespace_of(base), dict(vars(base)))  # noqa: S307
         except DeclarationError as error:
             return DeclarationError(error.what, [(base.__qualname__, location_of(base))], error.fix)
         except Exception:  # noqa: BLE001 - a name that only type checkers see, or not a type at all
             return UNRESOLVED
-    if is_union(hint):  # Optional["Rest"]
-        members = [_evaluated(member, base) for member in typing.get_args(hint)]
-        return UNRESOLVED if UNRESOLVED in members else typing.Union[tuple(members)]  # noqa: UP007 - made of values
-    if typing.get_origin(hint) is typing.Annotated:
-        inner, *extras = typing.get_args(hint)
-        if isinstance(inner, ForwardRef) and (found := _evaluated(inner, base)) is not UNRESOLVED:
-            return typing.Annotated[(found, *extras)]
-    return hint
+
+    return evaluated(hint, evaluate)
+
+
+def evaluated(hint: Any, evaluate: Callable[[str], Any]) -> Any:
+    """Return a type whose strings are evaluated by `evaluate`, those inside other types too, as in `Proxy["Rest"]`.
+
+    If one of them is `UNRESOLVED`, so is the whole type. But `Annotated` keeps its extras, and stays as it is.
+    """
+    # Twice, for a string in a string: "Rest" under `from __future__ import annotations`.
+    for _ in range(2):
+        hint = hint.__forward_arg__ if isinstance(hint, ForwardRef) else hint
+        if isinstance(hint, str):
+            hint = evaluate(hint)
+    origin = typing.get_origin(hint)
+    if origin is None or not (is_union(hint) or origin is typing.Annotated or is_of_looprig(origin)):
+        return hint
+    given = typing.get_args(hint)
+    members, extras = (given[:1], given[1:]) if origin is typing.Annotated else (given, ())
+    found = tuple(evaluated(member, evaluate) for member in members)
+    for wrong in found:
+        if wrong is UNRESOLVED or isinstance(wrong, DeclarationError):
+            return hint if extras and wrong is UNRESOLVED else wrong
+    if all(one is other for one, other in zip(found, members, strict=True)):
+        return hint
+    if is_union(hint):
+        return typing.Union[found]  # noqa: UP007 - made of values
+    return typing.Annotated[(*found, *extras)] if extras else origin[found]
 
 
 def is_union(hint: Any) -> bool:

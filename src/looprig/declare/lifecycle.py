@@ -19,6 +19,7 @@ __all__ = [
     "Lifecycle",
     "Runs",
     "StartsAndStops",
+    "has_lifecycle",
     "lifecycle_of",
 ]
 
@@ -87,6 +88,15 @@ def lifecycle_of(cls: type) -> Lifecycle:
         "Give it `async def start(self)` and `async def stop(self)`; or an async generator `run` that yields once; or "
         "`__aenter__` and `__aexit__`.",
     )
+
+
+def has_lifecycle(cls: type) -> bool:
+    """Return whether a class has a lifecycle, so that it could be declared as a service."""
+    try:
+        lifecycle_of(cls)
+    except DeclarationError:
+        return False
+    return True
 
 
 def _is_generator_method(run: object) -> bool:

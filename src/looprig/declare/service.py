@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, Final, final, overload
 from weakref import WeakKeyDictionary, WeakSet
 
+from looprig.declare.annotations import annotations_of
 from looprig.declare.checks import checked_class, checked_name, checked_provides, checked_scope
 from looprig.declare.fields_meta import check_defaults
 from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter, Lifecycle, lifecycle_of
@@ -155,6 +156,7 @@ def _checked(
         )
     lifecycle = lifecycle_of(cls)
     checked_class(cls, location)
+    _check_attributes(cls, location)
     check_defaults(cls, location)
     options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION)]
     check_values(cls.__qualname__, options, [(cls.__qualname__, location)])
@@ -169,6 +171,22 @@ def _checked(
         location,
         _ordinal(cls),
     )
+
+
+def _check_attributes(cls: type, location: Location) -> None:
+    """Reject an attribute that is set to a service class, where a field of that type was probably meant."""
+    __tracebackhide__ = True
+    annotated = annotations_of(cls)
+    for name, value in vars(cls).items():
+        service = spec_of(value)
+        if service is None or name in annotated or value.__name__ == name:  # a class inside this class
+            continue
+        raise DeclarationError(
+            f"{cls.__qualname__}.{name} is the class {value.__qualname__} itself, not a running service.",
+            [(cls.__qualname__, location), service.party],
+            f"To depend on the service, write `{name}: {value.__qualname__}`. To keep the class, write "
+            f"`{name}: ClassVar = {value.__qualname__}`.",
+        )
 
 
 def _ordinal(cls: type) -> int:

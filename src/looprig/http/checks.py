@@ -175,7 +175,11 @@ METHOD: Final = Check('a method, such as "GET"', _is_token)
 PROTOCOLS: Final = Check("a list of names", _is_list_of_names)
 QUERY: Final = Check("a mapping, or a list of pairs, from names to strings or numbers", _is_query)
 REASON: Final = Check(f"a string of at most {_LONGEST_REASON} bytes", _is_reason)
-SERVICE: Final = Check("a service that is running, an instance of its class", _is_service)
+SERVICE: Final = Check(
+    "a service that is running, not its class: in a test, annotate a parameter with TestClient[Rest]; elsewhere, start "
+    "one with `async with rig(Rest) as rest`",
+    _is_service,
+)
 STATUS: Final = Check("a status from 100 to 999, or a collection of some", _is_status)
 
 _OPTIONS: Final[Mapping[str, Check]] = {

@@ -312,11 +312,10 @@ class TestClient(Generic[_ServiceT]):
             url = None
         if isinstance(url, str) and url.startswith(("http://", "https://")):
             return url
-        raise LooprigError(
-            f"{self!r} has no http:// or https:// address to connect to; its url is {url!r}.",
-            (),
-            "Give the service a `url` property, or pass url= to the client.",
-        )
+        fix = "Give the service a `url` property, or pass url= to the client."
+        if callable(cast("object", self.service)):
+            fix = "To test an application, return it from `create_app` of an AsgiService or AiohttpService."
+        raise LooprigError(f"{self!r} has no http:// or https:// address to connect to; its url is {url!r}.", (), fix)
 
     def _opened(self) -> Session:
         if self._session is not None:

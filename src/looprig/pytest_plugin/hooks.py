@@ -325,7 +325,7 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> Standby |
         from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - only when asked
         from looprig.pytest_plugin.loops.explanation import Explanation  # noqa: PLC0415
 
-        existence = Existence(collected.registry, collected.broken_names)
+        existence = Existence(collected.registry, collected.is_broken)
         manager.register(
             Explanation(
                 loops,

@@ -22,6 +22,7 @@ from looprig.declare.values import FLAG, SECONDS, Check
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
 from looprig.services.address import Address, bound_address, listen
+from looprig.services.hooks import awaitable
 from looprig.services.served import Served
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class AiohttpService(Served, ABC):
             self._address = Address(*bound.getsockname()[:2])
             try:
                 runner = web.AppRunner(
-                    self._checked(await self.create_app()),
+                    self._checked(await awaitable(self.create_app(), self, "create_app")),
                     handler_cancellation=self.handler_cancellation,
                     shutdown_timeout=self.shutdown_timeout / 2,  # aiohttp waits twice before it cancels a handler
                 )

@@ -28,6 +28,7 @@ from looprig.location import Location, location_of
 from looprig.runtime.tasks import STARTED_DURING, hidden
 from looprig.services.address import Address, bound_address, listen, running_test
 from looprig.services.handlers import stuck_handlers
+from looprig.services.hooks import awaitable
 from looprig.services.lifespan import Lifespan
 from looprig.services.served import Served
 
@@ -96,7 +97,7 @@ class AsgiService(Served, ABC):
         with closing(listen(self, self.host)) as bound:
             self._address = Address(*bound.getsockname()[:2])
             try:
-                self._app = app = self._checked(await self.create_app())
+                self._app = app = self._checked(await awaitable(self.create_app(), self, "create_app"))
                 async with Lifespan(app, self.lifespan, name, party) as lifespan:
                     server = self._server(app)
                     server.lifespan.state = lifespan.state

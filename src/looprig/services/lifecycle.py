@@ -13,7 +13,6 @@ Invariants:
 """
 
 import asyncio
-import inspect
 import logging
 import textwrap
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from looprig.runtime.errors import root_of
 from looprig.runtime.stacks import suite_waits_at
 from looprig.runtime.tasks import context_of
 from looprig.services.address import note_end, running_test
+from looprig.services.hooks import awaitable
 
 __all__ = ["Alive"]
 
@@ -44,25 +44,16 @@ _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
 class _StartStop:
     """`start` and `stop` as a context manager."""
 
-    def __init__(self, service: Any, spec: ServiceSpec) -> None:
+    def __init__(self, service: Any) -> None:
         self._service = service
-        self._spec = spec
 
     async def __aenter__(self) -> None:
-        await self._awaitable("start", self._service.start())
+        await awaitable(self._service.start(), self._service, "start")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._awaitable("stop", self._service.stop())
-
-    def _awaitable(self, name: str, given: Any) -> Any:
-        if inspect.isawaitable(given):
-            return given
-        what = f"{name} returned {given!r}, which cannot be awaited"
-        raise _broken(
-            FixtureError if name == "stop" else ServiceStartError, self._spec, what, f"Write `async def {name}`."
-        )
+        await awaitable(self._service.stop(), self._service, "stop")
 
 
 @final
@@ -114,7 +105,7 @@ def _manager(service: Any, spec: ServiceSpec) -> AbstractAsyncContextManager[Any
     if spec.lifecycle is Lifecycle.RUNS:
         return _Running(service, spec)
     if spec.lifecycle is Lifecycle.STARTS_AND_STOPS:
-        return _StartStop(service, spec)
+        return _StartStop(service)
     return service  # type: ignore[no-any-return]
 
 

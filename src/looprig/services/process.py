@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 
 from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import FLAG, PATH, SECONDS, TEXT, WHOLE, Check
-from looprig.exceptions import LooprigError, ServiceStartError, summary
+from looprig.exceptions import DeclarationError, LooprigError, ServiceStartError, summary
 from looprig.location import Location, location_of
 from looprig.net.ports import HeldPort, hold_port, localhost
 from looprig.runtime.context import OWNER
@@ -29,6 +29,7 @@ from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.stacks import raised_at
 from looprig.runtime.tasks import Party, hidden, party_of
 from looprig.services.address import Address, bound_address
+from looprig.services.hooks import awaitable
 from looprig.services.in_use import InUse
 from looprig.services.launched import Launched
 from looprig.watch.processes import current_watch
@@ -230,7 +231,9 @@ class ProcessService(Configured, ABC):
         self._not_yet = ""
         while True:
             try:
-                answer = await self.ready()
+                answer = await awaitable(self.ready(), self, "ready")
+            except DeclarationError:
+                raise
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():

@@ -109,6 +109,10 @@ class Rig:
     def _spec(self, service: object) -> ServiceSpec:
         spec = spec_of(service)
         if spec is None:
+            if (made := spec_of(service.__class__)) is not None:
+                name = made.cls.__qualname__
+                fix = f"Pass the class itself: rig({name})."
+                raise DeclarationError(f"An instance of {name} isn't a service class.", [made.party], fix)
             shown = getattr(service, "__qualname__", repr(service))
             raise DeclarationError(
                 f"{shown} isn't a service class.",

@@ -28,6 +28,7 @@ from looprig.net.ports import localhost
 from looprig.runtime.clock import Timeout
 from looprig.services.address import Address, bound_address, listen
 from looprig.services.handlers import stuck_handlers
+from looprig.services.hooks import awaitable
 from looprig.watch.sources import SourceWatch, current_watch
 
 __all__ = ["TcpService"]
@@ -133,7 +134,7 @@ class TcpService(Configured, ABC):
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
             try:
-                await self.handle(reader, writer)
+                await awaitable(self.handle(reader, writer), self, "handle")
             except (BrokenPipeError, ConnectionResetError) as error:
                 if not writer.transport.is_closing():  # otherwise the handler lost another connection, not the client's
                     self._failed(error)

@@ -13,7 +13,7 @@ from looprig.exceptions import BackgroundError, LooprigError, summary
 from looprig.location import UNKNOWN, Location, location_of
 from looprig.runtime.context import OWNER
 from looprig.runtime.ending import is_closing
-from looprig.runtime.tasks import Party, is_over, owner_of, party_of
+from looprig.runtime.tasks import Party, RunningTest, is_over, owner_of, party_of
 
 if TYPE_CHECKING:
     from looprig.declare.watchdogs import Kind
@@ -51,7 +51,9 @@ def of_context(context: dict[str, Any], *, is_late: bool) -> Finding:
     task: asyncio.Task[Any] | None = future if isinstance(future, asyncio.Task) else None  # pyright: ignore[reportUnknownVariableType] # of whatever
     owner = None if task is None else owner_of(task)
     what, fix = _about(context, task, exception)
-    return _finding(what, [*_code_of(context, task), *_named(owner)], fix, exception, is_late=is_late or is_over(owner))
+    is_of_running_test = isinstance(owner, RunningTest) and not owner.is_over
+    is_late = not is_of_running_test and (is_late or is_over(owner))
+    return _finding(what, [*_code_of(context, task), *_named(owner)], fix, exception, is_late=is_late)
 
 
 def of_unraisable(unraisable: Any, *, is_late: bool) -> Finding:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from _pytest.fixtures import call_fixture_func, resolve_fixture_function
 if TYPE_CHECKING:
     from looprig.pytest_plugin._compat import Definition
 
-__all__ = ["bound_function", "call_fixture", "tracing_debugger"]
+__all__ = ["bound_function", "call_fixture", "returned_awaitable", "tracing_debugger"]
 
 
 def bound_function(definition: Definition, request: pytest.FixtureRequest) -> Callable[..., Any]:
@@ -39,3 +40,12 @@ def tracing_debugger(function: Any) -> tuple[Any, Any]:
         return None, function
     cells = {name: cell.cell_contents for name, cell in zip(code.co_freevars, function.__closure__, strict=True)}
     return cells["_pdb"], cells["testfunction"]
+
+
+def returned_awaitable(failure: BaseException) -> Any:
+    """Return what a test returned, if pytest failed it because that has to be awaited. It has no class for this."""
+    start = "async def functions are not natively supported"
+    if not (isinstance(failure, pytest.fail.Exception) and str(failure).startswith(start)):
+        return None
+    called = (frame for frame, _ in walk_tb(failure.__traceback__) if frame.f_code.co_name == "pytest_pyfunc_call")
+    return next((frame.f_locals["result"] for frame in called if "result" in frame.f_locals), None)

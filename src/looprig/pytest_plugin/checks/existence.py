@@ -13,20 +13,24 @@ Invariants:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 from typing_extensions import is_protocol
 
+from looprig.declare.annotations import parameters_of
+from looprig.declare.proxy import is_proxy
 from looprig.exceptions import DeclarationError
 from looprig.location import location_of
-from looprig.pytest_plugin._compat import Definition, visible_names
+from looprig.pytest_plugin._compat import Definition, visible_definitions, visible_names
 from looprig.pytest_plugin._compat.closures import argument_names, closure_of, definitions_in_item
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
+from looprig.pytest_plugin.checks.members import no_url_of
+from looprig.pytest_plugin.collection.annotations import Target
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin.checks.item_errors import Found
@@ -36,12 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["Existence", "missing_fixtures", "misunderstood_names"]
 
 _REQUEST: Final = "request"  # pytest provides it without a definition
+_MOST: Final = 3
+"""The number of services that a message lists at most."""
 _EXCUSES: Final = frozenset({"skip", "skipif", "xfail"})
 
 
 def missing_fixtures(collected: Collected) -> Found:
     """Yield an error for each parameter of any test without a fixture, or whose fixture ends too soon."""
-    return Existence(collected.registry, collected.broken_names).missing(collected.items)
+    return Existence(collected.registry, collected.is_broken).missing(collected.items)
 
 
 def misunderstood_names(collected: Collected) -> Found:
@@ -49,7 +55,7 @@ def misunderstood_names(collected: Collected) -> Found:
     implied = collected.registry.implied
     if not implied:
         return
-    existence = Existence(collected.registry, collected.broken_names)
+    existence = Existence(collected.registry, collected.is_broken)
     for item in collected.items:
         if isinstance(item, pytest.Function):
             for _, found, error in existence.of_closure(item):
@@ -59,11 +65,11 @@ def misunderstood_names(collected: Collected) -> Found:
 
 @final
 class Existence:
-    """The fixtures of one collection. `broken` are the names without a fixture because of a broken declaration."""
+    """The fixtures of one collection. `is_broken` says whether a declaration that is reported explains a request."""
 
-    def __init__(self, registry: Registry, broken: Container[str]) -> None:
+    def __init__(self, registry: Registry, is_broken: Callable[[str, Any, pytest.Item], bool]) -> None:
         self._registry = registry
-        self._broken = broken
+        self._is_broken = is_broken
 
     def missing(self, items: Iterable[pytest.Item]) -> Found:
         """Yield an error for each parameter of these tests without a fixture, or whose fixture ends too soon."""
@@ -95,13 +101,14 @@ class Existence:
         for user, name, answer in closure_of(item).requests():
             is_meant = answer not in implied or self._is_asked(name, user, item)
             found = answer if is_meant else None
+            function = item.obj if user is None else user.func
             error = None
-            if found is None and name != _REQUEST and name not in self._broken:
+            if found is None and name != _REQUEST and not self._is_broken(name, function, item):
                 error = self._missing(user, name, item)
             elif found is not None and user is not None:
                 error = self._too_narrow(user, found, item)
             if error is not None:
-                yield (item.obj if user is None else user.func, name), answer, error
+                yield (function, name), answer, error
 
     def _is_asked(self, name: str, user: Definition | None, item: pytest.Function) -> bool:
         """Return whether a fixture requests the name, or a function in the test's closure requests it by annotation."""
@@ -138,6 +145,8 @@ class Existence:
         return DeclarationError(f"{what}.", parties, fix, "fixture-missing", name)
 
     def _fix(self, annotation: Any, name: str, item: pytest.Function, function: Any) -> str:
+        if name == "self":
+            return "Remove the parameter, or indent the function into the class that it belongs to."
         if annotation is None and (text := unresolved(function, name)) is not None:
             return (
                 f"{name} is annotated with {text}, which does not exist at run time. Import its names outside of "
@@ -148,13 +157,30 @@ class Existence:
             if providers:
                 shown = _or([f"{name}: {spec.cls.__qualname__}" for spec in providers])
                 return f"{annotation.__qualname__} is a Protocol. Ask for a service that provides it: {shown}."
+            if self._registry.services:
+                return f"{_add(name)} {annotation.__qualname__} is a Protocol, and no service provides it."
         named = (spec for spec in self._registry.fixtures.living_services() if spec.name == name)
         root = item.config.rootpath
         if (spec := next((spec for spec in named if Path(spec.location.path).is_relative_to(root)), None)) is not None:
             cls = spec.cls.__qualname__
             return f"The service {cls} ({spec.location}) has that name: annotate it, {name}: {cls}, or import {cls}."
         close = difflib.get_close_matches(name, (each for each in visible_names(item) if each != name), n=3)
-        return f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
+        fix = f"Did you mean {_or([repr(each) for each in close])}?" if close else _add(name)
+        is_client = annotation is None or (isinstance(annotation, type) and annotation.__name__.endswith("Client"))
+        clients = self._clients(name, item) if is_client and name in parameters_of(function) else []
+        return f"{fix} For a client of a service, annotate the parameter: {_or(clients)}." if clients else fix
+
+    def _clients(self, name: str, item: pytest.Function) -> list[str]:
+        """Return a parameter called `name`, annotated with clients of the services that are visible to a test."""
+        seen = (
+            target
+            for spec in self._registry.services.values()
+            for definition in visible_definitions(spec.name, item)
+            if (target := self._registry.target(definition)) is not None
+        )
+        found = {target.spec.cls: target.spec for target in seen if not is_proxy(target.spec.cls)}
+        with_url = [cls for cls, spec in found.items() if no_url_of(Target(spec, client=True)) is None]
+        return [f"{name}: TestClient[{cls.__qualname__}]" for cls in with_url[:_MOST]]
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
         registry = self._registry

@@ -63,7 +63,7 @@ class Refusal:
         if call.when == "setup" and (is_missing or is_about_scope):
             from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - rarely needed
 
-            _note(item, Existence(self._collected.registry, self._collected.broken_names).hints(item))
+            _note(item, Existence(self._collected.registry, self._collected.is_broken).hints(item))
 
 
 def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.TestReport]) -> None:
@@ -85,6 +85,7 @@ def show_summary(terminal: pytest.TerminalReporter, reports: Iterable[pytest.Tes
 
 
 def _raise(errors: ItemErrors, item: pytest.Function) -> None:
+    __tracebackhide__ = False  # else pytest adds that all frames are hidden; it shows none, since `pytrace` is false
     if getattr(item.obj, "__unittest_skip__", False) or getattr(getattr(item, "cls", None), "__unittest_skip__", False):
         return  # unittest will skip it, when pytest calls it
     own = [error for error in errors.of(item) if not _is_answered(error, item)]

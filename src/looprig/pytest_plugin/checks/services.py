@@ -5,22 +5,25 @@ Uses the fixtures that pytest resolved for the test: a service may work in one f
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import is_protocol
 
 from looprig.declare.fields import Source, check_generic
+from looprig.declare.hints import hints_of
 from looprig.declare.proxy import is_proxy, stands_before
 from looprig.declare.service import ServiceSpec, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
-from looprig.location import location_of
-from looprig.pytest_plugin._compat.closures import definitions_in_item
+from looprig.location import Location, location_of
+from looprig.pytest_plugin._compat.closures import argument_names, definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
-from looprig.pytest_plugin.checks.annotations import fits, undeclared
+from looprig.pytest_plugin.checks.annotations import could_be_service, fits, how_to_declare, undeclared
 from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
-from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of
+from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of, unwrapped
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def wrong_services(collected: Collected) -> Found:
         for error in _of_fixtures(registry, group):
             yield error, group.tests
         for test in group.tests:
-            if test.obj is not None and (registry.asked or not asks_nothing(test.obj)):
+            if test.obj is not None and (registry.asked or not (group.is_left or asks_nothing(test.obj))):
                 for error in _of_test(registry, test):
                     yield error, (test,)
 
@@ -81,7 +84,7 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
 def _unanswered(annotations: Sequence[tuple[str, Any]], item: pytest.Function) -> Iterator[LooprigError]:
     """Yield an error for each parameter of a test that no fixture provides, although it seems to mean a service."""
     for name, annotation in annotations:
-        if not definitions_in_item(item, name):
+        if name in argument_names(item) and not definitions_in_item(item, name):
             error = undeclared(annotation, item.obj, name)
             if error is not None:
                 yield error
@@ -125,7 +128,7 @@ def _mixed_up(registry: Registry, function: Any, user: str, item: pytest.Functio
         if known is not None and known.key != target.key:
             yield DeclarationError(
                 f"{user} takes {name} as {target}, but in {item.name} {name!r} is {known}: one name, two services.",
-                [(user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party],
+                _once((user, location_of(function)), (item.name, location_of(item.obj)), target.party, known.party),
                 f"Give the parameter {name!r} of {user} another name.",
             )
 
@@ -140,11 +143,10 @@ def _too_narrow(registry: Registry, definition: Definition, item: pytest.Functio
             continue
         service = target.spec.cls.__qualname__
         fix = f'Widen {service} to scope="{own}", or narrow {definition.argname} to scope="{narrow}".'
-        if target.client and target.spec.scope >= own:
-            fix = (
-                f"Take {service} itself in {definition.argname}, and open a client there: "
-                f"`async with TestClient(...) as {name}`."
-            )
+        if target.client:
+            take = f"take {service} itself in {definition.argname}, and open a client there: "
+            take += f"`async with TestClient(...) as {name}`."
+            fix = f"{fix} If you widen {service}, {take}" if target.spec.scope < own else f"T{take[1:]}"
         if is_proxy(target.spec.cls) and spec_of(target.spec.cls) is None:
             before = stands_before(target.spec.cls).__qualname__
             fix = (
@@ -214,24 +216,44 @@ def _mismatch(function: Any, name: str, wanted: Any, known: Target) -> Declarati
         parties.append(wanted.party)
     return DeclarationError(
         f"{qualname} declares {name}: {shown}, but fixture {name!r} provides {known}.",
-        list(dict.fromkeys(parties)),
+        _once(*parties),
         f"Annotate it as {known}, or give the parameter a name that no fixture has.",
         "fixture-type",
         name,
     )
 
 
+def _once(*parties: tuple[str, Location]) -> list[tuple[str, Location]]:
+    """Return parties without those at the place of an earlier one: a client, for example, is where its service is."""
+    places: dict[Location, str] = {}
+    for name, location in parties:
+        places.setdefault(location, name)
+    return [(name, location) for location, name in places.items()]
+
+
 def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> DeclarationError:
     owner = spec.cls.__qualname__
+    wanted, _ = unwrapped(hints_of(spec.cls).get(source.field))
+    parties = [spec.party]
     what = f"{owner}.{source.field} has no value: there is no fixture {source.fixture!r}"
     fix = f"Add a fixture {source.fixture!r}, give the field a default, or annotate it with a service."
     if source.fixture != source.field:
         fix = f"Add a fixture {source.fixture!r}, or correct the name in Fixture({source.fixture!r})."
         what += f", which Fixture({source.fixture!r}) names"
-    elif source.known:
-        what += ", no service of its type, and no default"
-    else:
+    elif not source.known:
         what += ", and its annotation cannot be resolved at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
-    parties = [spec.party, (item.name, location_of(item.obj))]
+    elif is_protocol(protocol := typing.get_origin(wanted) or wanted):
+        what += f", and no service provides {protocol.__qualname__}"
+        fix = (
+            f"Declare a service with @service_fixture(provides={protocol.__qualname__}), and import it where {owner} "
+            "is imported."
+        )
+    elif could_be_service(wanted):
+        what += f", and {wanted.__qualname__} isn't a service"
+        fix = how_to_declare(wanted)
+        parties.append((wanted.__qualname__, location_of(wanted)))
+    else:
+        what += ", no service of its type, and no default"
+    parties.append((item.name, location_of(item.obj)))
     return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)

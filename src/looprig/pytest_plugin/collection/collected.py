@@ -73,10 +73,9 @@ class Collected(NamedTuple):
     owners: Peers
     broken: Sequence[BrokenDeclaration]
 
-    @property
-    def broken_names(self) -> frozenset[str]:
-        """The names that have no fixture because a declaration is broken."""
-        return frozenset(each.name for each in self.broken if not each.has_fixture)
+    def is_broken(self, name: str, function: Any, item: pytest.Item) -> bool:
+        """Return whether a function has no fixture `name` because a declaration is broken."""
+        return any(each.explains(name, function, item) for each in self.broken)
 
 
 def collect(items: Sequence[pytest.Item], collection: Collection) -> Collected:

@@ -4,7 +4,8 @@
     async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
 
 Invariants:
-1. Only fields that have a default and no fixture are configured. All others get their fixture, as parameters do.
+1. Only fields that have a default and no fixture are configured, including those of looprig's own base classes. All
+   others get their fixture, as parameters do.
 2. The values, ids, order and scope of a parametrization stay as they are. Only the service requests one more parameter,
    in the parametrized tests.
 3. Any fixture that is wider than a test and depends on such a service has separate instances in these tests, so that no

@@ -111,14 +111,15 @@ class ServiceFixtures:
         if (name, node) in self._variants:
             return
         self._variants.add((name, node))
-        _register(name, self._function(spec, lambda fixture: _is_answered(fixture, node)), node, spec.scope)
+        function = self._function(spec, lambda source: not source.config and _is_answered(source.fixture, node))
+        _register(name, function, node, spec.scope)
 
-    def _function(self, spec: ServiceSpec, is_answered: Callable[[str], bool]) -> Any:
+    def _function(self, spec: ServiceSpec, is_answered: Callable[[Source], bool]) -> Any:
         """Return the fixture function of a service. `is_answered` says whether a field with a default has a fixture."""
         arguments = {
             source.field: self._names[source.service.key] if source.service is not None else source.fixture
             for source in self.sources(spec)
-            if not source.config and (source.required or is_answered(source.fixture))
+            if (source.required and not source.config) or is_answered(source)
         }
         routed = {source.field for source in self.sources(spec) if source.routed}
         return service_function(spec, arguments, routed, self._running)
@@ -198,7 +199,7 @@ class ServiceFixtures:
         return [
             source.field
             for source in (() if spec is None else self.sources(spec))
-            if not (source.required or source.config or source.fixture in definition.argnames)
+            if not (source.required or source.fixture in definition.argnames)
         ]
 
     def configured(self, definition: Definition, fields: frozenset[str], needs: frozenset[Definition]) -> Definition:
@@ -209,7 +210,8 @@ class ServiceFixtures:
             function = definition.func
             if fields:
                 answered = fields.union(definition.argnames)
-                function = self._function(self._registry.services[definition.argname], answered.__contains__)
+                spec = self._registry.services[definition.argname]
+                function = self._function(spec, lambda source: source.fixture in answered)
             made = self._configured[key] = copied_definition(definition, function, self._session)
             if definition in self._registry.implied:
                 self._registry.implied.add(made)

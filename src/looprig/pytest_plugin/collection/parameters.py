@@ -50,6 +50,11 @@ class BrokenDeclaration:
     everywhere: bool = False
     has_fixture: bool = False
 
+    def explains(self, name: str, function: Any, item: pytest.Item) -> bool:
+        """Return whether it is the reason why there is no fixture `name` for a function that an item uses."""
+        is_here = self.name == name and not self.has_fixture and self.node in item.listchain()
+        return is_here and (self.asker is None or plain(self.asker) is plain(function))
+
 
 @final
 class Parameters:
@@ -73,6 +78,7 @@ class Parameters:
         names: dict[str, ServiceSpec] = {}
         self._registry.fixtures.note_fixtures(fixture_names(module), node)
         for spec in self._registry.fixtures.services_in(module):
+            self._registry.annotations.names.add(spec, node)
             other = names.setdefault(spec.name, spec)
             if other is spec:
                 self._add_service(spec, module, node)

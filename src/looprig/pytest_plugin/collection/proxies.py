@@ -36,7 +36,7 @@ class VisibleProxies:
         declared = [
             spec for spec in self._registry.fixtures.living_services() if is_proxy(spec.cls) and self._sees(spec)
         ]
-        found = proxy_before(service, declared, self._party(), kind)
+        found = proxy_before(service, declared, self.asker, kind)
         return found or self._registry.fixtures.implicit_proxy(service, kind)
 
     def named(self, proxy: Any, service: ServiceSpec) -> ServiceSpec:
@@ -47,11 +47,13 @@ class VisibleProxies:
         """
         if proxy is None or is_proxy_class(proxy):
             return self.before(service, kind_of_proxy(proxy) or TCP)
-        return proxy_named(proxy, service, (), self._party())
+        return proxy_named(proxy, service, (), self.asker)
 
     def _sees(self, spec: ServiceSpec) -> bool:
         found = (self._registry.target(each) for each in visible_definitions(spec.name, self._node))
         return any(target is not None and target.spec.key == spec.key for target in found)
 
-    def _party(self) -> tuple[str, Location]:
+    @property
+    def asker(self) -> tuple[str, Location]:
+        """The name and location of the function."""
         return getattr(self._function, "__qualname__", repr(self._function)), location_of(self._function)

@@ -175,8 +175,11 @@ class Runner:
             try:
                 context.run(runtest)
             except BaseException as failure:
-                self._watchdogs.add_to(failure)
-                raise
+                error = _explained(failure, item)
+                self._watchdogs.add_to(error)
+                if error is failure:
+                    raise
+                raise error from None
             finally:
                 host = self.hosts.open_host(item)  # the test may have requested something on a loop
                 if host is not None and host.loop.is_closed():
@@ -351,6 +354,15 @@ class Runner:
 
     def _ask(self, item: pytest.Function, wanted: Any) -> Answer:
         return self._requests().ask_for_test(item, wanted)
+
+
+def _explained(failure: BaseException, item: pytest.Function) -> BaseException:
+    """Return the failure of a sync test, or the error to raise instead if the test returned something to await."""
+    from looprig.pytest_plugin._compat.calls import returned_awaitable  # noqa: PLC0415 - only for failures
+    from looprig.pytest_plugin.run.wrapped_tests import not_async  # noqa: PLC0415
+
+    returned = returned_awaitable(failure)
+    return failure if returned is None else not_async(item, returned)
 
 
 def _show(config: pytest.Config, error: BaseException) -> None:

@@ -28,7 +28,7 @@ from looprig.pytest_plugin.is_async import hides_async, innermost, is_coroutine_
 if TYPE_CHECKING:
     from looprig.pytest_plugin.peers.active import Peers
 
-__all__ = ["WrappedTests", "closing_unstarted", "dropped_coroutines", "not_run"]
+__all__ = ["WrappedTests", "closing_unstarted", "dropped_coroutines", "not_async", "not_run"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -110,6 +110,17 @@ def not_run(item: pytest.Function, function: Any, dropped: CodeType | None = Non
         [(item.name, _place(dropped)), ("the function around it", _place(_own_code(function)))],
         "Have the decorator's wrapper return what the test returns, or make the wrapper an `async def` that awaits the "
         "test. If a plugin put the function there, keep that plugin away from async tests.",
+    )
+
+
+def not_async(item: pytest.Function, returned: object) -> DeclarationError:
+    """Return the error of a sync test that returned something to await. A coroutine is closed, so that none is left."""
+    if inspect.iscoroutine(returned):
+        returned.close()
+    return DeclarationError(
+        f"{item.name} returned something that has to be awaited, such as a coroutine, and nothing awaits it.",
+        [(item.name, location_of(item.obj))],
+        f"Write `async def {item.originalname}`, and `await` in place of `return`.",
     )
 
 

@@ -1,20 +1,25 @@
 """The markers `loop_watchdogs` and `loop_allow_background`: the decorators that create them, and how they are read.
 
 Does not report invalid markers: `checks.markers` does.
+
+Invariant: dotted names of classes are imported when the tests are checked, not when a failure is noted. They may be
+names of the very module in which they are written.
 """
 
-from collections.abc import Callable
+import pkgutil
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import pytest
 
+from looprig.declare.values import shown
 from looprig.declare.watchdogs import DEFAULTS, GROUPS, POLICIES, Allowed, Kind, Policy, allowed_from, checked, of_all
 from looprig.exceptions import DeclarationError
 from looprig.location import caller_location
 from looprig.pytest_plugin.markers import arguments_of, over_tests
 from looprig.pytest_plugin.options import WATCHDOGS
 
-__all__ = ["WATCHDOGS_TAKES", "allow_background", "allowed_by", "fix_of", "policies_of", "watchdogs"]
+__all__ = ["WATCHDOGS_TAKES", "allow_background", "allowed_by", "fix_of", "imported", "policies_of", "watchdogs"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -65,14 +70,33 @@ def fix_of(marker: pytest.Mark) -> str:
     """Return how to write one of these markers, or "" if it is valid."""
     if marker.name == WATCHDOGS:
         return WATCHDOGS_TAKES if policies_of(marker) is None else ""
-    return ALLOW_TAKES if isinstance(allowed_by(marker), str) else ""
+    wrong = allowed_by(marker)
+    return f"{wrong[0].upper()}{wrong[1:]}. {ALLOW_TAKES}" if isinstance(wrong, str) else ""
 
 
 def allowed_by(marker: pytest.Mark) -> Allowed | str:
     """Return the failures that a `loop_allow_background` marker allows, or what is wrong with it."""
+    types = imported(marker.args)
+    return types if isinstance(types, str) else _allowed(marker, types)
+
+
+def _allowed(marker: pytest.Mark, types: Iterable[Any]) -> Allowed | str:
     if set(marker.kwargs) - {"match"}:
         return f"it has no argument {next(iter(set(marker.kwargs) - {'match'}))}"
-    return allowed_from(marker.args, marker.kwargs.get("match"))
+    return allowed_from(types, marker.kwargs.get("match"))
+
+
+def imported(types: Iterable[Any]) -> list[Any] | str:
+    """Return types, with the class behind each dotted name, or a text that says which name can't be imported."""
+    found: list[Any] = []
+    for each in types:
+        found.append(each)
+        if isinstance(each, str) and "." in each and "<locals>" not in each:
+            try:
+                found.append(pkgutil.resolve_name(each))
+            except Exception as error:  # noqa: BLE001 - a module of the suite's may raise anything
+                return f"{shown(each)} can't be imported: {error}"
+    return found
 
 
 def allow_background(*types: type[BaseException], match: str | None = None) -> Callable[[T], T]:
@@ -92,7 +116,7 @@ def allow_background(*types: type[BaseException], match: str | None = None) -> C
     """
     # If a marker is called with only a class, pytest puts it on that class. `with_args` never does so.
     given = pytest.mark.loop_allow_background.with_args(*types, **({} if match is None else {"match": match}))
-    if isinstance(wrong := allowed_by(given.mark), str):
+    if isinstance(wrong := _allowed(given.mark, types), str):
         raise DeclarationError(
             f"allow_background can't be used like this: {wrong}.",
             [("allow_background", caller_location())],

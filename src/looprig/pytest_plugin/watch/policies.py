@@ -16,7 +16,7 @@ import pytest
 from looprig.declare.watchdogs import DEFAULTS, Allowed, Kind, Policy, allowed_from, read_policies
 from looprig.pytest_plugin.options import ALLOW, WATCHDOGS, read_ini
 from looprig.pytest_plugin.peers.active import Peers
-from looprig.pytest_plugin.watch.markers import WATCHDOGS_TAKES, allowed_by, policies_of
+from looprig.pytest_plugin.watch.markers import WATCHDOGS_TAKES, allowed_by, imported, policies_of
 
 __all__ = ["Policies"]
 
@@ -80,7 +80,8 @@ def _read(option: str, words: list[str]) -> dict[Kind, Policy]:
 
 def _allowed(line: str) -> Allowed:
     name, _, pattern = line.partition(":")
-    found = allowed_from([name.strip()] if name.strip() else [], pattern.strip() or None)
+    types = imported([name.strip()] if name.strip() else [])
+    found = types if isinstance(types, str) else allowed_from(types, pattern.strip() or None)
     if isinstance(found, str):
         raise pytest.UsageError(
             f"{ALLOW} = {line}: {found}. Write Type, Type: pattern, or : pattern, one in each line."
