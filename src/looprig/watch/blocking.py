@@ -5,6 +5,7 @@ Does not interrupt anything: `looprig.runtime.limit` does, once a time limit has
 Invariants:
 1. A block is reported only if a single callback or step of a task lasts that long, not several in a row.
 2. Only code of the suite is reported, or what it calls. What a library or looprig runs by itself is not.
+3. Time in which the thread or the whole process waits for a processor doesn't count (on Linux).
 """
 
 from __future__ import annotations
@@ -56,41 +57,52 @@ class Blocking(Guard):
         self._threshold = threshold
         self._round: FrameType | None = None
         self._callback = -1
-        self._since = 0.0
+        self._held = 0.0
+        self._used = 0.0
         self._block: Block | None = None
         self._cpu = _cpu_clock()
+        self._files = [f"/proc/self/task/{threading.get_native_id()}/{name}" for name in ("schedstat", "stat")]
         self._last = (0.0, 0.0)
+        self._queued = 0.0
 
     def look(self, sight: Sight) -> None:
         """Compare the running callback with that of the last look."""
-        late = self._held_since_last(sight.at)
+        (then, used_then), self._last = self._last, (sight.at, used_now := self._cpu())
+        passed, used = (sight.at - then, used_now - used_then) if then else (0.0, 0.0)
         if sight.round is None or sight.is_waiting:
             self._forget(None)
             return
+        late = min(passed - PERIOD, used)
+        if late < self._threshold:
+            late = 0.0
         if sight.round is not self._round:
             self._forget(sight.round)
             if late:  # a call into C kept all other threads from running
                 self._found(sight, late)
             return
+        queued, self._queued = self._queued, self._time_queued()
         callback = sight.round.f_locals.get("i", -1)
         if callback != self._callback:
-            self._callback, self._since, self._block = callback, sight.at, None
-        seconds = max(sight.at - self._since + PERIOD, late)
+            self._callback, self._held, self._used, self._block = callback, late or PERIOD, late, None
+        else:
+            # A late look says that something kept this thread from running: the callback only if it used the time.
+            self._held += min(passed, max(2 * PERIOD, used)) - (self._queued - queued)
+            self._used += used
         if self._block is not None:
-            self._block.seconds = seconds
-        elif seconds >= self._threshold:
-            self._found(sight, seconds)
+            self._block.seconds = max(self._block.seconds, self._held)
+        elif self._held >= self._threshold and (self._used >= self._threshold or not self._is_runnable()):
+            self._found(sight, self._held)
 
     def _forget(self, current: FrameType | None) -> None:
         self._round, self._callback, self._block = current, -1, None
 
-    def _held_since_last(self, at: float) -> float:
-        """Return for how long the main thread kept this one from looking, or 0 if that is below the threshold."""
-        if self._cpu is None:
-            return 0.0
-        (then, used), self._last = self._last, (at, used_now := self._cpu())
-        late = min(at - then - PERIOD, used_now - used)
-        return late if then and late >= self._threshold else 0.0
+    def _time_queued(self) -> float:
+        """Return for how long the main thread has waited for a processor so far, without a wait that still lasts."""
+        return int(_word(self._files[0], 1) or 0) / 1e9
+
+    def _is_runnable(self) -> bool:
+        """Return whether the main thread runs or waits for a processor."""
+        return _word(self._files[1], 0) == "R"
 
     def _found(self, sight: Sight, seconds: float) -> None:
         place = _place_in(sight)
@@ -118,10 +130,19 @@ def _owner_on(loop: Any) -> list[Party]:
     return [] if party is None else [party]
 
 
-def _cpu_clock() -> Callable[[], float] | None:
+def _cpu_clock() -> Callable[[], float]:
     """Return a function for the processor time of this thread, to be called in others. Not every system has it."""
     find = getattr(time, "pthread_getcpuclockid", None)
     if find is None:
-        return None
+        return lambda: 0.0
     clock, read = find(threading.get_ident()), time.clock_gettime
     return lambda: read(clock)
+
+
+def _word(path: str, number: int) -> str:
+    """Return a word of one of a thread's files in /proc, not counting its name, or "" on other systems."""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - much faster
+            return file.read().rpartition(")")[2].split()[number]
+    except (OSError, IndexError):
+        return ""
