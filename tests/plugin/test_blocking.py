@@ -66,6 +66,34 @@ async def test_it():
     run_apart(pytester, suite, "-o", "loop_blocking_threshold=0.4").assert_outcomes(passed=1)
 
 
+@needs_linux
+def test_several_calls_while_the_patrol_waits_for_a_processor(pytester: pytest.Pytester) -> None:
+    suite = (
+        HEAD
+        + """
+import asyncio
+
+
+async def test_it():
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            if int(thread) != os.getpid():
+                os.sched_setaffinity(int(thread), [min(os.sched_getaffinity(0))])
+                os.setpriority(os.PRIO_PROCESS, int(thread), 19)
+        for _ in range(50):
+            digest(0.02)
+            await asyncio.sleep(0)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+"""
+    )
+    run_apart(pytester, suite, "-o", "loop_blocking_threshold=0.1").assert_outcomes(passed=1)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it stops a process")
 def test_a_process_that_stands_still_does_not_count(pytester: pytest.Pytester) -> None:
     suite = (

@@ -25,6 +25,8 @@ from looprig.watch.patrol import PERIOD, Guard, Sight
 
 __all__ = ["Block", "Blocking"]
 
+_THIS_THREAD: Final = "/proc/thread-self"
+
 
 @final
 class Block:
@@ -61,18 +63,18 @@ class Blocking(Guard):
         self._used = 0.0
         self._block: Block | None = None
         self._cpu = _cpu_clock()
-        self._files = [f"/proc/self/task/{threading.get_native_id()}/{name}" for name in ("schedstat", "stat")]
-        self._last = (0.0, 0.0)
+        self._thread = f"/proc/self/task/{threading.get_native_id()}"
+        self._last: tuple[float, float, float] | None = None
         self._queued = 0.0
 
     def look(self, sight: Sight) -> None:
         """Compare the running callback with that of the last look."""
-        (then, used_then), self._last = self._last, (sight.at, used_now := self._cpu())
-        passed, used = (sight.at - then, used_now - used_then) if then else (0.0, 0.0)
+        then, self._last = self._last, (sight.at, self._cpu(), _time_queued(_THIS_THREAD))
+        passed, used, kept = (now - last for now, last in zip(self._last, then or self._last, strict=True))
         if sight.round is None or sight.is_waiting:
             self._forget(None)
             return
-        late = min(passed - PERIOD, used)
+        late = min(passed - PERIOD - kept, used)
         if late < self._threshold:
             late = 0.0
         if sight.round is not self._round:
@@ -80,7 +82,7 @@ class Blocking(Guard):
             if late:  # a call into C kept all other threads from running
                 self._found(sight, late)
             return
-        queued, self._queued = self._queued, self._time_queued()
+        queued, self._queued = self._queued, _time_queued(self._thread)
         callback = sight.round.f_locals.get("i", -1)
         if callback != self._callback:
             self._callback, self._held, self._used, self._block = callback, late or PERIOD, late, None
@@ -96,13 +98,9 @@ class Blocking(Guard):
     def _forget(self, current: FrameType | None) -> None:
         self._round, self._callback, self._block = current, -1, None
 
-    def _time_queued(self) -> float:
-        """Return for how long the main thread has waited for a processor so far, without a wait that still lasts."""
-        return int(_word(self._files[0], 1) or 0) / 1e9
-
     def _is_runnable(self) -> bool:
         """Return whether the main thread runs or waits for a processor."""
-        return _word(self._files[1], 0) == "R"
+        return _word(f"{self._thread}/stat", 0) == "R"
 
     def _found(self, sight: Sight, seconds: float) -> None:
         place = _place_in(sight)
@@ -137,6 +135,11 @@ def _cpu_clock() -> Callable[[], float]:
         return lambda: 0.0
     clock, read = find(threading.get_ident()), time.clock_gettime
     return lambda: read(clock)
+
+
+def _time_queued(thread: str) -> float:
+    """Return for how long a thread has waited for a processor so far, without a wait that still lasts."""
+    return int(_word(f"{thread}/schedstat", 1) or 0) / 1e9
 
 
 def _word(path: str, number: int) -> str:
