@@ -121,7 +121,12 @@ class Runner:
         if call.excinfo is not None:
             _raise_interrupt(call.excinfo.value, node.config)
             self._crashes.report(call.excinfo.value)
-            self._watchdogs.note_failure(node)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """Record that a test was broken off, even if it is expected to fail or skips the rest of itself."""
+        if call.excinfo is not None:
+            self._watchdogs.note_failure(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:

@@ -52,7 +52,7 @@ class Watchdogs:
     def __init__(self, config: pytest.Config, peers: Peers) -> None:
         self._background: Final = Background(self)
         self._config = config
-        self._failed: pytest.Item | pytest.Collector | None = None
+        self._failed: pytest.Item | None = None
         self._item: pytest.Item | None = None
         self._unwatched: pytest.Item | None = None
         self._wide: WideFixtures | None = None
@@ -138,8 +138,8 @@ class Watchdogs:
         """Return the policy for a kind of finding in the current test."""
         return "off" if self._item is None else self._policies.of(self._item, kind)
 
-    def note_failure(self, item: pytest.Item | pytest.Collector) -> None:
-        """Record that a test has failed. If it left something, that is probably a consequence."""
+    def note_failure(self, item: pytest.Item) -> None:
+        """Record that an exception has ended a test. If it left something, that is probably a consequence."""
         self._failed = item
 
     def wants(self, kind: Kind) -> bool:
