@@ -43,6 +43,14 @@ def test_a_call_that_holds_the_loop_is_noted(pytester: pytest.Pytester, block: s
     assert "blocked its loop for about" in output(result)
 
 
+def test_the_line_is_one_in_a_file(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(slow="exec('import time; time.sleep(1)')")
+    suite = f"{HEAD}\nasync def test_it():\n    exec('import slow')\n"
+    result = run_apart(pytester, suite, "-o", "loop_blocking_threshold=0.5")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E   looprig.BlockedLoopError: <module> blocked its loop for about*", "*slow.py:1: *"])
+
+
 @needs_linux
 @pytest.mark.parametrize("call", ["spin", "digest"])
 def test_the_wait_for_a_busy_processor_does_not_count(pytester: pytest.Pytester, call: str) -> None:

@@ -139,7 +139,7 @@ def is_own(path: str) -> bool:
 
 def is_of_suite(path: str) -> bool:
     """Return whether a file belongs to the suite, not to looprig, the standard library or an installed package."""
-    return not (path.startswith(_LOOPRIG) or is_foreign(path))
+    return not (path.startswith((_LOOPRIG, "<")) or is_foreign(path))  # "<string>" and the like are no files
 
 
 def _line(code: CodeType, line: int) -> str:
