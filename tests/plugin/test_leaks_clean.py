@@ -396,25 +396,3 @@ def test_no_finding_where_nothing_is_left(pytester: pytest.Pytester, conftest: s
     outcomes = result.parseoutcomes()
     assert outcomes.keys() <= {"passed", "skipped"}, output(result)
     assert outcomes["passed"] >= 180
-
-
-def test_no_finding_in_a_test_that_an_exception_ends(pytester: pytest.Pytester) -> None:
-    suite = """
-        import asyncio
-
-        import pytest
-
-        async def stop_before_the_end(stop):
-            task = asyncio.create_task(asyncio.sleep(60))
-            stop("here")
-            task.cancel()
-
-        async def test_fails(): await stop_before_the_end(pytest.fail)
-        async def test_is_expected_to_fail(): await stop_before_the_end(pytest.xfail)
-        async def test_skips_the_rest(): await stop_before_the_end(pytest.skip)
-
-        @pytest.mark.xfail
-        async def test_is_marked(): await stop_before_the_end(pytest.fail)
-    """
-    result = run_apart(pytester, suite, "--loop-watchdogs=leaks=error")
-    result.assert_outcomes(failed=1, xfailed=2, skipped=1)
