@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final, final
+from typing import Final, final
 
 from looprig.exceptions import BlockedLoopError
 from looprig.location import Location
@@ -27,14 +27,24 @@ __all__ = ["Block", "Blocking"]
 
 @final
 class Block:
-    """A block of a loop. `place` is the line that blocks it, `parties` has its owner too, `seconds` may still grow."""
+    """A block of a loop, by the line at `place`. `parties` has the test or fixture too.
 
-    __slots__ = ("parties", "place", "seconds")
+    `began` and `ended` are times at which the line was seen. `ended` is the last one so far.
+    """
 
-    def __init__(self, place: Party, parties: list[Party], seconds: float) -> None:
-        self.parties: Final = parties
+    __slots__ = ("began", "ended", "loop", "parties", "place")
+
+    def __init__(self, place: Party, loop: asyncio.AbstractEventLoop, began: float, ended: float) -> None:
+        self.began: Final = began
+        self.ended: float = ended
+        self.loop: Final = loop
+        self.parties: Final = [place, *_owner_on(loop)]
         self.place: Final = place
-        self.seconds: float = seconds
+
+    @property
+    def seconds(self) -> float:
+        """The duration so far, about `PERIOD` seconds exact."""
+        return self.ended - self.began + PERIOD
 
     @property
     def error(self) -> BlockedLoopError:
@@ -49,17 +59,18 @@ class Block:
 
 @final
 class Blocking(Guard):
-    """A guard that notes each callback that holds a loop for `threshold` seconds."""
+    """A guard that notes each callback that holds a loop for `threshold` seconds. `phase` returns that of the test."""
 
-    def __init__(self, threshold: float, note: Callable[[Block], None]) -> None:
+    def __init__(self, threshold: float, note: Callable[[Block], None], phase: Callable[[], object]) -> None:
         self._note = note
+        self._phase = phase
         self._threshold = threshold
         self._round: FrameType | None = None
         self._callback = -1
         self._since = 0.0
         self._block: Block | None = None
         self._cpu = _cpu_clock()
-        self._last = (0.0, 0.0)
+        self._last: tuple[float, float, object] = (0.0, 0.0, None)
 
     def look(self, sight: Sight) -> None:
         """Compare the running callback with that of the last look."""
@@ -70,16 +81,15 @@ class Blocking(Guard):
         if sight.round is not self._round:
             self._forget(sight.round)
             if late:  # a call into C kept all other threads from running
-                self._found(sight, late)
+                self._found(sight, sight.at - late)
             return
         callback = sight.round.f_locals.get("i", -1)
         if callback != self._callback:
-            self._callback, self._since, self._block = callback, sight.at, None
-        seconds = max(sight.at - self._since + PERIOD, late)
+            self._callback, self._since, self._block = callback, sight.at - late, None
         if self._block is not None:
-            self._block.seconds = seconds
-        elif seconds >= self._threshold:
-            self._found(sight, seconds)
+            self._block.ended = sight.at
+        elif sight.at - self._since + PERIOD >= self._threshold:
+            self._found(sight, self._since)
 
     def _forget(self, current: FrameType | None) -> None:
         self._round, self._callback, self._block = current, -1, None
@@ -88,17 +98,17 @@ class Blocking(Guard):
         """Return for how long the main thread kept this one from looking, or 0 if that is below the threshold."""
         if self._cpu is None:
             return 0.0
-        (then, used), self._last = self._last, (at, used_now := self._cpu())
+        (then, used, before), self._last = self._last, (at, used_now := self._cpu(), phase := self._phase())
         late = min(at - then - PERIOD, used_now - used)
-        return late if then and late >= self._threshold else 0.0
+        # In another phase, it isn't certain that what runs now is what blocked.
+        return late if phase is before and late >= self._threshold else 0.0
 
-    def _found(self, sight: Sight, seconds: float) -> None:
+    def _found(self, sight: Sight, began: float) -> None:
         place = _place_in(sight)
-        if place is None:
-            return
-        loop = sight.round.f_locals.get("self") if sight.round is not None else None
-        self._block = Block(place, [place, *_owner_on(loop)], seconds)
-        self._note(self._block)
+        loop = None if sight.round is None else sight.round.f_locals.get("self")
+        if place is not None and isinstance(loop, asyncio.AbstractEventLoop):
+            self._block = Block(place, loop, began, sight.at)
+            self._note(self._block)
 
 
 def _place_in(sight: Sight) -> Party | None:
@@ -111,9 +121,9 @@ def _place_in(sight: Sight) -> Party | None:
     return None
 
 
-def _owner_on(loop: Any) -> list[Party]:
+def _owner_on(loop: asyncio.AbstractEventLoop) -> list[Party]:
     """Return the test or fixture that the current task of a loop belongs to, if it has one."""
-    task = asyncio.current_task(loop) if isinstance(loop, asyncio.AbstractEventLoop) else None
+    task = asyncio.current_task(loop)
     party = None if task is None else party_of(owner_of(task))
     return [] if party is None else [party]
 
