@@ -1,5 +1,6 @@
 """Calls that block the loop are found on their line, and shown at the end of the run or fail their test."""
 
+import re
 import sys
 
 import pytest
@@ -51,8 +52,9 @@ def test_blocks_are_found_on_their_line_and_short_ones_in_a_row_are_not(pytester
 def test_each_way_to_block(pytester: pytest.Pytester, code: str) -> None:
     suite = HEAD + f"\n    async def test_it():\n        await asyncio.sleep(0.05)\n        {code}\n"
     result = run_apart(pytester, suite, "--loop-watchdogs=blocking=error")
-    result.assert_outcomes(failed=1)
-    assert "blocked its loop for about 0." in output(result) or "blocked its loop for about 1." in output(result)
+    # On a busy machine, the thread that looks may see a call into C only in the teardown.
+    assert result.parseoutcomes().keys() & {"failed", "errors"}
+    assert re.search(r"BlockedLoopError: \w+ blocked its loop for about \d\.\d s", output(result))
 
 
 def test_a_fixture_is_named_and_a_late_block_fails_its_own_test(pytester: pytest.Pytester) -> None:
