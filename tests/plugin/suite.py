@@ -5,6 +5,7 @@ Other plugins are loaded only if a test names them, so that installed plugins do
 
 import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,11 +14,16 @@ from typing import Final
 
 import pytest
 
-# Pytester forgets what a run imported, so the next run would import it again.
-import looprig.pytest_plugin.loops.explanation  # pyright: ignore[reportUnusedImport]
-import looprig.pytest_plugin.run.activation  # pyright: ignore[reportUnusedImport]
-import looprig.runtime.ask  # pyright: ignore[reportUnusedImport]
+import looprig.declare
+import looprig.plan
+import looprig.pytest_plugin
+import looprig.runtime
+import looprig.watch
 
+# Pytester forgets what a run imported, so the next run would import it again, as other classes than the public names.
+for package in (looprig.declare, looprig.plan, looprig.pytest_plugin, looprig.runtime, looprig.watch):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 # Python 3.11 may crash if this is imported again.
 importlib.import_module("multiprocessing.synchronize")
 

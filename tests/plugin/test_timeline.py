@@ -255,3 +255,16 @@ def test_a_run_without_it_loads_nothing_of_it(pytester: pytest.Pytester) -> None
     """
     result = run_apart(pytester, {"conftest.py": conftest, "test_it.py": "async def test_it(): ..."})
     assert result.ret == 0, output(result)
+
+
+def test_blocks_of_a_loop_are_shown_on_its_track(pytester: pytest.Pytester) -> None:
+    suite = """
+    import time
+    async def test_it():
+        time.sleep(0.3)
+    """
+    run_apart(pytester, suite, OPTION).assert_outcomes(passed=1)
+    (block,) = of_kind(events_of(pytester), "blocked")
+    assert block["name"] == "test_it blocks"
+    assert block["args"]["at"] == "test_it.py:4"
+    assert block["args"]["seconds"] > 0.2

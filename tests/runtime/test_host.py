@@ -269,3 +269,17 @@ def test_alarms_ring_in_a_forked_child() -> None:
         Alarm(now(), over.set)
         os._exit(0 if over.wait(30) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_an_alarm_that_fails_stops_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", reported.append)
+    over = threading.Event()
+
+    def fail() -> None:
+        raise ValueError("of an alarm")
+
+    Alarm(now() + 0.01, fail)
+    Alarm(now() + 0.03, over.set)
+    assert over.wait(30)
+    assert [str(each.exc_value) for each in reported] == ["of an alarm"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -88,7 +89,10 @@ class _Ringer:
                 due = [alarm for alarm in self.alarms.copy() if alarm.deadline <= now()]
                 self.alarms.difference_update(due)
             for alarm in due:
-                alarm.ring()
+                try:
+                    alarm.ring()
+                except Exception:  # noqa: BLE001 - one alarm must not stop all later ones
+                    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), None)))
 
 
 _ringer: Final = _Ringer()

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final, final
+from typing import Final, final
 
 from looprig.exceptions import BlockedLoopError
 from looprig.location import Location
@@ -30,14 +30,24 @@ _THIS_THREAD: Final = "/proc/thread-self"
 
 @final
 class Block:
-    """A block of a loop. `place` is the line that blocks it, `parties` has its owner too, `seconds` may still grow."""
+    """A block of a loop, by the line at `place`. `parties` has the test or fixture too.
 
-    __slots__ = ("parties", "place", "seconds")
+    `began` and `ended` are times at which the line was seen. `ended` is the last one so far.
+    """
 
-    def __init__(self, place: Party, parties: list[Party], seconds: float) -> None:
-        self.parties: Final = parties
+    __slots__ = ("began", "ended", "loop", "parties", "place")
+
+    def __init__(self, place: Party, loop: asyncio.AbstractEventLoop, began: float, ended: float) -> None:
+        self.began: Final = began
+        self.ended: float = ended
+        self.loop: Final = loop
+        self.parties: Final = [place, *_owner_on(loop)]
         self.place: Final = place
-        self.seconds: float = seconds
+
+    @property
+    def seconds(self) -> float:
+        """The duration so far, about `PERIOD` seconds exact."""
+        return self.ended - self.began + PERIOD
 
     @property
     def error(self) -> BlockedLoopError:
@@ -52,63 +62,74 @@ class Block:
 
 @final
 class Blocking(Guard):
-    """A guard that notes each callback that holds a loop for `threshold` seconds."""
+    """A guard that notes each callback that holds a loop for `threshold` seconds. `phase` returns that of the test."""
 
-    def __init__(self, threshold: float, note: Callable[[Block], None]) -> None:
+    def __init__(self, threshold: float, note: Callable[[Block], None], phase: Callable[[], object]) -> None:
         self._note = note
+        self._phase = phase
         self._threshold = threshold
         self._round: FrameType | None = None
         self._callback = -1
-        self._held = 0.0
-        self._used = 0.0
+        self._since = 0.0
         self._block: Block | None = None
         self._cpu = _cpu_clock()
         self._thread = f"/proc/self/task/{threading.get_native_id()}"
         self._last: tuple[float, float, float] | None = None
+        self._last_phase: object = None
         self._queued = 0.0
+        self._used = 0.0
 
     def look(self, sight: Sight) -> None:
         """Compare the running callback with that of the last look."""
-        then, self._last = self._last, (sight.at, self._cpu(), _time_queued(_THIS_THREAD))
-        passed, used, kept = (now - last for now, last in zip(self._last, then or self._last, strict=True))
+        passed, used, late = self._since_last(sight.at)
         if sight.round is None or sight.is_waiting:
             self._forget(None)
             return
-        late = min(passed - PERIOD - kept, used)
-        if late < self._threshold:
-            late = 0.0
         if sight.round is not self._round:
             self._forget(sight.round)
             if late:  # a call into C kept all other threads from running
-                self._found(sight, late)
+                self._found(sight, sight.at - late)
             return
         queued, self._queued = self._queued, _time_queued(self._thread)
         callback = sight.round.f_locals.get("i", -1)
         if callback != self._callback:
-            self._callback, self._held, self._used, self._block = callback, late or PERIOD, late, None
+            self._callback, self._since, self._used, self._block = callback, sight.at - late, late, None
         else:
             # A late look says that something kept this thread from running: the callback only if it used the time.
-            self._held += min(passed, max(2 * PERIOD, used)) - (self._queued - queued)
+            self._since += max(0.0, passed - max(2 * PERIOD, used)) + self._queued - queued
             self._used += used
         if self._block is not None:
-            self._block.seconds = max(self._block.seconds, self._held)
-        elif self._held >= self._threshold and (self._used >= self._threshold or not self._is_runnable()):
-            self._found(sight, self._held)
+            self._block.ended = sight.at
+        elif sight.at - self._since + PERIOD >= self._threshold and (
+            self._used >= self._threshold or not self._is_runnable()
+        ):
+            self._found(sight, self._since)
 
     def _forget(self, current: FrameType | None) -> None:
         self._round, self._callback, self._block = current, -1, None
+
+    def _since_last(self, at: float) -> tuple[float, float, float]:
+        """Return the time since the last look, the main thread's processor time, and how long it kept this one away.
+
+        The last one is 0 if it is below the threshold.
+        """
+        then, self._last = self._last, (at, self._cpu(), _time_queued(_THIS_THREAD))
+        before, self._last_phase = self._last_phase, self._phase()
+        passed, used, queued = (now - last for now, last in zip(self._last, then or self._last, strict=True))
+        late = min(passed - PERIOD - queued, used)
+        # In another phase, it isn't certain that what runs now is what blocked.
+        return passed, used, late if self._last_phase is before and late >= self._threshold else 0.0
 
     def _is_runnable(self) -> bool:
         """Return whether the main thread runs or waits for a processor."""
         return _word(f"{self._thread}/stat", 0) == "R"
 
-    def _found(self, sight: Sight, seconds: float) -> None:
+    def _found(self, sight: Sight, began: float) -> None:
         place = _place_in(sight)
-        if place is None:
-            return
-        loop = sight.round.f_locals.get("self") if sight.round is not None else None
-        self._block = Block(place, [place, *_owner_on(loop)], seconds)
-        self._note(self._block)
+        loop = None if sight.round is None else sight.round.f_locals.get("self")
+        if place is not None and isinstance(loop, asyncio.AbstractEventLoop):
+            self._block = Block(place, loop, began, sight.at)
+            self._note(self._block)
 
 
 def _place_in(sight: Sight) -> Party | None:
@@ -121,9 +142,9 @@ def _place_in(sight: Sight) -> Party | None:
     return None
 
 
-def _owner_on(loop: Any) -> list[Party]:
+def _owner_on(loop: asyncio.AbstractEventLoop) -> list[Party]:
     """Return the test or fixture that the current task of a loop belongs to, if it has one."""
-    task = asyncio.current_task(loop) if isinstance(loop, asyncio.AbstractEventLoop) else None
+    task = asyncio.current_task(loop)
     party = None if task is None else party_of(owner_of(task))
     return [] if party is None else [party]
 

@@ -88,7 +88,7 @@ class Runner:
         self._has_other_runners = has_other_runners
         self._ends_when_stuck = ends_when_stuck
         self._all_peers = peers
-        self._watchdogs = watchdogs
+        self.watchdogs: Final = watchdogs
         self._has_run = False
         self._is_interrupted = False
         self.is_new: bool = True
@@ -102,12 +102,12 @@ class Runner:
         self.is_new = False
         if self.hosts.component(item) is not None or self._has_loop_of_its_own(item):
             self._interrupts.install()
-            self._watchdogs.begin(item)
+            self.watchdogs.begin(item)
         else:  # the test may handle signals itself; its live fixtures are still torn down
             self._interrupts.give_back(signal.SIGINT, *(() if self.hosts.are_open else (signal.SIGTERM,)))
-            self._watchdogs.leave(item)
+            self.watchdogs.leave(item)
         self._limits.begin_test(item)
-        self._watchdogs.phase = item, "set-up"
+        self.watchdogs.phase = item, "set-up"
         if self._limits.seconds is not None:
             self._limits.begin(item, "set-up")
 
@@ -126,12 +126,12 @@ class Runner:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Record that a test was broken off, even if it is expected to fail or skips the rest of itself."""
         if call.excinfo is not None:
-            self._watchdogs.note_failure(item)
+            self.watchdogs.note_failure(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Start the clock of the call, and run a sync test in a context of its own."""
-        self._watchdogs.phase = item, "call"
+        self.watchdogs.phase = item, "call"
         if self._limits.seconds is not None:
             self._limits.begin(item, "call")
         if type(item) is not pytest.Function and (not has_fixtures(item) or is_unittest(item)):
@@ -181,7 +181,7 @@ class Runner:
                 context.run(runtest)
             except BaseException as failure:
                 error = _explained(failure, item)
-                self._watchdogs.add_to(error)
+                self.watchdogs.add_to(error)
                 if error is failure:
                     raise
                 raise error from None
@@ -191,25 +191,25 @@ class Runner:
                     host.note_closed((item.name, running.location))
         if host is not None and (limit := self._limits.current) is not None and limit.is_over:
             raise limit.expired(f"the call of {item.name}")
-        if self._watchdogs.found:
-            self._watchdogs.fail()
+        if self.watchdogs.found:
+            self.watchdogs.fail()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Start the clock of the teardown, and fail the test for what watchdogs have found by its end."""
-        self._watchdogs.phase = item, "teardown"
+        self.watchdogs.phase = item, "teardown"
         if self._limits.seconds is not None:
             self._limits.begin(item, "teardown")
         try:
             result = yield
         except BaseException as failure:
-            self._watchdogs.add_to(failure)
+            self.watchdogs.add_to(failure)
             raise
         finally:
             if self._ends_when_stuck and STUCK:
                 item.session.shouldstop = f"{item.name} left a task behind, and loop_when_stuck = exit"
-        if self._watchdogs.found:
-            self._watchdogs.fail()
+        if self.watchdogs.found:
+            self.watchdogs.fail()
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -349,12 +349,12 @@ class Runner:
                 resolve=partial(self._ask, item),
             )
         except BaseException as failure:
-            self._watchdogs.add_to(failure)
+            self.watchdogs.add_to(failure)
             raise
         if running in host.spawners:
-            self._watchdogs.search(host)
-        if self._watchdogs.found:
-            self._watchdogs.fail()
+            self.watchdogs.search(host)
+        if self.watchdogs.found:
+            self.watchdogs.fail()
         return result
 
     def _ask(self, item: pytest.Function, wanted: Any) -> Answer:

@@ -39,7 +39,7 @@ class Guards:
         self.patrol: Final = Patrol(
             lambda: watchdogs.is_open and not limits.is_debugged,
             (
-                Blocking(threshold, watchdogs.note_block),
+                Blocking(threshold, watchdogs.note_block, lambda: watchdogs.phase),
                 Deadlocks(self._operations, self._ends_for),
                 Hangs(lambda: watchdogs.phase if limits.has_default else None, self._hangs),
             ),

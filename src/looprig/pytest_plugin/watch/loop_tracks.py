@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from looprig.plan import Component
     from looprig.pytest_plugin.run.hosts import Hosts
     from looprig.runtime.host import Host
+    from looprig.watch.blocking import Block
 
 __all__ = ["LoopTracks"]
 
@@ -76,6 +77,11 @@ class LoopTracks:
     ) -> None:
         """Write what a loop did from `began` to `ended`. Call it in the main thread."""
         self._trace.span(self._track(loop), kind, name, began, ended, **args)
+
+    def add_block(self, block: Block) -> None:
+        """Write a block of a loop."""
+        (name, at), seconds = block.place, round(block.seconds, 3)
+        self.add_step(block.loop, "blocked", f"{name} blocks", block.began, block.ended, at=str(at), seconds=seconds)
 
     def end_test(self) -> None:
         """Write the loops that have ended with a test."""

@@ -158,6 +158,7 @@ class Timeline:
         """Follow the loops, once the runner of tests is there."""
         if plugin_name == "looprig.runner":
             self.loops.follow(plugin.hosts)
+            plugin.watchdogs.observe_block = self.loops.add_block
 
     def begin(self, key: object, kind: str, name: str, /, **args: object) -> None:
         """Begin a life, which `end` ends with the same key."""

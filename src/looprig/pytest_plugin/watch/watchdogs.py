@@ -60,6 +60,8 @@ class Watchdogs:
         self._peers = peers
         self.found: Final[list[Finding | Block]] = []
         """The findings that are not reported yet."""
+        self.observe_block: Callable[[Block], None] | None = None
+        """Called with each block of a loop once it is over, or once its test is judged."""
         self.patrol: Patrol | None = None
         self.phase: tuple[pytest.Item, str] | None = None
         """The current phase of the test that is being watched."""
@@ -157,6 +159,10 @@ class Watchdogs:
         """Return the errors that the current test fails for. From now on, all findings count as reported."""
         item = self._item or self._unwatched
         found, self.found[:] = [*self.found], []
+        if self.observe_block is not None:
+            for each in found:
+                if isinstance(each, Block):
+                    self.observe_block(each)
         return [] if item is None else [each.error for each in found if self._fails(item, each)]
 
     def _fails(self, item: pytest.Item, finding: Finding | Block) -> bool:
