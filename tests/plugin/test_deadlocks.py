@@ -66,7 +66,10 @@ SHAPES = {
     "a stream": "await asyncio.StreamReader().readline()",
     "a gather": "await asyncio.gather(until(asyncio.Event()), until(asyncio.Event()))",
     "a wait": "await asyncio.wait([asyncio.ensure_future(until(asyncio.Event()))])",
-    "a shield": "await asyncio.shield(until(asyncio.Event()))",
+    "a shield": """
+        inner = asyncio.ensure_future(until(asyncio.Event()))
+        await asyncio.shield(inner)
+    """,
     "a task group": """
         async with asyncio.TaskGroup() as group:
             group.create_task(until(asyncio.Event()))
