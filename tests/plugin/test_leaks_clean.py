@@ -21,7 +21,7 @@ CLEAN: Final = """
     import pytest
     from aiohttp import web
     from aiohttp.test_utils import TestClient as Client, TestServer
-    from looprig import AiohttpService, Proxy, service_fixture
+    from looprig import AiohttpService, Proxy, TestClient, service_fixture
 
     @pytest.fixture(params=range(5))
     def times(request):
@@ -235,6 +235,12 @@ CLEAN: Final = """
     async def test_proxy(times, slow: Proxy[Rest]):
         async with aiohttp.ClientSession() as session, session.get(slow.url) as response:
             assert await response.text() == "hello"
+
+    async def test_client_of_service(times, api: TestClient[Rest]):
+        await api.get("/", status=200)
+
+    async def test_client_of_proxy(times, api: TestClient[Proxy[Rest]]):
+        await api.get("/", status=200)
 
     @pytest.fixture(scope="module")
     async def session():
