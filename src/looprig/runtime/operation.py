@@ -68,7 +68,8 @@ class Operation:
     """A run of the loop for one task, `target`, which can be cancelled.
 
     `needs` are the fixtures whose crash ends the operation. `owner` is the test or fixture that runs, and `resolve`
-    finds the fixtures that it requests. `interrupted` says whether a signal has arrived for the operation, and
+    finds the fixtures that it requests. `at_least` is the time in seconds that it gets, whatever limit or signal comes:
+    a teardown can release what it holds. `interrupted` says whether a signal has arrived for the operation, and
     `insisted` is the number of times that the signal was sent again.
     """
 
@@ -81,6 +82,7 @@ class Operation:
     _rounds: int = 0
     _unheard: int = 0
     abandoned: bool = False
+    at_least: float = 0.0
     cause: BaseException | None = None
     insisted: int = 0
     interrupted: bool = False
@@ -105,10 +107,10 @@ class Operation:
 
     # Limits
 
-    def limit(self, limit: Limit, at_least: float) -> None:
-        """Cancel the operation when the time has passed, but not before `at_least` seconds from now."""
+    def limit(self, limit: Limit) -> None:
+        """Cancel the operation when the time has passed."""
         self._limit = limit
-        self._deadline = max(limit.deadline, now() + at_least)
+        self._deadline = max(limit.deadline, now() + self.at_least)
         self.keep(Alarm(self._deadline, self._ring))
 
     def _ring(self) -> None:
@@ -167,6 +169,14 @@ class Operation:
         if self.cause is None:
             self.cause = cause
             self._again()
+
+    def interrupt(self, cause: BaseException) -> None:
+        """Cancel the target after the time that it gets at least. The operation raises `cause` in any case."""
+        if self.at_least and self.cause is None:
+            self.cause = cause
+            self._call_at(now() + self.at_least, self._again)
+        else:
+            self.cancel(cause)
 
     def _again(self) -> None:
         if self.is_settled or self.target.done():

@@ -249,7 +249,7 @@ class ProcessService(Configured, ABC):
             pause = min(pause * 2, _LAST_POLL)
 
     def _refused(self, error: BaseException) -> None:
-        why = "\n".join((f"Its `ready` raised {summary(error)}", *raised_at(error)))
+        why = "\n".join((f"Its `ready` raised {summary(error)}", *raised_at(error)[-1:]))
         if why != self._not_yet:
             level = logging.WARNING if isinstance(error, _MISTAKES) else logging.DEBUG
             _log.log(level, "%s is asked again whether it is ready. %s", type(self).__qualname__, why)
