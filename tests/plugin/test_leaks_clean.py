@@ -402,3 +402,47 @@ def test_no_finding_where_nothing_is_left(pytester: pytest.Pytester, conftest: s
     outcomes = result.parseoutcomes()
     assert outcomes.keys() <= {"passed", "skipped"}, output(result)
     assert outcomes["passed"] >= 180
+
+
+HALF_CLOSED: Final = """
+    import asyncio
+
+    import pytest
+
+    async def handle(reader, writer):
+        writer.write(b"x")
+        try:
+            await reader.read()
+            SEEN.set()
+            await asyncio.sleep(3600)
+        finally:
+            writer.close()
+
+    SEEN = asyncio.Event()
+
+    @pytest.fixture(scope="module")
+    async def server():
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        yield server.sockets[0].getsockname()
+        server.close()
+
+    @pytest.fixture(scope="module")
+    async def client(server):
+        reader, writer = await asyncio.open_connection(*server)
+        assert await reader.read(1) == b"x"
+        yield
+        writer.close()
+        await SEEN.wait()
+
+    async def test_client(client): ...
+
+    async def test_alone(): ...
+"""
+
+
+@pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
+def test_descriptors_of_loops_and_their_connections_are_no_leaks(pytester: pytest.Pytester, factory: str) -> None:
+    if factory == "uvloop":
+        pytest.importorskip("uvloop")
+    result = run_apart(pytester, HALF_CLOSED, "--loop-watchdogs=error", f"--loop-factory={factory}")
+    result.assert_outcomes(passed=2)

@@ -172,8 +172,7 @@ class Host:
         """
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
-        if at_least:
-            operation.at_least = at_least
+        operation.at_least = at_least
         if limit is not None:
             operation.limit(limit)
         target.add_done_callback(operation.target_done)

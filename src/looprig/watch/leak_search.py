@@ -308,6 +308,8 @@ def _descriptors_of(host: Host) -> Iterable[str]:
             yield str(each.fileno())
     for number in (selector.get_map() if isinstance(selector, BaseSelector) else None) or ():
         yield str(number)
+    for number in [*getattr(host.loop, "_transports", ())]:  # also those whose peer has closed its side
+        yield str(number)
 
 
 def _target(number: str) -> str | None:
