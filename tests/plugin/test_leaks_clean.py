@@ -411,20 +411,22 @@ HALF_CLOSED: Final = """
 
     async def handle(reader, writer):
         writer.write(b"x")
-        try:
-            await reader.read()
-            SEEN.set()
-            await asyncio.sleep(3600)
-        finally:
-            writer.close()
+        await reader.read()
+        SEEN.set()
+        await STOPPING.wait()
+        writer.close()
+        await writer.wait_closed()
+        CLOSED.set()
 
-    SEEN = asyncio.Event()
+    SEEN, STOPPING, CLOSED = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @pytest.fixture(scope="module")
     async def server():
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         yield server.sockets[0].getsockname()
         server.close()
+        STOPPING.set()
+        await CLOSED.wait()
 
     @pytest.fixture(scope="module")
     async def client(server):
