@@ -76,6 +76,7 @@ class Operation:
     # Defaults are on the class, since most operations never need them.
     questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
     _alarms: tuple[Alarm, ...] = ()
+    _broken_off_by: BaseException | None = None
     _cancellations: int = 0
     _deadline: float = 0.0
     _limit: Limit | None = None
@@ -132,7 +133,10 @@ class Operation:
             self._unheard = 0
             is_innermost = bool(running.operations) and running.operations[-1] is self
             is_blocked = is_innermost and self.cause is None and not self.is_settled and is_in_a_callback(frame)
-            return limit.blocked(self.what) if is_blocked else None
+            if not is_blocked:
+                return None
+            self._broken_off_by = limit.blocked(self.what)
+            return self._broken_off_by
 
         self._unheard += 1
         limit.break_off(late)
@@ -160,7 +164,7 @@ class Operation:
         """Return the error of an operation that exceeded its limit while it blocked the loop, or `None`."""
         if self._limit is None or self._limit.is_off or self.cause is not None or now() < self._deadline:
             return None
-        return self._limit.blocked(self.what)
+        return self._broken_off_by or self._limit.blocked(self.what)
 
     # Ending before it is done
 

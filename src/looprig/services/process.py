@@ -176,7 +176,7 @@ class ProcessService(Configured, ABC):
                         self._may_end = True
                         watching.cancel()
                     if in_use.was_interrupted:
-                        raise LooprigError(*self._ended(process, "while it was in use"))
+                        raise LooprigError(*self._ended(process, "while it was in use")) from None
                 finally:
                     try:
                         await process.stop(self.stop_signal, self.stop_timeout)
