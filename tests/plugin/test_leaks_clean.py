@@ -223,7 +223,8 @@ CLEAN: Final = """
         async def create_app(self):
             return make_app()
 
-    async def test_service(times, rest: Rest):
+    async def test_service(times, rest: Rest, api: TestClient[Rest]):
+        await api.get("/", status=200)
         async with aiohttp.ClientSession() as session, session.get(rest.url) as response:
             assert await response.text() == "hello"
 
@@ -232,15 +233,10 @@ CLEAN: Final = """
             await socket.send_str("x")
             assert (await socket.receive()).data == "x"
 
-    async def test_proxy(times, slow: Proxy[Rest]):
+    async def test_proxy(times, slow: Proxy[Rest], api: TestClient[Proxy[Rest]]):
+        await api.get("/", status=200)
         async with aiohttp.ClientSession() as session, session.get(slow.url) as response:
             assert await response.text() == "hello"
-
-    async def test_client_of_service(times, api: TestClient[Rest]):
-        await api.get("/", status=200)
-
-    async def test_client_of_proxy(times, api: TestClient[Proxy[Rest]]):
-        await api.get("/", status=200)
 
     @pytest.fixture(scope="module")
     async def session():
