@@ -111,6 +111,28 @@ def test_a_blocked_thread_and_a_task_that_swallows(pytester: pytest.Pytester) ->
             "*It swallowed its cancellation 3 times and was left behind at",
         ]
     )
+    assert "\nE   looprig.TimeoutExpiredError: The call of test_blocks took" not in output(result)
+
+
+def test_tasks_that_wait_for_each_other_beside_a_timer(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+    async def move(source, target):
+        async with source:
+            await asyncio.sleep(0)
+            async with target: ...
+
+    async def test_moves():
+        one, two = asyncio.Lock(), asyncio.Lock()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hang(), name="timer")
+            group.create_task(move(one, two), name="there")
+            group.create_task(move(two, one), name="back")
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*It waits for tasks *.", "E*Each waits for the next: back -> there -> back."])
 
 
 def test_a_service_has_the_time_that_it_asks_for(pytester: pytest.Pytester) -> None:

@@ -26,6 +26,11 @@ LEAKING: Final = """
         def __init__(self, *held):
             self.held = (self, *held)
 
+    class Odd:
+        __module__ = property(str)  # not a string, as in the class of Cython's functions
+
+    ODD = Odd()
+
     async def forever():
         await asyncio.sleep(3600)
 

@@ -21,7 +21,7 @@ CLEAN: Final = """
     import pytest
     from aiohttp import web
     from aiohttp.test_utils import TestClient as Client, TestServer
-    from looprig import AiohttpService, Proxy, service_fixture
+    from looprig import AiohttpService, Proxy, TestClient, service_fixture
 
     @pytest.fixture(params=range(5))
     def times(request):
@@ -223,7 +223,8 @@ CLEAN: Final = """
         async def create_app(self):
             return make_app()
 
-    async def test_service(times, rest: Rest):
+    async def test_service(times, rest: Rest, api: TestClient[Rest]):
+        await api.get("/", status=200)
         async with aiohttp.ClientSession() as session, session.get(rest.url) as response:
             assert await response.text() == "hello"
 
@@ -232,7 +233,8 @@ CLEAN: Final = """
             await socket.send_str("x")
             assert (await socket.receive()).data == "x"
 
-    async def test_proxy(times, slow: Proxy[Rest]):
+    async def test_proxy(times, slow: Proxy[Rest], api: TestClient[Proxy[Rest]]):
+        await api.get("/", status=200)
         async with aiohttp.ClientSession() as session, session.get(slow.url) as response:
             assert await response.text() == "hello"
 

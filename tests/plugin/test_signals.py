@@ -37,6 +37,10 @@ async def narrow(sync):
     print("down narrow", flush=True)
     if WHERE == "teardown":
         await wait()
+    if WHERE == "slow teardown":
+        print("waiting", flush=True)
+        await asyncio.sleep(0.5)
+        print("down late", flush=True)
 
 async def wait():
     print("waiting", flush=True)
@@ -124,6 +128,14 @@ EXPECTED = {
     "test": ["cancelled", "down narrow", "down sync", "down session"],
     "set-up": ["cancelled", "down sync", "down session"],
     "sync test": ["down narrow", "down sync", "down session"],
+    "slow teardown": ["down narrow", "down late", "down sync", "down session"],
+}
+
+PLACES = {
+    "test": r"Interrupted during the call of test_it, at\n  test_it\.py:\d+ in test_it\n  test_it\.py:\d+ in wait\n",
+    "set-up": r"Interrupted during the set-up of test_it, at\n  test_it\.py:\d+ in narrow\n  test_it\.py:\d+ in wait\n",
+    "sync test": r"Interrupted during the call of test_sync, at\n  test_it\.py:\d+ in test_sync\n",
+    "slow teardown": "",
 }
 
 
@@ -138,6 +150,7 @@ def test_a_signal_cancels_what_runs_and_runs_teardown(
     assert child.told == EXPECTED[where]
     text = "\n".join(child.lines)
     assert "KeyboardInterrupt" in text if number == signal.SIGINT else "terminated by SIGTERM" in text
+    assert re.search(PLACES[where], text)
     assert "never retrieved" not in text
     assert "destroyed but" not in text
 

@@ -100,6 +100,7 @@ def test_one_that_ends_by_itself_under_no_test_is_reported_by_the_next(pytester:
     text = output(result)
     assert "FAILED test_it.py::test_uses - looprig.FixtureCrashedError: Fixture Broker" in text
     assert "Broker ended with signal SIGKILL while it was in use." in text
+    assert "CancelledError" not in text
 
 
 def test_one_that_died_says_so_to_what_still_asks_for_its_address(pytester: pytest.Pytester) -> None:

@@ -166,14 +166,15 @@ class Host:
     ) -> None:
         """Run the loop until `waiter` is done. Whatever completes `waiter` must also stop the loop or end `target`.
 
-        `target` is cancelled by a crash of a fixture that the operation `needs`, by the `limit` (but not before
-        `at_least` seconds), or by a signal. The cause is then raised. `resolve` finds what the `owner` requests with
+        `target` is cancelled by a crash of a fixture that the operation `needs`, or by the `limit` or a signal (but not
+        before `at_least` seconds). The cause is then raised. `resolve` finds what the `owner` requests with
         `ask`.
         """
         loop = self.loop
         operation = Operation(loop, what, target, owner, needs, resolve)
+        operation.at_least = at_least
         if limit is not None:
-            operation.limit(limit, at_least)
+            operation.limit(limit)
         target.add_done_callback(operation.target_done)
         operations = running.operations
         operations.append(operation)

@@ -5,7 +5,8 @@ They are installed once for all tests that have a loop. Installing them for each
 thread.
 
 Invariants:
-1. The first signal cancels the innermost running operation, which then raises the signal's exception.
+1. The first signal cancels the innermost running operation, which then raises the signal's exception. The teardown of
+   a fixture gets `GRACE` seconds before it is cancelled, so that it can release what it holds.
 2. A second signal, or one that arrives while no loop runs, raises the exception right where the program is.
 3. If the loop is blocked and has not processed the cancellation after `GRACE` seconds, the signal is sent again and
    counts as the second one: CI systems, for example, send only one.
@@ -121,7 +122,7 @@ class Interrupts:
             operation = running.operations[-1]
             if not operation.interrupted and not operation.loop.is_closed():
                 operation.interrupted = True
-                ring_on(operation.loop, lambda: operation.cancel(error))()
+                ring_on(operation.loop, lambda: operation.interrupt(error))()
                 _insist(operation, number)
                 return
         raise error

@@ -68,19 +68,22 @@ class Operation:
     """A run of the loop for one task, `target`, which can be cancelled.
 
     `needs` are the fixtures whose crash ends the operation. `owner` is the test or fixture that runs, and `resolve`
-    finds the fixtures that it requests. `interrupted` says whether a signal has arrived for the operation, and
+    finds the fixtures that it requests. `at_least` is the time in seconds that it gets, whatever limit or signal comes:
+    a teardown can release what it holds. `interrupted` says whether a signal has arrived for the operation, and
     `insisted` is the number of times that the signal was sent again.
     """
 
     # Defaults are on the class, since most operations never need them.
     questions: list[tuple[Callable[[], object], asyncio.Future[Any]]] | None = None
     _alarms: tuple[Alarm, ...] = ()
+    _broken_off_by: BaseException | None = None
     _cancellations: int = 0
     _deadline: float = 0.0
     _limit: Limit | None = None
     _rounds: int = 0
     _unheard: int = 0
     abandoned: bool = False
+    at_least: float = 0.0
     cause: BaseException | None = None
     insisted: int = 0
     interrupted: bool = False
@@ -105,10 +108,10 @@ class Operation:
 
     # Limits
 
-    def limit(self, limit: Limit, at_least: float) -> None:
-        """Cancel the operation when the time has passed, but not before `at_least` seconds from now."""
+    def limit(self, limit: Limit) -> None:
+        """Cancel the operation when the time has passed."""
         self._limit = limit
-        self._deadline = max(limit.deadline, now() + at_least)
+        self._deadline = max(limit.deadline, now() + self.at_least)
         self.keep(Alarm(self._deadline, self._ring))
 
     def _ring(self) -> None:
@@ -130,7 +133,10 @@ class Operation:
             self._unheard = 0
             is_innermost = bool(running.operations) and running.operations[-1] is self
             is_blocked = is_innermost and self.cause is None and not self.is_settled and is_in_a_callback(frame)
-            return limit.blocked(self.what) if is_blocked else None
+            if not is_blocked:
+                return None
+            self._broken_off_by = limit.blocked(self.what)
+            return self._broken_off_by
 
         self._unheard += 1
         limit.break_off(late)
@@ -158,7 +164,7 @@ class Operation:
         """Return the error of an operation that exceeded its limit while it blocked the loop, or `None`."""
         if self._limit is None or self._limit.is_off or self.cause is not None or now() < self._deadline:
             return None
-        return self._limit.blocked(self.what)
+        return self._broken_off_by or self._limit.blocked(self.what)
 
     # Ending before it is done
 
@@ -167,6 +173,14 @@ class Operation:
         if self.cause is None:
             self.cause = cause
             self._again()
+
+    def interrupt(self, cause: BaseException) -> None:
+        """Cancel the target after the time that it gets at least. The operation raises `cause` in any case."""
+        if self.at_least and self.cause is None:
+            self.cause = cause
+            self._call_at(now() + self.at_least, self._again)
+        else:
+            self.cancel(cause)
 
     def _again(self) -> None:
         if self.is_settled or self.target.done():

@@ -84,13 +84,13 @@ def suite_waits_at(task: "asyncio.Task[Any]") -> list[str]:
 
 
 def raised_at(error: BaseException) -> list[str]:
-    """Return the last line of the suite's own code in an error's traceback, if there is one."""
+    """Return the lines of the suite's own code in an error's traceback, the innermost last."""
     found: list[str] = []
     entry = error.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
         if is_of_suite(code.co_filename):
-            found = [_line(code, entry.tb_lineno)]
+            found.append(_line(code, entry.tb_lineno))
         entry = entry.tb_next
     return found
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, final
 from looprig.runtime.stacks import Frame, frames_of, is_of_suite, is_own
 from looprig.runtime.tasks import STARTED_DURING, is_over, owner_of, party_of
 
-__all__ = ["Wait", "cycles_in", "described", "notes_on", "waits_on"]
+__all__ = ["Wait", "described", "notes_on", "notes_on_cycles", "waits_on"]
 
 Task = asyncio.Task[Any]
 
@@ -102,6 +102,7 @@ def notes_on(loop: asyncio.AbstractEventLoop, target: Task, *, with_target: bool
         notes = [described(wait, owner_of(target)) for wait in own]
     else:
         notes = [f"It waits for {wait.what.removesuffix(',')}." for wait in own if wait.tasks or wait.holders]
+    notes += notes_on_cycles(waits)
     if others:
         texts = [described(wait, owner_of(target)) for wait in others[:_SHOWN]]
         more = [f"and {len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
@@ -113,7 +114,18 @@ def _rank(wait: Wait) -> tuple[int, str]:
     return 2 if is_over(STARTED_DURING.get(wait.task)) else 0 if wait.is_in_suite else 1, wait.task.get_name()
 
 
-def cycles_in(waits: Iterable[Wait]) -> list[list[Task]]:
+def notes_on_cycles(waits: Iterable[Wait]) -> list[str]:
+    """Return a note for each cycle of tasks that wait for each other."""
+    notes: list[str] = []
+    for cycle in _cycles_in(waits):
+        names = [task.get_name() for task in cycle]
+        first = names.index(min(names))  # tasks come in no order
+        names = names[first:] + names[:first]
+        notes.append(f"Each waits for the next: {' -> '.join([*names, names[0]])}.")
+    return notes
+
+
+def _cycles_in(waits: Iterable[Wait]) -> list[list[Task]]:
     """Return the cycles of tasks that wait for each other, each once. The last task of one waits for the first."""
     edges = {wait.task: (*wait.tasks, *wait.holders) for wait in waits}
     found: list[list[Task]] = []

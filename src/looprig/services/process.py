@@ -176,7 +176,7 @@ class ProcessService(Configured, ABC):
                         self._may_end = True
                         watching.cancel()
                     if in_use.was_interrupted:
-                        raise LooprigError(*self._ended(process, "while it was in use"))
+                        raise LooprigError(*self._ended(process, "while it was in use")) from None
                 finally:
                     try:
                         await process.stop(self.stop_signal, self.stop_timeout)
@@ -249,7 +249,7 @@ class ProcessService(Configured, ABC):
             pause = min(pause * 2, _LAST_POLL)
 
     def _refused(self, error: BaseException) -> None:
-        why = "\n".join((f"Its `ready` raised {summary(error)}", *raised_at(error)))
+        why = "\n".join((f"Its `ready` raised {summary(error)}", *raised_at(error)[-1:]))
         if why != self._not_yet:
             level = logging.WARNING if isinstance(error, _MISTAKES) else logging.DEBUG
             _log.log(level, "%s is asked again whether it is ready. %s", type(self).__qualname__, why)

@@ -69,18 +69,15 @@ def _has_more(loop: Any) -> bool:
 
 
 def _error(operation: Operation) -> DeadlockError:
-    from looprig.runtime.waits import cycles_in, described, waits_on  # noqa: PLC0415 - most runs have no deadlock
+    from looprig.runtime.waits import described, notes_on_cycles, waits_on  # noqa: PLC0415 - most runs have no deadlock
 
     waits = waits_on(operation.loop)
     party = party_of(operation.owner)
     error = DeadlockError(
         f"Deadlock: {operation.what} waits, and nothing can wake its loop.", [] if party is None else [party], _FIX
     )
-    for cycle in cycles_in(waits):
-        names = [task.get_name() for task in cycle]
-        first = names.index(min(names))  # tasks come in no order
-        names = names[first:] + names[:first]
-        error.add_note(f"Each waits for the next: {' -> '.join([*names, names[0]])}.")
+    for note in notes_on_cycles(waits):
+        error.add_note(note)
     waits.sort(key=lambda wait: (wait.task is not operation.target, wait.task.get_name()))
     error.add_note("\n".join(("These tasks wait:", *(described(wait, operation.owner) for wait in waits))))
     return error

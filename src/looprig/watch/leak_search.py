@@ -285,7 +285,8 @@ def _pid_of(thing: Any) -> int | None:
     if issubclass(kind, asyncio.SubprocessTransport):
         found: int | None = thing.get_pid()
         return found
-    is_process = kind.__module__.startswith(("subprocess", "multiprocessing.p")) or issubclass(kind, subprocess.Popen)
+    module = str(kind.__module__)  # in Cython's own classes, it is not a string
+    is_process = module.startswith(("subprocess", "multiprocessing.p")) or issubclass(kind, subprocess.Popen)
     values: dict[str, Any] = getattr(thing, "__dict__", {}) if is_process else {}
     return values.get("pid")
 
@@ -306,6 +307,8 @@ def _descriptors_of(host: Host) -> Iterable[str]:
         if hasattr(each, "fileno"):
             yield str(each.fileno())
     for number in (selector.get_map() if isinstance(selector, BaseSelector) else None) or ():
+        yield str(number)
+    for number in [*getattr(host.loop, "_transports", ())]:  # also those whose peer has closed its side
         yield str(number)
 
 

@@ -29,11 +29,13 @@ class RunningServices:
     """The connections that the clients of each running service share. The service closes them."""
 
     def __init__(self) -> None:
-        self._running: dict[int, tuple[asyncio.AbstractEventLoop, Connections | None]] = {}
+        self._running: dict[int, tuple[asyncio.AbstractEventLoop, list[Connections]]] = {}
 
-    def begin(self, service: object, loop: asyncio.AbstractEventLoop) -> None:
-        """Record that a service has started on this loop."""
-        self._running[id(service)] = (loop, None)
+    def begin(self, service: object, loop: asyncio.AbstractEventLoop) -> list[Connections]:
+        """Record that a service has started on this loop, and return the list of what clients will open to it."""
+        opened: list[Connections] = []
+        self._running[id(service)] = (loop, opened)
+        return opened
 
     def connections(self, service: object) -> Connections:
         """Return the connections to a running service.
@@ -50,17 +52,14 @@ class RunningServices:
                 [(name, location_of(type(service)))],
                 "Keep it running as long as its scope lasts: its `run` must not leave its `yield` early.",
             )
-        loop, found = self._running[id(service)]
-        if found is None:
-            found = Connections(loop, getattr(service, "client_tls", None))
-            self._running[id(service)] = (loop, found)
-        return found
+        loop, opened = self._running[id(service)]
+        if not opened:
+            opened.append(Connections(loop, getattr(service, "client_tls", None)))
+        return opened[0]
 
-    async def end(self, service: object) -> None:
-        """Close the connections of a service that is about to stop."""
-        _, found = self._running.pop(id(service))
-        if found is not None:
-            await found.close()
+    def end(self, service: object) -> None:
+        """Record that a service is about to stop."""
+        del self._running[id(service)]
 
 
 def service_function(
@@ -80,11 +79,14 @@ def service_function(
         fields = {field: values[name] for field, name in arguments.items()}
         fields.update({field: fields[field].routed for field in routed})
         async with Alive(lambda: spec.cls(**fields), spec) as started:
-            running.begin(started, asyncio.get_running_loop())
+            # In this frame, the fixture holds the connections: a test that opens one doesn't leak it.
+            opened = running.begin(started, asyncio.get_running_loop())
             try:
                 yield started
             finally:
-                await running.end(started)
+                running.end(started)
+                for connections in opened:
+                    await connections.close()
 
     return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
 

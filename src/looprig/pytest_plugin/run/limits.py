@@ -122,7 +122,7 @@ class Limits:
         if blocks and blocks[-1].is_innermost:
             blocks[-1].impose(limit)
         elif operations:
-            operations[-1].limit(limit, 0.0)
+            operations[-1].limit(limit)
 
     def debug(self) -> None:
         """Drop the limit of the test, whose code somebody debugs."""

@@ -225,9 +225,16 @@ class Runner:
             _show(session.config, error)
             return None
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Record that the run was interrupted."""
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Record that the run was interrupted, and show where. pytest shows at most the innermost line, of asyncio."""
         self._is_interrupted = True
+        if self._watchdogs.phase is not None:
+            from looprig.pytest_plugin._compat.terminal import write_lines  # noqa: PLC0415 - only for interrupted runs
+            from looprig.runtime.stacks import raised_at  # noqa: PLC0415
+
+            item, phase = self._watchdogs.phase
+            if lines := raised_at(excinfo.value):
+                write_lines(item.config, ["", f"Interrupted during the {phase} of {item.name}, at", *lines])
 
     def pytest_enter_pdb(self) -> None:
         """Drop the limit of a test that somebody debugs."""

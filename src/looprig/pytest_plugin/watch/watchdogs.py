@@ -13,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
@@ -54,6 +55,7 @@ class Watchdogs:
         self._config = config
         self._failed: pytest.Item | None = None
         self._item: pytest.Item | None = None
+        self._may_list = True
         self._unwatched: pytest.Item | None = None
         self._wide: WideFixtures | None = None
         self.leaks: Final = Leaks(self)
@@ -82,6 +84,8 @@ class Watchdogs:
     def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
+        if not isinstance(host.loop, asyncio.BaseEventLoop):  # its descriptors can't be told from those of the suite
+            self._may_list, self.leaks.is_listing = False, False
         host.observer = self.leaks
         if self._item is not item:
             self.begin(item)
@@ -89,7 +93,7 @@ class Watchdogs:
     def begin(self, item: pytest.Item) -> None:
         """Begin to watch a test that runs on a loop."""
         if self._item is None:
-            self.leaks.is_listing = self._may_list()
+            self.leaks.is_listing = self._may_list and self._has_asked()
         self._item = item
         if self.found:  # since the teardown of another test, for example when pytest dropped the values of its fixtures
             self.found[:] = [each._replace(is_late=True) for each in self.found if not isinstance(each, Block)]
@@ -116,7 +120,7 @@ class Watchdogs:
         """Return the live fixtures that outlive the test."""
         return () if self._wide is None else self._wide
 
-    def _may_list(self) -> bool:
+    def _has_asked(self) -> bool:
         """Return whether an option or marker may ask for file descriptors, which aren't looked for by default."""
         is_asked_for = "_policies" in vars(self) and self._policies.may_apply("descriptors")
         return is_asked_for or WATCHDOGS in self._config.stash.get(USED_MARKERS, ())

@@ -1,0 +1,52 @@
+"""The descriptors of a loop, and of connections on it, are no leaks of their own."""
+
+from typing import Final
+
+import pytest
+
+from tests.plugin.suite import run_apart
+
+HALF_CLOSED: Final = """
+    import asyncio
+
+    import pytest
+
+    async def handle(reader, writer):
+        writer.write(b"x")
+        await reader.read()
+        SEEN.set()
+        await STOPPING.wait()
+        writer.close()
+        await writer.wait_closed()
+        CLOSED.set()
+
+    SEEN, STOPPING, CLOSED = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @pytest.fixture(scope="module")
+    async def server():
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        yield server.sockets[0].getsockname()
+        server.close()
+        STOPPING.set()
+        await CLOSED.wait()
+
+    @pytest.fixture(scope="module")
+    async def client(server):
+        reader, writer = await asyncio.open_connection(*server)
+        assert await reader.read(1) == b"x"
+        yield
+        writer.close()
+        await SEEN.wait()
+
+    async def test_client(client): ...
+
+    async def test_alone(): ...
+"""
+
+
+@pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
+def test_descriptors_of_loops_and_their_connections_are_no_leaks(pytester: pytest.Pytester, factory: str) -> None:
+    if factory == "uvloop":
+        pytest.importorskip("uvloop")
+    result = run_apart(pytester, HALF_CLOSED, "--loop-watchdogs=error", f"--loop-factory={factory}")
+    result.assert_outcomes(passed=2)
