@@ -300,10 +300,10 @@ def test_nothing_is_watched_when_the_run_is_over(pytester: pytest.Pytester) -> N
             RUNNERS.append(session.config.pluginmanager.get_plugin("looprig.runner"))
 
         def pytest_configure(config):
-            config.add_cleanup(lambda: print("watched:", RUNNERS[0]._watchdogs.is_open))
+            config.add_cleanup(lambda: print("watched:", RUNNERS[0].watchdogs.is_open))
 
         def pytest_runtest_logreport(report):
-            print("watched:", RUNNERS[0]._watchdogs.is_open)
+            print("watched:", RUNNERS[0].watchdogs.is_open)
     """
     files = {"conftest.py": conftest, "test_it.py": "async def test_it(): ..."}
     result = run_apart(pytester, files, "-s")

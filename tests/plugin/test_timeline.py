@@ -46,7 +46,10 @@ SUITE = """
         with proxy.apply(Latency(0.001)):
             reader, writer = await asyncio.open_connection(*proxy.address)
             writer.write(b"hello\\n")
-            assert await reader.readline() == b"bye\\n"
+            answer = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            assert answer == b"bye\\n"
 
     async def test_alone(user): ...
     def test_sync(user): ...

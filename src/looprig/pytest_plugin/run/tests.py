@@ -46,7 +46,6 @@ __all__ = ["Runner"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-
 _INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 
@@ -228,13 +227,12 @@ class Runner:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record that the run was interrupted, and show where. pytest shows at most the innermost line, of asyncio."""
         self._is_interrupted = True
-        if self._watchdogs.phase is not None:
-            from looprig.pytest_plugin._compat.terminal import write_lines  # noqa: PLC0415 - only for interrupted runs
-            from looprig.runtime.stacks import raised_at  # noqa: PLC0415
+        from looprig.pytest_plugin._compat.terminal import write_lines  # noqa: PLC0415 - only for interrupted runs
+        from looprig.runtime.stacks import raised_at  # noqa: PLC0415
 
-            item, phase = self._watchdogs.phase
-            if lines := raised_at(excinfo.value):
-                write_lines(item.config, ["", f"Interrupted during the {phase} of {item.name}, at", *lines])
+        if self.watchdogs.phase is not None and (lines := raised_at(excinfo.value)):
+            item, phase = self.watchdogs.phase
+            write_lines(item.config, ["", f"Interrupted during the {phase} of {item.name}, at", *lines])
 
     def pytest_enter_pdb(self) -> None:
         """Drop the limit of a test that somebody debugs."""
