@@ -44,16 +44,14 @@ def test_blocks_are_found_on_their_line_and_short_ones_in_a_row_are_not(pytester
     "code",
     [
         "end = time.thread_time() + 0.4\n        while time.thread_time() < end: pass",
-        "sorted(range(4_000_000), key=str)",
         "asyncio.get_running_loop().call_soon(work, 0.4)\n        await asyncio.sleep(0.05)",
     ],
-    ids=["busy", "in C", "callback"],
+    ids=["busy", "callback"],
 )
 def test_each_way_to_block(pytester: pytest.Pytester, code: str) -> None:
     suite = HEAD + f"\n    async def test_it():\n        await asyncio.sleep(0.05)\n        {code}\n"
     result = run_apart(pytester, suite, "--loop-watchdogs=blocking=error")
-    # On a busy machine, the thread that looks may see a call into C only in the teardown.
-    assert result.parseoutcomes().keys() & {"failed", "errors"}
+    result.assert_outcomes(failed=1)
     assert re.search(r"BlockedLoopError: \w+ blocked its loop for about \d\.\d s", output(result))
 
 

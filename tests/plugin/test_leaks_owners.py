@@ -155,14 +155,15 @@ def test_a_wide_fixture_ends_what_a_test_started_in_it(pytester: pytest.Pytester
     suite = FOREVER + (
         """
     class Client:
-        task = None
+        def use(self):
+            self.task = asyncio.create_task(forever())
 
     @pytest.fixture(scope="module")
     async def client():
         yield Client()
 
     async def test_first(client):
-        client.task = asyncio.create_task(forever())
+        client.use()
 
     async def test_second(client):
         assert not client.task.done()
@@ -175,6 +176,27 @@ def test_a_wide_fixture_ends_what_a_test_started_in_it(pytester: pytest.Pytester
     result.assert_outcomes(passed=3, errors=1)
     assert "when client ended" in output(result)
     assert "ERROR at teardown of test_second" in output(result) or "ERROR at teardown of test_third" in output(result)
+
+
+def test_what_a_test_starts_itself_ends_with_it_whoever_holds_it(pytester: pytest.Pytester) -> None:
+    suite = FOREVER + (
+        """
+    @pytest.fixture(scope="module")
+    async def holder():
+        yield []
+
+    async def test_first(holder):
+        def start():
+            holder.append(asyncio.create_task(forever()))
+        start()
+
+    async def test_second(holder):
+        await holder[0]
+    """
+    )
+    result = run(pytester, suite, "--loop-watchdogs=leaks=off")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "CancelledError: left over by test_first (test_it.py:" in output(result)
 
 
 def test_a_failed_test_is_not_reported_for_what_it_left(pytester: pytest.Pytester) -> None:

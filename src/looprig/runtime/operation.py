@@ -38,6 +38,7 @@ GRACE: Final = 2.0
 ROUNDS: Final = 3
 """How many times a task is cancelled before it is left behind."""
 
+_SOON: Final = 1.0
 _LAST_ROUNDS: Final = 10
 """Maximum number of rounds that a loop runs after its target is done, if its ready callbacks can be seen."""
 _BLIND_ROUNDS: Final = 4
@@ -141,6 +142,11 @@ class Operation:
         self._unheard += 1
         limit.break_off(late)
         self.keep(Alarm(now() + GRACE, self._break_off))  # the interrupted code may continue
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether a time limit ends the operation within `_SOON` seconds."""
+        return self._limit is not None and self._deadline - now() < _SOON
 
     @property
     def is_over(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from types import CellType, CodeType, FrameType
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary, WeakSet
 
-from looprig.location import UNKNOWN, Location, location_of
+from looprig.location import UNKNOWN, Location, is_foreign, location_of
 from looprig.runtime.context import OWNER
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "hidden",
     "is_of_connection",
     "is_over",
+    "is_started_in",
     "left_by",
     "origin_of",
     "owner_of",
@@ -70,6 +72,11 @@ class RunningTest:
     def may_have_left_unnoted(self) -> bool:
         """Whether there may be more tasks than before the test, perhaps unrecorded because of its own task factory."""
         return _alive is None or len(_alive) > self._alive_before
+
+    @property
+    def function(self) -> object:
+        """The test function, without its decorators."""
+        return inspect.unwrap(self._function) if callable(self._function) else self._function
 
     @property
     def location(self) -> Location:
@@ -193,12 +200,27 @@ def is_of_connection(task: asyncio.Task[Any]) -> bool:
 
 def origin_of(task: asyncio.Task[Any]) -> list[Location]:
     """Return the lines that led to a task, the innermost first. Empty under someone else's task factory."""
-    found: list[Location] = []
+    return [
+        Location(code.co_filename, next((line for start, end, line in code.co_lines() if start <= index < end), 0) or 0)
+        for code, index in _callers_of(task)
+    ]
+
+
+def is_started_in(task: asyncio.Task[Any], test: object) -> bool:
+    """Return whether the function of a test, or one inside of it, started a task itself, not a library or class."""
+    code = next((code for code, _ in _callers_of(task) if not is_foreign(code.co_filename)), None)
+    own = getattr(getattr(test, "function", None), "__code__", None)
+    if code is None or own is None or code.co_filename != own.co_filename:
+        return False
+    return code.co_qualname == own.co_qualname or code.co_qualname.startswith(f"{own.co_qualname}.<locals>.")
+
+
+def _callers_of(task: asyncio.Task[Any]) -> list[tuple[CodeType, int]]:
+    found: list[tuple[CodeType, int]] = []
     origin: _Origin | None = getattr(task, "_looprig_origin", None)
     while origin is not None:
         code, index, origin = origin
-        lines = (line for start, end, line in code.co_lines() if start <= index < end)
-        found.insert(0, Location(code.co_filename, next(lines, None) or 0))
+        found.insert(0, (code, index))
     return found
 
 

@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from looprig.exceptions import BlockedLoopError
 from looprig.location import Location
+from looprig.runtime.clock import now
 from looprig.runtime.stacks import is_of_suite
 from looprig.runtime.tasks import Party, owner_of, party_of
 from looprig.watch.patrol import PERIOD, Guard, Sight
@@ -60,6 +61,24 @@ class Block:
         )
 
 
+class _Measured(NamedTuple):
+    """Figures of the main thread since the last look, in seconds.
+
+    Attributes:
+        passed: the time since then.
+        used: the processor time that it used.
+        queued: the time that it waited for a processor.
+        late: how long it kept the patrol away, or 0 if that is below the threshold.
+        is_runnable: whether it runs or waits for a processor now.
+    """
+
+    passed: float
+    used: float
+    queued: float
+    late: float
+    is_runnable: bool
+
+
 @final
 class Blocking(Guard):
     """A guard that notes each callback that holds a loop for `threshold` seconds. `phase` returns that of the test."""
@@ -68,61 +87,48 @@ class Blocking(Guard):
         self._note = note
         self._phase = phase
         self._threshold = threshold
-        self._round: FrameType | None = None
-        self._callback = -1
+        # The end of a round's time, a new object in each round, identifies it. A frame would keep others alive.
+        self._callback: tuple[object, int] = (None, -1)
         self._since = 0.0
+        self._used = 0.0
         self._block: Block | None = None
         self._cpu = _cpu_clock()
         self._thread = f"/proc/self/task/{threading.get_native_id()}"
-        self._last: tuple[float, float, float] | None = None
+        self._last: tuple[float, float, float, float] | None = None
         self._last_phase: object = None
-        self._queued = 0.0
-        self._used = 0.0
+        self._measured = _Measured(0.0, 0.0, 0.0, 0.0, is_runnable=False)
+
+    def measure(self) -> None:
+        """Find out what the main thread did since the last look."""
+        figures = now(), self._cpu(), _time_queued(_THIS_THREAD), _time_queued(self._thread)
+        then, self._last = self._last, figures
+        before, self._last_phase = self._last_phase, self._phase()
+        passed, used, kept, queued = (after - last for after, last in zip(figures, then or figures, strict=True))
+        late = min(passed - PERIOD - kept, used)
+        # In another phase, it isn't certain that what runs now is what blocked.
+        late = late if self._last_phase is before and late >= self._threshold else 0.0
+        self._measured = _Measured(passed, used, queued, late, is_runnable=_word(f"{self._thread}/stat", 0) == "R")
 
     def look(self, sight: Sight) -> None:
         """Compare the running callback with that of the last look."""
-        passed, used, late = self._since_last(sight.at)
         if sight.round is None or sight.is_waiting:
-            self._forget(None)
+            self._callback, self._block = (None, -1), None
             return
-        if sight.round is not self._round:
-            self._forget(sight.round)
-            if late:  # a call into C kept all other threads from running
-                self._found(sight, sight.at - late)
-            return
-        queued, self._queued = self._queued, _time_queued(self._thread)
-        callback = sight.round.f_locals.get("i", -1)
-        if callback != self._callback:
-            self._callback, self._since, self._used, self._block = callback, sight.at - late, late, None
+        measured = self._measured
+        values = sight.round.f_locals
+        (token, number), self._callback = self._callback, (values.get("end_time"), values.get("i", -1))
+        if self._callback[0] is not token or self._callback[1] != number:
+            self._since, self._used, self._block = sight.at - measured.late, measured.late, None
         else:
             # A late look says that something kept this thread from running: the callback only if it used the time.
-            self._since += max(0.0, passed - max(2 * PERIOD, used)) + self._queued - queued
-            self._used += used
+            self._since += max(0.0, measured.passed - max(2 * PERIOD, measured.used)) + measured.queued
+            self._used += measured.used
         if self._block is not None:
             self._block.ended = sight.at
         elif sight.at - self._since + PERIOD >= self._threshold and (
-            self._used >= self._threshold or not self._is_runnable()
+            self._used >= self._threshold or not measured.is_runnable
         ):
             self._found(sight, self._since)
-
-    def _forget(self, current: FrameType | None) -> None:
-        self._round, self._callback, self._block = current, -1, None
-
-    def _since_last(self, at: float) -> tuple[float, float, float]:
-        """Return the time since the last look, the main thread's processor time, and how long it kept this one away.
-
-        The last one is 0 if it is below the threshold.
-        """
-        then, self._last = self._last, (at, self._cpu(), _time_queued(_THIS_THREAD))
-        before, self._last_phase = self._last_phase, self._phase()
-        passed, used, queued = (now - last for now, last in zip(self._last, then or self._last, strict=True))
-        late = min(passed - PERIOD - queued, used)
-        # In another phase, it isn't certain that what runs now is what blocked.
-        return passed, used, late if self._last_phase is before and late >= self._threshold else 0.0
-
-    def _is_runnable(self) -> bool:
-        """Return whether the main thread runs or waits for a processor."""
-        return _word(f"{self._thread}/stat", 0) == "R"
 
     def _found(self, sight: Sight, began: float) -> None:
         place = _place_in(sight)

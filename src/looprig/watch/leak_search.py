@@ -26,7 +26,7 @@ from looprig.declare.watchdogs import LEAKS
 from looprig.runtime.context import OWNER
 from looprig.runtime.ending import is_closing
 from looprig.runtime.host import Host
-from looprig.runtime.tasks import Party, is_of_connection, owner_of, party_of
+from looprig.runtime.tasks import Party, is_of_connection, is_started_in, owner_of, party_of
 from looprig.watch.holders import held, of_modules
 from looprig.watch.leak_reports import Left, finding_of
 from looprig.watch.leaks import LeakNotebook, Running
@@ -84,22 +84,27 @@ class LeakSearch:
             if not (is_closing(task) or is_of_connection(task) or task.cancelling() or task in self._noted)
         ]
         if not is_last:
-            left = self._bequeath(host, left)
+            left = self._bequeath(host, left, owner)
         if left and self._notebook.wants("tasks"):
             kept = set[int]() if is_last else held(of_modules(), left)
             lost = [Left("tasks", task, owner_of(task)) for task in left if id(task) not in kept]
             self._note(lost, party_of(owner))
         self._noted.update(left)
 
-    def _bequeath(self, host: Host, tasks: "list[asyncio.Task[Any]]") -> "list[asyncio.Task[Any]]":
-        """Pass tasks on to the wider fixtures that hold them, and return the others."""
+    def _bequeath(self, host: Host, tasks: "list[asyncio.Task[Any]]", owner: object) -> "list[asyncio.Task[Any]]":
+        """Pass tasks on to the wider fixtures that hold them, and return the others.
+
+        What the test's own code has started stays the test's.
+        """
+        own = [task for task in tasks if is_started_in(task, owner)]
+        tasks = [task for task in tasks if task not in own]
         for wide in self._notebook.wide():
             kept = held(wide.held, tasks)
             for task in tasks:
                 if id(task) in kept and wide.owner is not None:
                     host.bequeath(task, wide.owner)
             tasks = [task for task in tasks if id(task) not in kept]
-        return tasks
+        return [*own, *tasks]
 
     def look_at(self, host: Host, owner: object, *, is_last: bool = False) -> None:
         """Note what is open on a loop and whose owner has ended. If the loop is closed next, all owners have."""

@@ -4,7 +4,7 @@ Tells its guards what it sees, and does not decide what is wrong: `blocking`, `d
 
 Invariants:
 1. The loop and its callbacks aren't touched, so they take no longer than without the patrol.
-2. The patrol keeps nothing alive that the suite could look for: of a round, it keeps only the frame.
+2. The patrol keeps nothing alive: no frame outlives a look, and while it has one, it doesn't wait for anything.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Final, NamedTuple, Protocol, final
+from typing import Final, NamedTuple, final
 
 from looprig.runtime.clock import Alarm, now
 from looprig.runtime.stacks import thread_frames
@@ -51,11 +51,14 @@ class Sight(NamedTuple):
         return timeout is None or timeout < 0
 
 
-class Guard(Protocol):
-    """A watchdog that the patrol tells what it sees. It is called in another thread than the main one."""
+class Guard:
+    """Base class of watchdogs that the patrol calls, in another thread than the main one."""
+
+    def measure(self) -> None:
+        """Prepare for a look. Anything that may let the main thread run, such as reading a file, happens here."""
 
     def look(self, sight: Sight, /) -> None:
-        """Handle what the patrol sees."""
+        """Handle what the patrol sees. Whoever keeps a frame, or waits, keeps alive what its functions hold."""
 
 
 @final
@@ -83,6 +86,8 @@ class Patrol:
         if not self._is_on_duty():
             return
         self.start()
+        for guard in self._guards:
+            guard.measure()
         if (frame := thread_frames().get(self._main)) is not None:
             sight = Sight(now(), frame, _round_in(frame))
             for guard in self._guards:
