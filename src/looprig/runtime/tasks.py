@@ -76,7 +76,8 @@ class RunningTest:
     @property
     def function(self) -> object:
         """The test function, without its decorators."""
-        return inspect.unwrap(self._function) if callable(self._function) else self._function
+        function: Any = self._function
+        return inspect.unwrap(function) if callable(function) else function
 
     @property
     def location(self) -> Location:
