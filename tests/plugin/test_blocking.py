@@ -36,7 +36,7 @@ def test_blocks_are_found_on_their_line_and_short_ones_in_a_row_are_not(pytester
     )
     result.assert_outcomes(passed=15)
     result.stdout.fnmatch_lines(
-        ["*looprig: 10 callbacks blocked the loop in 10 tests, for 2.? s*", "*2.? s    10 x  test_it.py:8 in work"]
+        ["*looprig: 10 callbacks blocked the loop in 10 tests, for ?.? s*", "*?.? s    10 x  test_it.py:8 in work"]
     )
 
 
@@ -109,4 +109,4 @@ def test_the_controller_of_xdist_shows_the_table(pytester: pytest.Pytester) -> N
         pytester, HEAD + "\n    async def test_it():\n        work(1.2)\n", *("-p", "xdist"), *("-n", "1")
     )
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*1.? s     1 x  test_it.py:8 in work"])
+    result.stdout.fnmatch_lines(["*?.? s     1 x  test_it.py:8 in work"])
