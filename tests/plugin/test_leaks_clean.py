@@ -394,9 +394,7 @@ SHARED: Final = """
 @pytest.mark.parametrize("conftest", ["", SHARED], ids=["own loops", "shared loop"])
 def test_no_finding_where_nothing_is_left(pytester: pytest.Pytester, conftest: str) -> None:
     files = {"test_it.py": CLEAN, "test_others.py": OTHERS, "conftest.py": conftest}
-    result = run_apart(
-        pytester, files, "--loop-watchdogs=leaks=error descriptors=off", "-p", "no:anyio", "-Wignore::ResourceWarning"
-    )
-    outcomes = result.parseoutcomes()
-    assert outcomes.keys() <= {"passed", "skipped"}, output(result)
+    options = "--loop-watchdogs=leaks=error descriptors=off", "-pno:anyio", "-Wignore::ResourceWarning"
+    result = run_apart(pytester, files, *options)
+    assert (outcomes := result.parseoutcomes()).keys() <= {"passed", "skipped"}, output(result)
     assert outcomes["passed"] >= 180
