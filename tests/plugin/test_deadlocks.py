@@ -365,6 +365,15 @@ def test_the_policy(pytester: pytest.Pytester, policy: str) -> None:
     assert ("looprig: watchdogs noted 1 finding in 1 test" in text) == (policy == "warn")
 
 
+def test_a_limit_that_expires_within_a_second_comes_first(pytester: pytest.Pytester) -> None:
+    result = run_apart(
+        pytester, "import asyncio\nasync def test_it(): await asyncio.Event().wait()", "--loop-timeout=0.5"
+    )
+    result.assert_outcomes(failed=1)
+    assert "TimeoutExpiredError: The call of test_it took longer than 0.5 s." in output(result)
+    assert "Deadlock" not in output(result)
+
+
 def test_on_workers_of_xdist_too(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     result = run_apart(

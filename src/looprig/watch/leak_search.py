@@ -3,8 +3,9 @@
 Loaded when numbers show that something may have been left. Does not describe it (`leak_reports` does).
 
 Invariants:
-1. An object whose owner is alive is no leak. Its owner is the fixture or test in whose context it was started, unless a
-   wider fixture holds it. What a module holds is no leak either, if it can be used by later tests.
+1. An object isn't a leak while its owner is alive. The owner is the wider fixture that holds it or, if there is none,
+   the fixture or test in whose context it was started. If a module holds it and later tests can use it, it isn't a leak
+   either.
 2. A connection that a server accepted belongs to the server, and so do the tasks that handle it.
 3. What is already being closed or cancelled is no leak.
 """

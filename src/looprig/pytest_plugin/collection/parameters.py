@@ -51,7 +51,7 @@ class BrokenDeclaration:
     has_fixture: bool = False
 
     def explains(self, name: str, function: Any, item: pytest.Item) -> bool:
-        """Return whether it is the reason why there is no fixture `name` for a function that an item uses."""
+        """Return whether it keeps a function that an item uses from getting a fixture called `name`."""
         is_here = self.name == name and not self.has_fixture and self.node in item.listchain()
         return is_here and (self.asker is None or plain(self.asker) is plain(function))
 

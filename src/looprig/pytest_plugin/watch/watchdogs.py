@@ -84,7 +84,7 @@ class Watchdogs:
     def add_host(self, host: Host, item: pytest.Item) -> None:
         """Watch a loop that has just been opened, and the test for which it was opened."""
         self._background.attach(host.loop)
-        if not isinstance(host.loop, asyncio.BaseEventLoop):  # its descriptors can't be told from those of the suite
+        if not isinstance(host.loop, asyncio.BaseEventLoop):  # it doesn't show which descriptors are its own
             self._may_list, self.leaks.is_listing = False, False
         host.observer = self.leaks
         if self._item is not item:

@@ -1,4 +1,4 @@
-"""The live fixtures that outlive a test. What they hold is no leak of a test, and what they leave is their own.
+"""The live fixtures that outlive a test. A leak of theirs isn't the test's, and neither is anything that they hold.
 
 Does not look for leaks (`looprig.watch.leaks` does). Fixtures of a single test are part of the test.
 """
