@@ -111,7 +111,7 @@ class Limits:
 
     @property
     def has_default(self) -> bool:
-        """Whether the default limit applies now: the suite sets no limit, and no service is starting or test debugged."""
+        """Whether the default limit applies: no limit is set, no service is starting, and no test is debugged."""
         return self.seconds is None and not (self._is_apart or self.is_debugged)
 
     def expire(self, item: pytest.Item, phase: str, seconds: float) -> None:
