@@ -30,17 +30,11 @@ def can_be_woken(loop: Any) -> bool:
         has_others = any(key.fd != own for key in loop._selector.get_map().values())  # noqa: SLF001
     except (AttributeError, RuntimeError, TypeError):  # another loop, or one that changes meanwhile
         return True
-    return (
-        has_others
-        or bool(getattr(loop, "_signal_handlers", ()))
-        or will_ring_on(loop)
-        or _handles_signals()
-        or _has_thread()
-    )
+    return has_others or will_ring_on(loop) or _handles_signals() or _has_thread()
 
 
 def _handles_signals() -> bool:
-    """Return whether a signal is handled by a function that may do anything."""
+    """Return whether a signal is handled by a function that may do anything, also for a handler of the loop."""
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     return any(callable(each) and _package(getattr(each, "__module__", "")) not in _HARMLESS for each in handlers)
 
