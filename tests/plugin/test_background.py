@@ -354,3 +354,26 @@ def test_the_hooks_are_given_back(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
     assert "other hooks: True" in output(result)
     assert "the same hooks: True" in output(result)
+
+
+def test_what_the_thread_of_alarms_frees_fails_no_test(pytester: pytest.Pytester) -> None:
+    """It looks at frames of the main thread, so it may be the last one to refer to what an earlier test has left."""
+    result = run_apart(
+        pytester,
+        """
+        import asyncio
+        from looprig.runtime.clock import Alarm, now
+
+        class Noisy:
+            def __del__(self):
+                raise RuntimeError("in __del__")
+
+        async def test_it():
+            things = [Noisy()]
+            Alarm(now() + 0.01, things.clear)
+            await asyncio.sleep(0.1)
+            assert not things
+        """,
+    )
+    result.assert_outcomes(passed=1)
+    assert "looprig: watchdogs noted 1 finding in 1 test" in output(result)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, final
 
-__all__ = ["Alarm", "Timeout", "now", "ring_on", "will_ring_on"]
+__all__ = ["Alarm", "Timeout", "is_in_ringer", "now", "ring_on", "will_ring_on"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -66,6 +66,8 @@ class _Ringer:
         # Reentrant, since a signal handler may set an alarm while the same thread is setting one.
         self._changed = threading.Condition(threading.RLock())
         self._is_running = False
+        self.thread: int = 0
+        """The identifier of the thread, or 0 before it runs."""
         self._wakes_at = float("inf")
 
     def add(self, alarm: Alarm) -> None:
@@ -80,6 +82,7 @@ class _Ringer:
                 self._changed.notify()
 
     def _run(self, changed: threading.Condition) -> None:
+        self.thread = threading.get_ident()
         while True:
             with changed:
                 self._wakes_at = min((alarm.deadline for alarm in self.alarms.copy()), default=float("inf"))
@@ -98,6 +101,11 @@ class _Ringer:
 _ringer: Final = _Ringer()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ringer.reset)
+
+
+def is_in_ringer() -> bool:
+    """Return whether the calling thread is the one that rings alarms."""
+    return threading.get_ident() == _ringer.thread
 
 
 @final

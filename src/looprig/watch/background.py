@@ -19,10 +19,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, final
 
+from looprig.runtime.clock import is_in_ringer
 from looprig.watch.descriptions import Finding, of_context, of_unraisable, of_warning
 
 if TYPE_CHECKING:
@@ -50,8 +52,10 @@ class Background:
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
         self._garbage: Garbage | None = None
-        self._collections = 0
+        self._collector = 0
+        self._is_searching = False
         self._depth = 0
+        self._thread: Final = threading.get_ident()
         self._unraisable: Callable[[Any], Any] | None = None
         # Each access to a bound method creates a new object, but these are compared by identity.
         self._own_hook: Final = self._handle_unraisable
@@ -65,7 +69,7 @@ class Background:
         self._unraisable, sys.unraisablehook = sys.unraisablehook, self._own_hook
         self._depth = sys.get_coroutine_origin_tracking_depth()
         sys.set_coroutine_origin_tracking_depth(max(self._depth, 1))
-        gc.callbacks.append(self._count_collections)
+        gc.callbacks.append(self._note_collector)
 
     def stop(self) -> None:
         """Restore all hooks, unless something else has replaced them since."""
@@ -77,7 +81,7 @@ class Background:
         if warnings.showwarning is self._own_show:
             warnings.showwarning = self._show
         sys.set_coroutine_origin_tracking_depth(self._depth)
-        gc.callbacks.remove(self._count_collections)
+        gc.callbacks.remove(self._note_collector)
         if self._garbage is not None:
             self._garbage.close()
 
@@ -98,25 +102,38 @@ class Background:
 
             self._garbage = Garbage(of_finalizers=False)
             self._garbage.begin()
-        self._collections -= 1  # this collection is not an automatic one
+        self._is_searching = True
         try:
             self._garbage.collect([loop])
         finally:
-            self._collections += 1
+            self._is_searching = False
 
-    def _count_collections(self, phase: str, _info: dict[str, int]) -> None:
-        self._collections += 1 if phase == "start" else -1
+    def _note_collector(self, phase: str, _info: dict[str, int]) -> None:
+        """Remember which thread collects garbage automatically, since that thread runs the finalizers."""
+        thread = threading.get_ident()
+        if phase == "start" and not (self._is_searching and thread == self._thread):
+            self._collector = thread
+        elif phase == "stop" and thread == self._collector:
+            self._collector = 0
+
+    def _is_late(self) -> bool:
+        """Return whether an earlier test may have caused what fails now.
+
+        True for what an automatic garbage collection frees, and for what the thread of the patrol frees, since that
+        may be the last one to drop a frame.
+        """
+        return threading.get_ident() == self._collector or is_in_ringer()
 
     # What it finds
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if self._notebook.is_open and not _is_harmless(context):
-            self._notebook.note(of_context(context, is_late=self._collections > 0))
+            self._notebook.note(of_context(context, is_late=self._is_late()))
         loop.default_exception_handler(context)  # log it, as if there were no handler
 
     def _handle_unraisable(self, unraisable: Any) -> None:
         if self._notebook.is_open and isinstance(unraisable.exc_value, Exception):
-            self._notebook.note(of_unraisable(unraisable, is_late=self._collections > 0))
+            self._notebook.note(of_unraisable(unraisable, is_late=self._is_late()))
         elif (hook := self._unraisable) is not None:
             hook(unraisable)
 
@@ -130,7 +147,7 @@ class Background:
         line: str | None = None,
     ) -> None:
         if self._notebook.is_open and isinstance(message, RuntimeWarning):
-            found = of_warning(message, is_late=self._collections > 0)
+            found = of_warning(message, is_late=self._is_late())
             if found is not None:
                 self._notebook.note(found)
                 return
