@@ -1,5 +1,6 @@
 """How `--check-fixtures` runs: which checker it uses, what it leaves behind, how it ends."""
 
+import gc
 import json
 import re
 import shlex
@@ -208,6 +209,14 @@ def test_one_look_at_a_time(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(*KEEPING, "--check-fixtures=ty", "--reveal-fixtures")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--check-fixtures and --reveal-fixtures were given: use one at a time.*"])
+
+
+def test_a_process_that_goes_on_keeps_its_garbage_collection(pytester: pytest.Pytester) -> None:
+    put(pytester.path, {"test_it.py": RIGHT})
+    frozen = gc.get_freeze_count()
+    assert pytester.runpytest_inprocess(*KEEPING, "--reveal-fixtures").ret == 0
+    assert gc.get_freeze_count() == frozen
+    assert gc.isenabled()
 
 
 def test_workers_of_xdist_are_not_started(pytester: pytest.Pytester) -> None:

@@ -52,8 +52,7 @@ KEEPING: Final = OPTIONS[:-2]
 
 POLICIES_ARE_DEPRECATED: Final = "-Wignore:'asyncio.:DeprecationWarning"
 """For suites that use event loop policies: from Python 3.14 on, using one warns."""
-# On Python 3.15 it occasionally warns about its own random numbers.
-HYPOTHESIS: Final = ("-p", "_hypothesis_pytestplugin", "-Wignore:It looks like `register_random` was passed")
+HYPOTHESIS: Final = ("-p", "_hypothesis_pytestplugin")
 
 
 def write(pytester: pytest.Pytester, files: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ Invariants:
    change that, although some treat a run without tests as a failure.
 """
 
+import atexit
 import gc
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,7 +96,9 @@ class Inspection(ABC):
     def pytest_runtestloop(self, session: pytest.Session) -> object:
         """Inspect, instead of running tests."""
         # The objects created here live until the process ends, which is soon. Collecting garbage among them, as the
-        # interpreter does several times on exit, would take as long as everything else.
+        # interpreter does several times on exit, would take as long as everything else. They are frozen on exit only:
+        # a process that calls `pytest.main()` goes on, and `gc.get_referrers()` doesn't look at frozen objects.
+        atexit.register(gc.freeze)
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -103,7 +106,6 @@ class Inspection(ABC):
         except LooprigError as error:
             raise pytest.UsageError(str(error)) from error
         finally:
-            gc.freeze()
             if was_enabled:
                 gc.enable()
         session.testsfailed += len(self.findings)
