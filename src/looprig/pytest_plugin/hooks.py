@@ -340,8 +340,8 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> Standby |
     is_for_others = collected.owners.stands_back and not (loops.has_async or errors.items)
     if is_for_others or session.config.getoption("collectonly"):
         return None
-    manager.register(Refusal(collected, errors), "looprig.refusal")
     standby = Standby(session, loops)
+    manager.register(Refusal(collected, errors, standby.note_failure), "looprig.refusal")
     standby.arrange(collected.items)
     return standby
 

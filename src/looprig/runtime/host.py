@@ -191,7 +191,9 @@ class Host:
             raise
         finally:
             operations.pop()
-            operation.settle()
+            operation.is_settled = True
+            if operation.has_loose_ends:
+                operation.settle()
             if not target.done():  # the target continues later
                 target.remove_done_callback(operation.target_done)
             if operation.abandoned:

@@ -92,6 +92,7 @@ class Leaks:
         self._loops: dict[Host, tuple[Any, Any, Any, tuple[int, int, int]]] = {}
         self._pinned: tuple[object, ...] = ()
         self._known = Running()
+        self._alive: list[threading.Thread] = []  # the threads in `_known`, if it is as old as the test
         self._is_following = False
         self._is_unsure = True
 
@@ -118,10 +119,12 @@ class Leaks:
         """Begin a test. What runs now is not its own."""
         self._is_following = True
         if self._is_unsure or self.is_listing:
+            self._alive = [*_threads.values()]
             self._known = self.running()
             self._is_unsure = False
-        else:  # plugins may start a thread for each test
-            self._known = Running(frozenset(_threads.values()), self._known.processes)
+        elif self._alive != [*_threads.values()]:  # plugins may start a thread for each test
+            self._alive = [*_threads.values()]
+            self._known = Running(frozenset(self._alive), self._known.processes)
 
     def leave(self) -> None:
         """Stop following: the next test isn't watched."""
@@ -155,6 +158,7 @@ class Leaks:
         self._pinned = ()
         if len(_threads) != len(self._known.threads) or self.is_listing or _has_children():
             before, self._known = self._known, self.running()
+            self._alive = []
             if new := self._known.since(before):
                 self._search.look_at_running(new, owner)
 
@@ -184,6 +188,7 @@ class Leaks:
         if new := self.running().since(before):
             self._search.assign(new, fixture)
             self._known = self._known.together(new)
+            self._alive = []
 
     def end_fixture(self, fixture: Party) -> None:
         """Note what a wider fixture has left."""

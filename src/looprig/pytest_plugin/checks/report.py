@@ -10,7 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
@@ -33,10 +33,14 @@ _FIXTURE: Final = f"{PREFIX}refused"
 
 @final
 class Refusal:
-    """The hooks that fail tests at their set-up for the errors that concern them."""
+    """The hooks that fail tests at their set-up for the errors that concern them.
 
-    def __init__(self, collected: Collected, errors: ItemErrors) -> None:
+    `on_failure` is called with each test that an exception ends, even if it is expected to fail or skips its rest.
+    """
+
+    def __init__(self, collected: Collected, errors: ItemErrors, on_failure: Callable[[pytest.Item], object]) -> None:
         self._collected = collected
+        self._on_failure = on_failure
         if not errors.items:
             return
 
@@ -52,7 +56,10 @@ class Refusal:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Add hints to pytest's report of a fixture that it did not find, or that ends too soon."""
-        if call.excinfo is None or not has_fixtures(item):
+        if call.excinfo is None:
+            return
+        self._on_failure(item)
+        if not has_fixtures(item):
             return
         error = call.excinfo.value
         if is_missing := isinstance(error, pytest.FixtureLookupError):

@@ -58,7 +58,7 @@ class Admission:
         component = self._hosts.component(item)
         node = request.node
         # Each value of a parametrized factory has its own loops, with separate instances of fixtures.
-        known = None if component is None or hasattr(item, "callspec") else (definition, node, component)
+        known = None if component is None or "callspec" in item.__dict__ else (definition, node, component)
         if known in self._admitted:
             return
         planned = self._loops.component_of_instance(definition, node, item)

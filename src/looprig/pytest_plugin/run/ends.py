@@ -33,11 +33,14 @@ class Ends:
         self.item: pytest.Item | None = None
         """The current test, if `begin` was called for it."""
 
-    def begin(self, item: pytest.Item) -> RunningTest:
-        """Return the owner of the tasks that a test starts. Call this before any of the test's fixtures is set up."""
+    def begin(self, item: pytest.Item, function: object = None) -> RunningTest:
+        """Return the owner of the tasks that a test starts, if known with its function.
+
+        Call this before any of the test's fixtures is set up.
+        """
         if item is self.item and self._running is not None:
             return self._running
-        running = self._running = RunningTest(item.name, getattr(item, "obj", None))
+        running = self._running = RunningTest(item.name, function or getattr(item, "obj", None))
         self.item = item
 
         def end() -> None:
@@ -46,7 +49,7 @@ class Ends:
                 self._end(item, running)
             finally:
                 running.is_over = True
-                self._limits.end()
+                self._limits.current = None
 
         item.addfinalizer(end)  # finalizers run in reverse order
         return running

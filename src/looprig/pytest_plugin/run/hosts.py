@@ -162,7 +162,8 @@ class Hosts:
             if host is not None and not host.loop.is_closed():
                 host.end_tasks_of(running, search=running.may_have_left_unnoted)
         finally:
-            self._joined.pop(item, None)
+            if self._joined:
+                self._joined.pop(item, None)
             self._placed = (None, None)
             if self.on_end is not None:
                 self.on_end(host, running)

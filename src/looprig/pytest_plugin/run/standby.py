@@ -88,6 +88,11 @@ class Standby:
             runner.pytest_runtest_setup(item)  # the runner was registered too late for this call
         return runner
 
+    def note_failure(self, item: pytest.Item) -> None:
+        """Record that an exception has ended a test, if tests are watched."""
+        if self._runner is not None:
+            self._runner.watchdogs.note_failure(item)
+
     def activate(self) -> Runner:
         """Register the runner of tests, once, and return it."""
         if self._runner is None:

@@ -15,8 +15,8 @@ import signal
 import traceback
 from collections.abc import Callable, Generator
 from functools import cached_property, partial
-from inspect import iscoroutine
-from types import MethodType
+from inspect import CO_COROUTINE, iscoroutine
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import pytest
@@ -120,12 +120,6 @@ class Runner:
         if call.excinfo is not None:
             _raise_interrupt(call.excinfo.value, node.config)
             self._crashes.report(call.excinfo.value)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Record that a test was broken off, even if it is expected to fail or skips the rest of itself."""
-        if call.excinfo is not None:
-            self.watchdogs.note_failure(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
@@ -245,6 +239,10 @@ class Runner:
             function is known_function or (type(function) is MethodType and function == known_function)
         ):
             return answer
+        if type(function) is FunctionType and type(item) is pytest.Function and not function.__dict__:  # the usual case
+            answer = bool(function.__code__.co_flags & CO_COROUTINE)
+            self._kind = item, function, answer, None
+            return answer
         inner = inner_test(function)
         answer = is_coroutine_function(inner) and (type(item) is pytest.Function or is_function(item))
         self._kind = item, function, answer, None if inner is function else inner
@@ -276,7 +274,8 @@ class Runner:
             return None
         if self._adoption is not None:
             function = self._adoption.wrapped(item, function)
-        arguments = {name: item.funcargs[name] for name in argument_names(item)}
+        names = argument_names(item)
+        arguments = {name: item.funcargs[name] for name in names} if names else {}
         result = self.run_test(item, function, arguments)
         if result is not None:
             item.warn(
@@ -338,7 +337,7 @@ class Runner:
     ) -> Any:
         """Run the coroutine that a function returns, as the call of an async test or as one example of it."""
         if running is None:
-            running = self._ends.begin(item)
+            running = self._ends.begin(item, function)
         self._has_run = True
         host = self.hosts.of_item(item)
         context, needs = self._contexts.of_test(item, running)
