@@ -198,10 +198,8 @@ class Host:
                 target.remove_done_callback(operation.target_done)
             if operation.abandoned:
                 STUCK.add(target)
-        if operation.cause is not None:
-            raise where_it_stood(operation.cause, target)
-        if limit is not None and (late := operation.blocked_too_long()) is not None:
-            raise where_it_stood(late, target)
+        if operation.cause is not None or limit is not None:
+            _raise_error_of(operation)
 
     def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
         """Wait for fixtures that are ending early, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
@@ -397,3 +395,10 @@ class Host:
             ),
         )
         self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
+
+
+def _raise_error_of(operation: Operation) -> None:
+    """Raise what ended an operation before it was done, if anything did."""
+    error = operation.cause or operation.blocked_too_long()
+    if error is not None:
+        raise where_it_stood(error, operation.target)
