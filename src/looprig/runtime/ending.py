@@ -15,7 +15,7 @@ from typing import Any, Final
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.operation import GRACE, ROUNDS, has_more
 
-__all__ = ["ended", "is_closing", "kept", "run_last_rounds", "shut_down", "where_it_stood"]
+__all__ = ["ended", "is_closing", "kept", "run_last_rounds", "shut_down"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -60,26 +60,6 @@ async def shut_down(executor: Executor) -> None:
 
     threading.Thread(target=wait, name="looprig: waits for an executor", daemon=True).start()
     await done
-
-
-def where_it_stood(cause: BaseException, target: asyncio.Task[Any]) -> BaseException:
-    """Return `cause` with the traceback of the cancelled task, which ends at the line where the task waited."""
-    if not target.done():
-        return cause
-    try:
-        target.result()
-    except asyncio.CancelledError as cancelled:
-        for note in getattr(cancelled, "__notes__", ()):  # the cancelled code may have added information
-            cause.add_note(note)
-        return cause.with_traceback(cancelled.__traceback__)
-    except BaseException as end:  # noqa: BLE001 - only noted on the cause
-        if end is cause:
-            return cause
-        if cause.__cause__ is None:
-            cause.__cause__ = end
-        else:
-            cause.add_note(f"{type(end).__name__} was raised during the cancellation: {end}")
-    return cause
 
 
 @contextmanager

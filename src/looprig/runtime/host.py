@@ -29,7 +29,7 @@ from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
-from looprig.runtime.ending import ended, is_closing, kept, run_last_rounds, shut_down, where_it_stood
+from looprig.runtime.ending import ended, is_closing, kept, run_last_rounds, shut_down
 from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
 from looprig.runtime.operation import ROUNDS, Operation, Resolver, running
@@ -199,7 +199,7 @@ class Host:
             if operation.abandoned:
                 STUCK.add(target)
         if operation.cause is not None or limit is not None:
-            _raise_error_of(operation)
+            operation.raise_error()
 
     def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
         """Wait for fixtures that are ending early, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
@@ -395,10 +395,3 @@ class Host:
             ),
         )
         self.run(shut_down(executor), what="the shutdown of the loop's executor", limit=limit)
-
-
-def _raise_error_of(operation: Operation) -> None:
-    """Raise what ended an operation before it was done, if anything did."""
-    error = operation.cause or operation.blocked_too_long()
-    if error is not None:
-        raise where_it_stood(error, operation.target)

@@ -174,6 +174,12 @@ class Operation:
             return None
         return self._broken_off_by or self._limit.blocked(self.what)
 
+    def raise_error(self) -> None:
+        """Raise what ended it before it was done, if anything did."""
+        error = self.cause or self.blocked_too_long()
+        if error is not None:
+            raise _where_it_stood(error, self.target)
+
     # Ending before it is done
 
     def cancel(self, cause: BaseException) -> None:
@@ -274,3 +280,23 @@ class Operation:
             else:
                 if not future.done():
                     future.set_result(value)
+
+
+def _where_it_stood(cause: BaseException, target: asyncio.Task[Any]) -> BaseException:
+    """Return `cause` with the traceback of the cancelled task, which ends at the line where the task waited."""
+    if not target.done():
+        return cause
+    try:
+        target.result()
+    except asyncio.CancelledError as cancelled:
+        for note in getattr(cancelled, "__notes__", ()):  # the cancelled code may have added information
+            cause.add_note(note)
+        return cause.with_traceback(cancelled.__traceback__)
+    except BaseException as end:  # noqa: BLE001 - only noted on the cause
+        if end is cause:
+            return cause
+        if cause.__cause__ is None:
+            cause.__cause__ = end
+        else:
+            cause.add_note(f"{type(end).__name__} was raised during the cancellation: {end}")
+    return cause
