@@ -1,6 +1,5 @@
 """What is closed, or belongs to a wider fixture, is no leak."""
 
-import sys
 from typing import Final
 
 import pytest
@@ -15,7 +14,7 @@ CLEAN: Final = """
     import sys
     import threading
     from concurrent.futures import ThreadPoolExecutor
-    from contextlib import aclosing
+    from contextlib import aclosing, asynccontextmanager
     from dataclasses import dataclass
 
     import aiohttp
@@ -50,23 +49,33 @@ CLEAN: Final = """
     def port_of(server):
         return server.sockets[0].getsockname()[1]
 
+    @asynccontextmanager
+    async def serving(handler):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        try:
+            yield server
+        finally:
+            server.close()  # from Python 3.12 on, `async with server` would wait until clients close their connections
+            if sys.version_info >= (3, 13):
+                server.close_clients()
+
     @pytest.fixture
     async def server():
-        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        async with serving(echo) as server:
             yield server
 
     @pytest.fixture(scope="module")
     async def wide_server():
-        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        async with serving(echo) as server:
             yield server
 
     @pytest.fixture(scope="module")
     async def forgetful_server():
-        async with await asyncio.start_server(forget, "127.0.0.1", 0) as server:
+        async with serving(forget) as server:
             yield server
 
     async def test_server(times):
-        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        async with serving(echo) as server:
             assert await ask(port_of(server)) == b"hello"
 
     async def test_server_of_fixture(times, server):
@@ -390,7 +399,6 @@ SHARED: Final = """
 """
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="some of these servers wait for their connections to end")
 @pytest.mark.parametrize("conftest", ["", SHARED], ids=["own loops", "shared loop"])
 def test_no_finding_where_nothing_is_left(pytester: pytest.Pytester, conftest: str) -> None:
     files = {"test_it.py": CLEAN, "test_others.py": OTHERS, "conftest.py": conftest}
