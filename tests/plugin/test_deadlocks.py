@@ -321,6 +321,52 @@ def test_a_limit_of_a_request_wakes_the_loop(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_the_thread_that_would_dump_tracebacks_wakes_nobody(pytester: pytest.Pytester) -> None:
+    files = {
+        "test_it.py": """
+            import asyncio
+
+            async def test_waits():
+                await asyncio.Event().wait()
+            """,
+        "pytest.ini": """
+            [pytest]
+            faulthandler_timeout = 20
+            """,
+    }
+    result = run_apart(pytester, files, "-p", "faulthandler")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*DeadlockError: Deadlock: *"])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="asyncio waits for children without a thread")
+def test_a_child_that_outlives_its_loop_wakes_nobody(pytester: pytest.Pytester) -> None:
+    suite = """
+    import asyncio
+    import os
+    import sys
+
+    import pytest
+
+    pids = []
+
+    @pytest.fixture(scope="module", autouse=True)
+    def end():
+        yield
+        os.kill(pids[0], 9)
+
+    async def test_leaves_a_child():
+        child = await asyncio.create_subprocess_exec(sys.executable, "-Sc", "input()", stdin=-1)
+        pids.append(child.pid)
+
+    async def test_waits():
+        await asyncio.Event().wait()
+    """
+    result = run_apart(pytester, suite, "--loop-watchdogs=leaks=off", "-Wignore::ResourceWarning")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*DeadlockError: Deadlock: *"])
+
+
 def test_threads_of_anyio_that_have_nothing_to_do_wake_nobody(pytester: pytest.Pytester) -> None:
     pytest.importorskip("anyio")
     result = run_apart(

@@ -32,11 +32,15 @@ _FIX: Final = (
 class Deadlocks(Guard):
     """A guard that passes each deadlock to `found`, which returns whether to end the operation with the error.
 
-    `operations` are those of the main thread, the innermost last.
+    `operations` are those of the main thread, the innermost last, and `harmless` is the number of threads that Python
+    doesn't know and that don't wake loops.
     """
 
-    def __init__(self, operations: Sequence[Operation], found: Callable[[DeadlockError], bool]) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], found: Callable[[DeadlockError], bool], *, harmless: int = 0
+    ) -> None:
         self._found = found
+        self._harmless = harmless
         self._operations = operations
         self._passed: Operation | None = None
         self._round = 0
@@ -56,7 +60,7 @@ class Deadlocks(Guard):
             return
         from looprig.watch.wakers import can_be_woken  # noqa: PLC0415 - few loops ever wait like this
 
-        if not can_be_woken(operation.loop):
+        if not can_be_woken(operation.loop, harmless=self._harmless):
             ring_on(operation.loop, partial(self._end, operation))()
 
     def _end(self, operation: Operation) -> None:

@@ -23,14 +23,17 @@ _HARMLESS: Final = frozenset({"_signal", "coverage", "execnet", "looprig", "pyte
 """Packages whose threads and signal handlers don't wake the loop of a test."""
 
 
-def can_be_woken(loop: Any) -> bool:
-    """Return whether anything may wake a loop of asyncio's own. Call it while the loop waits, from another thread."""
+def can_be_woken(loop: Any, *, harmless: int = 0) -> bool:
+    """Return whether anything may wake a loop of asyncio's own. Call it while the loop waits, from another thread.
+
+    `harmless` is the number of threads that Python doesn't know and that don't wake loops.
+    """
     try:
         own = loop._ssock.fileno()  # noqa: SLF001 - asyncio's pipe to itself
         has_others = any(key.fd != own for key in loop._selector.get_map().values())  # noqa: SLF001
     except (AttributeError, RuntimeError, TypeError):  # another loop, or one that changes meanwhile
         return True
-    return has_others or will_ring_on(loop) or _handles_signals() or _has_thread()
+    return has_others or will_ring_on(loop) or _handles_signals() or _has_thread(harmless)
 
 
 def _handles_signals() -> bool:
@@ -39,10 +42,10 @@ def _handles_signals() -> bool:
     return any(callable(each) and _package(getattr(each, "__module__", "")) not in _HARMLESS for each in handlers)
 
 
-def _has_thread() -> bool:
+def _has_thread(harmless: int) -> bool:
     """Return whether a thread may wake the loop, including those that Python doesn't know."""
     frames = thread_frames()
-    if _native_threads() > len(frames):
+    if _native_threads() > len(frames) + harmless:
         return True
     quiet = {threading.main_thread().ident, threading.get_ident()}
     return any(not _is_harmless([*_outwards(frame)]) for ident, frame in frames.items() if ident not in quiet)
@@ -65,7 +68,19 @@ def _is_harmless(frames: list[FrameType]) -> bool:
     if outermost is None:
         timer = frames[-3].f_locals.get("self") if len(frames) > 2 else None  # noqa: PLR2004 - below are two of `Thread`
         return _package(getattr(getattr(timer, "function", None), "__module__", "")) in _HARMLESS
-    return _package(_module(outermost)) in _HARMLESS or _is_idle_worker_of_anyio(outermost, frames)
+    return (
+        _package(_module(outermost)) in _HARMLESS
+        or _is_idle_worker_of_anyio(outermost, frames)
+        or _waits_for_child_of_closed_loop(outermost)
+    )
+
+
+def _waits_for_child_of_closed_loop(outermost: FrameType) -> bool:
+    """Return whether a thread of asyncio's waits for a child process that outlived its loop."""
+    if outermost.f_code.co_name != "_do_waitpid" or _package(_module(outermost)) != "asyncio":
+        return False
+    loop: Any = outermost.f_locals.get("loop")
+    return loop is not None and bool(loop.is_closed())
 
 
 def _is_idle_worker_of_anyio(outermost: FrameType, frames: list[FrameType]) -> bool:

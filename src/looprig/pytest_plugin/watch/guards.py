@@ -40,7 +40,7 @@ class Guards:
             lambda: watchdogs.is_open and not limits.is_debugged,
             (
                 Blocking(threshold, watchdogs.note_block, lambda: watchdogs.phase),
-                Deadlocks(self._operations, self._ends_for),
+                Deadlocks(self._operations, self._ends_for, harmless=int(_dumps_tracebacks_later(config))),
                 Hangs(lambda: watchdogs.phase if limits.has_default else None, self._hangs),
             ),
         )
@@ -78,6 +78,11 @@ class Guards:
         text = "\n".join((str(finding.error), *getattr(finding.error, "__notes__", ())))
         with uncaptured(self._config):
             write_lines(self._config, ["", *text.splitlines()])
+
+
+def _dumps_tracebacks_later(config: pytest.Config) -> bool:
+    """Return whether a thread of faulthandler's, which Python doesn't know, waits beside each test."""
+    return config.pluginmanager.hasplugin("faulthandler") and float(config.getini("faulthandler_timeout") or 0) > 0
 
 
 def _has_other_limit(item: pytest.Item) -> bool:
