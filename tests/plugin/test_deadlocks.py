@@ -331,7 +331,7 @@ def test_the_thread_that_would_dump_tracebacks_wakes_nobody(pytester: pytest.Pyt
             """,
         "pytest.ini": """
             [pytest]
-            faulthandler_timeout = 20
+            faulthandler_timeout = 3000
             """,
     }
     result = run_apart(pytester, files, "-p", "faulthandler")
