@@ -274,3 +274,29 @@ def test_a_loop_may_have_a_selector_of_its_own(pytester: pytest.Pytester) -> Non
         await asyncio.sleep(0)
     """
     run(pytester, suite, ERROR).assert_outcomes(passed=1)
+
+
+def test_a_handler_belongs_to_its_server_on_uvloop_too(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("uvloop")
+    suite = """
+    import asyncio
+    import pytest
+
+    async def wait(reader, writer):
+        await reader.read()
+        await asyncio.sleep(60)
+
+    @pytest.fixture(scope="module")
+    async def server():
+        server = await asyncio.start_server(wait, "127.0.0.1", 0)
+        yield server
+        server.close()
+
+    async def test_uses(server):
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await asyncio.sleep(0.05)
+        writer.close()
+
+    async def test_next(server): ...
+    """
+    run_apart(pytester, suite, ERROR, "--loop-factory=uvloop").assert_outcomes(passed=2)

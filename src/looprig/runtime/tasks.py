@@ -155,6 +155,7 @@ _Task: Final[Any] = asyncio.Task  # kept, since a test may patch asyncio
 _current_task: Final = asyncio.current_task
 
 
+_CREATE_TASK: Final = asyncio.BaseEventLoop.create_task.__code__
 _DEPTH: Final = 6
 """How many callers are recorded for each task. The first one or two are asyncio's."""
 _OF_PROTOCOLS: Final = frozenset(
@@ -173,6 +174,8 @@ _Origin = tuple[CodeType, int, Any]
 
 def _note_origin(task: Any, starter: asyncio.Task[Any] | None, frame: FrameType | None) -> None:
     """Record which lines led to a new task, and whether it belongs to a connection. This is done for every task."""
+    if frame is not None and frame.f_code is _CREATE_TASK:  # uvloop's isn't written in Python
+        frame = frame.f_back
     if starter is None:
         task._looprig_of_connection = _is_in_protocol(frame)  # noqa: SLF001 - a mark of our own
     elif getattr(starter, "_looprig_of_connection", False):
@@ -257,7 +260,7 @@ class Spawning:
             if starter is not None and (inherited := _owner_by_group(starter)) is not None:
                 task._looprig_heir_of = owner = inherited  # type: ignore[attr-defined]  # noqa: SLF001 - a mark of our own
             owners.add(owner)
-            _note_origin(task, starter, _frame(2))
+            _note_origin(task, starter, _frame(1))
             return task
 
         self._factory: Any = None
