@@ -282,14 +282,20 @@ def test_a_handler_belongs_to_its_server_on_uvloop_too(pytester: pytest.Pytester
     import asyncio
     import pytest
 
+    over, ended = asyncio.Event(), asyncio.Event()
+
     async def wait(reader, writer):
         await reader.read()
-        await asyncio.sleep(60)
+        await over.wait()
+        writer.close()
+        ended.set()
 
     @pytest.fixture(scope="module")
     async def server():
         server = await asyncio.start_server(wait, "127.0.0.1", 0)
         yield server
+        over.set()
+        await ended.wait()
         server.close()
 
     async def test_uses(server):
