@@ -282,20 +282,16 @@ def test_a_handler_belongs_to_its_server_on_uvloop_too(pytester: pytest.Pytester
     import asyncio
     import pytest
 
-    over, ended = asyncio.Event(), asyncio.Event()
-
     async def wait(reader, writer):
         await reader.read()
-        await over.wait()
+        await asyncio.sleep(0.3)
         writer.close()
-        ended.set()
 
     @pytest.fixture(scope="module")
     async def server():
         server = await asyncio.start_server(wait, "127.0.0.1", 0)
         yield server
-        over.set()
-        await ended.wait()
+        await asyncio.sleep(0.6)
         server.close()
 
     async def test_uses(server):
