@@ -110,3 +110,23 @@ def test_the_controller_of_xdist_shows_the_table(pytester: pytest.Pytester) -> N
     )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*?.? s     1 x  test_it.py:8 in work"])
+
+
+def test_of_several_lines_the_one_that_takes_longest_is_named(pytester: pytest.Pytester) -> None:
+    suite = """
+    import time
+
+    def long():
+        time.sleep(0.25)
+
+    def short():
+        time.sleep(0.07)
+
+    async def test_it():
+        short()
+        long()
+        short()
+    """
+    result = run_apart(pytester, suite, "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["* 1 x  test_it.py:5 in long"])

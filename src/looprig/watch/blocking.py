@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final, NamedTuple, final
 
@@ -31,19 +32,29 @@ _THIS_THREAD: Final = "/proc/thread-self"
 
 @final
 class Block:
-    """A block of a loop, by the line at `place`. `parties` has the test or fixture too.
+    """A block of a loop, in which lines were seen as often as `lines` says.
 
-    `began` and `ended` are times at which the line was seen. `ended` is the last one so far.
+    It lasts from `began` to `ended` so far, without the time in which it waited for a processor.
     """
 
-    __slots__ = ("began", "ended", "loop", "parties", "place")
+    __slots__ = ("_owner", "began", "ended", "lines", "loop")
 
-    def __init__(self, place: Party, loop: asyncio.AbstractEventLoop, began: float, ended: float) -> None:
+    def __init__(self, lines: Counter[Party], loop: asyncio.AbstractEventLoop, began: float, ended: float) -> None:
+        self._owner: Final = _owner_on(loop)
         self.began: Final = began
         self.ended: float = ended
+        self.lines: Final = lines
         self.loop: Final = loop
-        self.parties: Final = [place, *_owner_on(loop)]
-        self.place: Final = place
+
+    @property
+    def place(self) -> Party:
+        """The line that was seen most, with the name of its function."""
+        return self.lines.most_common(1)[0][0]
+
+    @property
+    def parties(self) -> Sequence[Party]:
+        """The line, and the test or fixture."""
+        return [self.place, *self._owner]
 
     @property
     def seconds(self) -> float:
@@ -92,6 +103,9 @@ class Blocking(Guard):
         self._since = 0.0
         self._used = 0.0
         self._block: Block | None = None
+        # How often each line of the suite was seen in the callback, and how often none was.
+        self._lines: Counter[Party] = Counter()
+        self._elsewhere = 0
         self._cpu = _cpu_clock()
         self._thread = f"/proc/self/task/{threading.get_native_id()}"
         self._last: tuple[float, float, float, float] | None = None
@@ -119,22 +133,26 @@ class Blocking(Guard):
         (token, number), self._callback = self._callback, (values.get("end_time"), values.get("i", -1))
         if self._callback[0] is not token or self._callback[1] != number:
             self._since, self._used, self._block = sight.at - measured.late, measured.late, None
+            self._lines, self._elsewhere = Counter(), 0
         else:
             # A late look says that something kept this thread from running: the callback only if it used the time.
             self._since += max(0.0, measured.passed - max(2 * PERIOD, measured.used)) + measured.queued
             self._used += measured.used
+        if (place := _place_in(sight)) is not None:
+            self._lines[place] += 1
+        else:
+            self._elsewhere += 1
         if self._block is not None:
-            self._block.ended = sight.at
+            self._block.ended = self._block.began + sight.at - self._since
         elif sight.at - self._since + PERIOD >= self._threshold and (
             self._used >= self._threshold or not measured.is_runnable
         ):
             self._found(sight, self._since)
 
     def _found(self, sight: Sight, began: float) -> None:
-        place = _place_in(sight)
         loop = None if sight.round is None else sight.round.f_locals.get("self")
-        if place is not None and isinstance(loop, asyncio.AbstractEventLoop):
-            self._block = Block(place, loop, began, sight.at)
+        if self._lines.total() > self._elsewhere and isinstance(loop, asyncio.AbstractEventLoop):
+            self._block = Block(self._lines, loop, began, sight.at)
             self._note(self._block)
 
 
