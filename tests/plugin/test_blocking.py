@@ -117,10 +117,10 @@ def test_of_several_lines_the_one_that_takes_longest_is_named(pytester: pytest.P
     import time
 
     def long():
-        time.sleep(0.25)
+        time.sleep(0.5)
 
     def short():
-        time.sleep(0.07)
+        time.sleep(0.15)
 
     async def test_it():
         short()
