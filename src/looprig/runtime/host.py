@@ -20,11 +20,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from typing import Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
@@ -35,6 +35,9 @@ from looprig.runtime.limit import Limit
 from looprig.runtime.operation import ROUNDS, Operation, Resolver, running
 from looprig.runtime.stacks import waits_at
 from looprig.runtime.tasks import STUCK, Party, Spawning, bequeath, cancel, left_by, party_of, report_errors, tasks_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor  # importing it takes a millisecond
 
 __all__ = ["EXECUTOR_GRACE", "Host", "LoopFactory", "Observer"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -24,6 +23,8 @@ from looprig.pytest_plugin.loops.settings import SETTINGS
 from looprig.runtime.host import Host, LoopFactory
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from looprig.plan import Component
     from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.loops.settings import LoopSettings
@@ -132,11 +133,17 @@ def _executors(
     """Return a factory of executors with `size` threads. `make` is the suite's own. `None` means asyncio's default."""
     if make is not None:
         return partial(make, size)
-    return None if size is None else partial(ThreadPoolExecutor, size)
+    if size is None:
+        return None
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few suites set a size
+
+    return partial(ThreadPoolExecutor, size)
 
 
 def _executors_by(given: Any, size: int) -> Callable[[], ThreadPoolExecutor]:
     """Return a factory of executors that calls `given` with a size, and falls back to `ThreadPoolExecutor`."""
+
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few suites have such a factory
 
     def make_executor() -> ThreadPoolExecutor:
         if _accepts(given, size) and isinstance(made := given(size), ThreadPoolExecutor):
