@@ -56,23 +56,17 @@ CLEAN: Final = """
             yield server
         finally:
             server.close()  # from Python 3.12 on, `async with server` would wait until clients close their connections
-            if sys.version_info >= (3, 13):
-                server.close_clients()
+            getattr(server, "close_clients", bool)()  # Python 3.13 and later
 
-    @pytest.fixture
-    async def server():
-        async with serving(echo) as server:
-            yield server
+    def server_fixture(scope, handler):
+        @pytest.fixture(scope=scope)
+        async def server():
+            async with serving(handler) as server:
+                yield server
+        return server
 
-    @pytest.fixture(scope="module")
-    async def wide_server():
-        async with serving(echo) as server:
-            yield server
-
-    @pytest.fixture(scope="module")
-    async def forgetful_server():
-        async with serving(forget) as server:
-            yield server
+    server, wide_server = server_fixture("function", echo), server_fixture("module", echo)
+    forgetful_server = server_fixture("module", forget)
 
     async def test_server(times):
         async with serving(echo) as server:

@@ -142,7 +142,6 @@ def _executors(
 
 def _executors_by(given: Any, size: int) -> Callable[[], ThreadPoolExecutor]:
     """Return a factory of executors that calls `given` with a size, and falls back to `ThreadPoolExecutor`."""
-
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few suites have such a factory
 
     def make_executor() -> ThreadPoolExecutor:
