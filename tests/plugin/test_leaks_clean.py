@@ -105,8 +105,6 @@ CLEAN: Final = """
             await event.wait()
             loop.remove_reader(reading)
 
-    # Wider fixtures, whose tasks and connections start in a test
-
     class LazyClient:
         def __init__(self, port):
             self.port, self.reading = port, None
