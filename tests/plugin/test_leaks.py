@@ -173,9 +173,8 @@ ALL: Final = ("--loop-watchdogs=error descriptors=off", "-Wignore::ResourceWarni
 def test_each_leak_fails_its_own_test_and_no_other(pytester: pytest.Pytester, conftest: str) -> None:
     result = run_apart(pytester, {"test_it.py": LEAKING, "conftest.py": conftest}, *ALL)
     result.assert_outcomes(passed=len(LEAKS) + 1, errors=len(LEAKS))
-    found = dict(
-        re.findall(r"(?s)ERROR at teardown of test_(\w+) _+\n\nE   looprig.LeakError: (.*?)\n", output(result))
-    )
+    error = r"(?s)ERROR at teardown of test_(\w+) _+\n\n>   async def test_.*?\nE   looprig.LeakError: (.*?)\n"
+    found = dict(re.findall(error, output(result)))
     assert found.keys() == LEAKS.keys()
     assert [name for name, text in LEAKS.items() if text not in found[name]] == []
 

@@ -35,12 +35,13 @@ def test_the_error_names_the_lines_and_the_fix(pytester: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines(
         [
             "E   looprig.LeakError: The task forever was still running when test_forgets ended.",
-            "      test_it.py:8: forever",
-            "      test_it.py:12: forever was started here",
-            "      test_it.py:9: forever waits here",
-            "      test_it.py:11: test_forgets",
-            "    Await the task, or cancel it and await it. If it should outlive the test, start it in a wider "
+            "E     test_it.py:8: forever",
+            "E     test_it.py:12: forever was started here",
+            "E     test_it.py:9: forever waits here",
+            "E     test_it.py:11: test_forgets",
+            "E   Await the task, or cancel it and await it. If it should outlive the test, start it in a wider "
             'fixture. If it is expected, allow it: @looprig.watchdogs(tasks="off").',
+            "test_it.py:11: LeakError",
         ]
     )
 

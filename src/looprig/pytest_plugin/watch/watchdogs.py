@@ -21,7 +21,6 @@ import pytest
 
 from looprig.pytest_plugin.options import ALLOW, USED_MARKERS, WATCHDOGS, read_ini
 from looprig.pytest_plugin.properties import BLOCKED, NOTED
-from looprig.runtime.errors import raise_together
 from looprig.watch.background import Background
 from looprig.watch.blocking import Block
 from looprig.watch.leaks import Leaks, Wide
@@ -191,7 +190,13 @@ class Watchdogs:
 
     def fail(self) -> None:
         """Raise the errors that the current test fails for, if any."""
-        raise_together(self.take(), "findings of watchdogs")
+        item = self._item or self._unwatched
+        errors = self.take()
+        if not errors or item is None:
+            return
+        from looprig.pytest_plugin.watch.raising import at_definition  # noqa: PLC0415 - few tests have findings
+
+        raise at_definition(item, errors[0] if len(errors) == 1 else ExceptionGroup("findings of watchdogs", errors))
 
     def add_to(self, failure: BaseException) -> None:
         """Add the findings, as notes, to another failure of the current test."""
