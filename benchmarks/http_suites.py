@@ -34,17 +34,22 @@ from app import make_app
 
 
 @asynccontextmanager
-async def serving():
+async def address():
     runner = web.AppRunner(await make_app(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0]
     try:
-        async with ClientSession(base_url=f"http://{host}:{port}") as session:
-            yield session
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving():
+    async with address() as url, ClientSession(base_url=url) as session:
+        yield session
 """
 BARE: Final = """
 # Serve, do N GETs one after the other, stop; print the wall and processor seconds of all three.
@@ -77,6 +82,24 @@ from serving import serving
 @pytest.fixture(scope="module")
 async def client():
     async with serving() as session:
+        yield session
+"""
+_OWN_CLIENT: Final = """
+import pytest
+from aiohttp import ClientSession
+
+from serving import address
+
+
+@pytest.fixture(scope="module")
+async def url():
+    async with address() as url:
+        yield url
+
+
+{fixture}
+async def client(url):
+    async with ClientSession(base_url=url) as session:
         yield session
 """
 _HEADS: Final[Mapping[str, str]] = {
@@ -158,8 +181,11 @@ async def test_{number}(client: TestClient[Rest]) -> None:
 """
 
 
-def make_http_suite(contender: str, tests: int) -> dict[str, str]:
-    """Return a module of `tests` tests with one GET each, and the bare script beside it."""
+def make_http_suite(contender: str, tests: int, *, own_clients: bool) -> dict[str, str]:
+    """Return a module of `tests` tests with one GET each, and the bare script beside it.
+
+    With `own_clients`, each test has a client of its own, as with looprig, even if the contender can have a wide one.
+    """
     module_loop = "asyncio_default_test_loop_scope = module\n" * (contender == "pytest-asyncio")
     files = {
         "pytest.ini": ini(contender, joined=False) + module_loop,
@@ -170,5 +196,11 @@ def make_http_suite(contender: str, tests: int) -> dict[str, str]:
     contender = contender.partition("+")[0]
     if contender in _HEADS:
         body = _LOOPRIG_TEST if contender == "looprig" else _TEST
-        files["test_http.py"] = _HEADS[contender] + "".join(body.format(number=n) for n in range(tests))
+        head = _HEADS[contender]
+        if own_clients:
+            is_asyncio = contender == "pytest-asyncio"
+            fixture = '@pytest_asyncio.fixture(loop_scope="module")' if is_asyncio else "@pytest.fixture"
+            own = _OWN_CLIENT.format(fixture=fixture)
+            head = head.replace(_MODULE_CLIENT, f"import pytest_asyncio\n{own}" if is_asyncio else own)
+        files["test_http.py"] = head + "".join(body.format(number=n) for n in range(tests))
     return files

@@ -55,7 +55,11 @@ class Bench:
         python, contender = self.pythons[name], CONTENDERS[name]
         written = "sync" if scenario.kind == "idle" else name
         http_suite = scenario.kind == "http"
-        files = make_http_suite(name, tests) if http_suite else make_suite(scenario.layout, written, tests)
+        files = (
+            make_http_suite(name, tests, own_clients=scenario.own_clients)
+            if http_suite
+            else make_suite(scenario.layout, written, tests)
+        )
         root = self.envs.cache / "suites" / f"{scenario.name}-{name}-{tests}"
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)

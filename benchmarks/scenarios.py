@@ -36,6 +36,7 @@ class Scenario:
     target_kib: float | None = None
     is_sync: bool = True
     is_cached: bool = True
+    own_clients: bool = False
     when_set: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -137,6 +138,13 @@ SCENARIOS: Final = (
         contenders=("sync", *_OURS, *_PEERS, "alt-pytest-asyncio", "pytest-aiohttp", "aiomisc"),
         target=3.0,
         when_set={"pytest-asyncio": 3.2, "pytest-aiohttp": 5.8, "aiomisc": 18.9},
+    ),
+    Scenario(
+        name="http-clients",
+        title="one GET a test with a client of its own, times a bare loop with one client",
+        kind="http",
+        contenders=("sync", *_OURS, *_PEERS),
+        own_clients=True,
     ),
 )
 
