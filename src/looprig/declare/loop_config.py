@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
+from looprig.adoptable import ADOPTABLE, Adoptable
 from looprig.declare.checks import checked_scope
 from looprig.declare.values import DURATION, FLAG, FUNCTION, TEXT, Check, check_values, shown
 from looprig.exceptions import DeclarationError
@@ -20,14 +21,10 @@ if TYPE_CHECKING:
 else:
     AbstractEventLoop = Any  # asyncio must not be imported here, but `get_type_hints` has to work
 
-__all__ = ["ADOPTABLE", "Adoptable", "LoopConfig", "configs_in", "loop_config"]
+__all__ = ["LoopConfig", "configs_in", "loop_config"]
 
 _ATTRIBUTE: Final = "__looprig_loop_configs__"
 _MAKER: Final = Check("a class or function that takes no arguments", FUNCTION.accepts)
-
-Adoptable = Literal["pytest-asyncio", "anyio", "aiohttp", "aiomisc"]
-"""The other plugins whose tests and fixtures looprig can run in their place."""
-ADOPTABLE: Final[frozenset[str]] = frozenset(get_args(Adoptable))
 
 
 @final

@@ -5,9 +5,8 @@ suggests that another plugin run one of looprig's services.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import pytest
 
@@ -20,8 +19,7 @@ __all__ = ["Party", "Remedies"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """A test or fixture, its name, and the other plugin that runs it, or `None` if looprig does."""
 
     what: pytest.Item | Definition

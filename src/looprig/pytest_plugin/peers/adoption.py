@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from looprig.declare.loop_config import ADOPTABLE
+from looprig.adoptable import ADOPTABLE
 from looprig.pytest_plugin._compat.closures import closure_of, make_plain
 from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_place
 from looprig.pytest_plugin.is_async import LOOP_NAMES, is_async_definition

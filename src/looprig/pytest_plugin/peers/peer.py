@@ -6,8 +6,7 @@ Does not decide which plugin runs a test (`active` does).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import pytest
 from typing_extensions import override
@@ -19,8 +18,7 @@ __all__ = ["Everything", "Peer", "Words", "is_declared"]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(NamedTuple):
     """The names in another plugin's API that looprig makes needless."""
 
     marks: frozenset[str] = frozenset()
