@@ -29,6 +29,7 @@ PEERS: Final = {
 # Not async, and needed by no example, but loading each takes longer than the example does.
 SLOW: Final = ("hypothesispytest", "xdist", "xdist.looponfail")
 MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
+NOTED: Final = "looprig: watchdogs noted"
 LIMIT: Final = 110.0  # seconds for one command
 
 
@@ -71,6 +72,8 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
     if pattern_of(command.shown).search(printed) is None:
         pytest.fail(f"{place} printed this:\n{printed}", pytrace=False)
+    if NOTED in printed and NOTED not in command.shown:
+        pytest.fail(f"{place} leaves something, and the page doesn't show it:\n{printed}", pytrace=False)
     expects_failure = (
         re.search(r"(?<!noted )\b\d+ (failed|errors?|findings?)\b|^ERROR|Found \d+ error", command.shown, re.MULTILINE)
         is not None
