@@ -1,5 +1,6 @@
 """The descriptors of a loop, and of connections on it, are no leaks of their own."""
 
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -50,3 +51,18 @@ def test_descriptors_of_loops_and_their_connections_are_no_leaks(pytester: pytes
         pytest.importorskip("uvloop")
     result = run_apart(pytester, HALF_CLOSED, "--loop-watchdogs=error", f"--loop-factory={factory}")
     result.assert_outcomes(passed=2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs the /proc of Linux")
+def test_what_threads_of_looprig_read_is_no_leak_of_a_test(pytester: pytest.Pytester) -> None:
+    """The patrol opens the same files at any time, also while those of the test are listed."""
+    suite = """
+    import os
+
+    async def test_reads():
+        os.open("/proc/self/stat", os.O_RDONLY)
+
+    async def test_opens():
+        os.open(__file__, os.O_RDONLY)
+    """
+    run_apart(pytester, suite, "--loop-watchdogs=descriptors=error").assert_outcomes(passed=2, errors=1)

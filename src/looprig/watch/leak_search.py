@@ -175,6 +175,7 @@ class LeakSearch:
         found: list[Left] = []
         deadline = time.monotonic() + SETTLE
         of_loops = set[str]().union(*map(_descriptors_of, self._hosts))
+        of_nobody = "/dev/", f"/proc/{os.getpid()}/"  # the patrol reads in the latter at any time
         for thing in things:
             match thing:
                 case threading.Thread():
@@ -188,7 +189,7 @@ class LeakSearch:
                     if is_running:
                         found.append(Left("subprocesses", thing))
                 case (str() as number, str() as target):
-                    is_known = target in self._noted_files or number in of_loops or target.startswith("/dev/")
+                    is_known = target in self._noted_files or number in of_loops or target.startswith(of_nobody)
                     if not is_known and _target(number) == target:
                         found.append(Left("descriptors", thing))
                 case _:
