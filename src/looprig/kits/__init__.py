@@ -8,14 +8,35 @@ Invariant: importing this loads none of the modules; each name is loaded when it
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from looprig.kits.copies import DatabaseCopies as DatabaseCopies
     from looprig.kits.databases import PostgresDatabase as PostgresDatabase
     from looprig.kits.postgres import PostgresService as PostgresService
+    from looprig.kits.redis import RedisDatabase as RedisDatabase
+    from looprig.kits.redis import RedisService as RedisService
+    from looprig.kits.transactions import AsyncpgTransaction as AsyncpgTransaction
+    from looprig.kits.transactions import SqlalchemyTransaction as SqlalchemyTransaction
+    from looprig.kits.truncation import TruncatedDatabase as TruncatedDatabase
 
-__all__ = ["PostgresDatabase", "PostgresService"]
+__all__ = [
+    "AsyncpgTransaction",
+    "DatabaseCopies",
+    "PostgresDatabase",
+    "PostgresService",
+    "RedisDatabase",
+    "RedisService",
+    "SqlalchemyTransaction",
+    "TruncatedDatabase",
+]
 
 _HOMES = {
+    "AsyncpgTransaction": "looprig.kits.transactions",
+    "DatabaseCopies": "looprig.kits.copies",
     "PostgresDatabase": "looprig.kits.databases",
     "PostgresService": "looprig.kits.postgres",
+    "RedisDatabase": "looprig.kits.redis",
+    "RedisService": "looprig.kits.redis",
+    "SqlalchemyTransaction": "looprig.kits.transactions",
+    "TruncatedDatabase": "looprig.kits.truncation",
 }
 
 

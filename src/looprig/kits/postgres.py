@@ -39,7 +39,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
-    "max_wal_size": "4GB",
+    "max_wal_size": "256MB",
     # It would get in the way of copies, and find nothing to do in the lifetime of a test.
     "autovacuum": "off",
     "timezone": "UTC",
@@ -74,7 +74,8 @@ class PostgresService(ProcessService):
         settings: settings as in `postgresql.conf`, on top of the default ones, which make it fast and unsafe:
             `{"max_connections": 500, "wal_level": "logical"}`.
         initdb_options: more options of `initdb`, such as `("--locale=C.UTF-8",)`.
-        folder: where to create the folder for its data; by default among the temporary files.
+        folder: where to create the folder for its data; by default in memory (`/dev/shm`) if 1 GiB is free there,
+            otherwise among the temporary files.
         run_as: the user to run it as, if the tests run as root.
 
     Raises `ServiceStartError` if PostgreSQL isn't installed, or if no user can run it.

@@ -1,0 +1,119 @@
+"""A connection whose transaction is rolled back after each test, for code that takes a connection or a session.
+
+Does not create the database (`PostgresDatabase` does). Code that opens connections of its own sees nothing of what the
+test wrote, and what it commits stays.
+
+Invariant: whatever the code under test commits or rolls back is within a savepoint.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+from looprig._extras import LazyModule, import_extra
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import TEXT, Check
+from looprig.kits.databases import PostgresDatabase
+
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
+else:
+    asyncpg = LazyModule("asyncpg", extra="asyncpg", needed_for="looprig.kits.AsyncpgTransaction")
+    sqlalchemy_asyncio = LazyModule(
+        "sqlalchemy.ext.asyncio", extra="sqlalchemy", needed_for="looprig.kits.SqlalchemyTransaction"
+    )
+
+__all__ = ["AsyncpgTransaction", "SqlalchemyTransaction"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+DatabaseT = TypeVar("DatabaseT", bound=PostgresDatabase[Any])
+
+
+@dataclass(kw_only=True)
+class AsyncpgTransaction(Generic[DatabaseT]):
+    """A connection of asyncpg's to the database of a wider scope, in a transaction that is rolled back at the end.
+
+        @service_fixture
+        @dataclass(kw_only=True)
+        class Transaction(AsyncpgTransaction[Database]): ...
+
+        async def test_adds_a_user(transaction: Transaction) -> None:
+            users = Users(transaction.connection)
+            ...
+
+    A transaction that the code under test starts on the connection is a savepoint, as usual with asyncpg. Sequences
+    aren't rolled back, and `now()` is the same during the whole test.
+
+    Raises `ExtraMissingError` if asyncpg isn't installed.
+    """
+
+    database: DatabaseT
+    connection: "asyncpg.Connection[asyncpg.Record]" = field(init=False, repr=False)
+
+    async def run(self) -> AsyncIterator[None]:
+        """Connect and begin; roll back when this generator is closed or resumed."""
+        import_extra("asyncpg", extra="asyncpg", needed_for=type(self).__qualname__)
+        self.connection = await asyncpg.connect(self.database.dsn)
+        try:
+            transaction = self.connection.transaction()
+            await transaction.start()
+            try:
+                yield
+            finally:
+                if not self.connection.is_closed():
+                    await transaction.rollback()
+        finally:
+            await self.connection.close()
+
+
+@dataclass(kw_only=True)
+class SqlalchemyTransaction(Configured, Generic[DatabaseT]):
+    """A connection of SQLAlchemy's to the database of a wider scope, in a transaction that is rolled back at the end.
+
+        @service_fixture
+        @dataclass(kw_only=True)
+        class Transaction(SqlalchemyTransaction[Database]): ...
+
+        async def test_adds_a_user(transaction: Transaction) -> None:
+            async with transaction.sessions() as session:
+                session.add(User(name="Ada"))
+                await session.commit()  # of a savepoint
+
+    Pass `sessions` to the code under test, as its session maker. Sessions that are open at the same time share the
+    connection, so they can't run queries at the same time. Sequences aren't rolled back, and `now()` is the same during
+    the whole test.
+
+    Configuration:
+        scheme: the scheme of the URL, which chooses the driver.
+
+    Raises `ExtraMissingError` if SQLAlchemy isn't installed.
+    """
+
+    _checks: ClassVar[Mapping[str, Check]] = {"scheme": TEXT}
+
+    database: DatabaseT
+    scheme: str = config_field("postgresql+asyncpg")
+    connection: "sqlalchemy_asyncio.AsyncConnection" = field(init=False, repr=False)
+
+    @property
+    def sessions(self) -> "sqlalchemy_asyncio.async_sessionmaker[sqlalchemy_asyncio.AsyncSession]":
+        """A maker of sessions on the connection. What they commit is a savepoint."""
+        return sqlalchemy_asyncio.async_sessionmaker(
+            self.connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        )
+
+    async def run(self) -> AsyncIterator[None]:
+        """Connect and begin; roll back when this generator is closed or resumed."""
+        import_extra("sqlalchemy.ext.asyncio", extra="sqlalchemy", needed_for=type(self).__qualname__)
+        engine = sqlalchemy_asyncio.create_async_engine(self.database.url(self.scheme))
+        try:
+            async with engine.connect() as self.connection:
+                transaction = await self.connection.begin()
+                try:
+                    yield
+                finally:
+                    await transaction.rollback()
+        finally:
+            await engine.dispose()

@@ -1,0 +1,174 @@
+"""A database that is emptied after each test: by truncation, for an app that outlives the test and keeps its pool.
+
+Does not create the database (`PostgresDatabase` does).
+
+Invariants:
+1. A test begins with what `prepare` left. If tables that would be emptied have rows by then, that is an error.
+2. What a test wrote in a transaction that is still open doesn't slip through: it is waited for, and then reported.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from looprig.declare.fields_meta import Configured, config_field
+from looprig.declare.values import Check
+from looprig.exceptions import LooprigError
+from looprig.kits.databases import PostgresDatabase
+from looprig.kits.operators import Operator
+from looprig.kits.wire import PostgresError, literal
+from looprig.location import location_of
+
+__all__ = ["TruncatedDatabase"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+DatabaseT = TypeVar("DatabaseT", bound=PostgresDatabase[Any])
+
+_PATIENCE: Final = 3.0
+"""Seconds to wait for open transactions."""
+_LOCKED: Final = "55P03"  # lock_not_available
+
+# Tables of users: not those of extensions, and no partitions, which are emptied with their parents.
+_TABLES: Final = """
+SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%'
+    AND n.nspname <> 'information_schema' AND c.oid <> ALL ({kept})
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+"""
+
+# Only tables with rows, since truncating one costs much more than a look at it. Then those that refer to them, as
+# PostgreSQL requires; kept ones excepted, for which it raises an error.
+_TRUNCATE: Final = """
+DO $looprig$
+DECLARE
+    kept oid[] := {kept}; dirty oid[] := '{{}}'; more oid[]; found record; has_rows boolean;
+BEGIN
+    FOR found IN {tables} LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', found.name) INTO has_rows;
+        IF has_rows THEN dirty := dirty || found.oid; END IF;
+    END LOOP;
+    IF dirty <> '{{}}' THEN
+        LOOP
+            SELECT array_agg(DISTINCT conrelid) INTO more FROM pg_constraint
+            WHERE contype = 'f' AND confrelid = ANY (dirty) AND conrelid <> ALL (dirty) AND conrelid <> ALL (kept);
+            EXIT WHEN more IS NULL;
+            dirty := dirty || more;
+        END LOOP;
+        EXECUTE 'TRUNCATE ' || (SELECT string_agg(oid::regclass::text, ', ') FROM unnest(dirty) AS oid);
+    END IF;
+    FOR found IN
+        SELECT format('%I.%I', s.schemaname, s.sequencename)::regclass AS name, s.start_value FROM pg_sequences s
+        WHERE s.last_value IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_depend d WHERE d.refobjid = ANY (kept) AND d.deptype IN ('a', 'i')
+            AND d.objid = format('%I.%I', s.schemaname, s.sequencename)::regclass
+        )
+    LOOP
+        PERFORM setval(found.name, found.start_value, false);
+    END LOOP;
+END $looprig$
+"""
+_WRITERS: Final = """
+SELECT application_name, state, query FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
+"""
+_CLIENTS: Final = """
+SELECT application_name, state, query FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+"""
+
+
+@dataclass(kw_only=True)
+class TruncatedDatabase(Configured, Generic[DatabaseT]):
+    """The database of a wider scope, emptied after each test.
+
+        @service_fixture(scope="session")
+        @dataclass(kw_only=True)
+        class Database(PostgresDatabase[Postgres]): ...  # with a `prepare`, as always
+
+        @service_fixture(autouse=True)
+        @dataclass(kw_only=True)
+        class Clean(TruncatedDatabase[Database]):
+            keep: Sequence[str] = ("alembic_version", "country")
+
+    Deletes the rows of all tables that have any, and resets all sequences. So an app of the session keeps its pool.
+
+    Configuration:
+        keep: tables to leave alone, which tests only read, such as `"country"` or `"audit.kinds"`.
+
+    Raises `LooprigError` if a table has rows before the first test, or if a transaction is still open after one.
+    """
+
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "keep": Check("a list of names", lambda value: isinstance(value, Sequence) and not isinstance(value, str)),
+    }
+
+    database: DatabaseT
+    keep: Sequence[str] = config_field(())
+
+    @property
+    def dsn(self) -> str:
+        """The URL of the database, for asyncpg, psycopg and other drivers."""
+        return self.database.dsn
+
+    def url(self, scheme: str = "postgresql") -> str:
+        """Return the URL of the database: for SQLAlchemy with asyncpg, `url("postgresql+asyncpg")`."""
+        return self.database.url(scheme)
+
+    async def run(self) -> AsyncIterator[None]:
+        """Empty the database when this generator is closed or resumed."""
+        operator = self.database.copies.operator(self.database.server, self.database.name)
+        if not operator.is_checked:
+            await operator.run(lambda: self._check_empty(operator))
+        try:
+            yield
+        finally:
+            await self._wait_written(operator)
+            await operator.run(lambda: self._truncate(operator))
+
+    @property
+    def _kept(self) -> str:
+        return f"ARRAY[{', '.join(f'{literal(name)}::regclass' for name in self.keep)}]::oid[]"
+
+    def _check_empty(self, operator: Operator) -> None:
+        tables = [name for _, name in operator.query(_TABLES.format(kept=self._kept))]
+        looks = (f"SELECT {literal(str(name))} WHERE EXISTS (TABLE {name})" for name in tables)
+        filled = [str(name) for (name,) in operator.query(" UNION ALL ".join(looks))] if tables else []
+        if filled:
+            raise self._error(
+                f"has rows before its first test, which would be deleted after it: in {', '.join(filled)}",
+                "Name tables that tests only read in `keep`. Write other rows in a fixture for each test.",
+            )
+        operator.is_checked = True
+
+    async def _wait_written(self, operator: Operator) -> None:
+        """Wait until no transaction that has written anything is open."""
+        until = time.monotonic() + _PATIENCE
+        while writers := await operator.run(lambda: operator.query(_WRITERS)):
+            if time.monotonic() > until:
+                raise self._busy(writers)
+            await asyncio.sleep(0.005)
+
+    def _truncate(self, operator: Operator) -> None:
+        statement = _TRUNCATE.format(kept=self._kept, tables=_TABLES.format(kept=self._kept))
+        try:
+            operator.query(f"SET lock_timeout = '{_PATIENCE:g}s'")
+            operator.query(statement)
+        except PostgresError as error:
+            if error.code == _LOCKED:
+                raise self._busy(operator.query(_CLIENTS)) from None
+            raise self._error(f"could not be emptied: {error.args[0]}", "") from None
+
+    def _busy(self, clients: Sequence[Sequence[str | None]]) -> LooprigError:
+        shown = "\n".join(f"    {name or 'a client'}, {state}: {query}" for name, state, query in clients)
+        return self._error(
+            f"could not be emptied, since a transaction is still open {_PATIENCE:g} s after the test",
+            f"{shown}\nCommit or roll back each transaction before the test ends.",
+        )
+
+    def _error(self, what: str, fix: str) -> LooprigError:
+        parties = [(cls.__qualname__, location_of(cls)) for cls in (type(self), type(self.database))]
+        return LooprigError(f"{parties[1][0]} {what}.", parties, fix)
