@@ -13,6 +13,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 NEEDS: Final = {
+    "kits": ("asyncpg", "psycopg", "redis", "sqlalchemy"),
     "http": ("aiohttp", "msgspec", "pydantic"),
     "services_in_pytest": ("aiohttp", "msgspec"),
     "services/test_aiohttp.py": ("aiohttp",),

@@ -61,7 +61,7 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     """
     oldest, *others = sorted(pythons, key=lambda python: python.age)
     newest = others.pop() if others else oldest
-    main = _environment("wheel", newest, "test", "checkers", "example")
+    main = _environment("wheel", newest, "test", "checkers", "example", "drivers")
     return (
         *(_most(oldest) if oldest is not newest else ()),
         *(step for other in others for step in _part(other)),
@@ -76,7 +76,7 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
 
 
 def _most(python: Python) -> tuple[Step, ...]:
-    environment = _environment("wheel", python, "test", "checkers", "example")
+    environment = _environment("wheel", python, "test", "checkers", "example", "drivers")
     return Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL), _peers(python)
 
 

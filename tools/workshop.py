@@ -64,7 +64,7 @@ class Step:
     closes: bool = False  # whether to print its closing line at the very end
 
 
-CHECK: Final = Environment("check", ("build", "lint", "typing", "checkers", "test", "example"), wheel=False)
+CHECK: Final = Environment("check", ("build", "lint", "typing", "checkers", "test", "example", "drivers"), wheel=False)
 """The environment of the checks, which also builds the wheel."""
 
 

@@ -39,6 +39,7 @@ TOPICS: Final = {
     "Outside pytest": ("rig", "Rig"),
 }
 PACKAGES: Final = {
+    "looprig.kits": ("Ready-made services", "These come from `looprig.kits`."),
     "looprig.toxics": ("Toxics for TCP", "These, and the effects for a toxic of your own, come from `looprig.toxics`."),
     "looprig.toxics.udp": (
         "Toxics for UDP",

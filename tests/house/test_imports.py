@@ -42,7 +42,7 @@ def test_the_public_face_loads_no_other_module() -> None:
     assert {name for name in loaded_by("looprig") if name.startswith("looprig")} == {"looprig"}
 
 
-@pytest.mark.parametrize("module", ["looprig.net", "looprig.toxics", "looprig.toxics.udp"])
+@pytest.mark.parametrize("module", ["looprig.kits", "looprig.net", "looprig.toxics", "looprig.toxics.udp"])
 def test_a_package_of_names_loads_none_of_them(module: str) -> None:
     packages = {"looprig", "looprig.toxics", module} if module.startswith("looprig.toxics") else {"looprig", module}
     assert {name for name in loaded_by(module) if name.startswith("looprig")} == packages

@@ -15,6 +15,7 @@ from tests.house.repository import ROOT
 
 PACKAGES = (
     "looprig",
+    "looprig.kits",
     "looprig.net",
     "looprig.net.tcp",
     "looprig.net.udp",

@@ -81,7 +81,7 @@ class Template:
         self._taken += 1
         ready, self._next = self._next, None
         name = await asyncio.shield(asyncio.wrap_future(ready or self._operator.submit(self._copy)))
-        if self._taken > 1:  # the first may be the only one, for the whole run
+        if self._taken > 1 and self._next is None:  # the first may be the only one, for the whole run
             self._next = self._operator.submit(self._copy)
         try:
             yield name

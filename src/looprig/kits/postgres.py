@@ -42,6 +42,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "max_wal_size": "256MB",
     # It would get in the way of copies, and find nothing to do in the lifetime of a test.
     "autovacuum": "off",
+    "log_checkpoints": "off",  # each copy of a database needs one
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

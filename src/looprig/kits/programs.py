@@ -52,9 +52,7 @@ class Kit:
         raise ServiceStartError(
             f"{party[0]} needs {wanted}, which was not found{f' (found: {others})' if others else ''}.",
             [party],
-            "\n".join(
-                (*self._looked_in(folder), f"Install it: {'; '.join(self.install)}. Or set `bin` to its folder.")
-            ),
+            "\n".join(self._looked_in(folder)),
         )
 
     def is_installed(self) -> bool:
