@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.pythons import find_pythons, missing_pythons
-from tools.steps import EXAMPLE_STEP, FAST_SUITE, STATIC_STEPS, wheel_suite
+from tools.servers import EVERYTHING, VENV, bring
+from tools.steps import EXAMPLE_STEPS, FAST_SUITE, STATIC_STEPS, wheel_suite
 from tools.workshop import ROOT, Environment, Outcome, Workshop, dependency_groups, say
 
 __all__ = ["main"]
@@ -44,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 tools/dev.py", description="Run the example, pass the tests.")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venvs", help="the folder of the environments")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("example", help="run the example's suite and show its loop plan")
+    example = commands.add_parser("example", help="run an example's suite and show its loop plan")
+    example.add_argument("name", nargs="?", default="notes", choices=EXAMPLE_STEPS, help="which one (notes)")
     commands.add_parser("missing", help="print the Python versions that the suite supports but that aren't installed")
+    commands.add_parser("bring", help="install PostgreSQL and Redis with apt-get, unless they are there")
     commands.add_parser("pin", help="rewrite constraints.txt with the newest versions")
     test = commands.add_parser("test", help="run everything that CI runs")
     test.add_argument("--fast", action="store_true", help="one Python, the sources instead of the wheel")
@@ -55,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     workshop = Workshop(options.venvs.resolve())
     if options.command == "example":
-        return 0 if workshop.run(EXAMPLE_STEP) else 1
+        step, servers = EXAMPLE_STEPS[options.name]
+        return 0 if bring((VENV, *servers)) and workshop.run(step) else 1
+    if options.command == "bring":
+        return 0 if bring(EVERYTHING) else 1
     if options.command == "missing":
         print(*missing_pythons(), sep="\n")
         return 0

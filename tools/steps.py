@@ -1,14 +1,16 @@
 """The steps of `tools/dev.py`, each with its environment. To add a check, add a line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tools.pythons import PYTHONS, Python
+from tools.servers import POSTGRES, REDIS, Needed
 from tools.workshop import CHECK, Environment, Step
 
-__all__ = ["EXAMPLE_STEP", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
+__all__ = ["EXAMPLE_STEPS", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
 
 EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
+EXAMPLES: Final = ("notes", "orders")
 
 # The folders left out declare services for a `rig` to run with values of its own, which no fixture answers.
 OWN_FIXTURES: Final = "pytest -q --check-fixtures=mypy --check-overrides" + "".join(
@@ -21,19 +23,23 @@ STATIC_STEPS: Final = (
     Step("changelog", CHECK, "python tools/changelog.py check"),
     Step("mypy", CHECK, "mypy"),
     # Each separately, because its imports start at its own folder.
-    Step("mypy: example", CHECK, "mypy examples/notes", (("MYPYPATH", "examples/notes"),)),
+    *(Step(f"mypy: {name}", CHECK, f"mypy examples/{name}", (("MYPYPATH", f"examples/{name}"),)) for name in EXAMPLES),
     Step("mypy: benchmarks", CHECK, "mypy benchmarks", (("MYPYPATH", "benchmarks"),)),
     Step("pyright", CHECK, "pyright"),
     Step("pyright: public types", CHECK, "pyright --verifytypes looprig --ignoreexternal"),
     Step("stubtest", CHECK, "stubtest looprig --concise --allowlist tests/typing/stubtest.allow"),
     Step("looprig: its own fixtures", CHECK, OWN_FIXTURES),
 )
-EXAMPLE_STEP: Final = Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops")
+EXAMPLE_STEPS: Final[Mapping[str, tuple[Step, Sequence[Needed]]]] = {
+    "notes": (Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops"), ()),
+    "orders": (Step("example: orders", EXAMPLE, "pytest examples/orders --explain-loops"), (POSTGRES, REDIS)),
+}
+"""The steps that run an example, and the servers without which it can't run."""
 # Tests of one file share what is expensive to create.
 SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile --max-worker-restart=0"
 SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
-    Step("suite: example", CHECK, "pytest -q examples/notes"),
+    *(Step(f"suite: {name}", CHECK, f"pytest -q examples/{name}") for name in EXAMPLES),
     Step("suite", CHECK, SUITE, closes=True),
 )
 
@@ -65,7 +71,7 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     return (
         *(_most(oldest) if oldest is not newest else ()),
         *(step for other in others for step in _part(other)),
-        Step("suite: example", main, "pytest -q examples/notes", WHEEL),
+        *(Step(f"suite: {name}", main, f"pytest -q examples/{name}", WHEEL) for name in EXAMPLES),
         Step("coverage: erase", main, "coverage erase"),
         _peers(newest, "coverage run -m "),
         _stubs(newest, "coverage run -m "),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.repository import ROOT
-from tools import changelog, commands, pythons, steps, workshop
+from tools import changelog, commands, pythons, servers, steps, workshop
 from tools.pythons import Python
 from tools.workshop import Environment, Step, Workshop
 
@@ -58,7 +58,7 @@ def test_a_wrong_fragment_is_told(
 
 def test_every_group_that_an_environment_names_is_declared() -> None:
     suite = steps.wheel_suite([Python("3.11", sys.executable)])
-    every = (*steps.STATIC_STEPS, *steps.FAST_SUITE, *suite, steps.EXAMPLE_STEP)
+    every = (*steps.STATIC_STEPS, *steps.FAST_SUITE, *suite, *(step for step, _ in steps.EXAMPLE_STEPS.values()))
     assert {group for step in every for group in step.environment.groups} <= set(workshop.dependency_groups())
 
 
@@ -124,6 +124,19 @@ def test_a_python_that_is_not_here_is_told(
     assert shop.conclude() == fails
     assert "Python 3.15 isn't installed, so nothing runs on it (`tools/bring-python 3.15` may install it)" in (
         capsys.readouterr().out
+    )
+
+
+def test_a_server_that_is_missing_and_cannot_be_brought_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    there = servers.Needed("Json", "json", module="json")
+    missing = servers.Needed("Base", "base-server", ("base",), ("usr/nowhere/*/base",))
+    assert servers.bring([there])
+    assert not servers.bring([missing, there])
+    assert capsys.readouterr().out == (
+        "Base is not on this machine, and neither is apt-get to install it. Debian's package is base-server.\n"
     )
 
 

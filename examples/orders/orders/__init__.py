@@ -1,0 +1,1 @@
+"""Orders over HTTP. A worker in a process of its own ships them; a queue in Redis connects the two."""
