@@ -3,7 +3,7 @@
 A fenced block with a `title="..."` is a file. A fenced `console` block has commands, each after `$ ` and followed by
 its output. The blocks between two headings of the second level are one suite. With the comment `<!-- one suite -->` the
 whole page is one, so that a tutorial can build on earlier files. With the comment `<!-- needs: NAME -->` the suite runs
-only if that package is installed, for example another async plugin.
+only if that package is installed, for example another async plugin, or that server: PostgreSQL or Redis.
 
 Runs nothing; `test_examples` does.
 """

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from looprig.kits.programs import POSTGRES, REDIS
 from tests.docs.pages import Block, Command, File, Suite, blocks_of, suites_of
 from tests.house.repository import ROOT
 
@@ -30,13 +31,17 @@ PEERS: Final = {
 SLOW: Final = ("hypothesispytest", "xdist", "xdist.looponfail")
 MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
 NOTED: Final = "looprig: watchdogs noted"
+SERVERS: Final = {"PostgreSQL": POSTGRES, "Redis": REDIS}
 LIMIT: Final = 110.0  # seconds for one command
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 def test_an_example_does_what_its_page_says(suite: Suite, tmp_path: Path) -> None:
     for needed in suite.needs:
-        if find_spec(MODULES.get(needed, needed.replace("-", "_"))) is None:
+        if needed in SERVERS:
+            if not SERVERS[needed].is_installed():
+                pytest.skip(f"needs {needed}")
+        elif find_spec(MODULES.get(needed, needed.replace("-", "_"))) is None:
             pytest.skip(f"needs {needed}")
     for step in suite.steps:
         if isinstance(step, File):

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy
 
 from looprig.declare.service import service_fixture
+from looprig.exceptions import LooprigError
 from looprig.kits.transactions import AsyncpgTransaction, SqlalchemyTransaction
 from looprig.services.rig import Rig
 from tests.kits.conftest import Run
@@ -47,7 +48,10 @@ def test_what_is_committed_on_a_connection_of_asyncpg_is_gone_afterwards(run: Ru
                 assert await transaction.connection.fetchval(COUNT) == 1
                 async with connected(database.dsn) as other:
                     assert await other.fetchval(COUNT) == 0
-            assert transaction.connection.is_closed()
+                connection = transaction.connection
+            assert connection.is_closed()
+            with pytest.raises(LooprigError, match="Asyncpg is not running, so it has no connection"):
+                _ = transaction.connection
             async with running(Asyncpg(database=database)) as transaction:
                 assert await transaction.connection.fetchval(COUNT) == 0
                 await transaction.connection.close()  # by the code under test

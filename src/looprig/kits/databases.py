@@ -17,13 +17,23 @@ from looprig.kits.postgres import PostgresService
 from looprig.location import location_of
 from looprig.services.hooks import awaitable
 
-__all__ = ["PostgresDatabase"]
+__all__ = ["PostgresDatabase", "not_running"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 ServerT = TypeVar("ServerT", bound=PostgresService)
 
 _PLAIN: Final = (str, int, float, bool, bytes, Path, type(None), tuple, list, dict)
+
+
+def not_running(service: object, lacks: str) -> LooprigError:
+    """Return the error for the use of a service that isn't running, and has no database, for example."""
+    cls = type(service)
+    return LooprigError(
+        f"{cls.__qualname__} is not running, so it has {lacks}.",
+        [(cls.__qualname__, location_of(cls))],
+        "Use a running one: take it from its fixture, or start it with `async with rig(...)`.",
+    )
 
 
 @dataclass(kw_only=True)
@@ -60,12 +70,7 @@ class PostgresDatabase(Configured, Generic[ServerT]):
     def name(self) -> str:
         """The name of the database."""
         if not self._name:
-            cls = type(self)
-            raise LooprigError(
-                f"{cls.__qualname__} is not running, so it has no database.",
-                [(cls.__qualname__, location_of(cls))],
-                "Use a running one: take it from its fixture, or start it with `async with rig(...)`.",
-            )
+            raise not_running(self, "no database")
         return self._name
 
     @property

@@ -67,7 +67,7 @@ class PostgresService(ProcessService):
     Looks for `postgres` and `initdb` on PATH, then where packages put them, newest version first. Runs as the user
     `postgres` or `nobody` if the tests run as root. Everyone on this machine can connect, without a password.
 
-    Configuration, besides that of `ProcessService`:
+    Configuration:
         user: the superuser's name.
         database: the database of `dsn`. It is created if it isn't one that every server has.
         version: the major version, such as 16; any version by default.

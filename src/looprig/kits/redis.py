@@ -50,7 +50,7 @@ class RedisService(ProcessService):
 
     Looks for the program on PATH, then where packages put it.
 
-    Configuration, besides that of `ProcessService`:
+    Configuration:
         bin: the folder of the program, instead of looking for it.
         database: the number of the database of `url`.
         settings: settings as in `redis.conf`: `{"maxmemory": "100mb", "notify-keyspace-events": "KEA"}`.

@@ -8,17 +8,20 @@ Invariant: whatever the code under test commits or rolls back is within a savepo
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from looprig._extras import LazyModule, import_extra
 from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import TEXT, Check
-from looprig.kits.databases import PostgresDatabase
+from looprig.kits.databases import PostgresDatabase, not_running
 
 if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
+
+    _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
+    _Connection = Any  # asyncpg's class is generic for type checkers only
     asyncpg = LazyModule("asyncpg", extra="asyncpg", needed_for="looprig.kits.AsyncpgTransaction")
     sqlalchemy_asyncio = LazyModule(
         "sqlalchemy.ext.asyncio", extra="sqlalchemy", needed_for="looprig.kits.SqlalchemyTransaction"
@@ -50,22 +53,31 @@ class AsyncpgTransaction(Generic[DatabaseT]):
     """
 
     database: DatabaseT
-    connection: "asyncpg.Connection[asyncpg.Record]" = field(init=False, repr=False)
+    _connection: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def connection(self) -> _Connection:
+        """The connection, with its transaction begun."""
+        if self._connection is None:
+            raise not_running(self, "no connection")
+        return self._connection  # type: ignore[no-any-return]
 
     async def run(self) -> AsyncIterator[None]:
         """Connect and begin; roll back when this generator is closed or resumed."""
         import_extra("asyncpg", extra="asyncpg", needed_for=type(self).__qualname__)
-        self.connection = await asyncpg.connect(self.database.dsn)
+        connection = await asyncpg.connect(self.database.dsn)
         try:
-            transaction = self.connection.transaction()
+            transaction = connection.transaction()
             await transaction.start()
+            self._connection = connection
             try:
                 yield
             finally:
-                if not self.connection.is_closed():
+                self._connection = None
+                if not connection.is_closed():
                     await transaction.rollback()
         finally:
-            await self.connection.close()
+            await connection.close()
 
 
 @dataclass(kw_only=True)
@@ -95,7 +107,14 @@ class SqlalchemyTransaction(Configured, Generic[DatabaseT]):
 
     database: DatabaseT
     scheme: str = config_field("postgresql+asyncpg")
-    connection: "sqlalchemy_asyncio.AsyncConnection" = field(init=False, repr=False)
+    _connection: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def connection(self) -> "sqlalchemy_asyncio.AsyncConnection":
+        """The connection, with its transaction begun."""
+        if self._connection is None:
+            raise not_running(self, "no connection")
+        return self._connection  # type: ignore[no-any-return]
 
     @property
     def sessions(self) -> "sqlalchemy_asyncio.async_sessionmaker[sqlalchemy_asyncio.AsyncSession]":
@@ -109,11 +128,13 @@ class SqlalchemyTransaction(Configured, Generic[DatabaseT]):
         import_extra("sqlalchemy.ext.asyncio", extra="sqlalchemy", needed_for=type(self).__qualname__)
         engine = sqlalchemy_asyncio.create_async_engine(self.database.url(self.scheme))
         try:
-            async with engine.connect() as self.connection:
-                transaction = await self.connection.begin()
+            async with engine.connect() as connection:
+                transaction = await connection.begin()
+                self._connection = connection
                 try:
                     yield
                 finally:
+                    self._connection = None
                     await transaction.rollback()
         finally:
             await engine.dispose()
