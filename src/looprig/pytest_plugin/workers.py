@@ -6,7 +6,8 @@ Loads nothing. Does not share anything (`shared_run` does).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, final
 
 if TYPE_CHECKING:
     import pytest
@@ -26,8 +27,31 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def tell_worker(node: Any) -> None:
-    """Tell a worker, before it starts, which process controls it."""
+    """Tell a worker, before it starts, which process controls it, and clean up after the run."""
     node.workerinput[_CONTROLLER] = os.getpid()
+    manager = node.config.pluginmanager
+    if not manager.has_plugin(_CONTROLLER):
+        manager.register(_Controller(run_of(node.workerinput)), _CONTROLLER)
+
+
+@final
+class _Controller:
+    """The hooks of the process that controls the workers."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the folder of a run whose host was killed. Any other host removes it itself."""
+        from looprig.services.sharing.folder import RunFolder, is_supported  # noqa: PLC0415 - at the end only
+
+        if is_supported():
+            RunFolder.of(self._run).remove_if_left()
+
+
+def run_of(given: Mapping[str, Any]) -> str:
+    """Return the id of a run, from what the controller gives a worker."""
+    return f"{given.get('testrunuid')}-{given.get(_CONTROLLER, 0)}"
 
 
 def shared_run(config: pytest.Config, registry: Registry) -> SharedRun:
@@ -37,7 +61,6 @@ def shared_run(config: pytest.Config, registry: Registry) -> SharedRun:
         from looprig.pytest_plugin.shared_run import SharedRun  # noqa: PLC0415 - most runs share nothing
 
         given: dict[str, Any] = getattr(config, "workerinput", {})
-        controller = given.get(_CONTROLLER, 0)
-        found = SharedRun(f"{given.get('testrunuid')}-{controller}", controller, registry)
+        found = SharedRun(run_of(given), given.get(_CONTROLLER, 0), registry)
         config.pluginmanager.register(found, _PLUGIN)
     return found

@@ -137,6 +137,13 @@ class RunFolder:
         """Remove the folder. The caller holds the lock."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def remove_if_left(self) -> None:
+        """Remove the folder if its host was killed, so that nobody holds the lock."""
+        lock = self.try_lock() if self.path.exists() else None
+        if lock is not None:
+            self.remove()
+            os.close(lock)
+
     def printed(self) -> str:
         """Return the last lines of what the host printed, to show in an error."""
         try:

@@ -44,6 +44,9 @@ _STOPS_WITHIN: Final = 60.0
 _HURRY: Final = 1.0
 """The same, if the process that controls the run has died. Its workers are given this time too."""
 
+_HURRIED_END: Final = 1.8
+"""Seconds from the death of that process until this one ends, whatever its loop does."""
+
 _POLL: Final = 0.01
 """Seconds between two attempts to take a lock that another process holds only for a moment."""
 
@@ -101,6 +104,8 @@ class _Host:
         for channel in self._leavers:
             with suppress(OSError):
                 await channel.send(Left(failures))
+        while self._is_hurried and self._users:  # they get SIGKILL soon
+            await asyncio.sleep(_POLL)
         for failure in failures:
             _log.error("%s\n%s", failure.what, failure.traceback)
 
@@ -182,13 +187,13 @@ class _Host:
         """End at once. The workers, which would go on for seconds, get a signal, since nobody reads their reports."""
         _log.warning("process %d, which controls the run, has died", self._controller)
         self._is_hurried = True
-        signal.setitimer(signal.ITIMER_REAL, 1.5 * _HURRY)  # it kills this process, whatever its loop does
+        signal.setitimer(signal.ITIMER_REAL, _HURRIED_END)  # its signal kills this process
         self._signal_users(signal.SIGTERM)
         asyncio.get_running_loop().call_later(_HURRY, self._signal_users, signal.SIGKILL)
         self._over.set()
 
     def _signal_users(self, number: int) -> None:
-        for user in self._users:
+        for user in [*self._users]:
             with suppress(ProcessLookupError):
                 os.kill(user.pid, number)
 
@@ -280,10 +285,6 @@ class _Host:
                 await stop()
         except TimeoutError:
             failures.append(failure_of(LooprigError(f"Services of the run did not stop within {_STOPS_WITHIN:g} s.")))
-        if self._is_hurried:
-            for user in self._users:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(user.gone.wait(), _HURRY)
         return tuple(failures)
 
 
