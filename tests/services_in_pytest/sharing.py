@@ -39,6 +39,13 @@ SERVICES: Final = (
     + """
     PROGRAM = '''
     import os, signal, sys, time
+
+    def stop(*_):
+        with open(sys.argv[1], "a") as notes:
+            print("stop server", file=notes)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
     print("up", os.getpid(), flush=True)
     while True:
         time.sleep(0.01)
@@ -49,16 +56,13 @@ SERVICES: Final = (
     class Server(ProcessService):
         def command(self) -> Sequence[str]:
             note("start server")
-            return [sys.executable, "-c", PROGRAM]
+            return [sys.executable, "-c", PROGRAM, str(NOTES)]
 
         async def ready(self) -> bool:
-            return "up" in self.output
-
-        async def run(self) -> AsyncIterator[None]:
-            async for _ in super().run():
-                note("server", self.pid)
-                yield
-            note("stop server")
+            if "up" not in self.output:
+                return False
+            note("server", self.pid)
+            return True
 
     @service_fixture(scope="run")
     @dataclass(kw_only=True)

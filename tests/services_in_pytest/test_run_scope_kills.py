@@ -89,7 +89,7 @@ def test_it_stops_if_all_workers_are_killed_at_once(running: Started, pytester: 
 
 
 def test_nothing_is_left_if_the_controller_is_killed(running: Started, folders: Path) -> None:
-    """The workers would go on for seconds: they get SIGTERM, and SIGKILL a second later."""
+    """The workers would go on for seconds: they get SIGTERM, and SIGKILL soon after."""
     running.process.kill()
     pids = [*running.workers(), running.host, running.server]
     until(lambda: not any(is_there(pid) for pid in pids), within=10)

@@ -41,10 +41,10 @@ _log: Final = logging.getLogger("looprig")
 _STOPS_WITHIN: Final = 60.0
 """Seconds until services that don't stop are given up."""
 
-_HURRY: Final = 1.0
+_HURRY: Final = 0.7
 """The same, if the process that controls the run has died. Its workers are given this time too."""
 
-_HURRIED_END: Final = 1.8
+_HURRIED_END: Final = 1.5
 """Seconds from the death of that process until this one ends, whatever its loop does."""
 
 _POLL: Final = 0.01
@@ -104,8 +104,8 @@ class _Host:
         for channel in self._leavers:
             with suppress(OSError):
                 await channel.send(Left(failures))
-        while self._is_hurried and self._users:  # they get SIGKILL soon
-            await asyncio.sleep(_POLL)
+        if self._is_hurried:  # users that are still there get SIGKILL soon
+            await asyncio.gather(*(user.gone.wait() for user in self._users))
         for failure in failures:
             _log.error("%s\n%s", failure.what, failure.traceback)
 
@@ -150,6 +150,7 @@ class _Host:
             if parting.done() and parting.exception() is None and isinstance(parting.result()[0], Leave):
                 await self._part(user)
         finally:
+            user.gone.set()
             unwatch()
             parting.cancel()
             gone.cancel()

@@ -116,6 +116,7 @@ class SharedProcess:
 
     def __init__(self, pid: int, command: Sequence[str], descriptor: int) -> None:
         self._descriptor: int = descriptor
+        self._kept: bytes | None = None  # once it is closed
         self._test_began_at: int = 0
         self.command: Final = command
         self.pid: Final = pid
@@ -133,14 +134,17 @@ class SharedProcess:
         self._test_began_at = self._size()
 
     def _read(self, start: int) -> str:
-        return os.pread(self._descriptor, self._size() - start, start).decode(errors="replace")
+        data = os.pread(self._descriptor, self._size() - start, start) if self._kept is None else self._kept[start:]
+        return data.decode(errors="replace")
 
     def _size(self) -> int:
-        return os.fstat(self._descriptor).st_size
+        return os.fstat(self._descriptor).st_size if self._kept is None else len(self._kept)
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
+        """Close the descriptor. What has been printed so far can still be read."""
+        if self._kept is None:
+            self._kept = os.pread(self._descriptor, self._size(), 0)
+            os.close(self._descriptor)
 
     def __getattr__(self, name: str) -> Any:
         raise LooprigError(f'Process {self.pid} belongs to a service of scope "run", so it has no {name} here.')
@@ -150,7 +154,9 @@ class SharedProcess:
 class Copied:
     """A service as a user sees it: the copy, and the processes that it has."""
 
-    def __init__(self, service: Any, processes: Sequence[SharedProcess]) -> None:
+    def __init__(self, service: Any, processes: Sequence[SharedProcess], pid: int) -> None:
+        self.pid: Final = pid
+        """The process id of the host."""
         self.service: Final = service
         self.processes: Final = processes
 
@@ -179,7 +185,7 @@ def rebuilt(
     service = object.__new__(_class_of_copy(spec, unshared))
     for name, value in values.items():
         object.__setattr__(service, name, value)
-    return Copied(service, processes)
+    return Copied(service, processes, started.pid)
 
 
 def _class_of_copy(spec: ServiceSpec, unshared: Mapping[str, str]) -> type[Any]:

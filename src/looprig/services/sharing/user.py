@@ -103,6 +103,15 @@ class Run:
         error = host_died(self.folder, spec.cls.__qualname__)
         return LooprigError(error.what, [spec.party], error.fix)
 
+    def log_of(self, pid: int) -> SharedProcess | None:
+        """Return the host as a process whose output can be read, or `None` if a service in use has it already."""
+        if self._copies:
+            return None
+        try:
+            return SharedProcess(pid, (), os.open(self.folder.log, os.O_RDONLY))
+        except FileNotFoundError:
+            return None
+
     def begin(self, key: ServiceKey, copy: object) -> None:
         """Record that a service is in use here."""
         self._copies[key] = copy
@@ -140,9 +149,9 @@ class Shared:
         self._stack.callback(channel.close)
         try:
             copied = await self._started(channel, Use(reference_to(self._spec), fields))
+            self._watch_output(copied, self._run.log_of(copied.pid))
             self._run.begin(self._spec.key, copied.service)
             self._stack.callback(self._run.end, self._spec.key)
-            self._watch_output(copied)
             watching = self._watching = asyncio.create_task(self._watch(channel))
             self._stack.callback(watching.cancel)
             self._stack.enter_context(hidden(watching))
@@ -197,13 +206,15 @@ class Shared:
     def _instead(self, kind: type[LooprigError], what: str, failed: Failed) -> LooprigError:
         return kind(f"{self._spec.cls.__qualname__} {what}: {failed.what}.", [self._spec.party])
 
-    def _watch_output(self, copied: Copied) -> None:
-        """Show what its processes print during a failing test in that test's report."""
+    def _watch_output(self, copied: Copied, log: SharedProcess | None) -> None:
+        """Show what its processes print during a failing test in that test's report, and what the host prints."""
         watch = current_watch()
-        for process in copied.processes:
+        host = f'the process that runs {self._spec.cls.__qualname__} (scope "run")'
+        watched = [(process, self._spec.cls.__qualname__) for process in copied.processes]
+        for process, name in [*watched, *([] if log is None else [(log, host)])]:
             self._stack.callback(process.close)
             if watch is not None:
-                watch.begin(process, self._spec.party)
+                watch.begin(process, (name, self._spec.location))
                 self._stack.callback(self._end_watch, watch, process)
 
     def _end_watch(self, watch: ProcessWatch, process: SharedProcess) -> None:
