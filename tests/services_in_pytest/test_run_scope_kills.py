@@ -102,9 +102,10 @@ def test_whoever_needs_a_service_fails_if_its_host_is_killed(running: Started, p
     running.go()
     text = running.finish()
     assert re.search(r"\b4 failed, 20 errors\b", text), text
-    assert re.search(
-        rf"E +looprig\.LooprigError: Rest is gone: the process {running.host} that ran it for all workers "
+    told = re.findall(
+        rf"E +looprig\.LooprigError: (?:Rest|Server) is gone: the process {running.host} that ran it for all workers "
         r'\(scope "run"\) was killed or has crashed\.',
         text,
     )
+    assert len(told) == 24
     assert notes(pytester, "start") == ["server", "rest"]
