@@ -98,7 +98,64 @@ def test_a_failure_to_stop_is_an_error_of_the_last_test(pytester: pytest.Pyteste
     result.assert_outcomes(passed=4, errors=1)
     text = output(result)
     assert re.search(r"ERROR at teardown of test_it(?s:.*)RuntimeError: won't stop", text)
-    assert "It was raised while the service Stays stopped." in text
+    assert text.count("It was raised while the service Stays stopped.") == 1
+
+
+def test_a_failure_to_stop_is_told_if_the_last_worker_has_run_no_test_with_it(pytester: pytest.Pytester) -> None:
+    result = run_shared(
+        pytester,
+        {
+            "conftest.py": HEAD
+            + """
+    @service_fixture(scope="run")
+    class Stays:
+        async def start(self): ...
+        async def stop(self): raise RuntimeError("won't stop")
+
+    def pytest_unconfigure(config):
+        note("left", getattr(config, "workerinput", {}).get("workerid"))
+
+    ran = []
+
+    def pytest_runtest_setup(item):
+        ran.append(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(session):
+        is_idle = hasattr(session.config, "workerinput") and not ran
+        while is_idle and "left gw" not in (NOTES.read_text() if NOTES.exists() else ""):
+            pass
+    """,
+            "test_it.py": "async def test_it(stays): ...",
+        },
+    )
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    text = output(result)
+    assert re.search(
+        r'=+ looprig: errors while services of scope "run" were stopped =+\nRuntimeError: won\'t stop\nTraceback', text
+    )
+
+
+def test_errors_of_handlers_are_told_when_the_service_stops(pytester: pytest.Pytester) -> None:
+    result = run_shared(
+        pytester,
+        HEAD
+        + """
+    @service_fixture(scope="run")
+    @dataclass(kw_only=True)
+    class Fails(TcpService):
+        async def handle(self, reader, writer): raise ValueError("oh no")
+
+    async def test_it(fails: Fails):
+        reader, writer = await asyncio.open_connection(*fails.address)
+        assert await reader.read() == b""
+        writer.close()
+    """,
+        workers=1,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    assert re.search(r"E +ValueError: oh no\nE +Raised by a handler, not by the test\.", output(result))
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,26 @@ Does not run or copy them (`looprig.services.sharing` does).
 Invariants:
 1. A worker whose tests need such a service has a lease from the end of its collection to the end of its session. So the
    service starts once, however late a worker needs it.
-2. What fails when the services are stopped is an error of the last test of the last worker.
+2. What fails when the services are stopped is an error of the last test of the last worker. If that has run no test, the
+   controller reports it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.pytest_plugin._compat.closures import closure_of
+from looprig.pytest_plugin.workers import note_failures
 from looprig.scopes import Scope
 
 if TYPE_CHECKING:
     from looprig.declare.service import ServiceSpec
-    from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.services.sharing.messages import Failed
     from looprig.services.sharing.user import Run, Shared
 
 __all__ = ["SharedRun"]
@@ -37,7 +40,6 @@ class SharedRun:
         self._controller = controller
         self._name = name
         self._registry = registry
-        self._leaves_with_session = False
 
     @cached_property
     def _run(self) -> Run:
@@ -60,25 +62,23 @@ class SharedRun:
         if any(not names.isdisjoint(closure_of(item).names) for item in items):
             self._run.join()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: Definition, request: pytest.FixtureRequest) -> None:
-        """Give the lease back after the teardown of the first such service, which a test then reports."""
-        spec = self._registry.spec(fixturedef)
-        if spec is not None and spec.scope is Scope.RUN and not self._leaves_with_session:
-            self._leaves_with_session = True
-            request.session.addfinalizer(self._leave)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        """Give the lease back after the teardown of the last test, which reports what fails."""
+        result = yield
+        if nextitem is None and (failures := self._leave()):
+            from looprig.services.sharing.failures import raise_failures  # noqa: PLC0415 - only then
+
+            raise_failures(failures)
+        return result
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Give the lease back if no test used a service."""
-        self._leave()
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Give the lease back if no test of this worker has run, or if the run was cut short."""
+        if failures := self._leave():
+            from looprig.services.sharing.failures import text_of  # noqa: PLC0415 - only then
 
-    def _leave(self) -> None:
-        if "_run" not in self.__dict__:
-            return
-        failures = self._run.leave()
-        if not failures:
-            return
-        from looprig.services.sharing.failures import raise_failures  # noqa: PLC0415 - only then
+            note_failures(session.config, [text_of(each) for each in failures])
 
-        raise_failures(failures)
+    def _leave(self) -> list[Failed]:
+        return self._run.leave() if "_run" in self.__dict__ else []

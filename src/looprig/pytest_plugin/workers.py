@@ -6,7 +6,7 @@ Loads nothing. Does not share anything (`shared_run` does).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.registry import Registry
     from looprig.pytest_plugin.shared_run import SharedRun
 
-__all__ = ["is_worker", "shared_run", "tell_worker"]
+__all__ = ["is_worker", "note_failures", "shared_run", "tell_worker"]
 
 _CONTROLLER: Final = "looprig.controller"
+_FAILURES: Final = "looprig.failures_to_stop"
 _PLUGIN: Final = "looprig.shared_run"
 
 
@@ -39,7 +40,24 @@ class _Controller:
     """The hooks of the process that controls the workers."""
 
     def __init__(self, run: str) -> None:
+        self._failures: list[str] = []
         self._run = run
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Receive what failed when the last worker gave its lease back. A worker that was killed sends nothing."""
+        self._failures += (getattr(node, "workeroutput", None) or {}).get(_FAILURES, ())
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let the run fail for it."""
+        if self._failures and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show it."""
+        if self._failures:
+            terminalreporter.section('looprig: errors while services of scope "run" were stopped')
+            for text in self._failures:
+                terminalreporter.write_line(text)
 
     def pytest_unconfigure(self) -> None:
         """Remove the folder of a run whose host was killed. Any other host removes it itself."""
@@ -47,6 +65,12 @@ class _Controller:
 
         if is_supported():
             RunFolder.of(self._run).remove_if_left()
+
+
+def note_failures(config: pytest.Config, texts: Sequence[str]) -> None:
+    """Send what failed to the controller, which shows it. Call it in a worker, before its session ends."""
+    output: Any = config
+    output.workeroutput[_FAILURES] = texts
 
 
 def run_of(given: Mapping[str, Any]) -> str:

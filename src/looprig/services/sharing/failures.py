@@ -16,7 +16,9 @@ from looprig.exceptions import LooprigError, summary
 from looprig.runtime.errors import raise_together, root_of
 from looprig.services.sharing.messages import Failed
 
-__all__ = ["error_of", "failure_of", "raise_failures"]
+__all__ = ["error_of", "failure_of", "raise_failures", "text_of"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _OWN: Final = str(Path(looprig.__file__).parent)
 
@@ -40,6 +42,7 @@ def _traceback_of(error: BaseException) -> str:
     kept = [frame for frame in shown.stack if not frame.filename.startswith(f"{_OWN}{os.sep}")]
     if not kept and isinstance(error, LooprigError):
         return ""
+    shown.__notes__ = None  # the error itself has them
     shown.stack = traceback.StackSummary.from_list(kept)
     return "".join(shown.format(chain=False)).rstrip()
 
@@ -60,3 +63,8 @@ def raise_failures(failures: Sequence[Failed]) -> None:
     what = 'A service of scope "run" failed when it was stopped: {}.'
     errors = [error_of(each, LooprigError(what.format(each.what))) for each in failures]
     raise_together(errors, 'errors while the services of scope "run" were stopped')
+
+
+def text_of(failed: Failed) -> str:
+    """Return a failure as text."""
+    return "\n".join(line for line in (failed.what, failed.traceback) if line)
