@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.plugin.suite import run
-from tests.services_in_pytest.sharing import SERVICES, folders, is_there, notes, run_shared
+from tests.services_in_pytest.sharing import SERVICES, folders, is_there, notes, run_shared, until
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="sharing needs POSIX"),
@@ -40,7 +40,8 @@ def test_it_starts_once_for_all_workers_and_stops_after_the_last(pytester: pytes
     states = [line.split(maxsplit=1) for line in notes(pytester, "state")]
     assert len({worker for worker, _ in states}) > 1
     assert len({state for _, state in states}) == 1
-    assert not any(is_there(int(pid)) for pid in (*notes(pytester, "host"), *notes(pytester, "server")))
+    pids = [int(pid) for pid in (*notes(pytester, "host"), *notes(pytester, "server"))]
+    until(lambda: not any(map(is_there, pids)), within=10)
 
 
 @pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n0")])

@@ -77,8 +77,7 @@ def test_the_rest_passes_if_workers_are_killed(running: Started, pytester: pytes
     assert re.search(r"\b3 failed, 21 passed\b", running.finish())
     assert [line for line in notes(pytester) if line.startswith("start")] == ["start server", "start rest"]
     assert notes(pytester)[-2:] == ["stop rest", "stop server"]
-    assert not is_there(running.host)
-    assert not is_there(running.server)
+    until(lambda: not is_there(running.host) and not is_there(running.server), within=10)
 
 
 def test_it_stops_if_all_workers_are_killed_at_once(running: Started, pytester: pytest.Pytester) -> None:

@@ -5,8 +5,8 @@ Does not run or copy them (`looprig.services.sharing` does).
 Invariants:
 1. A worker whose tests need such a service has a lease from the end of its collection to the end of its session. So the
    service starts once, however late a worker needs it.
-2. What fails when the services are stopped is an error of the last test of the last worker. If that has run no test, the
-   controller reports it.
+2. What fails when the services are stopped is an error of the last test of the last worker. If that worker has run no
+   test, the controller reports it.
 """
 
 from __future__ import annotations

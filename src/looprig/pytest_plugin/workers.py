@@ -6,6 +6,7 @@ Loads nothing. Does not share anything (`shared_run` does).
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -19,6 +20,7 @@ __all__ = ["is_worker", "note_failures", "shared_run", "tell_worker"]
 
 _CONTROLLER: Final = "looprig.controller"
 _FAILURES: Final = "looprig.failures_to_stop"
+_MACHINE: Final = "looprig.machine"
 _PLUGIN: Final = "looprig.shared_run"
 
 
@@ -30,6 +32,7 @@ def is_worker(config: pytest.Config) -> bool:
 def tell_worker(node: Any) -> None:
     """Tell a worker, before it starts, which process controls it, and clean up after the run."""
     node.workerinput[_CONTROLLER] = os.getpid()
+    node.workerinput[_MACHINE] = platform.node()
     manager = node.config.pluginmanager
     if not manager.has_plugin(_CONTROLLER):
         manager.register(_Controller(run_of(node.workerinput)), _CONTROLLER)
@@ -45,7 +48,8 @@ class _Controller:
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Receive what failed when the last worker gave its lease back. A worker that was killed sends nothing."""
-        self._failures += (getattr(node, "workeroutput", None) or {}).get(_FAILURES, ())
+        output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
+        self._failures += output.get(_FAILURES, ())
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let the run fail for it."""
@@ -85,6 +89,8 @@ def shared_run(config: pytest.Config, registry: Registry) -> SharedRun:
         from looprig.pytest_plugin.shared_run import SharedRun  # noqa: PLC0415 - most runs share nothing
 
         given: dict[str, Any] = getattr(config, "workerinput", {})
-        found = SharedRun(run_of(given), given.get(_CONTROLLER, 0), registry)
+        is_here = given.get(_MACHINE) == platform.node()  # pytest-xdist can start workers on other machines
+        controller: int = given.get(_CONTROLLER, 0) if is_here else 0
+        found = SharedRun(run_of(given), controller, registry)
         config.pluginmanager.register(found, _PLUGIN)
     return found

@@ -9,7 +9,7 @@ Invariant: a class that is found has the key of the one that was referred to: it
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -38,6 +38,10 @@ def _own_modules(spec: ServiceSpec) -> dict[str, str]:
         if name != "__main__" and isinstance(file, str) and file.endswith(".py") and not is_foreign(file):
             found[name] = file
     found[spec.cls.__module__] = spec.location.path
+    for name in list(found):
+        while (name := name.rpartition(".")[0]) and name not in found:
+            # A folder without an __init__.py has no file, and neither has a name that pytest made up.
+            found[name] = getattr(sys.modules.get(name), "__file__", None) or ""
     return {name: file for name, file in found.items() if name.partition(".")[0] not in {"looprig", "_pytest"}}
 
 
@@ -60,7 +64,7 @@ class Classes(MetaPathFinder):
             LooprigError: the module has no such class here.
             Exception: the module can't be imported.
         """
-        self._learn(reference.modules)
+        self._files.update(reference.modules)
         importlib.import_module(reference.module)
         spec = _declared(reference)
         if spec is None:  # a module of the same name was loaded from another file
@@ -73,12 +77,6 @@ class Classes(MetaPathFinder):
                 "Declare it at the top level of a module, without a condition.",
             )
         return spec
-
-    def _learn(self, modules: Mapping[str, str]) -> None:
-        self._files.update(modules)
-        for name in modules:
-            while (name := name.rpartition(".")[0]) and name not in self._files:
-                self._files[name] = ""  # a folder without an __init__.py, or a name that pytest made up
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -11,6 +11,7 @@ Invariants:
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import select
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, final
 
-from looprig.declare.service import ServiceKey
+from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import LooprigError, ServiceStartError, summary
 from looprig.services.owner import Owner
 from looprig.services.sharing.channel import Channel
@@ -46,6 +47,9 @@ _HURRY: Final = 0.7
 
 _HURRIED_END: Final = 1.5
 """Seconds from the death of that process until this one ends, whatever its loop does."""
+
+_EXITS_WITHIN: Final = 10.0
+"""Seconds that functions have that run at the exit of the interpreter."""
 
 _POLL: Final = 0.01
 """Seconds between two attempts to take a lock that another process holds only for a moment."""
@@ -166,14 +170,14 @@ class _Host:
     async def _end_if_unused(self) -> None:
         """End, unless there is a user, or one that has just connected. Connecting takes the lock too."""
         while not self._users and not self._over.is_set():
-            if self._is_asked() or (lock := self._folder.try_lock()) is None:
+            lock = None if self._is_asked() else self._folder.try_lock()
+            if lock is None and self._folder.lock.exists():
                 await asyncio.sleep(_POLL)
-                continue
-            if self._is_asked() or self._users:
+            elif lock is not None and (self._is_asked() or self._users):
                 os.close(lock)
-                continue
-            self._lock = lock  # until this process ends
-            self._over.set()
+            else:  # with the lock, or without the folder, which somebody has removed
+                self._lock = lock  # until this process ends
+                self._over.set()
         if self._users and self._leavers:
             for channel in self._leavers:
                 with suppress(OSError):
@@ -236,6 +240,7 @@ class _Host:
             raise ServiceStartError(what, [], "") from error
         fields = {name: unpickled(data, self._dereference) for name, data in use.fields.items()}
         shared.owner = Owner(spec, fields, self._crashed(shared))
+        shared.owner.on_cancelled(lambda: self._crashed(shared)(_cancelled(spec)))
         self._started.append(shared)
         _log.info("%s starts", key[1])
         shared.service = await shared.owner.started()
@@ -289,6 +294,15 @@ class _Host:
         return tuple(failures)
 
 
+def _cancelled(spec: ServiceSpec) -> LooprigError:
+    name = spec.cls.__qualname__
+    return LooprigError(
+        f"{name} ended while it was in use: its task was cancelled.",
+        [spec.party],
+        "If its `run` iterates over an inherited one, an exception at its own `yield` doesn't reach that.",
+    )
+
+
 def main() -> NoReturn:
     """Run the host. Its arguments are the folder, the descriptor of the socket, and the pid of the controller, or 0."""
     folder = RunFolder(Path(sys.argv[1]))
@@ -301,4 +315,8 @@ def main() -> NoReturn:
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     asyncio.run(_Host(folder, listener, int(sys.argv[3])).serve())
-    os._exit(0)  # threads of the suite's own must not keep it
+    if not signal.getitimer(signal.ITIMER_REAL)[0]:
+        signal.setitimer(signal.ITIMER_REAL, _EXITS_WITHIN)
+    run_exit_functions: Callable[[], None] = vars(atexit)["_run_exitfuncs"]  # `sys.exit` would also wait for threads
+    run_exit_functions()
+    os._exit(0)

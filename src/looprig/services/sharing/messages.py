@@ -18,6 +18,7 @@ class ClassReference(NamedTuple):
     """A class by its module and declaration, for another process to find.
 
     `modules` maps the names of the suite's own modules to their files, as the process that runs the tests loaded them.
+    A package without a file has an empty string.
     """
 
     module: str

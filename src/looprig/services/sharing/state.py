@@ -147,6 +147,8 @@ class SharedProcess:
             os.close(self._descriptor)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         raise LooprigError(f'Process {self.pid} belongs to a service of scope "run", so it has no {name} here.')
 
 

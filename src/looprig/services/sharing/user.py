@@ -138,6 +138,7 @@ class Shared:
         self._fields = fields
         self._run = run
         self._spec = spec
+        self._channel: Channel | None = None
         self._crash: BaseException | None = None
         self._stack = ExitStack()
         self._watching: asyncio.Task[None] | None = None
@@ -145,8 +146,7 @@ class Shared:
 
     async def __aenter__(self) -> Any:
         fields = {name: self._pickled(name, value) for name, value in self._fields.items()}
-        channel = Channel(self._run.connect(self._spec))
-        self._stack.callback(channel.close)
+        channel = self._channel = Channel(self._run.connect(self._spec))
         try:
             copied = await self._started(channel, Use(reference_to(self._spec), fields))
             self._watch_output(copied, self._run.log_of(copied.pid))
@@ -158,6 +158,7 @@ class Shared:
             self._stack.enter_context(self._in_use)
         except BaseException:
             self._stack.close()
+            channel.close()
             raise
         return copied.service
 
@@ -167,6 +168,8 @@ class Shared:
         is_handled = bool(self._stack.__exit__(kind, error, traceback))
         if self._watching is not None:
             await asyncio.wait([self._watching])
+        if self._channel is not None:
+            self._channel.close()  # nothing reads from it any more
         if self._in_use.was_interrupted and self._crash is not None:
             raise self._crash from None
         return is_handled
