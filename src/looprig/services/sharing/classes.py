@@ -32,17 +32,24 @@ def reference_to(spec: ServiceSpec) -> ClassReference:
 
 
 def _own_modules(spec: ServiceSpec) -> dict[str, str]:
+    # A copy, since another import may interrupt the making of a list of its items.
+    files = {name: _file_of(module) for name, module in sys.modules.copy().items()}
     found: dict[str, str] = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name != "__main__" and isinstance(file, str) and file.endswith(".py") and not is_foreign(file):
+    for name, file in files.items():
+        if name != "__main__" and file.endswith(".py") and not is_foreign(file):
             found[name] = file
     found[spec.cls.__module__] = spec.location.path
     for name in list(found):
         while (name := name.rpartition(".")[0]) and name not in found:
             # A folder without an __init__.py has no file, and neither has a name that pytest made up.
-            found[name] = getattr(sys.modules.get(name), "__file__", None) or ""
+            found[name] = files.get(name, "")
     return {name: file for name, file in found.items() if name.partition(".")[0] not in {"looprig", "_pytest"}}
+
+
+def _file_of(module: object) -> str:
+    """Return the file of a module, or an empty string. Don't make a lazy one load something."""
+    file: object = getattr(module, "__dict__", {}).get("__file__")
+    return file if isinstance(file, str) else ""
 
 
 @final
