@@ -122,7 +122,7 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], within: float = 30.0) -> float:
+def until(condition: Callable[[], object], within: float = 60.0) -> float:
     """Wait until a condition holds, and return how many seconds that took."""
     began = time.monotonic()
     while not condition():

@@ -87,6 +87,33 @@ def test_it_stops_if_all_workers_are_killed_at_once(running: Started, pytester: 
     assert notes(pytester, "stop") == ["rest", "server"]
 
 
+def test_a_child_of_a_killed_worker_does_not_keep_it(pytester: pytest.Pytester) -> None:
+    """A forked child has the worker's connection to the host, which stays open."""
+    started = Started(
+        pytester,
+        WAITING.replace(
+            'note("worker", os.getpid())',
+            """
+        import signal, warnings
+        with warnings.catch_warnings(action="ignore"):
+            child = os.fork()
+        if not child:
+            signal.pause()
+        note("child", child)
+        note("worker", os.getpid())""",
+        ),
+    )
+    try:
+        for pid in started.workers():
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_there(started.host) and not is_there(started.server), within=10)
+    finally:
+        started.process.kill()
+        for pid in map(int, notes(pytester, "child")):
+            os.kill(pid, signal.SIGKILL)
+        started.process.communicate()
+
+
 def test_nothing_is_left_if_the_controller_is_killed(running: Started, folders: Path) -> None:
     """The workers would go on for seconds: they get SIGTERM, and SIGKILL soon after."""
     running.process.kill()

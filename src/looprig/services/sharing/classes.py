@@ -34,16 +34,17 @@ def reference_to(spec: ServiceSpec) -> ClassReference:
 def _own_modules(spec: ServiceSpec) -> dict[str, str]:
     # A copy, since another import may interrupt the making of a list of its items.
     files = {name: _file_of(module) for name, module in sys.modules.copy().items()}
-    found: dict[str, str] = {}
-    for name, file in files.items():
-        if name != "__main__" and file.endswith(".py") and not is_foreign(file):
-            found[name] = file
+    found = {name: file for name, file in files.items() if name != "__main__" and _is_own(file)}
     found[spec.cls.__module__] = spec.location.path
     for name in list(found):
         while (name := name.rpartition(".")[0]) and name not in found:
             # A folder without an __init__.py has no file, and neither has a name that pytest made up.
             found[name] = files.get(name, "")
     return {name: file for name, file in found.items() if name.partition(".")[0] not in {"looprig", "_pytest"}}
+
+
+def _is_own(file: str) -> bool:
+    return file.endswith(".py") and not is_foreign(file)
 
 
 def _file_of(module: object) -> str:

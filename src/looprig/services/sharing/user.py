@@ -44,6 +44,7 @@ class Run:
         self._problem: LooprigError | None = None
         self._run = name
         self._folder: RunFolder | None = None
+        self._has_log = False
 
     @property
     def folder(self) -> RunFolder:
@@ -104,13 +105,22 @@ class Run:
         return LooprigError(error.what, [spec.party], error.fix)
 
     def log_of(self, pid: int) -> SharedProcess | None:
-        """Return the host as a process whose output can be read, or `None` if a service in use has it already."""
-        if self._copies:
+        """Return the host as a process whose output can be read, or `None` if another service in use has it.
+
+        Whoever gets it calls `end_log` when its service is no longer in use here.
+        """
+        if self._has_log:
             return None
         try:
-            return SharedProcess(pid, (), os.open(self.folder.log, os.O_RDONLY))
+            log = SharedProcess(pid, (), os.open(self.folder.log, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
+        self._has_log = True
+        return log
+
+    def end_log(self) -> None:
+        """Let the next service that comes into use have the log."""
+        self._has_log = False
 
     def begin(self, key: ServiceKey, copy: object) -> None:
         """Record that a service is in use here."""
@@ -213,6 +223,8 @@ class Shared:
         """Show what its processes print during a failing test in that test's report, and what the host prints."""
         watch = current_watch()
         host = f'the process that runs {self._spec.cls.__qualname__} (scope "run")'
+        if log is not None:
+            self._stack.callback(self._run.end_log)
         watched = [(process, self._spec.cls.__qualname__) for process in copied.processes]
         for process, name in [*watched, *([] if log is None else [(log, host)])]:
             self._stack.callback(process.close)
