@@ -28,8 +28,8 @@ PEERS: Final = {
     "alt-pytest-asyncio": "alt_pytest_asyncio",
 }
 # Not async, and needed by no example, but loading each takes longer than the example does.
-SLOW: Final = ("hypothesispytest", "xdist", "xdist.looponfail")
-MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest"}
+SLOW: Final = {"hypothesispytest": "hypothesis", "xdist": "pytest-xdist", "xdist.looponfail": "pytest-xdist"}
+MODULES: Final = {"pytest-asyncio": "pytest_asyncio", "aiomisc-pytest": "aiomisc_pytest", "pytest-xdist": "xdist"}
 NOTED: Final = "looprig: watchdogs noted"
 SERVERS: Final = {"PostgreSQL": POSTGRES, "Redis": REDIS}
 LIMIT: Final = 110.0  # seconds for one command
@@ -57,7 +57,8 @@ def run(command: Command, suite: Suite, folder: Path) -> None:
     program, *arguments = shlex.split(command.text)
     if program == "pytest":
         peers = [plugin for name, plugin in PEERS.items() if name not in suite.needs]
-        off = [f"-pno:{plugin}" for plugin in (*peers, *SLOW)]
+        slow = [plugin for plugin, name in SLOW.items() if name not in suite.needs]
+        off = [f"-pno:{plugin}" for plugin in (*peers, *slow)]
         arguments = ["-P", "-m", "pytest", "-pno:cacheprovider", *off, *arguments]
     elif program == "mypy":
         arguments = ["-m", "mypy", "--cache-dir", os.devnull, *arguments]

@@ -136,7 +136,7 @@ def test_no_lifecycle(pytester: pytest.Pytester, body: str, hint: str) -> None:
                 @service_fixture(scope="modul")
             E   looprig.DeclarationError: Db has scope 'modul', which pytest does not know.
             E     test_it.py:8: Db
-            E   Use one of function, class, module, package, session.
+            E   Use one of function, class, module, package, session, run.
             """,
             id="unknown scope",
         ),

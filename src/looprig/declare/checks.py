@@ -4,6 +4,7 @@ Does not look at other services or at fixtures (`fields` and the plugin do). Pur
 """
 
 import keyword
+from collections.abc import Sequence
 from typing import Any, Final, cast, get_origin
 
 from typing_extensions import get_protocol_members, is_protocol
@@ -11,7 +12,7 @@ from typing_extensions import get_protocol_members, is_protocol
 from looprig.declare.annotations import annotations_of, parameters_of
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
-from looprig.scopes import Scope
+from looprig.scopes import SCOPE_NAMES, Scope
 
 __all__ = ["checked_class", "checked_name", "checked_provides", "checked_scope"]
 
@@ -106,15 +107,15 @@ def _own_fields(cls: type) -> set[str]:
     }
 
 
-def checked_scope(scope: str, name: str, location: Location) -> Scope:
+def checked_scope(scope: str, name: str, location: Location, names: Sequence[str] = SCOPE_NAMES) -> Scope:
     """Return the scope called `scope`.
 
     Raises:
-        DeclarationError: pytest has no such scope.
+        DeclarationError: it is none of `names`.
     """
     __tracebackhide__ = True
     try:
-        return Scope.parse(scope, of=name, at=location)
+        return Scope.parse(scope, of=name, at=location, names=names)
     except DeclarationError as error:
         raise error.with_traceback(None) from None  # so that the traceback ends in the suite, not in looprig
 

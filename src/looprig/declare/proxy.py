@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast, fi
 
 from typing_extensions import is_protocol
 
+from looprig.declare.checks import checked_scope
 from looprig.declare.hints import hints_of
 from looprig.declare.service import ServiceSpec, same_class, service_fixture, spec_of
 from looprig.declare.values import Check, check_values
@@ -153,6 +154,7 @@ def proxy_fixture(
                 [party, *found],
                 f"Write `class {party[0]}(Proxy[Rest])`, with a class that is decorated with @service_fixture.",
             )
+        checked_scope(scope, party[0], party[1])
         _be_itself(cls)
         made: type[Any] = service_fixture(scope=scope, name=name, autouse=autouse)(cast("Any", cls))
         return made

@@ -27,7 +27,7 @@ from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter, Lifecycle, l
 from looprig.declare.values import DURATION, FLAG, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import Location, location_of
-from looprig.scopes import Scope, ScopeName
+from looprig.scopes import SERVICE_SCOPE_NAMES, Scope, ServiceScopeName
 
 __all__ = [
     "START_TIMEOUT",
@@ -90,7 +90,7 @@ def service_fixture(cls: type[HasStartAndStopOrRunOrAenter], /) -> type[HasStart
 @overload
 def service_fixture(
     *,
-    scope: ScopeName = "function",
+    scope: ServiceScopeName = "function",
     name: str | None = None,
     provides: type | Sequence[type] = (),
     autouse: bool = False,
@@ -100,7 +100,7 @@ def service_fixture(
     cls: type[Any] | None = None,
     /,
     *,
-    scope: ScopeName = "function",
+    scope: ServiceScopeName = "function",
     name: str | None = None,
     provides: type | Sequence[type] = (),
     autouse: bool = False,
@@ -115,7 +115,8 @@ def service_fixture(
             page_size: int = 20          # configuration
 
     Args:
-        scope: how long an instance lives, as for any pytest fixture.
+        scope: how long an instance lives, as for any pytest fixture. With "run", all workers of pytest-xdist share one
+            instance; without pytest-xdist, that is the same as "session".
         name: the fixture's name; by default the class's name in snake_case.
         provides: Protocols that a field may name instead of this class.
         autouse: whether every test that can see the fixture uses it.
@@ -158,12 +159,14 @@ def _checked(
     checked_class(cls, location)
     _check_attributes(cls, location)
     check_defaults(cls, location)
+    if checked_scope(scope, cls.__qualname__, location, SERVICE_SCOPE_NAMES) is Scope.RUN:
+        _check_findable(cls, location)
     options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION)]
     check_values(cls.__qualname__, options, [(cls.__qualname__, location)])
     return ServiceSpec(
         cls,
         checked_name(cls, snake_case(cls.__name__) if name is None else name, location),
-        checked_scope(scope, cls.__qualname__, location),
+        checked_scope(scope, cls.__qualname__, location, SERVICE_SCOPE_NAMES),
         checked_provides(cls, provides, location),
         autouse,
         float(start_timeout),
@@ -171,6 +174,17 @@ def _checked(
         location,
         _ordinal(cls),
     )
+
+
+def _check_findable(cls: type, location: Location) -> None:
+    """Reject a service for a whole run that another process could not find: it has to be in a module."""
+    __tracebackhide__ = True
+    if "<locals>" in cls.__qualname__:
+        raise DeclarationError(
+            f'{cls.__qualname__} has scope "run", but is declared in a function, where another process can\'t find it.',
+            [(cls.__qualname__, location)],
+            'Declare it at the top level of a module, or give it scope="session".',
+        )
 
 
 def _check_attributes(cls: type, location: Location) -> None:

@@ -93,6 +93,14 @@ def _add_sections(config: pytest.Config) -> None:
     config.pluginmanager.register(Sections(config, shows), "looprig.sections")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist which process controls it."""
+    from looprig.pytest_plugin.workers import tell_worker  # noqa: PLC0415 - in a controller only
+
+    tell_worker(node)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Return the header line that says that looprig stands back, if it does and the run runs tests."""
     if inspection_asked_for(config) is not None or not _has_other_plugins(config.pluginmanager):

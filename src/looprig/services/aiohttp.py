@@ -59,6 +59,7 @@ class AiohttpService(Served, ABC):
     under pytest and under `rig`.
     """
 
+    _of_host: ClassVar[tuple[str, ...]] = ("app",)
     _checks: ClassVar[Mapping[str, Check]] = {"shutdown_timeout": SECONDS, "handler_cancellation": FLAG}
 
     shutdown_timeout: float = config_field(0.5)

@@ -69,6 +69,7 @@ class AsgiService(Served, ABC):
     in use, the service ends with that error.
     """
 
+    _of_host: ClassVar[tuple[str, ...]] = ("app",)
     _checks: ClassVar[Mapping[str, Check]] = {
         "shutdown_timeout": SECONDS,
         "lifespan": one_of("auto", "on", "off"),

@@ -97,6 +97,11 @@ class Launched:
         """Whether the command has ended."""
         return self._exited.is_set()
 
+    @property
+    def output_descriptor(self) -> int:
+        """The descriptor of the file that it prints to, open until the stop."""
+        return self._output.fileno()
+
     def output(self) -> str:
         """Return what was printed to stdout and stderr so far. After the stop, only the last MiB."""
         return self._read(0).decode(errors="replace")

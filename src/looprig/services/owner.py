@@ -47,9 +47,21 @@ class Owner:
                 self._ready.set_exception(error)
                 self._ready.exception()  # mark it as retrieved: callers of `started` report it, if there are any left
                 self._reported = error
-        elif error is not None and (not self._released.done() or self._released.cancelled()):
+        elif error is not None and self._is_in_use():
             self._reported = error
             self._crashed(error)
+
+    def _is_in_use(self) -> bool:
+        return not self._released.done() or self._released.cancelled()
+
+    def on_cancelled(self, call: Callable[[], None]) -> None:
+        """Call a function if the service's task is cancelled while the service is in use, which is no error of it."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if task.cancelled() and self._ready.done() and self._is_in_use():
+                call()
+
+        self._task.add_done_callback(ended)
 
     async def started(self) -> Any:
         """Wait until the service is ready, and return it."""

@@ -79,6 +79,7 @@ class ProcessService(Configured, ABC):
     while it is in use. Both show the end of its output.
     """
 
+    _of_host: ClassVar[tuple[str, ...]] = ("kill",)
     _checks: ClassVar[Mapping[str, Check]] = {
         "host": TEXT,
         "cwd": PATH.or_none(),

@@ -53,7 +53,7 @@ def routed(service: S, instead: Mapping[str, object]) -> S:
     body["__qualname__"] = cls.__qualname__
     try:
         view: Any = object.__new__(type(cls.__name__, (cls,), body))
-        view.__dict__ = service.__dict__
+        object.__setattr__(view, "__dict__", service.__dict__)  # a service may refuse to be changed
     except (AttributeError, TypeError) as error:
         raise LooprigError(
             f"{cls.__qualname__} cannot be routed through a proxy: {error}.",

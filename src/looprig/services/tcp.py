@@ -61,6 +61,7 @@ class TcpService(Configured, ABC):
     errors that no test has reported or collected.
     """
 
+    _of_host: ClassVar[tuple[str, ...]] = ("take_errors",)
     _checks: ClassVar[Mapping[str, Check]] = {
         "host": TEXT,
         "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),

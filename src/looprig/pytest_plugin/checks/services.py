@@ -175,7 +175,8 @@ def _of_source(registry: Registry, spec: ServiceSpec, source: Source, item: pyte
     known = registry.target(found)
     if known is not None:
         party = known.party
-    if (narrow := scope_of(found)) < spec.scope:
+    narrow = scope_of(found) if known is None or known.client else known.fixture.scope
+    if narrow < (spec.scope if known is not None else spec.scope.in_pytest):
         fix = f'Widen {found.argname} to scope="{spec.scope}", or narrow {owner} to scope="{narrow}".'
         if not source.required:
             fix += f"\nField {source.field} has a default, but a fixture of its name takes precedence."

@@ -98,7 +98,7 @@ def _too_wide(
 ) -> DeclarationError:
     spec = registry.services[definition.argname]
     name, service = test.originalname or test.name, spec.cls.__qualname__
-    wider = "" if spec.scope is Scope.SESSION else f'parametrize with scope="{spec.scope}", or '
+    wider = "" if spec.scope >= Scope.SESSION else f'parametrize with scope="{spec.scope}", or '
     return DeclarationError(
         f'{name} is parametrized over {field} (scope "{narrow}"), but that is a field of {spec.label}, which other '
         "tests share, so the field's value can't change between them.",

@@ -29,6 +29,7 @@ from looprig.pytest_plugin.collection.functions import (
     service_function,
 )
 from looprig.pytest_plugin.options import PREFIX
+from looprig.pytest_plugin.workers import is_worker, shared_run
 from looprig.scopes import Scope
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.collection.annotations import Target
     from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.shared_run import SharedRun
     from looprig.scopes import ScopeName
 
 __all__ = ["ServiceFixtures"]
@@ -84,6 +86,8 @@ class ServiceFixtures:
             self._registry.services[name] = spec
             self._registry.class_names[spec.cls.__qualname__] += 1
             self._register_service(spec, self._session)
+            if spec.scope is Scope.RUN and is_worker(self._session.config):
+                self._shared_run()  # its hooks watch the collection
             for source in self.sources(spec):
                 if not source.required and not source.config:
                     self._optional.setdefault(source.fixture, []).append(spec)
@@ -122,7 +126,12 @@ class ServiceFixtures:
             if (source.required and not source.config) or is_answered(source)
         }
         routed = {source.field for source in self.sources(spec) if source.routed}
-        return service_function(spec, arguments, routed, self._running)
+        share = self._shared_run if spec.scope is Scope.RUN and is_worker(self._session.config) else None
+        return service_function(spec, arguments, routed, self._running, share)
+
+    def _shared_run(self) -> SharedRun:
+        """Return the run that this worker of pytest-xdist shares services with."""
+        return shared_run(self._session.config, self._registry)
 
     def note_fixtures(self, names: set[str], node: Any) -> None:
         """Record that a node has fixtures of these names. There they provide fields that use a default elsewhere."""
@@ -257,7 +266,7 @@ def _register(name: str, function: Any, node: Any, scope: Scope, *, autouse: boo
     if scope is Scope.PACKAGE and isinstance(node, pytest.Module | pytest.Class):
         # pytest would keep a package-scoped fixture of a module alive for the whole session.
         scope = Scope.MODULE if isinstance(node, pytest.Module) else Scope.CLASS
-    scope_name: ScopeName = str(scope)  # type: ignore[assignment]
+    scope_name: ScopeName = str(scope.in_pytest)  # type: ignore[assignment]
     pytest.register_fixture(name=name, func=function, node=node, scope=scope_name, autouse=autouse)
 
 

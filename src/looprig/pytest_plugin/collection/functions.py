@@ -7,7 +7,7 @@ and errors point there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from looprig.declare.service import ServiceSpec
     from looprig.http.connections import Connections
     from looprig.pytest_plugin.collection.annotations import Target
+    from looprig.pytest_plugin.shared_run import SharedRun
 
 __all__ = ["RunningServices", "alias_function", "client_function", "no_url", "service_function"]
 
@@ -63,11 +64,16 @@ class RunningServices:
 
 
 def service_function(
-    spec: ServiceSpec, arguments: dict[str, str], routed: Collection[str], running: RunningServices
+    spec: ServiceSpec,
+    arguments: dict[str, str],
+    routed: Collection[str],
+    running: RunningServices,
+    share: Callable[[], SharedRun] | None = None,
 ) -> Any:
     """Return a fixture function that creates, starts and stops a service. `arguments` names the fixture of each field.
 
-    For a field in `routed`, the fixture is a proxy, and the value is the service behind it.
+    For a field in `routed`, the fixture is a proxy, and the value is the service behind it. `share` returns the run
+    with which this process shares the service, if it does.
     """
 
     async def service(**values: Any) -> Any:
@@ -78,7 +84,8 @@ def service_function(
 
         fields = {field: values[name] for field, name in arguments.items()}
         fields.update({field: fields[field].routed for field in routed})
-        async with Alive(lambda: spec.cls(**fields), spec) as started:
+        alive = Alive(lambda: spec.cls(**fields), spec) if share is None else share().use(spec, fields)
+        async with alive as started:
             # In this frame, the fixture holds the connections: a test that opens one doesn't leak it.
             opened = running.begin(started, asyncio.get_running_loop())
             try:

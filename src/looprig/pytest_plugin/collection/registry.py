@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.collection.annotations import Annotations, Target
     from looprig.pytest_plugin.collection.fixtures import ServiceFixtures
+    from looprig.scopes import Scope
 
 __all__ = ["Registry", "plain"]
 
@@ -65,6 +66,13 @@ class Registry:
     def spec(self, definition: Definition) -> ServiceSpec | None:
         """Return the service that a definition is the fixture of."""
         return self.services.get(definition.argname)
+
+    def declared_scope(self, definition: Definition, scope: Scope) -> Scope:
+        """Return the scope that a service declares, or `scope` for anything else: pytest knows no scope "run"."""
+        spec, target = self.spec(definition), self.target(definition)
+        if spec is None and target is not None and not target.client:
+            spec = target.fixture
+        return spec.scope if spec is not None and spec.scope.in_pytest is scope else scope
 
     def is_used_by(self, item: pytest.Function) -> bool:
         """Return whether a test uses a service, directly or through a client, a proxy or a fixture of the suite."""

@@ -50,7 +50,8 @@ class Instances:
             if number is None:
                 label, location = self._registry.label(definition), location_of(definition.func)
                 is_alias = self._registry.target(definition) is not None
-                number = self._planner.add_instance(Instance(label, scope, self.place(node), location, is_alias))
+                shown = self._registry.declared_scope(definition, scope)
+                number = self._planner.add_instance(Instance(label, shown, self.place(node), location, is_alias))
                 self._numbers[definition, node, flavour] = number
                 self.definitions[number] = definition
             yield number

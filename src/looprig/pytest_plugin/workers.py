@@ -1,0 +1,96 @@
+"""The workers of pytest-xdist: whether this process is one, and what the controller tells each of them.
+
+Loads nothing. Does not share anything (`shared_run` does).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, final
+
+if TYPE_CHECKING:
+    import pytest
+
+    from looprig.pytest_plugin.collection.registry import Registry
+    from looprig.pytest_plugin.shared_run import SharedRun
+
+__all__ = ["is_worker", "note_failures", "shared_run", "tell_worker"]
+
+_CONTROLLER: Final = "looprig.controller"
+_FAILURES: Final = "looprig.failures_to_stop"
+_MACHINE: Final = "looprig.machine"
+_PLUGIN: Final = "looprig.shared_run"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def tell_worker(node: Any) -> None:
+    """Tell a worker, before it starts, which process controls it, and clean up after the run."""
+    node.workerinput[_CONTROLLER] = os.getpid()
+    node.workerinput[_MACHINE] = platform.node()
+    manager = node.config.pluginmanager
+    if not manager.has_plugin(_CONTROLLER):
+        manager.register(_Controller(run_of(node.workerinput)), _CONTROLLER)
+
+
+@final
+class _Controller:
+    """The hooks of the process that controls the workers."""
+
+    def __init__(self, run: str) -> None:
+        self._failures: list[str] = []
+        self._run = run
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Receive what failed when the last worker gave its lease back. A worker that was killed sends nothing."""
+        output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
+        self._failures += output.get(_FAILURES, ())
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let the run fail for it."""
+        if self._failures and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show it."""
+        if self._failures:
+            terminalreporter.section('looprig: errors while services of scope "run" were stopped')
+            for text in self._failures:
+                terminalreporter.write_line(text)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the folder of a run whose host was killed. Any other host removes it itself."""
+        from looprig.services.sharing.folder import RunFolder, is_supported  # noqa: PLC0415 - at the end only
+
+        if is_supported():
+            RunFolder.of(self._run).remove_if_left()
+
+
+def note_failures(config: pytest.Config, texts: Sequence[str]) -> None:
+    """Send what failed to the controller, which shows it. Call it in a worker, before its session ends."""
+    output: Any = config
+    output.workeroutput[_FAILURES] = texts
+
+
+def run_of(given: Mapping[str, Any]) -> str:
+    """Return the id of a run, from what the controller gives a worker."""
+    return f"{given.get('testrunuid')}-{given.get(_CONTROLLER, 0)}"
+
+
+def shared_run(config: pytest.Config, registry: Registry) -> SharedRun:
+    """Return the run that this worker shares services with, whose hooks are registered the first time."""
+    found: SharedRun | None = config.pluginmanager.get_plugin(_PLUGIN)
+    if found is None:
+        from looprig.pytest_plugin.shared_run import SharedRun  # noqa: PLC0415 - most runs share nothing
+
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        is_here = given.get(_MACHINE) == platform.node()  # pytest-xdist can start workers on other machines
+        controller: int = given.get(_CONTROLLER, 0) if is_here else 0
+        found = SharedRun(run_of(given), controller, registry)
+        config.pluginmanager.register(found, _PLUGIN)
+    return found
