@@ -1,12 +1,13 @@
 """The client as mypy and pyright see it; nothing here runs. A stale ignore fails (`warn_unused_ignores`)."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar, assert_type
 
 from aiohttp import web
 
-from looprig.http import Cookies, HasUrl, Response, TestClient, WebSocket
+from looprig.http import Cookies, HasUrl, Headers, Response, ServerSentEvent, StreamedResponse, TestClient, WebSocket
 from looprig.net.ports import HeldPort, hold_port
 from looprig.runtime.ask import ask
 from looprig.services.aiohttp import AiohttpService
@@ -91,6 +92,33 @@ async def what_a_websocket_gives(api: TestClient[Rest]) -> None:
         assert_type(await socket.wait_closed(), int)
         assert_type(socket.close_code, int | None)
         await socket.send(1)  # type: ignore[arg-type]
+
+
+async def what_a_stream_gives(api: TestClient[Rest]) -> None:
+    async with api.stream("GET", "/", status={200, 206}, params={"a": 1}, timeout=None) as response:
+        assert_type(response, StreamedResponse)
+        assert_type(response.status, int)
+        assert_type(response.headers, Headers)
+        assert_type(response.iter_bytes(), AsyncIterator[bytes])
+        assert_type(response.iter_lines(), AsyncIterator[str])
+        assert_type(response.iter_lines(into=User | None), AsyncIterator[User | None])
+        async for event in response.iter_events():
+            assert_type(event, ServerSentEvent)
+            assert_type(event.decode(list[User]), list[User])
+        async for user in response.iter_events(into=User):
+            assert_type(user, User)
+        assert_type(await anext(response.iter_events(into=User)), User)
+        assert_type(await response.read(), bytes)
+
+
+async def what_a_stream_refuses(api: TestClient[Rest]) -> None:
+    api.stream("GET", "/", into=User)  # type: ignore[call-arg]
+    api.stream("GET", "/", header={"a": "b"})  # type: ignore[call-arg]
+    async with api.stream("GET", "/") as response:
+        response.iter_events(into=User(1))  # type: ignore[call-overload]
+        response.iter_lines(int)  # type: ignore[call-overload]
+        wrong: AsyncIterator[int] = response.iter_lines()  # type: ignore[assignment]
+        del wrong
 
 
 async def what_a_client_has(api: TestClient[Rest]) -> None:

@@ -22,7 +22,12 @@ COMMANDS: Final = {
 # ty 0.0.107 takes any keyword where a signature ends in `**options: Unpack[...]`; pyrefly 1.4.1 takes a text for a
 # collection of numbers.
 GAPS: Final = {
-    "ty": {'await api.get("/", header={"a": "b"})', 'await api.head("/", into=User)'},
+    "ty": {
+        'await api.get("/", header={"a": "b"})',
+        'await api.head("/", into=User)',
+        'api.stream("GET", "/", into=User)',
+        'api.stream("GET", "/", header={"a": "b"})',
+    },
     "pyrefly": {'await api.get("/", status="200")'},
 }
 

@@ -11,6 +11,8 @@ from looprig.http.decode import Decoder as Decoder
 from looprig.http.headers import Headers as Headers
 from looprig.http.response import Request as Request
 from looprig.http.response import Response as Response
+from looprig.http.sse import ServerSentEvent as ServerSentEvent
+from looprig.http.stream import StreamedResponse as StreamedResponse
 from looprig.http.websocket import WebSocket as WebSocket
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "Request",
     "RequestOptions",
     "Response",
+    "ServerSentEvent",
+    "StreamedResponse",
     "TestClient",
     "WebSocket",
 ]

@@ -38,7 +38,8 @@ from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
 from looprig.http.response import Response, decode, expect
-from looprig.http.session import RequestOptions, Session
+from looprig.http.session import Pieces, RequestOptions, Session
+from looprig.http.stream import Opening, StreamedResponse
 from looprig.http.websocket import WebSocket
 
 __all__ = ["HasUrl", "RequestOptions", "TestClient"]
@@ -273,6 +274,28 @@ class TestClient(Generic[_ServiceT]):
             return WebSocket(*opened, timeout=limit, decoder=self._decoder)
 
         return _Opening(connect)
+
+    def stream(
+        self, method: str, path: str, *, status: Statuses = None, **options: Unpack[RequestOptions]
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request, and read its response as it comes, for the duration of a block.
+
+        Takes the arguments of the verbs, without `into`. `timeout` limits each wait, for the head of the response and
+        for each piece, line or event. Leaving the block closes the connection, unless the body has ended.
+
+            async with api.stream("GET", "/prices", status=200) as response:
+                async for price in response.iter_events(into=Price):
+                    ...
+        """
+        name = "TestClient.stream"
+        check_values(name, [("method", method, METHOD), ("status", status, _STATUSES)])
+        check_options(name, options)
+        check_path(name, path, self._base_url())
+
+        def ask() -> Awaitable[tuple[Response, Pieces]]:
+            return self._opened().open(method, path, options, name)
+
+        return Opening(ask, status, options.get("timeout", self._timeout), self._decoder)
 
     async def __aenter__(self) -> Self:
         tls = getattr(self.service, "client_tls", None)

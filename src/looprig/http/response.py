@@ -22,13 +22,13 @@ from looprig.http.checks import DECODER, FORM, STATUS
 from looprig.http.decode import DEFAULT_DECODER, Decoder, form_name
 from looprig.http.headers import Headers
 
-__all__ = ["Request", "Response", "decode", "expect", "expected_statuses"]
+__all__ = ["EXCERPT", "Request", "Response", "decode", "decoded", "ending", "expect", "expected_statuses", "sentence"]
 
 _T = TypeVar("_T")
 
 __tracebackhide__: Final = True  # pytest shows a failure at the test's request, not in here
 
-_EXCERPT: Final = 2000
+EXCERPT: Final = 2000
 """Number of characters of a body that an error shows. It counts the rest."""
 
 _UNREMARKABLE: Final = frozenset({
@@ -130,13 +130,24 @@ def decode(response: Response, into: TypeForm[_T], decoder: Decoder) -> _T:
     if not response.body and form_name(into) == "None":
         return cast("_T", None)
     try:
-        return decoder.decode(response.body, into)
+        return decoded(response.body, into, decoder)
     except ValueError as error:
-        why = f"but its body does not decode into {form_name(into)}: {_sentence(error)}"
+        why = f"but its body does not decode into {form_name(into)}: {sentence(error)}"
         raise response.unexpected(why) from None  # `why` includes the text of the cause
+
+
+def decoded(body: bytes, into: TypeForm[_T], decoder: Decoder) -> _T:
+    """Decode JSON into a type.
+
+    Raises:
+        ValueError: the JSON does not fit.
+        LooprigError: the decoder does not support the type.
+    """
+    try:
+        return decoder.decode(body, into)
     except TypeError as error:
         raise LooprigError(
-            f"JSON cannot be decoded into {form_name(into)}: {_sentence(error)}",
+            f"JSON cannot be decoded into {form_name(into)}: {sentence(error)}",
             (),
             "Pass into= a type that msgspec supports or a pydantic model, or pass decoder= to the client.",
         ) from error
@@ -171,11 +182,24 @@ def _excerpt(body: bytes) -> list[str]:
         text = body.decode()
     except UnicodeDecodeError:
         text = repr(body)
-    if len(text) <= _EXCERPT:
+    if len(text) <= EXCERPT:
         return text.splitlines()
-    return [*text[:_EXCERPT].splitlines(), f"... ({len(text) - _EXCERPT} more characters)"]
+    return [*text[:EXCERPT].splitlines(), f"... ({len(text) - EXCERPT} more characters)"]
 
 
-def _sentence(error: Exception) -> str:
+def ending(came: bytes, size: int) -> Iterator[str]:
+    """Yield the lines that show the end of a body. `came` is its last part, and `size` the number of bytes in all."""
+    text = came.decode(errors="replace").lstrip("\N{REPLACEMENT CHARACTER}")[-EXCERPT:]
+    shown, length = text.splitlines(), len(text.encode())
+    if "\N{REPLACEMENT CHARACTER}" in text[:-1] or "\0" in text:
+        binary = came[-EXCERPT // 4 :]  # a byte may take four characters
+        shown, length = [repr(binary)], len(binary)
+    if length < size:
+        shown = [f"({size - length} bytes before) ...", *shown]
+    yield from (f"  < {line}".rstrip() for line in shown)
+
+
+def sentence(error: Exception) -> str:
+    """Return the text of an error with a full stop."""
     text = str(error).strip()
     return text if text.endswith(".") else f"{text}."

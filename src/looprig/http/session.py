@@ -4,10 +4,10 @@ Does not check responses. Invariant: aiohttp is imported when a `Session` is cre
 and no aiohttp object but the websocket connection leaves this module.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, cast, final
 from urllib.parse import urlencode
 
 from looprig._extras import LazyModule
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 else:
     aiohttp = LazyModule("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
 
-__all__ = ["RequestOptions", "Session"]
+__all__ = ["Pieces", "RequestOptions", "Session"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+_T = TypeVar("_T")
 
 
 class RequestOptions(TypedDict, total=False):
@@ -37,7 +39,7 @@ class RequestOptions(TypedDict, total=False):
     - `headers`, `cookies`: for this request, in addition to those of the client, which they override.
     - `json`: any value that can be encoded as JSON: plain data, Structs, dataclasses, pydantic models.
     - `data`: a raw body (bytes or str), a form (a mapping or `aiohttp.FormData`), or a stream of bytes.
-    - `timeout`: time limit in seconds for the whole request, or `None` for no limit.
+    - `timeout`: time limit in seconds for the whole request, or `None` for no limit. For a stream, it limits each wait.
     - `allow_redirects`: whether to follow redirects; by default yes.
     """
 
@@ -83,36 +85,65 @@ class Session:
 
     async def request(self, method: str, path: str, options: RequestOptions, name: str = "request") -> Response:
         """Send one request, read the whole response, and return it. `name` is for errors."""
-        url = self.url_of(path)
-        limit = options.get("timeout", self._timeout)
         sent, body = _body(options, name)
+
+        async def ask() -> Response:
+            async with await self._send(method, path, options, sent) as answer:
+                return self._response(answer, await answer.read(), body)
+
+        return await self._limited(ask(), method, path, options, "no complete response")
+
+    async def open(self, method: str, path: str, options: RequestOptions, name: str) -> tuple[Response, "Pieces"]:
+        """Send one request, and return the head of its response, without a body, and the pieces of its body."""
+        sent, body = _body(options, name)
+
+        async def ask() -> tuple[Response, Pieces]:
+            answer = await self._send(method, path, options, sent)
+            self._running += 1
+            return self._response(answer, b"", body), Pieces(answer, self._ended)
+
+        return await self._limited(ask(), method, path, options, "no response")
+
+    def _ended(self) -> None:
+        self._running -= 1
+
+    async def _send(
+        self, method: str, path: str, options: RequestOptions, sent: dict[str, Any]
+    ) -> "aiohttp.ClientResponse":
+        await self._connections.settle()
+        return await self._session.request(
+            method,
+            self.url_of(path),
+            params=options.get("params"),
+            cookies=options.get("cookies"),
+            allow_redirects=options.get("allow_redirects", True),
+            **sent,
+        )
+
+    async def _limited(
+        self, asking: Coroutine[Any, Any, _T], method: str, path: str, options: RequestOptions, what: str
+    ) -> _T:
+        limit = options.get("timeout", self._timeout)
         clock = Timeout(limit)
         self._running += 1
         try:
             async with clock:
-                await self._connections.settle()
-                asking = self._session.request(
-                    method,
-                    url,
-                    params=options.get("params"),
-                    cookies=options.get("cookies"),
-                    allow_redirects=options.get("allow_redirects", True),
-                    **sent,
-                )
-                async with asking as answer:
-                    content = await answer.read()
+                result = await asking
         except TimeoutError:
             if not clock.expired():  # one of aiohttp's own limits, such as the one on connecting
                 raise
             # The frames of aiohttp and asyncio say nothing about the request.
-            raise TimeoutError(f"{method} {url}: no complete response within {limit} s.") from None
+            raise TimeoutError(f"{method} {self.url_of(path)}: {what} within {limit} s.") from None
         except aiohttp.ClientError as error:
-            error.add_note(f"The request was {method} {url}.")
+            error.add_note(f"The request was {method} {self.url_of(path)}.")
             raise
         self._running -= 1  # a request that fails counts as running
+        return result
+
+    def _response(self, answer: "aiohttp.ClientResponse", content: bytes, sent: bytes | None) -> Response:
         self._has_traces |= bool(answer.history) or "Set-Cookie" in answer.headers
         first = answer.history[0] if answer.history else answer
-        asked = Request(method, str(first.request_info.url), _headers(first.request_info.headers), body)
+        asked = Request(first.method, str(first.request_info.url), _headers(first.request_info.headers), sent)
         return Response(
             answer.status,
             answer.reason or "",
@@ -149,6 +180,44 @@ class Session:
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
         return f"{self.url}/{path.removeprefix('/')}" if path else self.url
+
+
+@final
+class Pieces:
+    """The body of a response, piece by piece. `closed` is called once."""
+
+    def __init__(self, answer: "aiohttp.ClientResponse", closed: Callable[[], None]) -> None:
+        self._answer = answer
+        self._closed = closed
+        self.is_closed: bool = False
+
+    async def next(self, note: Callable[[], str]) -> bytes:
+        """Wait for the next piece, and return it, or nothing at the end of the body.
+
+        Raises:
+            aiohttp.ClientError: the connection broke. It gets the text of `note`.
+        """
+        try:
+            return await self._answer.content.readany()
+        except aiohttp.ClientError as error:
+            error.add_note(note())
+            raise error.with_traceback(None) from None  # the frames of aiohttp say nothing about the response
+
+    async def some(self, size: int, seconds: float) -> bytes:
+        """Return about `size` bytes, or fewer if the connection breaks or `seconds` pass."""
+        found = bytearray()
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with Timeout(seconds):
+                while len(found) < size and (piece := await self._answer.content.readany()):
+                    found += piece
+        return bytes(found)
+
+    def close(self) -> None:
+        """Close the connection, unless the body has been read to its end. Then it may be used again."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._answer.close()
+            self._closed()
 
 
 def _new(headers: Mapping[str, str], connections: Connections) -> "aiohttp.ClientSession":
