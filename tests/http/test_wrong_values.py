@@ -42,7 +42,15 @@ OPTIONS: Final[dict[str, Values]] = {
     "headers": (None, *NOT_HEADERS),
     "cookies": (None, *NOT_HEADERS),
     "json": (object(), {1j}, {"a": object()}, "\ud800"),
-    "data": (5, 1.5, True, object(), User, User(1, "x")),
+    "data": (
+        *(5, 1.5, True, object(), User, User(1, "x"), [{"a": "b"}], ["ab"], [("a", "b", "c")]),
+        *({5: "a"}, {"a": {"b": 1}}, [("a", {})]),
+    ),
+    "files": (
+        *(None, 5, b"x", "x", [b"x"], {"a": None}, {"a": 5}, {"a": []}, {"a": [b"x", b"y"]}, {5: b"x"}),
+        *({"a": ()}, {"a": ("x",)}, {"a": (5, b"x")}, {"a": ("x", 5)}, {"a": ("x", b"", 5)}, {"a": ("x", b"", "", "")}),
+        *({"a": ("x", b"", "t/x", {"A": 5})}, {"a": ("x", b"", "t/x", {}, 5)}, [("a", b"x", "t/x")]),
+    ),
     "timeout": NOT_LIMITS,
     "allow_redirects": (None, 0, 1, "yes"),
     "statuss": (200,),

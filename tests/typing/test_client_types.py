@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar, assert_type
+from typing import BinaryIO, TextIO, TypeVar, assert_type
 
 from aiohttp import web
 
@@ -92,6 +92,14 @@ async def what_a_websocket_gives(api: TestClient[Rest]) -> None:
         assert_type(await socket.wait_closed(), int)
         assert_type(socket.close_code, int | None)
         await socket.send(1)  # type: ignore[arg-type]
+
+
+async def what_a_form_takes(api: TestClient[Rest], opened: BinaryIO, text: TextIO) -> None:
+    await api.post("/", files={"a": b"x", "b": opened, "c": ("c.txt", "x", "text/plain"), "d": ("d", opened)})
+    await api.put("/", files=[("a", (None, "x")), ("a", ("a", opened, None, {"X-A": "b"}))], data={"a": ["1", 2]})
+    await api.post("/", files={"a": text})  # type: ignore[dict-item]
+    await api.post("/", files={"a": [b"x", b"y"]})  # type: ignore[dict-item]
+    await api.post("/", files={"a": ("a", 5)})  # type: ignore[dict-item]
 
 
 async def what_a_stream_gives(api: TestClient[Rest]) -> None:

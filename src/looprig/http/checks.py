@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from looprig.declare.values import DURATION, FLAG, STRING, Check, check_values, instance_of, shown
 from looprig.exceptions import DeclarationError
 from looprig.http.decode import encode_json
+from looprig.http.forms import FIELDS, FILES, is_form
 from looprig.location import user_location
 
 __all__ = [
@@ -107,7 +108,9 @@ def _is_reason(value: Any) -> bool:
 
 
 def _is_body(value: Any) -> bool:
-    kinds = (bytes, bytearray, memoryview, str, Mapping, list, tuple, AsyncIterable)
+    if isinstance(value, Mapping | list | tuple):
+        return is_form(cast("Mapping[Any, Any]", value))
+    kinds = (bytes, bytearray, memoryview, str, AsyncIterable)
     if value is None or (isinstance(value, kinds) and not isinstance(value, type)):
         return True
     # A file, or a body that aiohttp makes: `FormData`, `Payload`.
@@ -164,7 +167,8 @@ COOKIE_NAME: Final = Check("a name of letters, digits and some punctuation", _is
 COOKIE: Final = Check("a string in one line", _is_text)
 COOKIES: Final = Check("a mapping from names to strings", _is_mapping_of_text)
 DATA: Final = Check(
-    "bytes, a string, a mapping, an aiohttp.FormData, a file, or an async iterable of bytes; for JSON, use json=",
+    "bytes, a string, a mapping or a list of pairs, an aiohttp.FormData, a file, or an async iterable of bytes; for "
+    "JSON, use json=",
     _is_body,
 )
 DECODER: Final = Check("an object with a method `decode(body, into)`", _has_decode)
@@ -188,6 +192,7 @@ _OPTIONS: Final[Mapping[str, Check]] = {
     "cookies": COOKIES,
     "json": instance_of("anything", object),  # `encoded` reports values that can't be sent
     "data": DATA,
+    "files": FILES,
     "timeout": DURATION.or_none(),
     "allow_redirects": FLAG,
 }
@@ -205,13 +210,26 @@ def check_options(name: str, options: Mapping[str, object]) -> None:
             [(name, user_location())],
             f"It takes into, status, {', '.join(_OPTIONS)}.",
         )
-    if "json" in options and "data" in options:
-        raise DeclarationError(
-            f"{name} was given json= and data=, but a request has only one body.",
-            [(name, user_location())],
-            "Pass json= or data=, not both.",
-        )
+    for other in ("data", "files"):
+        if "json" in options and other in options:
+            raise DeclarationError(
+                f"{name} was given json= and {other}=, but a request has only one body.",
+                [(name, user_location())],
+                f"Pass json= or {other}=, not both.",
+            )
     check_values(name, ((option, value, _OPTIONS[option]) for option, value in options.items()))
+    if options.get("files"):
+        _check_files(name, options)
+
+
+def _check_files(name: str, options: Mapping[str, Any]) -> None:
+    check_values(name, [("data", options.get("data"), FIELDS.or_none())])
+    if any(header.lower() == "content-type" for header in options.get("headers", ())):
+        raise DeclarationError(
+            f"{name} was given files= and the header Content-Type, which must contain the boundary of the parts.",
+            [(name, user_location())],
+            "Leave the header out: files= sets it.",
+        )
 
 
 def check_path(name: str, path: Any, base: str) -> None:

@@ -72,7 +72,7 @@ class TestClient(Generic[_ServiceT]):
 
     - `into`: a type to decode the JSON body into. Without it, the whole `Response` is returned.
     - `status`: the expected status, or several. Without it any status is accepted, but with `into` only a 2xx.
-    - `params`, `headers`, `cookies`, `json`, `data`, `timeout`, `allow_redirects`: see `RequestOptions`.
+    - `params`, `headers`, `cookies`, `json`, `data`, `files`, `timeout`, `allow_redirects`: see `RequestOptions`.
 
     Raises `UnexpectedResponseError`, an `AssertionError` that shows request, status and body, if the response is not as
     expected, `TimeoutError`, aiohttp's `ClientError` if the connection fails, and `DeclarationError` for a wrong

@@ -15,6 +15,7 @@ from looprig.exceptions import UnexpectedResponseError
 from looprig.http.checks import encoded
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
+from looprig.http.forms import Files, fields_of, multipart
 from looprig.http.headers import Headers
 from looprig.http.response import Request, Response
 from looprig.http.websocket import Connection, within
@@ -38,7 +39,11 @@ class RequestOptions(TypedDict, total=False):
     - `params`: the query, as a mapping or, if names repeat, a sequence of pairs.
     - `headers`, `cookies`: for this request, in addition to those of the client, which they override.
     - `json`: any value that can be encoded as JSON: plain data, Structs, dataclasses, pydantic models.
-    - `data`: a raw body (bytes or str), a form (a mapping or `aiohttp.FormData`), or a stream of bytes.
+    - `data`: a raw body (bytes or str), a form (a mapping, a list of pairs or `aiohttp.FormData`), or a stream of
+      bytes. In a form, a value may be a list of several, True is sent as `true`, and None as nothing.
+    - `files`: files to upload, as for httpx: `{"file": ("a.txt", b"content", "text/plain")}`, where a file may also be
+      bytes, or a file opened in binary mode. For several files with one name, pass a list of pairs. With `files`,
+      `data` has the other fields of the form.
     - `timeout`: time limit in seconds for the whole request, or `None` for no limit. For a stream, it limits each wait.
     - `allow_redirects`: whether to follow redirects; by default yes.
     """
@@ -48,6 +53,7 @@ class RequestOptions(TypedDict, total=False):
     cookies: Mapping[str, str]
     json: object
     data: object
+    files: Files
     timeout: float | None
     allow_redirects: bool
 
@@ -253,6 +259,12 @@ def _body(options: RequestOptions, name: str) -> tuple[dict[str, Any], bytes | N
             headers["Content-Type"] = "application/json"
         return {"headers": headers, "data": body}, body
     data = options.get("data")
+    if files := options.get("files"):
+        body, headers["Content-Type"] = multipart(name, files, data)
+        return {"headers": headers, "data": body}, body
+    fields = fields_of(data)
+    if fields is not None:
+        return {"headers": headers, "data": fields}, urlencode(fields).encode()
     return {"headers": headers, "data": data}, _shown(data)
 
 
@@ -261,10 +273,6 @@ def _shown(data: object) -> bytes | None:
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(cast("bytes", data))
-    if isinstance(data, Mapping):
-        fields = cast("Mapping[str, object]", data)
-        if all(isinstance(value, str | int) for value in fields.values()):
-            return urlencode(fields).encode()
     return None
 
 
