@@ -35,7 +35,7 @@ TOPICS: Final = {
         "EntersItself",
     ),
     "HTTP client": ("TestClient", "Response"),
-    "While a test runs": ("ask", "current_context", "Context", "Key", "Entrypoint"),
+    "While a test runs": ("ask", "eventually", "current_context", "Context", "Key", "Entrypoint"),
     "Outside pytest": ("rig", "Rig"),
 }
 PACKAGES: Final = {

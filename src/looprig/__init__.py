@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.watch.markers import allow_background as allow_background
     from looprig.pytest_plugin.watch.markers import watchdogs as watchdogs
     from looprig.runtime.ask import ask as ask
+    from looprig.runtime.eventually import eventually as eventually
     from looprig.services.aiohttp import AiohttpService as AiohttpService
     from looprig.services.asgi import AsgiApp as AsgiApp
     from looprig.services.asgi import AsgiService as AsgiService
@@ -103,6 +104,7 @@ __all__ = [
     "allow_background",
     "ask",
     "current_context",
+    "eventually",
     "loop_config",
     "proxy_fixture",
     "rig",
@@ -153,6 +155,7 @@ _HOMES = {
     "allow_background": "looprig.pytest_plugin.watch.markers",
     "ask": "looprig.runtime.ask",
     "current_context": "looprig.services.context",
+    "eventually": "looprig.runtime.eventually",
     "loop_config": "looprig.declare.loop_config",
     "proxy_fixture": "looprig.declare.proxy",
     "rig": "looprig.services.rig",

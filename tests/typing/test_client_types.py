@@ -10,6 +10,7 @@ from aiohttp import web
 from looprig.http import Cookies, HasUrl, Headers, Response, ServerSentEvent, StreamedResponse, TestClient, WebSocket
 from looprig.net.ports import HeldPort, hold_port
 from looprig.runtime.ask import ask
+from looprig.runtime.eventually import eventually
 from looprig.services.aiohttp import AiohttpService
 
 T = TypeVar("T")
@@ -127,6 +128,17 @@ async def what_a_stream_refuses(api: TestClient[Rest]) -> None:
         response.iter_lines(int)  # type: ignore[call-overload]
         wrong: AsyncIterator[int] = response.iter_lines()  # type: ignore[assignment]
         del wrong
+
+
+async def what_eventually_takes() -> None:
+    async for attempt in eventually(timeout=1, retry_on=(OSError, ValueError)):
+        with attempt:
+            assert_type(attempt.number, int)
+    for _ in eventually(retry_on=OSError):
+        pass
+    eventually(print)  # type: ignore[arg-type]
+    eventually(retry_on=5)  # type: ignore[arg-type]
+    await eventually()  # type: ignore[misc]
 
 
 async def what_a_client_has(api: TestClient[Rest]) -> None:

@@ -151,6 +151,11 @@ class Operation:
         return self._limit is not None and self._deadline - now() < _SOON
 
     @property
+    def time_left(self) -> float:
+        """The number of seconds until its time limit, or infinity."""
+        return float("inf") if self._limit is None else self._deadline - now()
+
+    @property
     def is_over(self) -> bool:
         """Whether the operation is done, or has been cancelled."""
         return self.cause is not None or self.is_settled or self.target.done()
