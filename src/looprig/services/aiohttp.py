@@ -11,7 +11,7 @@ Invariants:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -95,12 +95,24 @@ class AiohttpService(Served, ABC):
                 self._app = runner.app
                 try:
                     await runner.setup()
+                    self._note_requests(runner)
                     await web.SockSite(runner, bound, ssl_context=self.tls).start()
                     yield
                 finally:
                     await runner.cleanup()
             finally:
                 self._address = self._app = None
+
+    def _note_requests(self, runner: "web.AppRunner") -> None:
+        server = runner.server
+        assert server is not None
+        handle, in_flight = server.request_handler, self._in_flight
+
+        def begin(request: "web.BaseRequest") -> Awaitable["web.StreamResponse"]:
+            in_flight.add(f"{request.method} {request.rel_url}")
+            return handle(request)
+
+        server.request_handler = begin  # not a middleware: it would add frames to tracebacks, and change the app
 
     def _checked(self, made: object) -> "web.Application":
         if isinstance(made, web.Application):

@@ -29,6 +29,7 @@ from looprig.runtime.tasks import STARTED_DURING, hidden
 from looprig.services.address import Address, bound_address, listen, running_test
 from looprig.services.handlers import stuck_handlers
 from looprig.services.hooks import awaitable
+from looprig.services.in_flight import InFlight
 from looprig.services.lifespan import Lifespan
 from looprig.services.served import Served
 
@@ -118,7 +119,7 @@ class AsgiService(Served, ABC):
         import uvicorn  # noqa: PLC0415 - optional, and slow to load
 
         config = uvicorn.Config(
-            _noting(app),
+            _noting(app, self._in_flight),
             interface="asgi3",  # uvicorn would mistake a bound method for an ASGI 2 application
             lifespan="off",
             ws="wsproto",
@@ -152,13 +153,16 @@ class AsgiService(Served, ABC):
         )
 
 
-def _noting(app: AsgiApp) -> AsgiApp:
-    """Return an application that records the running test for each request, without adding frames to tracebacks."""
+def _noting(app: AsgiApp, in_flight: InFlight) -> AsgiApp:
+    """Return an application that records each request, and the running test, without adding frames to tracebacks."""
 
     def begin(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         task, test = asyncio.current_task(), running_test()
         if task is not None and test is not None:
             STARTED_DURING[task] = test
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = f"{scope['path']}?{query}" if query else scope["path"]
+        in_flight.add(f"{scope.get('method', scope['type'])} {target}")
         return app(scope, receive, send)
 
     return begin

@@ -12,6 +12,7 @@ from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import TEXT, Check, instance_of
 from looprig.net.ports import localhost, url_of
 from looprig.services.address import Address, bound_address
+from looprig.services.in_flight import InFlight
 
 __all__ = ["Served"]
 
@@ -30,6 +31,18 @@ class Served(Configured):
     tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     _address: Address | None = field(default=None, init=False, repr=False, compare=False)
+
+    _in_flight: InFlight = field(default_factory=InFlight, init=False, repr=False, compare=False)
+
+    async def idle(self, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - its error says what it waits for
+        """Wait until no request is being handled. Connections that are kept open do not count.
+
+        A request may be handled for longer than it takes to answer it: a FastAPI application tears down dependencies
+        and runs background tasks afterwards. Raises `TimeoutError`, which says which requests are still handled and
+        where they wait, after `timeout` seconds.
+        """
+        bound_address(self, self._address)
+        await self._in_flight.wait_idle(self, timeout)
 
     @property
     def address(self) -> Address:

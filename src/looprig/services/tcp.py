@@ -18,7 +18,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import SECONDS, TEXT, Check, instance_of
@@ -29,6 +29,7 @@ from looprig.runtime.clock import Timeout
 from looprig.services.address import Address, bound_address, listen
 from looprig.services.handlers import stuck_handlers
 from looprig.services.hooks import awaitable
+from looprig.services.in_flight import InFlight
 from looprig.watch.sources import SourceWatch, current_watch
 
 __all__ = ["TcpService"]
@@ -75,6 +76,7 @@ class TcpService(Configured, ABC):
     _clients: dict[asyncio.Task[None], StreamWriter] = field(
         default_factory=dict[asyncio.Task[None], StreamWriter], init=False, repr=False, compare=False
     )
+    _in_flight: InFlight = field(default_factory=InFlight, init=False, repr=False, compare=False)
     _errors: list[Exception] = field(default_factory=list[Exception], init=False, repr=False, compare=False)
 
     @abstractmethod
@@ -95,6 +97,15 @@ class TcpService(Configured, ABC):
         """Return the errors that handlers have raised so far, which count as handled from now on."""
         taken, self._errors = self._errors, []
         return taken
+
+    async def idle(self, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - its error says what it waits for
+        """Wait until no handler is running.
+
+        Raises `TimeoutError`, which says which clients are still served and where their handlers wait, after `timeout`
+        seconds.
+        """
+        bound_address(self, self._address)
+        await self._in_flight.wait_idle(self, timeout)
 
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
@@ -130,6 +141,7 @@ class TcpService(Configured, ABC):
         name = f"{type(self).__qualname__}.handle"
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name=name)
         self._clients[task] = writer
+        self._in_flight.add(f"the client at {_peer(writer)}", task)
         task.add_done_callback(self._clients.pop)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -176,3 +188,8 @@ class TcpService(Configured, ABC):
             writer.transport.abort()
         if stuck is not None:
             self._errors.append(stuck)
+
+
+def _peer(writer: StreamWriter) -> str:
+    peer: object = writer.get_extra_info("peername")
+    return "{}:{}".format(*cast("tuple[str, int]", peer)) if isinstance(peer, tuple) else "the other end of the socket"
