@@ -158,13 +158,13 @@ def what_a_client_takes(api: TestClient[Rest]) -> None:
 
     @dataclass
     class Silent:
-        """A service without a `url`."""
+        """A service with neither a `url` nor the path of a Unix socket."""
 
-        address: str
+        address: int
 
     as_any_service: TestClient[HasUrl] = api
     assert_type(TestClient(Remote("http://h")), TestClient[Remote])
-    TestClient(Silent("h"))  # type: ignore[type-var]
+    TestClient(Silent(5))  # type: ignore[type-var]
     Rest(page_size="20")  # type: ignore[arg-type]
     Rest(host=1)  # type: ignore[arg-type]
     assert_type(Rest().host, str)

@@ -3,7 +3,8 @@
 Loading this package does not load aiohttp: the client imports it when it is opened.
 """
 
-from looprig.http.client import HasUrl as HasUrl
+from looprig.http.address import HasUnixAddress as HasUnixAddress
+from looprig.http.address import HasUrl as HasUrl
 from looprig.http.client import RequestOptions as RequestOptions
 from looprig.http.client import TestClient as TestClient
 from looprig.http.cookies import Cookies as Cookies
@@ -18,6 +19,7 @@ from looprig.http.websocket import WebSocket as WebSocket
 __all__ = [
     "Cookies",
     "Decoder",
+    "HasUnixAddress",
     "HasUrl",
     "Headers",
     "Request",

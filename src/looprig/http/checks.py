@@ -14,6 +14,7 @@ from looprig.exceptions import DeclarationError
 from looprig.http.decode import encode_json
 from looprig.http.forms import FIELDS, FILES, is_form
 from looprig.location import user_location
+from looprig.net.unix import SCHEME
 
 __all__ = [
     "ADDRESS",
@@ -142,7 +143,7 @@ def _is_service(value: Any) -> bool:
 
 def _is_address(value: Any) -> bool:
     split = _split(value) if isinstance(value, str) else None
-    return split is not None and split.scheme in {"http", "https"} and bool(split.hostname)
+    return split is not None and split.scheme in {"http", "https", SCHEME} and bool(split.hostname)
 
 
 def _split(url: str) -> SplitResult | None:

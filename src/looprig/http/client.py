@@ -15,12 +15,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, cast, final, overload
+from typing import Any, ClassVar, Final, Generic, Self, TypeAlias, cast, final, overload
 
 from typing_extensions import TypeForm, TypeVar, Unpack
 
 from looprig.declare.values import DURATION, check_values
 from looprig.exceptions import LooprigError
+from looprig.http.address import HasUnixAddress, HasUrl, socket_of, url_of_service
 from looprig.http.checks import (
     ADDRESS,
     DECODER,
@@ -41,21 +42,13 @@ from looprig.http.response import Response, decode, expect
 from looprig.http.session import Pieces, RequestOptions, Session
 from looprig.http.stream import Opening, StreamedResponse
 from looprig.http.websocket import WebSocket
+from looprig.net.unix import SCHEME
 
-__all__ = ["HasUrl", "RequestOptions", "TestClient"]
-
-
-class HasUrl(Protocol):
-    """A service that a `TestClient` can connect to: it has a base URL once it has started."""
-
-    @property
-    def url(self) -> str:
-        """The scheme, host, port, and an optional path prefix: `http://127.0.0.1:8080/api`."""
-        ...
+__all__ = ["HasUnixAddress", "HasUrl", "RequestOptions", "TestClient", "sharing"]
 
 
-_ServiceT = TypeVar("_ServiceT", bound=HasUrl, covariant=True)  # noqa: PLC0105 - S in the docs, for service
-_S = TypeVar("_S", bound=HasUrl)
+_ServiceT = TypeVar("_ServiceT", bound=HasUrl | HasUnixAddress, covariant=True)  # noqa: PLC0105 - S in the docs, for service
+_S = TypeVar("_S", bound=HasUrl | HasUnixAddress)
 _T = TypeVar("_T")
 Statuses: TypeAlias = int | Collection[int] | None
 
@@ -119,7 +112,7 @@ class TestClient(Generic[_ServiceT]):
     @property
     def url(self) -> str:
         """The base URL, to which paths are appended."""
-        return self._url if self._url is not None else self.service.url
+        return self._base_url()
 
     @property
     def cookies(self) -> Cookies:
@@ -299,8 +292,8 @@ class TestClient(Generic[_ServiceT]):
 
     async def __aenter__(self) -> Self:
         tls = getattr(self.service, "client_tls", None)
-        self._base_url()  # raises before anything is opened
-        connections = Connections(asyncio.get_running_loop(), tls)
+        path = socket_of(self._base_url())  # raises before anything is opened
+        connections = Connections(asyncio.get_running_loop(), tls, path)
         self._open(connections)
         self._own = connections
         return self
@@ -327,13 +320,8 @@ class TestClient(Generic[_ServiceT]):
         return f"<TestClient of {type(self.service).__qualname__}>"
 
     def _base_url(self) -> str:
-        try:
-            url = cast("object", self.url)  # the service's `url` may not have its annotated type
-        except AttributeError as error:
-            if error.obj is not self.service or error.name != "url":  # raised by the service's `url` property
-                raise
-            url = None
-        if isinstance(url, str) and url.startswith(("http://", "https://")):
+        url = self._url if self._url is not None else url_of_service(self.service)
+        if isinstance(url, str) and url.startswith(("http://", "https://", f"{SCHEME}://")):
             return url
         fix = "Give the service a `url` property, or pass url= to the client."
         if callable(cast("object", self.service)):

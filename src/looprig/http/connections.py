@@ -31,16 +31,20 @@ The service's timer, its close, the end of its socket and the client's view of i
 
 @final
 class Connections:
-    """A pool of connections, opened on `loop` as they are needed. `tls` is the context for a service that speaks TLS.
+    """A pool of connections, opened on `loop` as they are needed.
+
+    `tls` is the context for a service that speaks TLS. `path` is the Unix socket of a service that listens on one.
 
     Their number has no limit: a test may need them all at once. Raises `ExtraMissingError` if aiohttp isn't installed.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None, path: str | None = None) -> None:
         import_extra("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
         self.loop: Final = loop
-        self.connector: Final = aiohttp.TCPConnector(
-            loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0
+        self.connector: Final[aiohttp.BaseConnector] = (
+            aiohttp.TCPConnector(loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0)
+            if path is None
+            else aiohttp.UnixConnector(path, loop=loop, keepalive_timeout=_IDLE, limit=0, limit_per_host=0)
         )
         self._are_fresh = True
         self.spare: Final[list[aiohttp.ClientSession]] = []

@@ -19,6 +19,7 @@ from looprig.http.forms import Files, fields_of, multipart
 from looprig.http.headers import Headers
 from looprig.http.response import Request, Response
 from looprig.http.websocket import Connection, within
+from looprig.net.unix import SCHEME, split_unix_url
 from looprig.runtime.clock import Timeout
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Session:
         self._running = 0
         self._timeout = timeout
         self.url: Final = url.rstrip("/")
+        over_unix_socket = split_unix_url(self.url)
+        self._base = over_unix_socket[1] if over_unix_socket is not None else self.url
         spare = connections.spare
         self._session = spare.pop() if spare and not headers else _new(headers, connections)
 
@@ -80,7 +83,7 @@ class Session:
         import yarl  # noqa: PLC0415 - installed and loaded together with aiohttp
 
         self._has_traces = True  # a test may keep the result
-        return Cookies(cast("aiohttp.CookieJar", self._session.cookie_jar), yarl.URL(self.url))
+        return Cookies(cast("aiohttp.CookieJar", self._session.cookie_jar), yarl.URL(self._base))
 
     def close(self) -> None:
         """Detach the session from the connections, or leave it to the next client. It has nothing else to close."""
@@ -183,9 +186,11 @@ class Session:
 
     def url_of(self, path: str) -> str:
         """Append a path to the base URL. An absolute URL is returned as it is."""
+        if path.startswith(f"{SCHEME}://"):
+            path = path[len(self.url) :]
         if path.startswith(("http://", "https://", "ws://", "wss://")):
             return path
-        return f"{self.url}/{path.removeprefix('/')}" if path else self.url
+        return f"{self._base}/{path.removeprefix('/')}" if path else self._base
 
 
 @final

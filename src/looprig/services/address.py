@@ -6,7 +6,8 @@ Does not accept connections. Invariant: an `Address` belongs to a bound socket.
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 from looprig.exceptions import LooprigError, ServiceStartError, summary
 from looprig.location import location_of
@@ -19,11 +20,12 @@ __all__ = ["Address", "bound_address", "listen", "note_end", "running_test"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
+_A = TypeVar("_A", bound=Address | Path)
 _END: Final = "_looprig_end"
 """The attribute that records how a service ended too early, and during which test."""
 
 
-def bound_address(service: object, address: Address | None) -> Address:
+def bound_address(service: object, address: _A | None) -> _A:
     """Return `address`.
 
     Raises:

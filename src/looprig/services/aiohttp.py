@@ -12,7 +12,6 @@ Invariants:
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -21,7 +20,7 @@ from looprig.declare.fields_meta import config_field
 from looprig.declare.values import FLAG, SECONDS, Check
 from looprig.exceptions import ServiceStartError
 from looprig.location import location_of
-from looprig.services.address import Address, bound_address, listen
+from looprig.services.address import bound_address
 from looprig.services.hooks import awaitable
 from looprig.services.served import Served
 
@@ -49,6 +48,7 @@ class AiohttpService(Served, ABC):
 
     Configuration:
         host: the address to listen on.
+        unix_socket: True to listen on a Unix socket instead, in a new folder of its own; or the path of one.
         tls: the context of the server; makes `url` https.
         client_tls: the context with which a `TestClient` connects, so that it trusts the server.
         shutdown_timeout: seconds that running handlers have to finish before they are cancelled.
@@ -84,8 +84,7 @@ class AiohttpService(Served, ABC):
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
         import_extra("aiohttp", extra="aiohttp", needed_for=f"The service {type(self).__qualname__}")
-        with closing(listen(self, self.host)) as bound:
-            self._address = Address(*bound.getsockname()[:2])
+        with self._bound() as bound:
             try:
                 runner = web.AppRunner(
                     self._checked(await awaitable(self.create_app(), self, "create_app")),
@@ -101,7 +100,7 @@ class AiohttpService(Served, ABC):
                 finally:
                     await runner.cleanup()
             finally:
-                self._address = self._app = None
+                self._app = None
 
     def _note_requests(self, runner: "web.AppRunner") -> None:
         server = runner.server

@@ -15,7 +15,6 @@ Invariants:
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from socket import socket
 from typing import Any, ClassVar, Final, Literal
@@ -26,7 +25,7 @@ from looprig.declare.values import SECONDS, Check, one_of
 from looprig.exceptions import ServiceStartError
 from looprig.location import Location, location_of
 from looprig.runtime.tasks import STARTED_DURING, hidden
-from looprig.services.address import Address, bound_address, listen, running_test
+from looprig.services.address import bound_address, running_test
 from looprig.services.handlers import stuck_handlers
 from looprig.services.hooks import awaitable
 from looprig.services.in_flight import InFlight
@@ -58,6 +57,7 @@ class AsgiService(Served, ABC):
 
     Configuration:
         host: the address to listen on.
+        unix_socket: True to listen on a Unix socket instead, in a new folder of its own; or the path of one.
         tls: the context of the server; makes `url` https.
         client_tls: the context with which a `TestClient` connects, so that it trusts the server.
         shutdown_timeout: seconds that running requests have to finish before they are cancelled.
@@ -96,8 +96,7 @@ class AsgiService(Served, ABC):
         import_extra("uvicorn", extra="asgi", needed_for=f"The service {name}")
         import_extra("wsproto", extra="asgi", needed_for=f"The service {name}")
         party = f"{name}.create_app", location_of(type(self).create_app)
-        with closing(listen(self, self.host)) as bound:
-            self._address = Address(*bound.getsockname()[:2])
+        with self._bound() as bound:
             try:
                 self._app = app = self._checked(await awaitable(self.create_app(), self, "create_app"))
                 async with Lifespan(app, self.lifespan, name, party) as lifespan:
@@ -112,7 +111,7 @@ class AsgiService(Served, ABC):
                         ticking.cancel()
                         await self._stop(server, bound, party)
             finally:
-                self._address = self._app = None
+                self._app = None
 
     def _server(self, app: AsgiApp) -> Any:
         """Return a uvicorn server without a lifespan. It is not run by `serve`, which would handle signals."""

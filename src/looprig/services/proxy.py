@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,7 +23,9 @@ from looprig.location import Location
 from looprig.net.ports import url_of
 from looprig.net.tcp.controls import TcpControls
 from looprig.net.tcp.link import SocketAddress
+from looprig.net.unix import split_unix_url, unix_url
 from looprig.scopes import Scope
+from looprig.services.listening import Listening
 from looprig.services.routed import address_of, routed
 
 __all__ = ["HasAddress", "Proxy", "name_at", "name_in", "proxy_for", "url_at", "url_of_service"]
@@ -68,10 +71,13 @@ class Proxy(TcpControls, Generic[S]):
         address = self._running().listener.address
         instead: dict[str, object] = {"address": address, "client_tls": self.client_tls}
         if isinstance(address, tuple):
-            instead |= {"address": self.address, "host": self.address.host, "port": self.address.port}
+            where = f"the proxy at {self.address.host}:{self.address.port}"
+            name = type(self.service).__qualname__
+            no_path = LooprigError(f"{name} is reached through {where}, so it has no path: use its `address`.")
+            instead |= {"address": self.address, "host": self.address.host, "port": self.address.port, "path": no_path}
         else:
-            instead |= {"path": address}
-        if isinstance(address, tuple) and url_of_service(self.service) is not None:
+            instead |= {"path": Path(address) if isinstance(self.service, Listening) else address}
+        if url_of_service(self.service) is not None:
             instead["url"] = self.url
         return routed(self.service, instead)
 
@@ -79,12 +85,14 @@ class Proxy(TcpControls, Generic[S]):
     def url(self) -> str:
         """The service's base URL, with the proxy's port. If the host is a name that leads to the proxy, it is kept.
 
-        Raises `LooprigError` if the service has none.
+        With `listen_path`, it is the URL of that Unix socket. Raises `LooprigError` if the service has none.
         """
         url = url_of_service(self.service)
         if url is None:
             name = type(self.service).__qualname__
             raise LooprigError(f"{name} has no url, so its proxy has none: use `address`.")
+        if self.listen_path is not None:
+            return f"{unix_url(self.listen_path)}{urlsplit(url).path}"
         return url_at(url, self._name or self.address.host, self.address.port)
 
     @property
@@ -124,7 +132,7 @@ def url_of_service(service: object) -> str | None:
 
 def name_in(url: str | None) -> str | None:
     """Return the host in a URL if it is a name, not an address."""
-    host = urlsplit(url or "").hostname
+    host = None if split_unix_url(url or "") is not None else urlsplit(url or "").hostname
     return None if host is None or _address(host) is not None else host
 
 
@@ -153,7 +161,8 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 def url_at(url: str, host: str, port: int) -> str:
     """Return a URL with another host and port."""
-    parts = urlsplit(url)
+    over_unix_socket = split_unix_url(url)
+    parts = urlsplit(url if over_unix_socket is None else over_unix_socket[1])
     user, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}{at}{url_of('', host, port).removeprefix('://')}"))
 

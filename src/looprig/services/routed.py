@@ -26,7 +26,10 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
     Raises:
         DeclarationError: the service has no address, or one that can't be connected to.
     """
-    address: object = getattr(service, "address", None)
+    try:
+        address: object = getattr(service, "address", None)
+    except LooprigError:
+        address = getattr(service, "path", None)  # it listens on a Unix socket; or this raises the error again
     if isinstance(address, tuple):  # an IPv6 address has two more items
         parts: tuple[object, ...] = (*cast("tuple[object, ...]", address), None, None)
         host, port = parts[:2]
@@ -46,7 +49,7 @@ def address_of(service: object) -> tuple[str, int] | str | os.PathLike[str]:
 def routed(service: S, instead: Mapping[str, object]) -> S:
     """Return a view of the service with the values in `instead` for those attributes that the service has."""
     cls = type(service)
-    values = {name: value for name, value in instead.items() if getattr(service, name, _ABSENT) is not _ABSENT}
+    values = {name: value for name, value in instead.items() if _has(service, name)}
     body: dict[str, Any] = {name: _constant(value) for name, value in values.items()}
     body["__doc__"] = cls.__doc__
     body["__module__"] = cls.__module__
@@ -63,5 +66,17 @@ def routed(service: S, instead: Mapping[str, object]) -> S:
     return cast("S", view)
 
 
+def _has(service: object, name: str) -> bool:
+    try:
+        return getattr(service, name, _ABSENT) is not _ABSENT
+    except LooprigError:  # it listens on a Unix socket, and so has no port, or the other way round
+        return True
+
+
 def _constant(value: object) -> property:
-    return property(lambda _: value)
+    def get(_: object) -> object:
+        if isinstance(value, LooprigError):
+            raise value
+        return value
+
+    return property(get)

@@ -1,60 +1,54 @@
-"""The common base of services that speak HTTP: their address and URL.
+"""The common base of services that speak HTTP: their URL.
 
-Does not listen (`address.listen` does) or serve anything.
+Does not listen (`listening` does) or serve anything.
 """
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from socket import socket
+from typing import ClassVar, Final
 
-from looprig.declare.fields_meta import Configured, config_field
-from looprig.declare.values import TEXT, Check, instance_of
-from looprig.net.ports import localhost, url_of
-from looprig.services.address import Address, bound_address
-from looprig.services.in_flight import InFlight
+from looprig.declare.fields_meta import config_field
+from looprig.declare.values import Check, instance_of
+from looprig.exceptions import ServiceStartError
+from looprig.location import location_of
+from looprig.net.address import Address
+from looprig.net.ports import url_of
+from looprig.net.unix import unix_url
+from looprig.services.address import bound_address
+from looprig.services.listening import Listening
 
 __all__ = ["Served"]
 
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
 
 @dataclass(kw_only=True)
-class Served(Configured):
+class Served(Listening):
     """An HTTP service. `tls` makes its URL https, and `client_tls` is the context for clients that have to trust it."""
 
     _checks: ClassVar[Mapping[str, Check]] = {
-        "host": TEXT,
-        "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
         "client_tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
     }
 
-    host: str = config_field(factory=localhost)
-    tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     client_tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
-    _address: Address | None = field(default=None, init=False, repr=False, compare=False)
-
-    _in_flight: InFlight = field(default_factory=InFlight, init=False, repr=False, compare=False)
-
-    async def idle(self, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - its error says what it waits for
-        """Wait until no request is being handled. Connections that are kept open do not count.
-
-        A request may be handled for longer than it takes to answer it: a FastAPI application tears down dependencies
-        and runs background tasks afterwards. Raises `TimeoutError`, which says which requests are still handled and
-        where they wait, after `timeout` seconds.
-        """
-        bound_address(self, self._address)
-        await self._in_flight.wait_idle(self, timeout)
-
-    @property
-    def address(self) -> Address:
-        """The host and port, known from just before `create_app` until the service has stopped."""
-        return bound_address(self, self._address)
-
-    @property
-    def port(self) -> int:
-        """The port that the service listens on."""
-        return self.address.port
 
     @property
     def url(self) -> str:
-        """The base URL, without a trailing slash."""
-        return url_of("https" if self.tls else "http", *self.address)
+        """The base URL, without a trailing slash. On a Unix socket it is `http+unix://`, and the path with `%2F`."""
+        found = bound_address(self, self._address)
+        if isinstance(found, Address):
+            return url_of("https" if self.tls else "http", *found)
+        return unix_url(found)
+
+    def _bound(self) -> AbstractContextManager[socket]:
+        if self.unix_socket is not False and self.tls is not None:
+            name = type(self).__qualname__
+            raise ServiceStartError(
+                f"{name} has both tls and unix_socket, but a TestClient speaks no TLS over a Unix socket.",
+                [(name, location_of(type(self)))],
+                "Leave one of them out.",
+            )
+        return super()._bound()

@@ -12,24 +12,21 @@ Invariants:
 
 import asyncio
 import logging
-import ssl
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, cast
 
-from looprig.declare.fields_meta import Configured, config_field
-from looprig.declare.values import SECONDS, TEXT, Check, instance_of
+from looprig.declare.fields_meta import config_field
+from looprig.declare.values import SECONDS, Check
 from looprig.exceptions import LooprigError, summary
 from looprig.location import Location, location_of
-from looprig.net.ports import localhost
 from looprig.runtime.clock import Timeout
-from looprig.services.address import Address, bound_address, listen
 from looprig.services.handlers import stuck_handlers
 from looprig.services.hooks import awaitable
-from looprig.services.in_flight import InFlight
+from looprig.services.listening import Listening
 from looprig.watch.sources import SourceWatch, current_watch
 
 __all__ = ["TcpService"]
@@ -40,7 +37,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class TcpService(Configured, ABC):
+class TcpService(Listening, ABC):
     """Base class of a service that serves each TCP client with one call of `handle`.
 
         @service_fixture
@@ -52,7 +49,9 @@ class TcpService(Configured, ABC):
                     await writer.drain()
 
     Configuration:
-        host: the address to listen on.
+        host: the address to listen on, as in `asyncio.open_connection(*service.address)`.
+        unix_socket: True to listen on a Unix socket instead, in a new folder of its own; or the path of one. Clients
+            find it in `path`.
         tls: the context of the server, to speak TLS.
         shutdown_timeout: seconds that handlers have to end after they were cancelled.
 
@@ -64,71 +63,43 @@ class TcpService(Configured, ABC):
 
     _of_host: ClassVar[tuple[str, ...]] = ("take_errors",)
     _checks: ClassVar[Mapping[str, Check]] = {
-        "host": TEXT,
-        "tls": instance_of("an ssl.SSLContext", ssl.SSLContext).or_none(),
         "shutdown_timeout": SECONDS,
     }
 
-    host: str = config_field(factory=localhost)
-    tls: ssl.SSLContext | None = config_field(None)  # noqa: RUF009 - it makes a dataclass field
     shutdown_timeout: float = config_field(0.5)
-    _address: Address | None = field(default=None, init=False, repr=False, compare=False)
     _clients: dict[asyncio.Task[None], StreamWriter] = field(
         default_factory=dict[asyncio.Task[None], StreamWriter], init=False, repr=False, compare=False
     )
-    _in_flight: InFlight = field(default_factory=InFlight, init=False, repr=False, compare=False)
     _errors: list[Exception] = field(default_factory=list[Exception], init=False, repr=False, compare=False)
 
     @abstractmethod
     async def handle(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Serve one client. Its connection is closed when this returns or raises."""
 
-    @property
-    def address(self) -> Address:
-        """The host and port, as in `asyncio.open_connection(*service.address)`."""
-        return bound_address(self, self._address)
-
-    @property
-    def port(self) -> int:
-        """The port that the service listens on."""
-        return self.address.port
-
     def take_errors(self) -> list[Exception]:
         """Return the errors that handlers have raised so far, which count as handled from now on."""
         taken, self._errors = self._errors, []
         return taken
 
-    async def idle(self, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - its error says what it waits for
-        """Wait until no handler is running.
-
-        Raises `TimeoutError`, which says which clients are still served and where their handlers wait, after `timeout`
-        seconds.
-        """
-        bound_address(self, self._address)
-        await self._in_flight.wait_idle(self, timeout)
-
     async def run(self) -> AsyncIterator[None]:
         """Serve until this generator is closed or resumed. It yields once, when it is ready to accept connections."""
-        with closing(listen(self, self.host)) as bound:
-            self._address = Address(*bound.getsockname()[:2])
+        with self._bound() as bound:
+            start = asyncio.start_server if self.unix_socket is False else asyncio.start_unix_server
+            server = await start(self._connected, sock=bound, ssl=self.tls)
+            watch: SourceWatch | None = current_watch()
+            if watch is not None:
+                watch.add(self)
             try:
-                server = await asyncio.start_server(self._connected, sock=bound, ssl=self.tls)
-                watch: SourceWatch | None = current_watch()
-                if watch is not None:
-                    watch.add(self)
-                try:
-                    yield
-                finally:
-                    self._address = None  # connections accepted from here on are aborted
-                    if watch is not None:
-                        watch.remove(self)
-                    server.close()
-                    await self._end_clients()
-                    with suppress(TimeoutError):
-                        async with Timeout(self.shutdown_timeout):
-                            await server.wait_closed()
+                yield
             finally:
-                self._address = None
+                self._address = None  # connections accepted from here on are aborted
+                if watch is not None:
+                    watch.remove(self)
+                server.close()
+                await self._end_clients()
+                with suppress(TimeoutError):
+                    async with Timeout(self.shutdown_timeout):
+                        await server.wait_closed()
         if errors := self.take_errors():
             raise ExceptionGroup(f"handlers of {type(self).__qualname__} raised", errors)
 

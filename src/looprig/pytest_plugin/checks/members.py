@@ -41,7 +41,21 @@ def no_address_behind(proxy: ServiceSpec) -> DeclarationError | None:
 
 def no_url_of(target: Target) -> DeclarationError | None:
     """Return the error for a client of a service that has no `url`."""
-    return no_url(target.spec) if target.client and _lacks(target.spec.cls, "url") else None
+    if not target.client or not _lacks(target.spec.cls, "url") or _may_be_a_path(target.spec.cls):
+        return None
+    return no_url(target.spec)
+
+
+def _may_be_a_path(cls: type) -> bool:
+    """Return whether the `address` of a class may be the path of a Unix socket, as far as its annotation says."""
+    if _lacks(cls, "address"):
+        return False
+    for base in cls.__mro__[:-1]:
+        getter = getattr(vars(base).get("address"), "fget", None)
+        hint = annotations_of(base).get("address") or getattr(getter, "__annotations__", {}).get("return")
+        if hint is not None:
+            return hint is str or any(word in str(hint) for word in ("Path", "str |", "| str")) or hint == "str"
+    return True
 
 
 def _lacks(cls: type, name: str) -> bool:

@@ -38,8 +38,8 @@ class RunningServices:
         self._running[id(service)] = (loop, opened)
         return opened
 
-    def connections(self, service: object) -> Connections:
-        """Return the connections to a running service.
+    def connections(self, service: object, path: str | None) -> Connections:
+        """Return the connections to a running service, which may listen on the Unix socket `path`.
 
         Raises:
             LooprigError: the service has ended early.
@@ -55,7 +55,7 @@ class RunningServices:
             )
         loop, opened = self._running[id(service)]
         if not opened:
-            opened.append(Connections(loop, getattr(service, "client_tls", None)))
+            opened.append(Connections(loop, getattr(service, "client_tls", None), path))
         return opened[0]
 
     def end(self, service: object) -> None:
@@ -114,13 +114,15 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
 
     def client(**values: Any) -> Any:
         __tracebackhide__ = True
+        from looprig.http.address import socket_of, url_of_service  # noqa: PLC0415 - not before a client is opened
         from looprig.http.client import sharing  # noqa: PLC0415 - not before a client is opened
 
         given = values[fixture]
         service = given if target.through is None else given.routed
-        if not hasattr(service, "url"):
+        url = url_of_service(service)
+        if url is None:
             raise no_url(spec)
-        yield from sharing(service, running.connections(given))
+        yield from sharing(service, running.connections(given, socket_of(url)))
 
     return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
 
