@@ -46,6 +46,9 @@ class AiohttpService(Served, ABC):
             async def create_app(self) -> web.Application:
                 return make_app(page_size=self.page_size)
 
+    A running one has `url`, `address` and `port`, or `path` on a Unix socket. `await idle()` waits until no request is
+    being handled.
+
     Configuration:
         host: the address to listen on.
         unix_socket: True to listen on a Unix socket instead, in a new folder of its own; or the path of one.

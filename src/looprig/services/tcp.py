@@ -48,6 +48,9 @@ class TcpService(Listening, ABC):
                     writer.write(line)
                     await writer.drain()
 
+    A running one has `address` and `port`, or `path` on a Unix socket. `await idle()` waits until no client is being
+    served.
+
     Configuration:
         host: the address to listen on, as in `asyncio.open_connection(*service.address)`.
         unix_socket: True to listen on a Unix socket instead, in a new folder of its own; or the path of one. Clients
