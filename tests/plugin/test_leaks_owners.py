@@ -277,6 +277,27 @@ def test_a_loop_may_have_a_selector_of_its_own(pytester: pytest.Pytester) -> Non
     run(pytester, suite, ERROR).assert_outcomes(passed=1)
 
 
+def test_a_thread_of_the_loops_executor_belongs_to_the_loop(pytester: pytest.Pytester) -> None:
+    suite = """
+    import asyncio
+
+    import pytest
+
+    @pytest.fixture(scope="session")
+    async def wide():
+        yield
+
+    @pytest.fixture(scope="module")
+    async def resolves(wide):
+        await asyncio.to_thread(print)
+        yield
+
+    async def test_it(resolves): ...
+    """
+    files = {"test_a.py": suite, "test_b.py": suite}
+    run_apart(pytester, files, ERROR).assert_outcomes(passed=2)
+
+
 def test_a_handler_belongs_to_its_server_on_uvloop_too(pytester: pytest.Pytester) -> None:
     pytest.importorskip("uvloop")
     suite = """

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from selectors import BaseSelector
 from typing import Any, Final, cast, final
@@ -179,7 +179,7 @@ class LeakSearch:
         for thing in things:
             match thing:
                 case threading.Thread():
-                    if not _is_of_library(thing):
+                    if not (_is_of_library(thing) or any(thing in _pool_of(host) for host in self._hosts)):
                         thing.join(max(0.0, deadline - time.monotonic()))
                         if thing.is_alive():
                             found.append(Left("threads", thing))
@@ -258,6 +258,13 @@ def _is_of_library(thread: threading.Thread) -> bool:
         or kind.__module__.startswith("anyio.")  # which stops idle ones when the task ends that started them
         or thread.name.startswith(_OF_LIBRARIES)
     )
+
+
+def _pool_of(host: Host) -> Collection[threading.Thread]:
+    """Return the threads of a loop's default executor, which live until the loop is closed."""
+    executor: Any = getattr(host.loop, "_default_executor", None)
+    executor = getattr(executor, "_made", executor)  # of one that is made late
+    return () if host.loop.is_closed() else getattr(executor, "_threads", ())
 
 
 def _is_child(pid: str) -> bool:
