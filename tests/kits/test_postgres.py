@@ -87,7 +87,9 @@ class Another(PostgresService):
     """A second server."""
 
 
-def test_initdb_runs_once_for_all_servers_that_start_at_once_and_later(run: Run, passable: Path, cache: Path) -> None:
+def test_initdb_runs_once_for_all_servers_that_start_at_once_and_later(
+    run: Run, passable: Path, cache_folder: Path
+) -> None:
     async def scenario() -> None:
         folder = wrapped(passable)
         # A process that was killed while it made the template has left a part of it.
@@ -103,7 +105,7 @@ def test_initdb_runs_once_for_all_servers_that_start_at_once_and_later(run: Run,
             assert (folder / "calls").read_text() == "called\n", each
 
     run(scenario())
-    assert not list(cache.glob("*.building"))
+    assert not list(cache_folder.glob("*.building"))
 
 
 def test_half_a_template_is_not_used(run: Run, passable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
