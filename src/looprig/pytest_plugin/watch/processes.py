@@ -47,8 +47,17 @@ class Processes(Watcher):
             self._has_joined = True
             watchers_of(self._config).add(self, always, is_first=True)
         self._live[process] = service
+        self.resume(process)
+
+    def pause(self, process: WatchedProcess) -> None:
+        """Record that a test has ended a process."""
         if self._timeline is not None:
-            name, location = service
+            self._timeline.end(process)
+
+    def resume(self, process: WatchedProcess) -> None:
+        """Record that a process runs, for the first time or again."""
+        if self._timeline is not None:
+            name, location = self._live[process]
             self._timeline.begin(process, "process", name, pid=process.pid, at=str(location))
 
     def end(self, process: WatchedProcess, *, is_reported: bool) -> None:
@@ -56,8 +65,6 @@ class Processes(Watcher):
         service = self._live.pop(process)
         if self._is_whole or not is_reported:
             self._ended.append((process, service))
-        if self._timeline is not None:
-            self._timeline.end(process)
 
     # Called for tests (`Watcher`)
 
