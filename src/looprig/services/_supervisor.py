@@ -15,9 +15,9 @@ threads.
 Imports neither looprig nor anything slow: the test waits for this script. Invariants:
 1. The command leads a session and a process group of its own, and begins with the signal handling of a shell's
    foreground job.
-2. The command is waited for only after all of its descendants have ended. Until then, its pid and its group's id can't
-   be reused.
-3. A signal is sent only to a descendant, to one of the command's group, or not at all.
+2. The command is waited for only when it is being ended, after its end. Until then, its pid and its group's id can't
+   be reused. From then on, only descendants get signals, as a subreaper finds all of them.
+3. A descendant's pid is checked with the time of its start, so a signal never reaches a later process with that pid.
 4. Without `/proc` and subreapers, as on macOS, only the command's process group is ended.
 5. If this process is killed itself, the kernel kills the command (on Linux).
 """
@@ -83,8 +83,9 @@ class Supervisor:
         self._child = 0
         self._has_exited = False
         self._is_ending = False
+        self._is_waited_for = False
         self._prctl = _prctl()
-        self._prctl(_SET_CHILD_SUBREAPER, 1)
+        self._is_subreaper = self._prctl(_SET_CHILD_SUBREAPER, 1) == 0
         self._received = bytearray()
         self._signal = 0
         self._tester = tester
@@ -163,7 +164,7 @@ class Supervisor:
             os.waitpid(child, 0)
             self._say(CANNOT, *problem.split(b"\0"))
             return
-        self._child, self._has_exited = child, False
+        self._child, self._has_exited, self._is_waited_for = child, False, False
         self._say(RUNS, b"%d" % child)
 
     def _become(self, folder: bytes, command: list[bytes], env: dict[bytes, bytes]) -> None:
@@ -202,7 +203,7 @@ class Supervisor:
         self._is_ending = True
         self._signal = number
         self._asked.clear()
-        if self._child:
+        if self._child and not self._is_waited_for:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for zombies
                 for each in _with_continue(number):
                     os.killpg(self._child, each)
@@ -212,8 +213,11 @@ class Supervisor:
         kills = self._signal == signal.SIGKILL
         if self._child and not self._has_exited and not kills:
             return
+        if self._is_subreaper and self._has_exited and self._is_last_child():
+            self._forget()
+            return
         while (processes := _processes()) is not None:
-            left = _alive(processes, os.getpid(), self._child)
+            left = _alive(processes, os.getpid(), 0 if self._is_waited_for else self._child)
             new = [each for each in left if each.key not in self._asked]
             if new and (kills or all(each.group != self._child for each in left)):
                 for each in new:
@@ -226,6 +230,19 @@ class Supervisor:
             return
         if not self._child or (self._has_exited and not _has_group(self._child)):
             self._forget()
+
+    def _is_last_child(self) -> bool:
+        """Wait for the children that have ended, the command included. Return whether no descendant is left.
+
+        The command's group is searched no more, since its id may be another's once all of its members have ended.
+        """
+        self._is_waited_for = True
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return True
+        return False
 
     def _forget(self) -> None:
         """Wait for all children, which have ended."""
