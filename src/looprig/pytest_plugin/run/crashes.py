@@ -69,5 +69,5 @@ class Crashes:
 
 
 def _undo(steps: list[Callable[[], None]]) -> None:
-    for step in steps:
-        step()
+    while steps:
+        steps.pop()()
