@@ -1,12 +1,12 @@
 """A process that a test restarts, or kills and starts again: later tests use it as if nothing had happened."""
 
-import json
 import os
 import re
 
 import pytest
 
 from tests.plugin.suite import output, run, run_apart
+from tests.plugin.timelines import events_in, of_kind
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ProcessService needs POSIX")
 
@@ -262,9 +262,7 @@ def test_the_timeline_shows_each_process(pytester: pytest.Pytester) -> None:
         "--loop-trace=trace.json",
     )
     result.assert_outcomes(passed=2)
-    events = json.loads((pytester.path / "trace.json").read_text("utf-8"))
-    events = events["traceEvents"] if isinstance(events, dict) else events
-    processes = [event for event in events if event.get("cat") == "process"]
-    begun = [event["args"]["pid"] for event in processes if event["ph"] in "bB"]
-    assert len({*begun}) == 2
-    assert len([event for event in processes if event["ph"] in "eE"]) == 2
+    events = events_in(pytester.path / "trace.json")
+    pids = [event["args"]["pid"] for event in of_kind(events, "process", "b")]
+    assert len(set(pids)) == 2
+    assert len(of_kind(events, "process", "e")) == 2
