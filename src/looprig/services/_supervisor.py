@@ -1,6 +1,6 @@
 """A script that starts the command of a service, again and again if asked, and ends all that came from it.
 
-It stays the command's parent for three reasons. A test process that is killed with SIGKILL runs no clean-up, so another
+It stays the command's parent. A test process that is killed with SIGKILL runs no clean-up, so another
 process has to end what it started: this one waits for the end of its channel to the test process, and on Linux also for
 the end of the test process itself, since a forked child may keep the channel open. On Linux it is also the *subreaper*
 of its descendants: one whose parent ends becomes a child of this process, so a daemon that left the command's session,
@@ -85,7 +85,7 @@ class Supervisor:
         self._is_ending = False
         self._is_waited_for = False
         self._prctl = _prctl()
-        self._is_subreaper = self._prctl(_SET_CHILD_SUBREAPER, 1) == 0
+        self._is_subreaper = self._prctl(_SET_CHILD_SUBREAPER, 1) == 0 and _has_proc()
         self._received = bytearray()
         self._signal = 0
         self._tester = tester
@@ -164,7 +164,8 @@ class Supervisor:
             os.waitpid(child, 0)
             self._say(CANNOT, *problem.split(b"\0"))
             return
-        self._child, self._has_exited, self._is_waited_for = child, False, False
+        # If something could not be ended in time, it is ended with the new command.
+        self._child, self._has_exited, self._is_ending, self._is_waited_for = child, False, False, False
         self._say(RUNS, b"%d" % child)
 
     def _become(self, folder: bytes, command: list[bytes], env: dict[bytes, bytes]) -> None:
@@ -237,18 +238,11 @@ class Supervisor:
         The command's group is searched no more, since its id may be another's once all of its members have ended.
         """
         self._is_waited_for = True
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return True
-        return False
+        return not _wait_for_ended()
 
     def _forget(self) -> None:
         """Wait for all children, which have ended."""
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        _wait_for_ended()
         self._child, self._has_exited, self._is_ending = 0, False, False
         self._say(GONE)
 
@@ -272,16 +266,20 @@ class _Process:
         self.key = pid, fields[19]  # a later process with the same pid has started later
 
 
-def _processes() -> "list[_Process] | None":
-    """Return all processes, or `None` without `/proc`, or with that of another pid namespace."""
+def _has_proc() -> bool:
+    """Return whether there is a `/proc`, and not that of another pid namespace."""
     try:
-        if os.readlink("/proc/self") != str(os.getpid()):  # noqa: PTH115 - pathlib is slow to import
-            return None
-        names = os.listdir("/proc")  # noqa: PTH208 - pathlib is slow to import
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib is slow to import
     except OSError:
+        return False
+
+
+def _processes() -> "list[_Process] | None":
+    """Return all processes, or `None` without `/proc`."""
+    if not _has_proc():
         return None
     found: list[_Process] = []
-    for name in names:
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib is slow to import
         if name.isdigit():
             with contextlib.suppress(OSError, IndexError):  # it has ended since it was listed
                 found.append(_Process(int(name)))
@@ -327,11 +325,20 @@ def _with_continue(number: int) -> tuple[int, ...]:
 
 def _has_group(group: int) -> bool:
     """Return whether a process group exists, after its leader has ended."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(group, os.WNOHANG)  # a zombie counts as a member
+    _wait_for_ended()  # a zombie counts as a member
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _wait_for_ended() -> bool:
+    """Wait for all children that have ended. Return whether any is left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
         return False
     return True
 
