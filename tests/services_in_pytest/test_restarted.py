@@ -214,6 +214,25 @@ def test_the_report_shows_what_it_printed_during_the_test_before_and_after(pytes
     assert '"GET /of-an-earlier-test' not in text
 
 
+def test_the_report_shows_what_one_printed_that_stays_down(pytester: pytest.Pytester) -> None:
+    """And has been torn down before the report is made."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Own(Broker): ...
+
+    async def test_fails(own: Own):
+        await own.kill()
+        assert 0
+    """,
+    )
+    result.assert_outcomes(failed=1)
+    assert re.search(r"- Output of Own during this test(?s:.*)Serving HTTP", output(result))
+
+
 def test_a_client_connects_again(pytester: pytest.Pytester) -> None:
     """Although the process that its connection led to is gone."""
     result = run(

@@ -88,7 +88,6 @@ class ProcessLife:
     def __init__(self, service: Program) -> None:
         self._began_at = 0  # the size of the output when the process was started
         self._is_over = False
-        self._is_shown = False  # whether the watch of processes shows it as running
         self._is_up = False
         self._is_watched = False
         self._launcher: Launcher | None = None
@@ -99,6 +98,7 @@ class ProcessLife:
         self._process: Launched | None = None
         self._service: Final = service
         self._turn = asyncio.Lock()
+        self._was_up = False  # whether it was up at any time
         self._watch = current_watch()
         self._held = hold_port(service.host)
         self._output = Output()
@@ -146,7 +146,7 @@ class ProcessLife:
 
     async def end(self) -> None:
         """Stop the service."""
-        was_up, self._is_over = self._is_up or self.in_use.was_interrupted, True
+        self._is_over = True
         try:
             if self._process is not None:
                 await self._process.stop(self._service.stop_signal, self._service.stop_timeout)
@@ -157,9 +157,8 @@ class ProcessLife:
             finally:
                 self._output.close()
                 self._held.close()
-                self._rest()
                 if self._watch is not None and self._is_watched:
-                    self._watch.end(self, is_reported=self.in_use.was_interrupted or not was_up)
+                    self._watch.end(self, is_reported=self.in_use.was_interrupted or not self._was_up)
 
     # What a test asks for
 
@@ -232,10 +231,11 @@ class ProcessLife:
 
     def _rest(self) -> None:
         """Hold the port until the next start."""
-        if self._watch is not None and self._is_shown:
-            self._is_shown = False
+        if self._is_over:
+            return
+        if self._watch is not None and self._is_watched:
             self._watch.pause(self)
-        if not self._service.holds_port and not self._is_over:
+        if not self._service.holds_port:
             with suppress(OSError):  # somebody else has it; the next process will say so
                 self._held = hold_port_again(self._held)
 
@@ -271,8 +271,9 @@ class ProcessLife:
                 self._watch.resume(self)
             else:
                 self._watch.begin(self, (self._name, location_of(type(self._service))))
-            self._is_watched = self._is_shown = True
+                self._is_watched = True
         await self._until_up(process)
+        self._was_up = True
         self._is_up = not self._is_over
 
     def _launch(self) -> Launched:
