@@ -12,7 +12,7 @@ from typing import Any
 from looprig.net.ports import accepts_connections
 from looprig.services.process import ProcessService
 
-__all__ = ["WAIT", "Command", "Files", "Python", "command_of", "first_number", "wait_gone"]
+__all__ = ["WAIT", "Command", "Files", "Python", "command_of", "first_number", "stat_of", "wait_gone"]
 
 WAIT = "import time; print('up', flush=True)\nwhile True: time.sleep(0.01)"
 """A program that says that it is up, and then does nothing until it is stopped.
@@ -77,6 +77,11 @@ def wait_gone(pid: int) -> None:
 
 def command_of(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def stat_of(pid: int) -> list[str]:
+    """Return what /proc/PID/stat says from the state on: the state, the parent, and so on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def first_number(service: ProcessService) -> int:

@@ -119,7 +119,7 @@ def test_a_mistake_in_ready_is_logged_at_once_and_once(run: Run, caplog: pytest.
 def test_a_start_that_takes_too_long_says_what_ready_said_last(run: Run, answer: str, told: str) -> None:
     """Or where it stands."""
 
-    @service_fixture(start_timeout=0.5)
+    @service_fixture(start_timeout=1)
     @dataclass(kw_only=True)
     class Late(Python):
         async def ready(self) -> bool:
@@ -134,7 +134,7 @@ def test_a_start_that_takes_too_long_says_what_ready_said_last(run: Run, answer:
         with pytest.raises(ServiceStartError, match=told) as raised:
             async with rig(Late):
                 pass
-        assert str(raised.value).startswith(f"Service {Late.__qualname__} was not ready within 0.5 s.\n")
+        assert str(raised.value).startswith(f"Service {Late.__qualname__} was not ready within 1 s.\n")
         assert raised.value.__cause__ is None
         assert raised.value.__suppress_context__
 

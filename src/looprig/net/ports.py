@@ -28,6 +28,7 @@ __all__ = [
     "WildcardPortFactory",
     "accepts_connections",
     "hold_port",
+    "hold_port_again",
     "listening_socket",
     "localhost",
     "url_of",
@@ -121,6 +122,11 @@ def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_
     """
     check_values("hold_port", [("host", host, _HOST), ("kind", kind, _KIND)])
     return HeldPort(_bound(host or localhost(), kind))
+
+
+def hold_port_again(held: HeldPort) -> HeldPort:
+    """Bind a TCP port that was held, released to a server, and is not used any more. Raises `OSError` if it is."""
+    return HeldPort(_bound(held.host, socket.SOCK_STREAM, held.port))
 
 
 def listening_socket(host: str | None = None) -> socket.socket:
@@ -226,8 +232,8 @@ class WildcardPortFactory(_Closable):
             self._held.pop().close()
 
 
-def _bound(host: str, kind: socket.SocketKind) -> socket.socket:
-    family, _, protocol, _, address = socket.getaddrinfo(host, 0, type=kind, flags=socket.AI_PASSIVE)[0]
+def _bound(host: str, kind: socket.SocketKind, port: int = 0) -> socket.socket:
+    family, _, protocol, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
     bound = socket.socket(family, kind, protocol)
     try:
         if kind is socket.SOCK_STREAM:  # for UDP it would let others share the port, data and all

@@ -1,7 +1,7 @@
 """A live instance of an async fixture, with the task that runs it from set-up to teardown.
 
-Does not know pytest's caches: `on_crash` is called with a crash, and `on_retired` with the reason. A task group,
-timeout or cancel scope around the fixture's `yield` works because the same task enters and leaves it.
+Does not know pytest's caches: `on_crash` is called with a crash, and `on_retired` for a value that was ended. A task
+group, timeout or cancel scope around the fixture's `yield` works because the same task enters and leaves it.
 
 Invariants:
 1. If the fixture's task is cancelled while it waits at the `yield`, the cancellation is thrown into the generator
@@ -11,7 +11,8 @@ Invariants:
 3. A crash is raised by the first test or fixture that it affects, or else at teardown. It is never only logged.
 4. Tasks that the fixture started and left running are ended with it.
 5. A test may end a fixture's value on purpose, for example by closing it. The fixture is then retired: that test
-   continues, and later tests that request the fixture get an error with the reason. The teardown runs as usual.
+   continues, and later tests that request the fixture get an error with the reason, unless the test revives it. The
+   teardown runs as usual.
 6. A teardown is never skipped. If the loop was closed too early, the teardown runs on another one, and that is
    reported.
 """
@@ -62,7 +63,9 @@ class LiveFixture:
     changes: Changes = MappingProxyType({})
     crash: FixtureCrashedError | None = None
     on_crash: Callable[[FixtureCrashedError], None] | None = None
-    on_retired: Callable[[LooprigError], None] | None = None
+    on_retired: Callable[[], None] | None = None
+    on_revived: Callable[[], None] | None = None
+    retired: LooprigError | None = None
     reported: bool = False
 
     def __init__(self, host: Host, name: str, location: Location, needs: frozenset[object]) -> None:
@@ -200,10 +203,18 @@ class LiveFixture:
 
     def retire(self, reason: LooprigError) -> None:
         """Make all further requests for the fixture raise `reason`, since its value has been ended on purpose."""
-        if self.on_retired is not None:
-            with suppress(LooprigError):
-                raise reason  # raised to give it a traceback, without which pytest would show its own frames
-            self.on_retired(reason)
+        with suppress(LooprigError):
+            raise reason  # raised to give it a traceback, without which pytest would show its own frames
+        is_first, self.retired = self.retired is None, reason
+        if is_first and self.on_retired is not None:
+            self.on_retired()
+
+    def revive(self) -> None:
+        """Undo `retire`, since the value can be used again."""
+        self.retired = None
+        revived, self.on_revived = self.on_revived, None
+        if revived is not None:
+            revived()
 
     def _crash(self, error: BaseException) -> None:
         root = root_of(error)
@@ -248,7 +259,7 @@ class LiveFixture:
                 self.host.end_tasks_of(self, self._task, search=not self._is_noted)
             except Exception as error:  # noqa: BLE001 - raised with the others
                 errors.append(error)
-        self._task = self._generator = self.on_crash = self.on_retired = None
+        self._task = self._generator = self.on_crash = self.on_retired = self.on_revived = None
         raise_together(errors, f"errors while tearing down fixture {self.name}")
 
     def _end(self, limit: Limit | None) -> list[BaseException]:

@@ -1,129 +1,142 @@
-"""A running command, which is started with a guard and ended with its whole process group.
+"""A running command, and the process that starts commands and ends them with all that came from them.
 
-It is started with `subprocess.Popen`, and a thread waits for it. So it behaves the same on every loop, and neither
-needs nor disturbs asyncio's child watchers or uvloop's SIGCHLD handler. Its output goes to an unlinked file: the
-command never blocks on a full pipe, and nothing has to read the output in time.
+The latter is a child of the test process (see `_supervisor`), and a thread listens to it. So commands behave the same
+on every loop, and neither need nor disturb asyncio's child watchers or uvloop's SIGCHLD handler.
 
-Does not know what the command is for; `ProcessService` does. POSIX only.
+Does not know what a command is for; `ProcessService` does. POSIX only.
 
 Invariants:
-1. After `stop` has ended, in whatever way, the command is reaped and its process group has ended or was killed.
-2. The command is not reaped before `stop`. Until then its pid, which is also the id of its group, can't be reused.
-3. If this process dies without `stop`, the guard kills the group (see `_launcher`).
+1. After `stop` or `kill` has ended, in whatever way, the command and its descendants have ended or were killed.
+2. If this process dies without that, the supervisor kills them.
+3. Signals come from the supervisor, which knows whether a pid is still the command's.
 """
 
 import asyncio
 import os
-import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
 from looprig.runtime.clock import Timeout
-from looprig.services import _launcher
+from looprig.services import _supervisor
 
-__all__ = ["Launched"]
+__all__ = ["Launched", "Launcher"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
-_KEPT_OUTPUT: Final = 1 << 20
-"""Number of bytes, from the end of the output, that can still be read after the stop."""
-
-_POLL: Final = 0.01
-"""Seconds between two checks whether a process group still exists. There is no event for its end."""
-
-
 _DYING: Final = 5.0
-"""Seconds to wait for a killed process to end. It takes only a moment unless the kernel is stuck."""
+"""Seconds to wait for killed processes to end. It takes only a moment unless the kernel is stuck."""
+
+
+@final
+class Launcher:
+    """The starter of commands, one after another, which write to `output`. Use it on the loop that it was made on."""
+
+    def __init__(self, output: int) -> None:
+        self._current: Launched | None = None
+        self._loop = asyncio.get_running_loop()
+        self._over = _Event(self._loop)
+        self._channel, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", _supervisor.__file__, str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
+        threading.Thread(target=self._listen, name=f"looprig-{self._process.pid}", daemon=True).start()
+
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str | Path | None,
+        on_exit: Callable[[], object] = lambda: None,
+    ) -> "Launched":
+        """Run a command. The one before must have been stopped.
+
+        `on_exit` is called on the loop when the command has ended. Raises `ValueError` for a NUL in an argument.
+        """
+        launched = Launched(command, Path.cwd() / (cwd or ""), self._send, self._loop, on_exit)
+        variables = [f"{name}={value}" for name, value in env.items()]
+        fields = [str(launched.folder), str(len(command)), *command, *variables]
+        if any("\0" in field for field in fields):
+            raise ValueError("embedded null byte")
+        self._current = launched
+        self._send(_supervisor.START, *map(os.fsencode, fields))
+        return launched
+
+    async def close(self) -> None:
+        """Kill the command if it runs, and end the supervisor."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+        try:
+            await self._over.wait(_DYING)
+        finally:
+            self._over.block(_DYING)
+
+    def _send(self, *fields: bytes) -> None:
+        with suppress(OSError):  # the supervisor has been killed, as the thread finds out too
+            self._channel.sendall(_supervisor.pack(*fields))
+
+    def _listen(self) -> None:
+        """Pass on, in a thread, what the supervisor says until it ends."""
+        received = bytearray()
+        with suppress(OSError):
+            while data := self._channel.recv(1 << 16):
+                received += data
+                for kind, *fields in _supervisor.unpack(received):
+                    if self._current is not None:
+                        self._current.hear(kind, fields)
+        if self._current is not None:
+            self._current.hear(_supervisor.GONE, [])
+        self._channel.close()
+        self._process.wait()
+        self._over.set()
 
 
 @final
 class Launched:
-    """A running command. Create and stop it on the same loop."""
+    """A running command."""
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | Path | None) -> None:
-        self._exited = asyncio.Event()
-        self._forgotten = 0  # the number of bytes before those that are kept after the stop
-        self._kept: bytes | None = None
-        self._loop = asyncio.get_running_loop()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
-        self._running = asyncio.Event()
-        self._test_began_at = 0
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        send: Callable[..., None],
+        loop: asyncio.AbstractEventLoop,
+        on_exit: Callable[[], object],
+    ) -> None:
+        self._exited = _Event(loop, on_exit)
+        self._gone = _Event(loop)
+        self._running = _Event(loop)
+        self._send = send
         self.command: Final = command
-        self.problem: str = ""
-        """The reason why the command could not be run, or an empty string."""
+        self.folder: Final = folder
+        self.pid: int = 0
+        """The process id, once it runs."""
+        self.problem: OSError | str | None = None
+        """The error of its folder, or the reason why the command could not be run."""
         self.status: int | None = None
         """The exit code, or minus the signal that ended it. `None` while it runs, or if it can't be known."""
-        lifeline, self._lifeline = os.pipe()
-        status_reader, status = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    _launcher.__file__,
-                    str(lifeline),
-                    str(status),
-                    str(os.getpid()),
-                    *command,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                cwd=cwd,
-                env=env,
-                pass_fds=(lifeline, status),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(status_reader)
-            os.close(self._lifeline)
-            self._output.close()
-            raise
-        finally:
-            os.close(lifeline)
-            os.close(status)
-        self.pid: Final = self._process.pid
-        threading.Thread(target=self._follow, args=(status_reader,), name=f"looprig-{self.pid}", daemon=True).start()
 
     @property
     def has_exited(self) -> bool:
         """Whether the command has ended."""
-        return self._exited.is_set()
-
-    @property
-    def output_descriptor(self) -> int:
-        """The descriptor of the file that it prints to, open until the stop."""
-        return self._output.fileno()
-
-    def output(self) -> str:
-        """Return what was printed to stdout and stderr so far. After the stop, only the last MiB."""
-        return self._read(0).decode(errors="replace")
-
-    def output_of_test(self) -> str:
-        """Return what was printed since the last call of `begin_test`."""
-        return self._read(self._test_began_at).decode(errors="replace")
-
-    def begin_test(self) -> None:
-        """Record that a test begins."""
-        self._test_began_at = self._size()
-
-    def _read(self, start: int) -> bytes:
-        if self._kept is not None:
-            return self._kept[max(0, start - self._forgotten) :]
-        # Must not move the offset: the command writes.
-        return os.pread(self._output.fileno(), self._size() - start, start)
-
-    def _size(self) -> int:
-        if self._kept is not None:
-            return self._forgotten + len(self._kept)
-        return os.fstat(self._output.fileno()).st_size
+        return self._exited.is_set
 
     async def wait_running(self) -> None:
         """Wait until the command runs, or could not be run (see `problem`)."""
@@ -133,85 +146,84 @@ class Launched:
         """Wait until the command has ended."""
         await self._exited.wait()
 
-    def signal_group(self, number: int) -> None:
-        """Send a signal to the command and all processes of its group. Do nothing once they have ended."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter if all are zombies
-            os.killpg(self.pid, number)
-
     async def stop(self, stop_signal: int, grace: float) -> None:
-        """Ask the group to end, wait for `grace` seconds at most, then kill what is left."""
+        """Ask its process group to end, then those that have left the group. After `grace` seconds, kill what is left.
+
+        Return at once if the command has been stopped before.
+        """
+        self._send(_supervisor.STOP, b"%d" % stop_signal)
         try:
-            self.signal_group(stop_signal)
-            async with Timeout(grace):
-                await self._exited.wait()
-                self._reap()
-                while self._group_is_there():  # noqa: ASYNC110 - there is no event for it
-                    await asyncio.sleep(_POLL)
-        except TimeoutError:
-            self.signal_group(signal.SIGKILL)
-            with suppress(TimeoutError):  # the kernel may let it die later, as in uninterruptible sleep
-                async with Timeout(_DYING):
-                    await self._exited.wait()
+            is_gone = await self._gone.wait(grace)
         except BaseException:
-            self.signal_group(signal.SIGKILL)
+            self._send(_supervisor.KILL)
+            self._gone.block(_DYING)
             raise
-        finally:
-            self._reap()
-            self._release()
+        if not is_gone:
+            await self.kill()
 
-    def _group_is_there(self) -> bool:
-        # A group's id isn't reused while the group has members. Reuse since the last check would need all process ids
-        # to wrap around.
+    async def kill(self) -> None:
+        """Kill the command and all that came from it."""
+        self._send(_supervisor.KILL)
         try:
-            os.killpg(self.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return _has_live_member(self.pid)
+            await self._gone.wait(_DYING)  # the kernel may let it die later, as in uninterruptible sleep
+        except BaseException:
+            self._gone.block(_DYING)
+            raise
 
-    def _reap(self) -> None:
-        """Wait for the command, which frees its pid. It has ended already, or was just killed."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_DYING)
-
-    def _release(self) -> None:
-        if self._kept is not None:
+    def hear(self, kind: bytes, fields: Sequence[bytes]) -> None:
+        """Take a message from the supervisor. Called in its thread."""
+        if kind == _supervisor.RUNS:
+            self.pid = int(fields[0])
+            self._running.set()
             return
-        with suppress(BrokenPipeError):
-            os.write(self._lifeline, _launcher.ALL_IS_WELL)
-        os.close(self._lifeline)
-        self._forgotten = max(0, self._size() - _KEPT_OUTPUT)
-        self._kept = self._read(self._forgotten)
-        self._output.close()
-
-    def _follow(self, status_reader: int) -> None:
-        """Wait, in a thread, until the command runs and then until it ends. Set an event on the loop both times."""
-        with open(status_reader, encoding="utf-8") as status:
-            self.problem = status.read()
-        self._set_on_loop(self._running)
-        if hasattr(os, "waitid"):
-            with suppress(ChildProcessError):  # another wait in this process has reaped it and taken its status
-                ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-                if ended is not None:
-                    self.status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        else:  # macOS before Python 3.13 has no waitid, so the command is reaped early
-            self.status = self._process.wait()
-        self._set_on_loop(self._exited)
-
-    def _set_on_loop(self, event: asyncio.Event) -> None:
-        with suppress(RuntimeError):  # the loop is closed, so nobody waits for the event
-            self._loop.call_soon_threadsafe(event.set)
+        if kind == _supervisor.ENDED:
+            self.status = int(fields[0])
+        elif kind == _supervisor.CANNOT:
+            number, reason = fields[0], fields[1].decode()
+            self.problem = OSError(int(number), reason, str(self.folder)) if number else reason
+        elif not self._running.is_set:
+            self.problem = "the process that should start it has ended"
+        self._running.set()
+        self._exited.set()
+        if kind != _supervisor.ENDED:
+            self._gone.set()
 
 
-def _has_live_member(group: int) -> bool:
-    """Return whether any process of a group isn't a zombie. Some init processes take seconds to reap zombies.
+@final
+class _Event:
+    """An event that a thread sets, and the loop waits for."""
 
-    Source: proc_pid_stat(5). After the name in parentheses come the state, the parent and the process group.
-    """
-    listed = False
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        listed = True
-        with suppress(OSError):  # the process has ended since it was listed
-            state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
-            if int(member_of) == group and state not in {"Z", "X"}:
-                return True
-    return not listed  # without /proc, assume that one is alive
+    def __init__(self, loop: asyncio.AbstractEventLoop, then: Callable[[], object] = lambda: None) -> None:
+        self._loop = loop
+        self._on_loop = asyncio.Event()
+        self._anywhere = threading.Event()
+        self._then = then
+
+    @property
+    def is_set(self) -> bool:
+        return self._anywhere.is_set()
+
+    def set(self) -> None:
+        """Set it, in a thread. The first time, `then` is called on the loop."""
+        if not self._anywhere.is_set():
+            self._anywhere.set()
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits
+                self._loop.call_soon_threadsafe(self._set_on_loop)
+
+    def _set_on_loop(self) -> None:
+        self._on_loop.set()
+        self._then()
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait, for `seconds` at most. Return whether it has been set."""
+        if seconds is None:
+            await self._on_loop.wait()
+            return True
+        with suppress(TimeoutError):
+            async with Timeout(seconds):
+                await self._on_loop.wait()
+        return self.is_set
+
+    def block(self, seconds: float) -> None:
+        """Wait without the loop, because this task has been cancelled."""
+        self._anywhere.wait(seconds)

@@ -15,11 +15,11 @@ Invariants:
 import asyncio
 import logging
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from looprig.declare.fields_meta import check_configuration
 from looprig.declare.lifecycle import Lifecycle
@@ -32,9 +32,11 @@ from looprig.runtime.tasks import context_of
 from looprig.services.address import note_end, running_test
 from looprig.services.hooks import awaitable
 
-__all__ = ["Alive"]
+__all__ = ["Alive", "within_start_timeout"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+_T = TypeVar("_T")
 
 _KEPT_RECORDS: Final = 50
 _starting: Final[ContextVar[object]] = ContextVar("looprig.starting")
@@ -167,6 +169,24 @@ class Alive:
 
 
 async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
+    async def enter() -> tuple[Any, AbstractAsyncContextManager[Any, Any]]:
+        service = make()
+        check_configuration(service)
+        manager = _manager(service, spec)
+        entered = await manager.__aenter__()
+        if spec.lifecycle is Lifecycle.ENTERS_ITSELF:
+            await _check_entered(entered, service, spec)
+        return service, manager
+
+    return await within_start_timeout(enter, spec)
+
+
+async def within_start_timeout(start: Callable[[], Awaitable[_T]], spec: ServiceSpec) -> _T:
+    """Await what starts a service, and return the result.
+
+    Raises:
+        ServiceStartError: it raised, or took longer than the `start_timeout` of `spec`.
+    """
     token = object()
     records = _Records(token)
     root = logging.getLogger()
@@ -177,13 +197,7 @@ async def _start(make: Callable[[], Any], spec: ServiceSpec) -> tuple[Any, Abstr
     limit = Timeout(spec.start_timeout, lambda: stood.extend(_where_it_stands(task, token)))
     try:
         async with limit:
-            service = make()
-            check_configuration(service)
-            manager = _manager(service, spec)
-            entered = await manager.__aenter__()
-            if spec.lifecycle is Lifecycle.ENTERS_ITSELF:
-                await _check_entered(entered, service, spec)
-            return service, manager
+            return await start()
     except (DeclarationError, ServiceStartError) as error:
         if records.lines:
             error.add_note(_logged(records.lines))

@@ -1,7 +1,7 @@
 """The watch of the processes of a run, which shows in the report of a failed test what they printed during it.
 
-Does not know pytest, or how a process is started: the plugin implements the watch, and `looprig.services.launched` the
-process.
+Does not know pytest, or how a process is started: the plugin implements the watch, and `looprig.services.process_life`
+the process.
 """
 
 from typing import Protocol
@@ -34,8 +34,14 @@ class ProcessWatch(Protocol):
     def begin(self, process: WatchedProcess, service: Party, /) -> None:
         """Record that a process of a service has been started."""
 
+    def pause(self, process: WatchedProcess, /) -> None:
+        """Record that a test has ended a process."""
+
+    def resume(self, process: WatchedProcess, /) -> None:
+        """Record that a test has started a process again, with another pid."""
+
     def end(self, process: WatchedProcess, /, *, is_reported: bool) -> None:
-        """Record that a process has ended. `is_reported` says that an error shows the end of its output."""
+        """Record that its service has ended. `is_reported` says that an error shows the end of its output."""
 
 
 def current_watch() -> ProcessWatch | None:

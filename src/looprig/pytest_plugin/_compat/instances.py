@@ -74,10 +74,18 @@ def copied_definition(definition: Definition, function: Callable[..., Any], sess
     return made
 
 
-def poison(definition: Definition, error: BaseException) -> None:
-    """Make all further requests for a live fixture raise `error`, as after a failed set-up."""
-    if definition.cached_result is not None:
-        definition.cached_result = (None, definition.cached_result[1], (error, error.__traceback__))
+def poison(definition: Definition, error: BaseException) -> Callable[[], None]:
+    """Make all further requests for a live fixture raise `error`, as after a failed set-up. Return a way to undo it."""
+    before = definition.cached_result
+    if before is None:
+        return lambda: None
+    poisoned = definition.cached_result = (None, before[1], (error, error.__traceback__))
+
+    def undo() -> None:
+        if definition.cached_result is poisoned:  # not torn down
+            definition.cached_result = before
+
+    return undo
 
 
 def forget(definition: Definition, request: pytest.FixtureRequest, error: BaseException) -> None:

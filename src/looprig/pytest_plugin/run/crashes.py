@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, final
 
@@ -38,20 +39,24 @@ class Crashes:
         self._poison(definition, live, crash)
         self._unreported[crash] = live
 
-    def retire(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
-        """Make pytest raise `reason` if later tests request the fixture, or those that depend on it."""
-        item = self._ends.item
-        if item is None:
-            self._poison(definition, live, reason)
-        else:
-            item.addfinalizer(partial(self._poison, definition, live, reason))
+    def retire(self, definition: Definition, live: LiveFixture) -> None:
+        """Make pytest raise the reason if later tests request the fixture, or those that depend on it.
 
-    def _poison(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> None:
+        A fixture that is revived before the current test ends stays as it was.
+        """
+        if self._ends.item is not None:
+            self._ends.at_end.append(partial(self._retire, definition, live))
+        else:
+            live.on_revived = partial(_undo, self._retire(definition, live))
+
+    def _retire(self, definition: Definition, live: LiveFixture) -> list[Callable[[], None]]:
+        return [] if live.retired is None else self._poison(definition, live, live.retired)
+
+    def _poison(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> list[Callable[[], None]]:
+        """Make pytest raise `reason`, and return what undoes that."""
         # pytest knows the fixtures that a fixture names, but not those that it requested at run time.
-        for dependent, (needs, _) in self._contexts.legacies.items():
-            if live in needs:
-                poison(dependent, reason)
-        poison(definition, reason)
+        dependents = [dependent for dependent, (needs, _) in self._contexts.legacies.items() if live in needs]
+        return [poison(each, reason) for each in (*dependents, definition)]
 
     def report(self, error: BaseException) -> None:
         """Record that an error was reported. If it is a crash, the fixture's teardown need not raise it."""
@@ -61,3 +66,8 @@ class Crashes:
     def forget(self, crash: FixtureCrashedError) -> None:
         """Forget a crash because its fixture is torn down."""
         self._unreported.pop(crash, None)
+
+
+def _undo(steps: list[Callable[[], None]]) -> None:
+    while steps:
+        steps.pop()()

@@ -32,6 +32,8 @@ class Ends:
         self._running: RunningTest | None = None
         self.item: pytest.Item | None = None
         """The current test, if `begin` was called for it."""
+        self.at_end: Final[list[Callable[[], object]]] = []
+        """Functions to call when the current test ends."""
 
     def begin(self, item: pytest.Item, function: object = None) -> RunningTest:
         """Return the owner of the tasks that a test starts, if known with its function.
@@ -50,6 +52,8 @@ class Ends:
             finally:
                 running.is_over = True
                 self._limits.current = None
+                while self.at_end:
+                    self.at_end.pop()()
 
         item.addfinalizer(end)  # finalizers run in reverse order
         return running

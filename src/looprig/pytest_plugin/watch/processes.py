@@ -37,6 +37,7 @@ class Processes(Watcher):
         self._live: dict[WatchedProcess, Party] = {}
         self._ended: list[tuple[WatchedProcess, Party]] = []
         self._has_joined = False
+        self._paused: set[WatchedProcess] = set()
         self._is_whole = config.get_verbosity() > 1
 
     # Called by services (`ProcessWatch`)
@@ -47,17 +48,28 @@ class Processes(Watcher):
             self._has_joined = True
             watchers_of(self._config).add(self, always, is_first=True)
         self._live[process] = service
+        self.resume(process)
+
+    def pause(self, process: WatchedProcess) -> None:
+        """Record that a test has ended a process."""
+        if self._timeline is not None and process not in self._paused:
+            self._paused.add(process)
+            self._timeline.end(process)
+
+    def resume(self, process: WatchedProcess) -> None:
+        """Record that a process runs, for the first time or again."""
+        self._paused.discard(process)
         if self._timeline is not None:
-            name, location = service
+            name, location = self._live[process]
             self._timeline.begin(process, "process", name, pid=process.pid, at=str(location))
 
     def end(self, process: WatchedProcess, *, is_reported: bool) -> None:
-        """Record that a process has ended."""
+        """Record that the service of a process has ended."""
+        self.pause(process)
+        self._paused.discard(process)
         service = self._live.pop(process)
         if self._is_whole or not is_reported:
             self._ended.append((process, service))
-        if self._timeline is not None:
-            self._timeline.end(process)
 
     # Called for tests (`Watcher`)
 

@@ -19,7 +19,7 @@ from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import LooprigError, summary
 from looprig.location import Location
-from looprig.services.launched import Launched
+from looprig.services.process_life import ProcessLife
 from looprig.services.sharing.messages import Started
 
 __all__ = ["Copied", "SharedProcess", "copied", "key_of_copy", "pickled", "rebuilt", "unpickled"]
@@ -81,7 +81,7 @@ def copied(service: object, services: Mapping[int, ServiceKey]) -> tuple[Started
     outputs: list[int] = []
 
     def reference(value: object) -> object:
-        if isinstance(value, Launched):
+        if isinstance(value, ProcessLife):
             outputs.append(os.dup(value.output_descriptor))  # it is closed when the process stops
             return "process", len(outputs) - 1, value.pid, tuple(map(str, value.command))
         key = services.get(id(value))
