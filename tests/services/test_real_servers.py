@@ -102,7 +102,8 @@ from tests.services.test_real_servers import Postgres
 
 async def main():
     async with running(Postgres(cwd=sys.argv[3])) as postgres:
-        backend = await (await postgres.connect()).fetchval("SELECT pg_backend_pid()")
+        connection = await postgres.connect()
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
         os.kill(backend, signal.SIGSTOP)
         print(postgres.pid, backend, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)

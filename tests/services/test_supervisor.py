@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from looprig.exceptions import ServiceStartError
 from looprig.services import _supervisor, launched
 from looprig.services.launched import Launcher
 from looprig.services.output import Output
 from tests.running import running
 from tests.services.conftest import Run
-from tests.services.programs import WAIT, Command, Python, first_number, wait_gone
+from tests.services.programs import WAIT, Command, Python, first_number, stat_of, wait_gone
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes as Linux has them")
 
@@ -86,6 +87,7 @@ def test_a_group_that_ends_by_itself_is_not_waited_for(run: Run) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
+from looprig.exceptions import ServiceStartError
 from looprig.services import _supervisor
 from tests.running import running
 from tests.services.programs import Python, first_number
@@ -156,6 +158,19 @@ def test_a_supervisor_that_cannot_run_is_an_error_of_the_start(run: Run, monkeyp
         with pytest.raises(Exception, match=r"Python cannot run .*: the process that should start it has ended"):
             async with running(Python()):
                 pass
+
+    run(scenario())
+
+
+def test_a_supervisor_that_is_killed_while_nothing_runs_is_an_error_of_the_next_start(run: Run) -> None:
+    async def scenario() -> None:
+        async with running(Python()) as service:
+            supervisor = int(stat_of(service.pid)[1])
+            await service.kill()
+            os.kill(supervisor, signal.SIGKILL)
+            for _ in range(2):
+                with pytest.raises(ServiceStartError, match=r"the process that should start it has ended"):
+                    await service.start()
 
     run(scenario())
 

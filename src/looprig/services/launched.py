@@ -39,6 +39,8 @@ class Launcher:
 
     def __init__(self, output: int) -> None:
         self._current: Launched | None = None
+        self._has_supervisor = True
+        self._lock = threading.Lock()  # around these two
         self._loop = asyncio.get_running_loop()
         self._over = _Event(self._loop)
         self._channel, theirs = socket.socketpair()
@@ -75,7 +77,11 @@ class Launcher:
         fields = [str(launched.folder), str(len(command)), *command, *variables]
         if any("\0" in field for field in fields):
             raise ValueError("embedded null byte")
-        self._current = launched
+        with self._lock:
+            self._current = launched
+            has_supervisor = self._has_supervisor
+        if not has_supervisor:
+            launched.hear(_supervisor.GONE, [])
         self._send(_supervisor.START, *map(os.fsencode, fields))
         return launched
 
@@ -101,8 +107,10 @@ class Launcher:
                 for kind, *fields in _supervisor.unpack(received):
                     if self._current is not None:
                         self._current.hear(kind, fields)
-        if self._current is not None:
-            self._current.hear(_supervisor.GONE, [])
+        with self._lock:
+            self._has_supervisor, last = False, self._current
+        if last is not None:
+            last.hear(_supervisor.GONE, [])
         self._channel.close()
         self._process.wait()
         self._over.set()
@@ -171,7 +179,7 @@ class Launched:
             raise
 
     def hear(self, kind: bytes, fields: Sequence[bytes]) -> None:
-        """Take a message from the supervisor. Called in its thread."""
+        """Take a message from the supervisor, in the thread that listens to it. `GONE` also means that it has ended."""
         if kind == _supervisor.RUNS:
             self.pid = int(fields[0])
             self._running.set()
