@@ -298,6 +298,32 @@ def test_a_thread_of_the_loops_executor_belongs_to_the_loop(pytester: pytest.Pyt
     run_apart(pytester, files, ERROR).assert_outcomes(passed=2)
 
 
+def test_what_a_requested_fixture_starts_is_its_own(pytester: pytest.Pytester) -> None:
+    """The fixture that requests it at run time ends first."""
+    suite = """
+    import threading
+
+    import looprig
+    import pytest
+
+    @pytest.fixture(scope="session")
+    async def worker():
+        event = threading.Event()
+        thread = threading.Thread(target=event.wait)
+        thread.start()
+        yield
+        event.set()
+        thread.join()
+
+    @pytest.fixture(scope="session", params=["worker"])
+    async def requesting(request):
+        await looprig.ask(request.param)
+
+    async def test_it(requesting): ...
+    """
+    run_apart(pytester, suite, ERROR).assert_outcomes(passed=1)
+
+
 def test_a_handler_belongs_to_its_server_on_uvloop_too(pytester: pytest.Pytester) -> None:
     pytest.importorskip("uvloop")
     suite = """

@@ -151,8 +151,8 @@ class LeakSearch:
     # In the process
 
     def assign(self, new: Running, fixture: Party) -> None:
-        """Remember that a wider fixture has started these."""
-        self._assigned |= dict.fromkeys(_each(new), fixture)
+        """Remember that a wider fixture has started these, except those of fixtures that it has requested."""
+        self._assigned = dict.fromkeys(_each(new), fixture) | self._assigned
 
     def look_at_running(self, new: Running, owner: object) -> None:
         """Note the threads, processes and files that a test has left."""
