@@ -90,6 +90,7 @@ class Host:
         "_spawning",
         "closed_by",
         "ending_early",
+        "is_in_thread",
         "leaves_current",
         "loop",
         "observer",
@@ -110,6 +111,8 @@ class Host:
         """Whether sync code on this host has set another current loop (see `current`)."""
         self.ending_early: Final[dict[object, asyncio.Task[Any]]] = {}
         """The fixtures that are cleaning up although they are still in use, and their tasks."""
+        self.is_in_thread: bool = False
+        """Whether the loop runs in a thread of its own (`loop_thread`), and not in that of the tests."""
         self.observer: Observer | None = None
 
     @classmethod
@@ -188,7 +191,7 @@ class Host:
                 if operation.questions is not None:
                     operation.answer()
             if self.ending_early and operation.cause is None and not loop.is_closed():
-                self._wait_for_crashes(operation.needs)
+                self.wait_for_crashes(operation.needs)
         except BaseException as escaped:
             self._end_target(operation, escaped)
             raise
@@ -204,7 +207,7 @@ class Host:
         if operation.cause is not None or limit is not None:
             operation.raise_error()
 
-    def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
+    def wait_for_crashes(self, needs: AbstractSet[object]) -> None:
         """Wait for fixtures that are ending early, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
         for _ in range(ROUNDS):
             if left := [task for fixture, task in self.ending_early.items() if fixture in needs]:
