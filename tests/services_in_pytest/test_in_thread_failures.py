@@ -10,7 +10,6 @@ CRASHING = (
     + """
     @service_fixture(scope="module", in_thread=True)
     class Fragile(TcpService):
-        def __post_init__(self): ...
         async def handle(self, reader, writer):
             self.asked.set()
             await asyncio.sleep(3600)
@@ -88,9 +87,6 @@ def test_a_crash_fails_a_sync_test_that_passes(pytester: pytest.Pytester) -> Non
         + """
     def test_passes(fragile):
         call_service(fragile.provoke())
-        with pytest.raises(ConnectionError):
-            while True:
-                socket.create_connection(fragile.address).close()
     """,
     )
     result.assert_outcomes(failed=1)
@@ -112,7 +108,7 @@ def test_a_crash_cancels_an_async_test(pytester: pytest.Pytester) -> None:
     """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ZeroDivisionError: in the service", "*await asyncio.sleep(60)*"])
+    result.stdout.fnmatch_lines(["E *ZeroDivisionError: in the service", "*async def test_waits(fragile):"])
 
 
 def test_a_failure_in_the_background_of_the_thread_fails_the_running_test(pytester: pytest.Pytester) -> None:

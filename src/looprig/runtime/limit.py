@@ -104,7 +104,7 @@ class LimitOnSyncCode:
         operations: Sized,
         blocks: list[LimitOnSyncCode],
         *,
-        needs: Callable[[], frozenset[object]] = frozenset[object],
+        needs: Callable[[], frozenset[object]] = frozenset,
     ) -> None:
         self._alarm: Alarm | None = None
         self._blocks = blocks

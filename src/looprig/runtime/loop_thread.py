@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar, final
 
 from looprig.exceptions import StuckTaskError
 from looprig.runtime.host import EXECUTOR_GRACE, Host
-from looprig.runtime.operation import GRACE, ROUNDS, running
+from looprig.runtime.operation import GRACE, ROUNDS, has_more, running
 from looprig.runtime.stacks import thread_frames, thread_is_at
 
 __all__ = ["LoopThread", "open_threads"]
@@ -122,10 +122,20 @@ class LoopThread:
             return call.result()  # type: ignore[no-any-return]
         raise stuck
 
-    def settle(self, seconds: float = 0.1) -> None:
-        """Wait until the loop has run what is due on it, for at most `seconds`."""
+    def settle(self, seconds: float = 1.0) -> None:
+        """Wait until the loop has run what is due on it, for at most `seconds`, as at the end of an operation."""
         done = threading.Event()
-        self._in_loop(done.set)
+        rounds = 0
+
+        def again() -> None:
+            nonlocal rounds
+            if has_more(self.host.loop, rounds):
+                rounds += 1
+                self.host.loop.call_soon(again)
+            else:
+                done.set()
+
+        self._in_loop(again)
         done.wait(seconds)
 
     def _break_off(self, call: _Call, cause: BaseException) -> bool:

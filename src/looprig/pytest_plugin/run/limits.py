@@ -154,7 +154,7 @@ class Limits:
         return self.apart() if is_apart else _WITHOUT_LIMIT
 
     def on_sync_code(
-        self, host: object, what: str, needs: Callable[[], frozenset[object]] = frozenset[object]
+        self, host: object, what: str, needs: Callable[[], frozenset[object]] = frozenset
     ) -> AbstractContextManager[None]:
         """Return a context manager that interrupts the sync code in its block when the phase's limit expires.
 
