@@ -179,6 +179,13 @@ def _checked(
         _check_findable(cls, location)
     options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION), ("in_thread", in_thread, FLAG)]
     check_values(cls.__qualname__, options, [(cls.__qualname__, location)])
+    if in_thread and not cls.__dictoffset__:
+        raise DeclarationError(
+            f"{cls.__qualname__} runs in a thread, but its instances have __slots__ and no __dict__, so its async "
+            "methods can't be moved to the loop there.",
+            [(cls.__qualname__, location)],
+            "Remove slots=True or __slots__.",
+        )
     return ServiceSpec(
         cls,
         checked_name(cls, snake_case(cls.__name__) if name is None else name, location),

@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, TypeVar, final
 
-from looprig.exceptions import StuckTaskError
+from looprig.exceptions import LooprigError, StuckTaskError
+from looprig.runtime.clock import now
 from looprig.runtime.host import EXECUTOR_GRACE, Host
 from looprig.runtime.operation import GRACE, ROUNDS, has_more, running
 from looprig.runtime.stacks import thread_frames, thread_is_at
@@ -146,7 +148,11 @@ class LoopThread:
                 running.operations[-1].cancel(cause)
 
         self._in_loop(cancel)
-        self.is_stuck = not call.wait(_PATIENCE)
+        deadline = now() + _PATIENCE
+        self.is_stuck = True
+        while (left := deadline - now()) > 0 and self.is_stuck:
+            with suppress(LooprigError):  # a time limit interrupts several times
+                self.is_stuck = not call.wait(left)
         return not self.is_stuck
 
     def _in_loop(self, function: Callable[[], object]) -> None:
