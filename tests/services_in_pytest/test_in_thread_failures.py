@@ -348,6 +348,7 @@ def test_tasks_that_a_test_leaves_in_the_thread_are_ended_and_noted(pytester: py
     def test_kept(worker):
         assert not worker.task.done()
     """,
+        "--loop-watchdogs=error",
     )
     result.assert_outcomes(passed=4, errors=3)
     result.stdout.fnmatch_lines(

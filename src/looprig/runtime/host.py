@@ -45,7 +45,6 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 _NO_NEEDS: Final = frozenset[object]()
 
-
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXECUTOR_GRACE: Final = 10.0
@@ -112,7 +111,7 @@ class Host:
         self.ending_early: Final[dict[object, asyncio.Task[Any]]] = {}
         """The fixtures that are cleaning up although they are still in use, and their tasks."""
         self.is_in_thread: bool = False
-        """Whether the loop runs in a thread of its own (`loop_thread`), and not in that of the tests."""
+        """Whether the loop runs in a thread of its own (`loop_thread`)."""
         self.observer: Observer | None = None
 
     @classmethod
@@ -136,12 +135,11 @@ class Host:
                 [("factory", location_of(factory))],
                 "Return an asyncio event loop, as asyncio.new_event_loop does.",
             )
-        loop = made
         if debug:
-            loop.set_debug(True)
+            made.set_debug(True)
         if executor is not None:
-            loop.set_default_executor(executor())
-        return cls(loop, lent=False)
+            made.set_default_executor(executor())
+        return cls(made, lent=False)
 
     @classmethod
     def lent(cls, loop: asyncio.AbstractEventLoop) -> Host:
@@ -282,8 +280,7 @@ class Host:
         Raises:
             StuckTaskError: some tasks did not end.
         """
-        may_have_left = self._spawning.may_have_left(owner) or search
-        if not may_have_left and (also is None or also.done()):
+        if not (self._spawning.may_have_left(owner) or search) and (also is None or also.done()):
             return  # the usual case
 
         def left() -> list[asyncio.Task[Any]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from looprig.declare.proxy import is_proxy
 from looprig.exceptions import DeclarationError
 from looprig.pytest_plugin._compat.closures import definitions_in_item
+from looprig.scopes import Scope
 
 if TYPE_CHECKING:
     import pytest
@@ -25,9 +26,13 @@ __all__ = ["on_a_loop", "runs_without_loop"]
 
 
 def runs_without_loop(spec: ServiceSpec) -> bool:
-    """Return whether a service answers although the loop of the test stands still: it is a process, or in a thread."""
+    """Return whether a service answers although the loop of the test stands still.
+
+    It is a process, runs in the thread too, or in the process that serves a whole run.
+    """
     module = sys.modules.get("looprig.services.process")
-    return spec.in_thread or (module is not None and issubclass(spec.cls, module.ProcessService))
+    is_process = module is not None and issubclass(spec.cls, module.ProcessService)
+    return is_process or spec.in_thread or spec.scope is Scope.RUN
 
 
 def on_a_loop(registry: Registry, spec: ServiceSpec, item: pytest.Function) -> Iterator[DeclarationError]:

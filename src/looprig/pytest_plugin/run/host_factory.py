@@ -76,6 +76,8 @@ class HostFactory:
 
     def make_for_thread(self, item: pytest.Function) -> Host:
         """Return a host for the thread of services, which depends only on the options: all tests share it."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - if there is such a thread
+
         size = self._options.pool_size
         return Host.open(
             self._options.loop_factory() or self._settings.by_default(item)[0],
