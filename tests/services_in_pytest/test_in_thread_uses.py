@@ -199,3 +199,50 @@ def test_slots_are_refused() -> None:
 
             async def start(self) -> None: ...
             async def stop(self) -> None: ...
+
+
+def test_one_service_for_the_whole_run(pytester: pytest.Pytester) -> None:
+    """The thread has its handle, so that sync tests can call it; its scope is that of all workers."""
+    run_apart(
+        pytester,
+        HEAD
+        + """
+    import sys
+
+    @service_fixture(scope="run", in_thread=True)
+    @dataclass(kw_only=True)
+    class Files(ProcessService):
+        def command(self):
+            return [sys.executable, "-u", "-m", "http.server", str(self.port), "--bind", self.host]
+
+        async def ready(self):
+            return "Serving HTTP" in self.output
+
+        async def names(self):
+            return ["a"]
+
+    @service_fixture(scope="run")
+    @dataclass(kw_only=True)
+    class Mirrored(Files): ...
+
+    @service_fixture(in_thread=True)
+    @dataclass(kw_only=True)
+    class Mirror(TcpService):
+        mirrored: Mirrored
+
+        async def handle(self, reader, writer):
+            writer.write(str(self.mirrored.port).encode())
+            writer.close()
+
+    def test_sync(files):
+        assert "test_it.py" in read(f"http://{files.host}:{files.port}/")
+        assert call_service(files.names()) == ["a"]
+
+    async def test_async(files):
+        assert await files.names() == ["a"]
+
+    def test_as_a_dependency(mirror):
+        with socket.create_connection(mirror.address) as connection:
+            assert connection.recv(99) == str(mirror.mirrored.port).encode()
+    """,
+    ).assert_outcomes(passed=3)
