@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from looprig.services.context import Key as Key
     from looprig.services.context import current_context as current_context
     from looprig.services.entrypoint import Entrypoint as Entrypoint
+    from looprig.services.in_thread import call_service as call_service
     from looprig.services.process import ProcessService as ProcessService
     from looprig.services.proxy import Proxy as Proxy
     from looprig.services.rig import Rig as Rig
@@ -103,6 +104,7 @@ __all__ = [
     "__version__",
     "allow_background",
     "ask",
+    "call_service",
     "current_context",
     "eventually",
     "loop_config",
@@ -154,6 +156,7 @@ _HOMES = {
     "__version__": "looprig._version",
     "allow_background": "looprig.pytest_plugin.watch.markers",
     "ask": "looprig.runtime.ask",
+    "call_service": "looprig.services.in_thread",
     "current_context": "looprig.services.context",
     "eventually": "looprig.runtime.eventually",
     "loop_config": "looprig.declare.loop_config",

@@ -195,7 +195,6 @@ def test_a_value_for_configuration_of_looprigs_own_base_classes() -> None:
         (Rest, {}, "The rig was given no value for Rest.named, Disk.dsn."),
         (Disk, {"dsn": "", "sise": 1}, "The rig was given sise, which isn't a field of Disk or its dependencies."),
         (int, {}, "int isn't a service class."),
-        (Disk(dsn=""), {}, "Pass the class itself: rig(Disk)."),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_starts(service: Any, values: dict[str, Any], message: str) -> None:

@@ -31,7 +31,10 @@ HEAD = """
 """
 BLOCKED = "It did not wait on the loop: something in it blocked the thread."
 WHY = "Rest (test_it.py:11) runs on the loop of this test, which stands still while sync code runs, so a sync client*"
-HOW = "*In an async test, use TestClient?Rest?, or call the sync client in a thread: await asyncio.to_thread(...)."
+HOW = (
+    "*In an async test, use TestClient?Rest?, or call the sync client in a thread: await asyncio.to_thread(...). "
+    "For sync tests, declare Rest with @service_fixture(in_thread=True)."
+)
 
 
 @pytest.mark.parametrize("scope", ["function", "module"])

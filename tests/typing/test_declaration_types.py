@@ -18,6 +18,7 @@ from looprig import (
     Through,
     UdpProxy,
     ask,
+    call_service,
     current_context,
     loop_config,
     proxy_fixture,
@@ -78,6 +79,19 @@ class Server(TcpService):
         writer.close()
 
 
+@service_fixture(scope="function")
+class FreshServer(Server):
+    """The same service with another scope."""
+
+
+@service_fixture(scope="module", in_thread=True)
+class Threaded(Server):
+    """The same service in a thread."""
+
+    async def count(self) -> int:
+        return self.size
+
+
 @service_fixture(scope="session")
 @dataclass(kw_only=True)
 class Dns(ProcessService):
@@ -107,8 +121,16 @@ async def what_is_declared_keeps_its_type() -> None:
     assert_type(SlowServer(service=Server(clock=WallClock(), name="x")), SlowServer)
     async with rig(Server, size=3) as server:
         assert_type(server, Server)
+        async with rig(server, size=4) as other, rig(FreshServer(clock=WallClock(), name="x")) as fresh:
+            assert_type(other, Server)
+            assert_type(fresh, FreshServer)
     async with Rig() as many:
         assert_type(await many.start(Runner), Runner)
+
+
+def what_a_service_in_a_thread_returns(threaded: Threaded) -> None:
+    assert_type(call_service(threaded.count()), int)
+    call_service(threaded.size)  # type: ignore[arg-type]
 
 
 async def what_asking_gives() -> None:

@@ -57,7 +57,10 @@ _real: Final = functools.cache(os.path.realpath)  # called for each test that us
 @final
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service class together with its options. `start_timeout` is in seconds."""
+    """A service class together with its options. `start_timeout` is in seconds.
+
+    `in_thread` is whether the service runs on the loop of the services' own thread.
+    """
 
     cls: type
     name: str
@@ -68,6 +71,7 @@ class ServiceSpec:
     lifecycle: Lifecycle
     location: Location
     ordinal: int = 0
+    in_thread: bool = False
 
     @property
     def key(self) -> ServiceKey:
@@ -95,6 +99,7 @@ def service_fixture(
     provides: type | Sequence[type] = (),
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
+    in_thread: bool = False,
 ) -> Callable[[type[HasStartAndStopOrRunOrAenter]], type[HasStartAndStopOrRunOrAenter]]: ...
 def service_fixture(
     cls: type[Any] | None = None,
@@ -105,6 +110,7 @@ def service_fixture(
     provides: type | Sequence[type] = (),
     autouse: bool = False,
     start_timeout: float = START_TIMEOUT,
+    in_thread: bool = False,
 ) -> Any:
     """Declare a service class as a fixture. The class is a dataclass whose fields are its dependencies.
 
@@ -121,6 +127,9 @@ def service_fixture(
         provides: Protocols that a field may name instead of this class.
         autouse: whether every test that can see the fixture uses it.
         start_timeout: time limit in seconds for the service to get ready.
+        in_thread: whether the service runs on a loop in a thread of its own, together with all other such services. It
+            also answers while a sync test or client blocks. Calls of its async methods go to that loop, from other
+            loops too; sync code calls them with `call_service`. Ignored outside pytest.
 
     Raises:
         DeclarationError: the class has no lifecycle, has fields but isn't a dataclass, or an option is invalid.
@@ -129,7 +138,7 @@ def service_fixture(
 
     def declare(cls: type[Any]) -> type[Any]:
         __tracebackhide__ = True
-        spec = _checked(cls, scope, name, provides, autouse=autouse, start_timeout=start_timeout)
+        spec = _checked(cls, scope, name, provides, autouse=autouse, start_timeout=start_timeout, in_thread=in_thread)
         setattr(cls, _ATTRIBUTE, spec)
         _declared.add(cls)
         return cls
@@ -138,7 +147,14 @@ def service_fixture(
 
 
 def _checked(
-    cls: Any, scope: str, name: str | None, provides: Any, *, autouse: bool, start_timeout: float
+    cls: Any,
+    scope: str,
+    name: str | None,
+    provides: Any,
+    *,
+    autouse: bool,
+    start_timeout: float,
+    in_thread: bool,
 ) -> ServiceSpec:
     __tracebackhide__ = True
     location = location_of(cls)
@@ -161,8 +177,15 @@ def _checked(
     check_defaults(cls, location)
     if checked_scope(scope, cls.__qualname__, location, SERVICE_SCOPE_NAMES) is Scope.RUN:
         _check_findable(cls, location)
-    options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION)]
+    options = [("autouse", autouse, FLAG), ("start_timeout", start_timeout, DURATION), ("in_thread", in_thread, FLAG)]
     check_values(cls.__qualname__, options, [(cls.__qualname__, location)])
+    if in_thread and not cls.__dictoffset__:
+        raise DeclarationError(
+            f"{cls.__qualname__} runs in a thread, but its instances have __slots__ and no __dict__, so its async "
+            "methods can't be moved to the loop there.",
+            [(cls.__qualname__, location)],
+            "Remove slots=True or __slots__.",
+        )
     return ServiceSpec(
         cls,
         checked_name(cls, snake_case(cls.__name__) if name is None else name, location),
@@ -173,6 +196,7 @@ def _checked(
         lifecycle,
         location,
         _ordinal(cls),
+        in_thread,
     )
 
 

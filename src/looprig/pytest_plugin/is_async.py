@@ -21,6 +21,7 @@ __all__ = [
     "ENTRYPOINT",
     "LOOP_NAMES",
     "async_on_request",
+    "function_in_thread",
     "hides_async",
     "inner_test",
     "innermost",
@@ -111,6 +112,11 @@ def may_be_async(definition: Definition) -> bool:
     return is_async_definition(definition) or hides_async(definition.func)
 
 
+def function_in_thread(function: Any) -> Any:
+    """Return the async generator function of a service that runs in a thread, or `None` for any other fixture."""
+    return getattr(function, "__looprig_in_thread__", None)
+
+
 def is_builtin(definition: Definition) -> bool:
     """Return whether a fixture is one of looprig's own."""
     return (getattr(definition.func, "__module__", None) or "").startswith("looprig.pytest_plugin")
@@ -128,8 +134,12 @@ def is_own_loop(definition: Definition) -> bool:
 
 
 def may_need_loop(definition: Definition) -> bool:
-    """Return whether a fixture may be bound to a loop: it is async, or it requests a loop by name."""
-    return may_be_async(definition) or not LOOP_NAMES.isdisjoint(definition.argnames)
+    """Return whether a fixture may be bound to a loop: it is async, in a thread, or it requests a loop by name."""
+    return (
+        may_be_async(definition)
+        or not LOOP_NAMES.isdisjoint(definition.argnames)
+        or function_in_thread(definition.func) is not None
+    )
 
 
 def inner_test(function: Any) -> Any:
@@ -162,7 +172,11 @@ def is_hidden_async_test(item: pytest.Function) -> bool:
 
 def async_on_request(session: pytest.Session) -> Sequence[Definition]:
     """Return the fixtures of a run that need a loop if a test requests them at run time, such as looprig's `loop`."""
-    return [each for each in all_definitions(session) if may_be_async(each) or is_own_loop(each)]
+    return [
+        each
+        for each in all_definitions(session)
+        if may_be_async(each) or is_own_loop(each) or function_in_thread(each.func) is not None
+    ]
 
 
 def needs_loops(session: pytest.Session, items: Iterable[pytest.Item]) -> bool:

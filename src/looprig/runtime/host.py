@@ -45,7 +45,6 @@ __tracebackhide__: Final = True  # an error's message explains it; these frames 
 
 _NO_NEEDS: Final = frozenset[object]()
 
-
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXECUTOR_GRACE: Final = 10.0
@@ -90,6 +89,7 @@ class Host:
         "_spawning",
         "closed_by",
         "ending_early",
+        "is_in_thread",
         "leaves_current",
         "loop",
         "observer",
@@ -110,6 +110,8 @@ class Host:
         """Whether sync code on this host has set another current loop (see `current`)."""
         self.ending_early: Final[dict[object, asyncio.Task[Any]]] = {}
         """The fixtures that are cleaning up although they are still in use, and their tasks."""
+        self.is_in_thread: bool = False
+        """Whether the loop runs in a thread of its own (`loop_thread`)."""
         self.observer: Observer | None = None
 
     @classmethod
@@ -133,12 +135,11 @@ class Host:
                 [("factory", location_of(factory))],
                 "Return an asyncio event loop, as asyncio.new_event_loop does.",
             )
-        loop = made
         if debug:
-            loop.set_debug(True)
+            made.set_debug(True)
         if executor is not None:
-            loop.set_default_executor(executor())
-        return cls(loop, lent=False)
+            made.set_default_executor(executor())
+        return cls(made, lent=False)
 
     @classmethod
     def lent(cls, loop: asyncio.AbstractEventLoop) -> Host:
@@ -188,7 +189,7 @@ class Host:
                 if operation.questions is not None:
                     operation.answer()
             if self.ending_early and operation.cause is None and not loop.is_closed():
-                self._wait_for_crashes(operation.needs)
+                self.wait_for_crashes(operation.needs)
         except BaseException as escaped:
             self._end_target(operation, escaped)
             raise
@@ -204,7 +205,7 @@ class Host:
         if operation.cause is not None or limit is not None:
             operation.raise_error()
 
-    def _wait_for_crashes(self, needs: AbstractSet[object]) -> None:
+    def wait_for_crashes(self, needs: AbstractSet[object]) -> None:
         """Wait for fixtures that are ending early, for at most `ROUNDS * GRACE` seconds. A crash sets the cause."""
         for _ in range(ROUNDS):
             if left := [task for fixture, task in self.ending_early.items() if fixture in needs]:
@@ -279,8 +280,7 @@ class Host:
         Raises:
             StuckTaskError: some tasks did not end.
         """
-        may_have_left = self._spawning.may_have_left(owner) or search
-        if not may_have_left and (also is None or also.done()):
+        if not (self._spawning.may_have_left(owner) or search) and (also is None or also.done()):
             return  # the usual case
 
         def left() -> list[asyncio.Task[Any]]:

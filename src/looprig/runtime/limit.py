@@ -17,7 +17,7 @@ from typing import Final, final
 from looprig.runtime.clock import Alarm, now
 from looprig.runtime.stacks import other_threads
 
-__all__ = ["BLOCKED_FOR", "MOST", "Late", "Limit", "LimitOnSyncCode", "is_in_a_callback"]
+__all__ = ["BLOCKED_FOR", "MOST", "Break", "Late", "Limit", "LimitOnSyncCode", "is_in_a_callback"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -73,10 +73,27 @@ class Limit:
 
 
 @final
+class Break:
+    """The end of sync code for another reason than its limit: `error` is raised there, `seconds` from now."""
+
+    is_off: Final = False
+
+    def __init__(self, error: BaseException, seconds: float) -> None:
+        self._error: Final = error
+        self.deadline: Final = now() + seconds
+        self.give_up: Final = str
+
+    def blocked(self, _what: str) -> BaseException:
+        """Return the error."""
+        return self._error
+
+
+@final
 class LimitOnSyncCode:
     """A block of sync code, which `break_off` interrupts when its limit expires.
 
-    `blocks` are the blocks that run, and `operations` those on loops, the innermost last.
+    `blocks` are the blocks that run, and `operations` those on loops, the innermost last. `needs` returns the live
+    fixtures whose crash interrupts the block.
     """
 
     def __init__(
@@ -86,12 +103,15 @@ class LimitOnSyncCode:
         what: str,
         operations: Sized,
         blocks: list[LimitOnSyncCode],
+        *,
+        needs: Callable[[], frozenset[object]] = frozenset,
     ) -> None:
         self._alarm: Alarm | None = None
         self._blocks = blocks
         self._break_off = break_off
         self._is_over = False
-        self._limit = limit
+        self._limit: Limit | Break | None = limit
+        self.needs: Final = needs
         self._operations = operations
         self._depth = len(operations)
         self._times = 0
@@ -108,7 +128,7 @@ class LimitOnSyncCode:
         """Whether the code runs no operation on a loop now."""
         return len(self._operations) == self._depth
 
-    def impose(self, limit: Limit) -> None:
+    def impose(self, limit: Limit | Break) -> None:
         """Set a limit on code that had none, from another thread."""
         self._limit = limit
         self._alarm = Alarm(limit.deadline, self._ring)

@@ -25,6 +25,7 @@ __all__ = [
     "raised_at",
     "suite_waits_at",
     "thread_frames",
+    "thread_is_at",
     "waits_at",
 ]
 
@@ -106,15 +107,20 @@ def other_threads() -> list[str]:
     found: list[str] = []
     for thread in threading.enumerate():
         frame = None if thread is threading.current_thread() else frames.get(thread.ident or 0)
-        lines: list[str] = []
-        innermost = [] if frame is None else [_line(frame.f_code, frame.f_lineno)]
-        while frame is not None:
-            if is_of_suite(frame.f_code.co_filename):
-                lines.insert(0, _line(frame.f_code, frame.f_lineno))
-            frame = frame.f_back
-        if innermost:
-            found.append("\n".join((f"{thread.name} at", *(lines or innermost))))
+        if frame is not None:
+            found.append("\n".join((f"{thread.name} at", *thread_is_at(frame))))
     return found
+
+
+def thread_is_at(frame: FrameType | None) -> list[str]:
+    """Return the stack of a thread, given its innermost frame: the suite's own lines, or else the innermost one."""
+    lines: list[str] = []
+    innermost = [] if frame is None else [_line(frame.f_code, frame.f_lineno)]
+    while frame is not None:
+        if is_of_suite(frame.f_code.co_filename):
+            lines.insert(0, _line(frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return lines or innermost
 
 
 def frames_of(task: "asyncio.Task[Any]") -> Iterator[Frame]:

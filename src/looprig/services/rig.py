@@ -8,14 +8,15 @@ Invariants:
 2. Independent services start at the same time, dependents after their dependencies. They stop in reverse order.
 3. A service that crashes cancels the block, and the block raises the service's error.
 4. Every service is stopped, whatever else fails. Several errors become an ExceptionGroup.
+5. The dependencies of a model are not touched: whoever started them stops them.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, final, overload
 
 from looprig.declare.fields import Source, find_cycle, resolve_fields
 from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter as S
@@ -29,8 +30,11 @@ __all__ = ["Rig", "rig"]
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 
-@asynccontextmanager
-async def rig(service: type[S], /, **values: Any) -> AsyncGenerator[S]:
+@overload
+def rig(service: type[S], /, **values: Any) -> AbstractAsyncContextManager[S]: ...
+@overload
+def rig(service: S, /, **values: Any) -> AbstractAsyncContextManager[S]: ...
+def rig(service: Any, /, **values: Any) -> AbstractAsyncContextManager[Any]:
     """Run a service and everything it depends on.
 
         async with rig(Rest, page_size=5) as rest:
@@ -39,13 +43,52 @@ async def rig(service: type[S], /, **values: Any) -> AsyncGenerator[S]:
     `values` are values of the services' fields, by name: configuration, values that fixtures provide in a suite, or
     objects to use instead of services. To run several services that share dependencies, use `Rig`.
 
+    An instance is a model: `rig(api.service, page_size=5)` runs another instance of its class with the same values,
+    except those in `values`, which belong to its own fields. It uses the same dependencies, which go on running.
+
     Raises:
         DeclarationError: the class isn't a service, a field has no value, or a value belongs to no field.
         ServiceStartError: a service did not start.
     """
+    model = None if isinstance(service, type) else _spec_of_instance(service)
+    if model is not None:
+        return _rig(model.cls, {**_kept(service, model, values), **values})
+    return _rig(service, values)
+
+
+@asynccontextmanager
+async def _rig(service: type[Any], values: dict[str, Any]) -> AsyncGenerator[Any]:
     async with Rig(values) as running:
         running.check_values(service)
         yield await running.start(service)
+
+
+def _spec_of_instance(service: object) -> ServiceSpec | None:
+    """Return the declaration of an instance's class. That of a view through a proxy is the base of its class."""
+    return next((spec for cls in type(service).__mro__[:2] if (spec := spec_of(cls)) is not None), None)
+
+
+def _kept(service: object, spec: ServiceSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a model's fields that aren't replaced.
+
+    Raises:
+        DeclarationError: a value belongs to no field of the model's class.
+    """
+    sources = resolve_fields(spec, declared_services)
+    names = {name for source in sources for name in (source.field, source.fixture)}
+    if unused := sorted(set(values) - names):
+        name = spec.cls.__qualname__
+        raise DeclarationError(
+            f"The rig was given {', '.join(unused)}, which isn't a field of {name}. The dependencies of an instance "
+            "stay as they are.",
+            [spec.party],
+            _meant(unused, [(spec, source) for source in sources]),
+        )
+    return {
+        source.field: getattr(service, source.field)
+        for source in sources
+        if source.fixture not in values and hasattr(service, source.field)
+    }
 
 
 @final
@@ -111,7 +154,7 @@ class Rig:
         if spec is None:
             if (made := spec_of(service.__class__)) is not None:
                 name = made.cls.__qualname__
-                fix = f"Pass the class itself: rig({name})."
+                fix = f"Pass the class itself: {name}. Only `rig` takes an instance, as a model."
                 raise DeclarationError(f"An instance of {name} isn't a service class.", [made.party], fix)
             shown = getattr(service, "__qualname__", repr(service))
             raise DeclarationError(

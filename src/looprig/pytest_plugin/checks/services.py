@@ -22,6 +22,7 @@ from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat.closures import argument_names, definitions_in_item
 from looprig.pytest_plugin._compat.scopes import scope_of
 from looprig.pytest_plugin.checks.annotations import could_be_service, fits, how_to_declare, undeclared
+from looprig.pytest_plugin.checks.in_thread import on_a_loop
 from looprig.pytest_plugin.checks.members import no_address_behind, no_url_of
 from looprig.pytest_plugin.collection.annotations import Target, asks_nothing, target_of, unwrapped
 from looprig.pytest_plugin.collection.proxies import VisibleProxies
@@ -71,6 +72,8 @@ def _of_fixtures(registry: Registry, group: Group) -> Iterator[LooprigError]:
         if missing is not None:
             yield missing
         if spec is not None:
+            if spec.in_thread:
+                yield from on_a_loop(registry, spec, item)
             for source in registry.fixtures.sources(spec):
                 if source.service is None and source.fixture in definition.argnames:
                     yield from _of_source(registry, spec, source, item)

@@ -84,6 +84,8 @@ class ServiceFixtures:
                 self.fixture_of(needed, node)
             self._names[spec.key] = name
             self._registry.services[name] = spec
+            if spec.in_thread:
+                self._registry.in_thread.add(name)
             self._registry.class_names[spec.cls.__qualname__] += 1
             self._register_service(spec, self._session)
             if spec.scope is Scope.RUN and is_worker(self._session.config):

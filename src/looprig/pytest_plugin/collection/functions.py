@@ -86,6 +86,15 @@ def service_function(
         fields.update({field: fields[field].routed for field in routed})
         alive = Alive(lambda: spec.cls(**fields), spec) if share is None else share().use(spec, fields)
         async with alive as started:
+            if spec.in_thread:
+                from looprig.services.in_thread import moved_back, moved_to_its_loop  # noqa: PLC0415 - only there
+
+                moved = moved_to_its_loop(started, spec, asyncio.get_running_loop())
+                try:
+                    yield started
+                finally:
+                    moved_back(started, moved)
+                return
             # In this frame, the fixture holds the connections: a test that opens one doesn't leak it.
             opened = running.begin(started, asyncio.get_running_loop())
             try:
@@ -95,7 +104,17 @@ def service_function(
                 for connections in opened:
                     await connections.close()
 
-    return _dressed(service, spec, list(dict.fromkeys(arguments.values())), _doc(spec.cls))
+    parameters = list(dict.fromkeys(arguments.values()))
+    dressed = _dressed(service, spec, parameters, _doc(spec.cls))
+    if not spec.in_thread:
+        return dressed
+
+    def service_in_thread(**_values: object) -> None:
+        raise AssertionError  # the plugin calls `service` in the thread instead
+
+    stand_in = _dressed(service_in_thread, spec, parameters, _doc(spec.cls))
+    stand_in.__looprig_in_thread__ = dressed
+    return stand_in
 
 
 def alias_function(target: Target, fixture: str, _running: RunningServices) -> Any:
@@ -111,6 +130,19 @@ def alias_function(target: Target, fixture: str, _running: RunningServices) -> A
 def client_function(target: Target, fixture: str, running: RunningServices) -> Any:
     """Return a fixture function for a client of the service that `fixture` runs, or of the one behind that proxy."""
     spec = target.spec
+    doc = f"A client of {spec.cls.__qualname__}, closed after the test."
+    if target.fixture.in_thread:
+        # Its loop is the test's, not that of the service, so it can't share connections.
+        async def own_client(**values: Any) -> Any:
+            __tracebackhide__ = True
+            from looprig.http.client import TestClient  # noqa: PLC0415 - not before a client is opened
+
+            if not hasattr(values[fixture], "url"):
+                raise no_url(spec)
+            async with TestClient(values[fixture]) as opened:
+                yield opened
+
+        return _dressed(own_client, target.fixture, [fixture], doc)
 
     def client(**values: Any) -> Any:
         __tracebackhide__ = True
@@ -124,7 +156,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
             raise no_url(spec)
         yield from sharing(service, running.connections(given, socket_of(url)))
 
-    return _dressed(client, target.fixture, [fixture], f"A client of {spec.cls.__qualname__}, closed after the test.")
+    return _dressed(client, target.fixture, [fixture], doc)
 
 
 def no_url(spec: ServiceSpec) -> DeclarationError:

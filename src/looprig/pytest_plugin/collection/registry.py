@@ -40,6 +40,8 @@ class Registry:
         """The targets of aliases, by function."""
         self.services: Final[dict[str, ServiceSpec]] = {}
         """The services that have a fixture, by fixture name."""
+        self.in_thread: Final[set[str]] = set()
+        """The names of those fixtures whose services run in a thread."""
         self.implied: Final[set[Definition]] = set()
         """The fixtures that exist because of an annotation. Only the annotated function may use them."""
         self.asked: Final[dict[Callable[..., Any], dict[str, Target]]] = {}

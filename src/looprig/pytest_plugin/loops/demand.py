@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 import pytest
 
 from looprig.pytest_plugin._compat.closures import definitions_in_item
-from looprig.pytest_plugin.is_async import LOOP_NAMES, is_hidden_async_test, may_be_async
+from looprig.pytest_plugin.is_async import LOOP_NAMES, function_in_thread, is_hidden_async_test, may_be_async
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin._compat import Definition
@@ -29,8 +29,8 @@ __all__ = ["Demand", "demand_of"]
 class Demand(NamedTuple):
     """The tests that may be on a loop, each with its fixtures on the loop, and the set of all such fixtures.
 
-    `has_async` is false if none of these tests needs looprig to provide a loop. Sync tests that use a suite's own
-    `loop` don't.
+    `has_async` is false if none of these tests needs looprig to provide a loop, and none uses a service in a thread.
+    Sync tests that use a suite's own `loop` need none.
     """
 
     tests: Mapping[pytest.Function, Sequence[Definition]]
@@ -54,7 +54,11 @@ def demand_of(collected: Collected, settings: LoopSettings) -> Demand:
         return shape, may_be, needs
 
     tests: dict[pytest.Function, Sequence[Definition]] = {}
-    has_async = False
+    has_async = any(
+        function_in_thread(definition.func) is not None
+        for group in collected.groups
+        for definition, _ in group.fixtures
+    )
     for test, group in collected.tests.items():
         if group.owner is None:
             shape, may_be, needs = facts(group)

@@ -83,7 +83,7 @@ class Admission:
         if host is None and not is_async_test(item):
             return
         for fixture in live:
-            if isinstance(fixture, LiveFixture) and fixture.host is not host:
+            if isinstance(fixture, LiveFixture) and not fixture.host.is_in_thread and fixture.host is not host:
                 raise AskError(
                     f"{item.name} uses fixture {definition.argname} (scope {definition.scope!r}), which asked for "
                     f"fixture {fixture.name} at run time: that lives on another loop than the test.",

@@ -55,7 +55,8 @@ class Crashes:
     def _poison(self, definition: Definition, live: LiveFixture, reason: LooprigError) -> list[Callable[[], None]]:
         """Make pytest raise `reason`, and return what undoes that."""
         # pytest knows the fixtures that a fixture names, but not those that it requested at run time.
-        dependents = [dependent for dependent, (needs, _) in self._contexts.legacies.items() if live in needs]
+        legacies = [*self._contexts.legacies.items()]  # a copy: a service in a thread may crash at any time
+        dependents = [dependent for dependent, (needs, _) in legacies if live in needs]
         return [poison(each, reason) for each in (*dependents, definition)]
 
     def report(self, error: BaseException) -> None:

@@ -17,7 +17,7 @@ from looprig.location import Location, location_of
 from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.requests import active_definition
 from looprig.pytest_plugin._compat.scopes import scope_of
-from looprig.pytest_plugin.is_async import hides_async, is_async_function
+from looprig.pytest_plugin.is_async import function_in_thread, hides_async, is_async_function
 
 if TYPE_CHECKING:
     from looprig.pytest_plugin._compat import Definition
@@ -34,13 +34,15 @@ class Facts:
 
     __slots__ = (
         *("function", "hides_async", "is_async", "is_plain", "is_service", "label", "location"),
-        *("may_ask", "module", "needs", "scope"),
+        *("in_thread", "may_ask", "module", "needs", "scope"),
     )
 
     def __init__(self, definition: Definition, registry: Registry) -> None:
         function = definition.func
         self.function: Callable[..., Any] = function
         self.hides_async: bool = hides_async(function)
+        self.in_thread: Callable[..., Any] | None = function_in_thread(function)
+        """The function to run in the thread of the services instead, if there is one."""
         self.is_async: bool = is_async_function(function)
         self.is_plain: bool = type(function) is FunctionType
         """Whether the function can't be a method, and so needs no binding."""

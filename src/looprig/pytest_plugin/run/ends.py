@@ -17,9 +17,12 @@ from looprig.runtime.tasks import RunningTest
 if TYPE_CHECKING:
     from looprig.pytest_plugin.run.limits import Limits
 
-__all__ = ["Ends"]
+__all__ = ["INTERRUPTS", "Ends"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
+INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
+"""The exceptions that end the run."""
 
 
 @final

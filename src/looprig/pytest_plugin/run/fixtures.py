@@ -8,7 +8,7 @@ Invariant: a fixture's function is replaced only during its set-up. Its definiti
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.run.hosts import Hosts
     from looprig.pytest_plugin.run.limits import Limits
     from looprig.pytest_plugin.run.requests import Requests
+    from looprig.pytest_plugin.run.threaded_fixtures import ThreadedFixtures
     from looprig.pytest_plugin.watch.watchdogs import Watchdogs
 
 __all__ = ["FixtureSetup"]
@@ -76,11 +77,26 @@ class FixtureSetup:
             limits=limits,
             requests=requests,
         )
+
+        @cache
+        def threaded_fixtures() -> ThreadedFixtures:
+            from looprig.pytest_plugin.run.threaded_fixtures import ThreadedFixtures  # noqa: PLC0415 - few suites
+
+            return ThreadedFixtures(
+                hosts,
+                contexts=contexts,
+                crashes=crashes,
+                dependencies=dependencies,
+                limits=limits,
+                registry=registry,
+            )
+
         self._limits = limits
         self._watchdogs = watchdogs
         self._contexts = contexts
         self._async = async_fixtures.substitute
         self._sync = sync_fixtures.substitute
+        self._threaded = threaded_fixtures
         self._dependencies = dependencies
         self._ends = hosts.ends
         self._hosts = hosts
@@ -107,7 +123,11 @@ class FixtureSetup:
             function = partial(self._loop_of, item, fixturedef)
         elif self._adoption is not None and (stand_in := self._adoption.stand_in(fixturedef, item)) is not None:
             function = stand_in
-        substitute: Any = (self._async if facts.is_async else self._sync)(fixturedef, facts, function, request, item)
+        if facts.in_thread is not None:
+            substitute: Any = self._threaded().substitute(fixturedef, facts, facts.in_thread, request, item)
+        else:
+            make = self._async if facts.is_async else self._sync
+            substitute = make(fixturedef, facts, function, request, item)
         # pytest's errors show the source of the substitute, and other plugins look at its module.
         substitute.__wrapped__ = function
         substitute.__module__ = facts.module
@@ -139,6 +159,8 @@ class FixtureSetup:
 
 def _is_of_peer(peers: Peers, definition: Definition, facts: Facts, item: pytest.Function) -> bool:
     """Return whether another plugin runs the fixture, or the test that a sync fixture is set up for."""
+    if facts.in_thread is not None:
+        return False
     if facts.is_async or facts.hides_async:
         return peers.owner_of_fixture(definition, item) is not None
     return peers.owner_of_test(item) is not None

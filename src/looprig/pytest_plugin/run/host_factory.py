@@ -74,6 +74,18 @@ class HostFactory:
             options.loop_factory() or factory, debug=options.debug, executor=_executors(make, options.pool_size)
         )
 
+    def make_for_thread(self, item: pytest.Function) -> Host:
+        """Return a host for the thread of services, which depends only on the options: all tests share it."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - if there is such a thread
+
+        size = self._options.pool_size
+        return Host.open(
+            self._options.loop_factory() or self._settings.by_default(item)[0],
+            debug=self._options.debug,
+            # The name tells watchdogs that these threads are nobody's leaks: the loop ends them.
+            executor=partial(ThreadPoolExecutor, size, thread_name_prefix="looprig: executor of services"),
+        )
+
     def _loop_factory(
         self, item: pytest.Function, component: Component | None, values: dict[str, Any]
     ) -> LoopFactory | None:

@@ -10,12 +10,15 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
 from looprig.exceptions import FixtureError
 from looprig.location import location_of
+from looprig.pytest_plugin._compat import has_fixtures
+from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin._compat.instances import is_cached
 from looprig.pytest_plugin.is_async import is_async_test
 from looprig.pytest_plugin.run.ends import Ends
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.loops.loop_plan import LoopPlan
     from looprig.pytest_plugin.run.host_factory import HostFactory
     from looprig.pytest_plugin.run.limits import Limits
+    from looprig.pytest_plugin.run.threads import Threads
     from looprig.runtime.host import Host
     from looprig.runtime.tasks import RunningTest
 
@@ -50,6 +54,9 @@ class Hosts:
         self.ends: Final = Ends(self._end, limits)
         self.on_end: Callable[[Host | None, RunningTest], None] | None = None
         """Called when a test has ended, with its host unless that has been closed with it."""
+        self._limits = limits
+        self.in_thread: Final = loops.registry.in_thread
+        """The names of the fixtures whose services run in a thread."""
         self._subscribers: list[Callable[[Host, pytest.Item], None]] = []
         self._made_from: dict[object, tuple[Definition, ...]] = {}
         self._joined: dict[pytest.Item, Component] = {}
@@ -110,7 +117,7 @@ class Hosts:
     @property
     def are_open(self) -> bool:
         """Whether any loop is open, so that something may be alive on it."""
-        return bool(self._open)
+        return bool(self._open) or (bool(self.in_thread) and self.threads.thread is not None)
 
     def join(self, item: pytest.Function, component: Component) -> bool:
         """Let a sync test without a loop share one from now on. Return False if the test can't change its loop."""
@@ -142,6 +149,24 @@ class Hosts:
             definition.addfinalizer(close)
         return host
 
+    @cached_property
+    def threads(self) -> Threads:
+        """The thread of services that are declared to run in one."""
+        from looprig.pytest_plugin.run.threads import Threads  # noqa: PLC0415 - if there are any
+
+        return Threads(self._limits, self._make_for_thread)
+
+    def uses_thread(self, item: pytest.Item) -> bool:
+        """Return whether a test declares that it uses a service in the thread."""
+        names = self.in_thread
+        return bool(names) and has_fixtures(item) and not names.isdisjoint(closure_of(item).names)
+
+    def _make_for_thread(self, item: pytest.Function) -> Host:
+        host = self._factory.make_for_thread(item)
+        for opened in self._subscribers:
+            opened(host, item)
+        return host
+
     def _close(self, key: object, owner: object = None) -> None:
         host = self._open.pop(key, None)
         self._latest = (None, None)
@@ -162,6 +187,8 @@ class Hosts:
             if host is not None and not host.loop.is_closed():
                 host.end_tasks_of(running, search=running.may_have_left_unnoted)
         finally:
+            if self.in_thread:
+                self.threads.end_tasks_of(running)
             if self._joined:
                 self._joined.pop(item, None)
             self._placed = (None, None)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.loops.settings import LoopSettings
     from looprig.pytest_plugin.options import Options
     from looprig.runtime.interrupts import Interrupts
+    from looprig.runtime.limit import Break
 
 __all__ = ["Limits"]
 
@@ -148,15 +149,29 @@ class Limits:
             if self._phase is not None and self.seconds is not None:
                 self.begin(*self._phase)
 
-    def on_sync_code(self, host: object, what: str) -> AbstractContextManager[None]:
+    def apart_if(self, is_apart: bool) -> AbstractContextManager[None]:  # noqa: FBT001 - said by its name
+        """Return `apart()`, or a context manager that does nothing."""
+        return self.apart() if is_apart else _WITHOUT_LIMIT
+
+    def on_sync_code(
+        self, host: object, what: str, needs: Callable[[], frozenset[object]] = frozenset
+    ) -> AbstractContextManager[None]:
         """Return a context manager that interrupts the sync code in its block when the phase's limit expires.
 
-        Without a host it does nothing.
+        So does a crash of a service in a thread that the code `needs`. Without a host it does nothing.
         """
-        if host is None:
+        if not host:
             return _WITHOUT_LIMIT
         self._interrupts.install()  # a sync test whose own loop has just been opened
-        return LimitOnSyncCode(self.current, self._interrupts.break_off, what, self._operations, self._sync_code)
+        return LimitOnSyncCode(
+            self.current, self._interrupts.break_off, what, self._operations, self._sync_code, needs=needs
+        )
+
+    def break_sync_code(self, live: object, cause: Break) -> None:
+        """Interrupt the sync code that runs now if it needs a fixture. Called in another thread."""
+        for block in self._sync_code[-1:]:
+            if live in block.needs():
+                block.impose(cause)
 
     def end(self) -> None:
         """Stop the clock."""

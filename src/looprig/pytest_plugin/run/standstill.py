@@ -44,7 +44,8 @@ class Standstill:
         return (
             f"{shown} {run} on the loop of this test, which stands still while sync code runs, "
             "so a sync client waits in vain for an answer. "
-            f"In an async test, use {client}, or call the sync client in a thread: await asyncio.to_thread(...)."
+            f"In an async test, use {client}, or call the sync client in a thread: await asyncio.to_thread(...). "
+            f"For sync tests, declare {specs[0].cls.__qualname__} with @service_fixture(in_thread=True)."
         )
 
     def _on_the_loop(self, item: pytest.Function) -> list[tuple[ServiceSpec, Any]]:
@@ -57,7 +58,9 @@ class Standstill:
             if target is not None and definition.argname in names:
                 own.add(target.fixture.key)
             spec = self._registry.spec(definition)
-            if spec is not None and is_cached(definition) and not _is_process(cached_value(definition)):
+            if spec is None or spec.in_thread:
+                continue
+            if is_cached(definition) and not _is_process(cached_value(definition)):
                 found.append((spec, cached_value(definition)))
         return sorted(found, key=lambda each: each[0].key not in own)
 

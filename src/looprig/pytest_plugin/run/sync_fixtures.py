@@ -77,7 +77,9 @@ class SyncFixtures:
             host = self._hosts.of_sync_fixture(item, request.node)
             if host is not None:
                 definition.addfinalizer(ending_tasks_of(owner, host))
-            limited = self._limits.on_sync_code(host, f"the set-up of fixture {facts.label}")
+            limited = self._limits.on_sync_code(
+                host or self._hosts.uses_thread(item), f"the set-up of fixture {facts.label}", lambda: inherited
+            )
             if not facts.may_ask:
                 with finalizers_in(context, definition, host), CurrentLoop(host), limited:
                     value = context.run(call_fixture, function, request, kwargs)

@@ -12,12 +12,11 @@ Invariants:
 from __future__ import annotations
 
 import signal
-import traceback
 from collections.abc import Callable, Generator
 from functools import cached_property, partial
 from inspect import CO_COROUTINE, iscoroutine
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
@@ -27,6 +26,7 @@ from looprig.pytest_plugin._compat.closures import argument_names
 from looprig.pytest_plugin._compat.requests import item_request, resolved_definitions
 from looprig.pytest_plugin.is_async import hides_async, inner_test, is_coroutine_function, is_function
 from looprig.pytest_plugin.peers import hook_without_peers
+from looprig.pytest_plugin.run.ends import INTERRUPTS
 from looprig.runtime.current import CurrentLoop
 from looprig.runtime.errors import raise_together
 from looprig.runtime.tasks import STUCK, RunningTest
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Runner"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
-
-_INTERRUPTS: Final = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 
 @final
@@ -84,6 +82,7 @@ class Runner:
         # example.
         self._kind: tuple[pytest.Item | None, object, bool, Any] = (None, None, False, None)
         self._async_item: pytest.Item | None = None
+        self._in_thread = hosts.in_thread
         self._has_other_runners = has_other_runners
         self._ends_when_stuck = ends_when_stuck
         self._all_peers = peers
@@ -99,7 +98,7 @@ class Runner:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Start the clock of the set-up."""
         self.is_new = False
-        if self.hosts.component(item) is not None or self._has_loop_of_its_own(item):
+        if self.hosts.component(item) is not None or self._has_loop_of_its_own(item) or self.hosts.uses_thread(item):
             self._interrupts.install()
             self.watchdogs.begin(item)
         else:  # the test may handle signals itself; its live fixtures are still torn down
@@ -118,7 +117,9 @@ class Runner:
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None]) -> None:
         """Record a reported error: a crash need not be raised again at teardown, but an interrupt must be."""
         if call.excinfo is not None:
-            _raise_interrupt(call.excinfo.value, node.config)
+            from looprig.pytest_plugin.run.interrupted import raise_interrupt  # noqa: PLC0415 - only for errors
+
+            raise_interrupt(call.excinfo.value, node.config)
             self._crashes.report(call.excinfo.value)
 
     @pytest.hookimpl(tryfirst=True)
@@ -165,14 +166,23 @@ class Runner:
         running = self._ends.begin(item)
         context, _ = self._contexts.of_test(item, running)
         known = list(resolved_definitions(item))
+        host = self.hosts.open_host(item)
+
+        def needs() -> frozenset[object]:
+            return self._contexts.inherited(known)[0]
+
         with (
             self._requests().carried_into(item_request(item), known),
-            CurrentLoop(self.hosts.open_host(item)),
-            self._limits.on_sync_code(self.hosts.open_host(item), f"the call of {item.name}"),
+            CurrentLoop(host),
+            self._limits.on_sync_code(host or self.hosts.uses_thread(item), f"the call of {item.name}", needs),
         ):
             try:
                 context.run(runtest)
+                if self._in_thread:
+                    self.hosts.threads.check(needs())
             except BaseException as failure:
+                if self._in_thread:
+                    self.hosts.threads.check(needs(), failure)
                 error = _explained(failure, item)
                 self.watchdogs.add_to(error)
                 if error is failure:
@@ -215,7 +225,9 @@ class Runner:
             # pytest doesn't report errors in the teardown of an interrupted run, but would show an internal traceback.
             if not self._is_interrupted or isinstance(error, pytest.exit.Exception):
                 raise
-            _show(session.config, error)
+            from looprig.pytest_plugin.run.interrupted import show  # noqa: PLC0415 - only for errors
+
+            show(session.config, error)
             return None
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -302,7 +314,7 @@ class Runner:
             errors: list[BaseException] = []
             try:
                 self.run_test(item, lambda: made, {}, running)
-            except _INTERRUPTS:
+            except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001 - raised below
                 errors.append(error)
@@ -352,7 +364,11 @@ class Runner:
                 limit=self._limits.current,
                 resolve=partial(self._ask, item),
             )
+            if self._in_thread:
+                self.hosts.threads.check(needs)
         except BaseException as failure:
+            if self._in_thread:
+                self.hosts.threads.check(needs, failure)
             self.watchdogs.add_to(failure)
             raise
         if running in host.spawners:
@@ -372,28 +388,3 @@ def _explained(failure: BaseException, item: pytest.Function) -> BaseException:
 
     returned = returned_awaitable(failure)
     return failure if returned is None else not_async(item, returned)
-
-
-def _show(config: pytest.Config, error: BaseException) -> None:
-    from looprig.pytest_plugin._compat.terminal import write_lines  # noqa: PLC0415 - only for errors
-
-    write_lines(config, ["", *traceback.format_exception(error)])
-
-
-def _raise_interrupt(error: BaseException, config: pytest.Config) -> None:
-    """Raise an exception that ends the run, if it is in a group, or the cause of a crash or of an expired limit."""
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        found = left.pop()
-        if found is None or id(found) in seen:
-            continue
-        seen.add(id(found))
-        if isinstance(found, _INTERRUPTS) and not isinstance(found, SystemExit):
-            others: Any = error
-            if isinstance(others, BaseExceptionGroup):
-                others = cast("Any", others).split(_INTERRUPTS)[1]
-            if others is not None and others is not found:  # pytest shows only the text of an interrupt
-                _show(config, others)
-            raise found from None
-        left += (found.__cause__, *getattr(found, "exceptions", ()))

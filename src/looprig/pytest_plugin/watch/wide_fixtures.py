@@ -48,7 +48,7 @@ class WideFixtures:
 
         def is_set_up() -> None:
             owner = self._live_one(definition)
-            self._leaks.assign(before, party, None if owner is None else owner.host)
+            self._leaks.assign(before, party, None if owner is None or owner.host.is_in_thread else owner.host)
             self._live[definition] = None
             definition.addfinalizer(begin_end)
 
