@@ -52,8 +52,9 @@ _OF_PLUGIN = (
 )
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
-# Type checkers are programs of their own, which find the same on every Python: the newest has those tests.
-MOST: Final = f"{SUITE} --ignore=tests/check"
+# What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
+_OF_NEWEST = "check docs kits migrate"
+MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in _OF_NEWEST.split())
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
@@ -62,8 +63,8 @@ WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
     """Return the steps that run the suite against the built wheel on each of these Pythons.
 
-    The newest runs all of it, the oldest all but the tests of type checkers, those in between a part. The newest comes
-    last, with coverage, which costs little there: from 3.14 on, it counts branches without a trace function.
+    The newest runs all of it, the oldest most of it, those in between a part. The newest comes last, with coverage,
+    which costs little there: from 3.14 on, it counts branches without a trace function.
     """
     oldest, *others = sorted(pythons, key=lambda python: python.age)
     newest = others.pop() if others else oldest

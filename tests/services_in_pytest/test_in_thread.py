@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugin.suite import run
+from tests.plugin.suite import run, run_apart
 from tests.services_in_pytest.in_thread_suite import HEAD
 
 
@@ -33,7 +33,7 @@ def test_sync_and_async_tests_use_one_instance(pytester: pytest.Pytester) -> Non
 
 
 def test_services_in_the_thread_share_a_loop_and_stop_in_reverse_order(pytester: pytest.Pytester) -> None:
-    run(
+    run_apart(
         pytester,
         HEAD
         + """
