@@ -238,3 +238,27 @@ SUITE = """
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "on two workers"])
 def test_each_test_of_a_suite_is_clean(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     run_apart(pytester, SUITE, "-pxdist", *options).assert_outcomes(passed=32)
+
+
+@pytest.mark.parametrize("scope", ["function", "session"])
+def test_connections_of_the_kit_itself_are_no_leaks(pytester: pytest.Pytester, scope: str) -> None:
+    suite = f"""
+    from dataclasses import dataclass
+
+    from looprig import service_fixture
+    from looprig.kits import PostgresDatabase, PostgresService
+
+    @service_fixture(scope="session")
+    @dataclass(kw_only=True)
+    class Postgres(PostgresService): ...
+
+    @service_fixture(scope="{scope}")
+    @dataclass(kw_only=True)
+    class Database(PostgresDatabase[Postgres]):
+        async def prepare(self): ...
+
+    async def test_one(database: Database): ...
+
+    async def test_two(database: Database): ...
+    """
+    run_apart(pytester, suite, "--loop-watchdogs=leaks=error").assert_outcomes(passed=2)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final, final
 
 from looprig.net.address import Address
+from looprig.runtime.own_descriptors import OWN_DESCRIPTORS
 
 __all__ = ["Connection", "PostgresError", "is_ready", "literal", "quoted"]
 
@@ -70,6 +71,7 @@ class Connection:
 
     def __init__(self, address: Address, *, user: str, database: str) -> None:
         self._socket = socket.create_connection(address, _TIMEOUT)
+        OWN_DESCRIPTORS.add(self._socket.fileno())
         self._stream = self._socket.makefile("rb")
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,6 +96,7 @@ class Connection:
             self._socket.sendall(_TERMINATE)
         with suppress(OSError):
             self._stream.close()
+        OWN_DESCRIPTORS.discard(self._socket.fileno())
         self._socket.close()
 
     def _rows(self) -> list[tuple[str | None, ...]]:

@@ -27,6 +27,7 @@ from looprig.declare.watchdogs import LEAKS
 from looprig.runtime.context import OWNER
 from looprig.runtime.ending import is_closing
 from looprig.runtime.host import Host
+from looprig.runtime.own_descriptors import OWN_DESCRIPTORS
 from looprig.runtime.tasks import Party, is_of_connection, is_started_in, owner_of, party_of
 from looprig.watch.holders import held, of_modules
 from looprig.watch.leak_reports import Left, finding_of
@@ -190,7 +191,7 @@ class LeakSearch:
                         found.append(Left("subprocesses", thing))
                 case (str() as number, str() as target):
                     is_known = target in self._noted_files or number in of_loops or target.startswith(of_nobody)
-                    if not is_known and _target(number) == target:
+                    if not (is_known or int(number) in OWN_DESCRIPTORS) and _target(number) == target:
                         found.append(Left("descriptors", thing))
                 case _:
                     pass
