@@ -4,7 +4,8 @@ Does not create the database (`PostgresDatabase` does).
 
 Invariants:
 1. A test begins with what `prepare` left. If tables that would be emptied have rows by then, that is an error.
-2. What a test wrote in a transaction that is still open doesn't slip through: it is waited for, and then reported.
+2. What a test wrote in a transaction that is still open doesn't slip through: it is waited for. Then its connection is
+   ended, so that the next test begins with an empty database, and the error is this test's alone.
 """
 
 import asyncio
@@ -72,13 +73,29 @@ BEGIN
 END $looprig$
 """
 _WRITERS: Final = """
-SELECT application_name, state, query FROM pg_stat_activity
+SELECT pid, application_name, state, query FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
 """
+_OF_PIDS: Final = "SELECT {what} FROM pg_stat_activity WHERE pid IN ({pids})"
 _CLIENTS: Final = """
-SELECT application_name, state, query FROM pg_stat_activity
+SELECT pid, application_name, state, query FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
 """
+
+
+_Clients = list[tuple[str | None, ...]]
+"""The process id, name, state and last query of each client."""
+
+
+def _end(operator: Operator, clients: _Clients) -> None:
+    """End connections, and wait until they have ended."""
+    if not clients:
+        return
+    pids = ", ".join(str(pid) for pid, *_ in clients)
+    operator.query(_OF_PIDS.format(what="pg_terminate_backend(pid)", pids=pids))
+    until = time.monotonic() + _PATIENCE
+    while operator.query(_OF_PIDS.format(what="pid", pids=pids)) and time.monotonic() < until:
+        time.sleep(0.005)  # in the operator's thread
 
 
 @dataclass(kw_only=True)
@@ -126,8 +143,10 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
         try:
             yield
         finally:
-            await self._wait_written(operator)
-            await operator.run(lambda: self._truncate(operator))
+            open_ = await self._wait_written(operator)
+            open_ += await operator.run(lambda: self._truncate(operator, open_))
+            if open_:
+                raise self._busy(open_)
 
     @property
     def _kept(self) -> str:
@@ -144,28 +163,38 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
             )
         operator.is_checked = True
 
-    async def _wait_written(self, operator: Operator) -> None:
-        """Wait until no transaction that has written anything is open."""
+    async def _wait_written(self, operator: Operator) -> _Clients:
+        """Wait until no transaction that has written anything is open, and return those that still are."""
         until = time.monotonic() + _PATIENCE
         while writers := await operator.run(lambda: operator.query(_WRITERS)):
             if time.monotonic() > until:
-                raise self._busy(writers)
+                return writers
             await asyncio.sleep(0.005)
+        return []
 
-    def _truncate(self, operator: Operator) -> None:
+    def _truncate(self, operator: Operator, open_: _Clients) -> _Clients:
+        """Empty the tables, after ending the connections in `open_`. Return others that had to be ended too."""
         statement = _TRUNCATE.format(kept=self._kept, tables=_TABLES.format(kept=self._kept))
+        _end(operator, open_)
+        more: _Clients = []
         try:
             operator.query(f"SET lock_timeout = '{_PATIENCE:g}s'")
-            operator.query(statement)
+            try:
+                operator.query(statement)
+            except PostgresError as error:
+                if error.code != _LOCKED:
+                    raise
+                more = operator.query(_CLIENTS)
+                _end(operator, more)
+                operator.query(statement)
         except PostgresError as error:
-            if error.code == _LOCKED:
-                raise self._busy(operator.query(_CLIENTS)) from None
             raise self._error(f"could not be emptied: {error.args[0]}", "") from None
+        return more
 
-    def _busy(self, clients: Sequence[Sequence[str | None]]) -> LooprigError:
-        shown = "\n".join(f"    {name or 'a client'}, {state}: {query}" for name, state, query in clients)
+    def _busy(self, clients: _Clients) -> LooprigError:
+        shown = "\n".join(f"    {name or 'a client'}, {state}: {query}" for _, name, state, query in clients)
         return self._error(
-            f"could not be emptied, since a transaction is still open {_PATIENCE:g} s after the test",
+            f"had a transaction still open {_PATIENCE:g} s after the test, whose connection was ended",
             f"{shown}\nCommit or roll back each transaction before the test ends.",
         )
 
