@@ -53,7 +53,7 @@ _OF_PLUGIN = (
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
-_OF_NEWEST = "check docs kits migrate typing"
+_OF_NEWEST = "check docs golden kits migrate services_in_pytest typing"
 MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in _OF_NEWEST.split())
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
