@@ -44,8 +44,7 @@ FAST_SUITE: Final = (
 )
 
 
-# What depends most on the Python version: its tasks, contexts, signals and frames. The rest of the suite runs on the
-# oldest and the newest only.
+# What depends most on the Python version: its tasks, contexts, signals and frames. These run on the Pythons in between.
 _OF_PLUGIN = (
     "around_yield background blocked closed_loops contexts ends exits left_over_tasks loop_exceptions "
     "loop_factories signals"
@@ -53,8 +52,8 @@ _OF_PLUGIN = (
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
-_OF_NEWEST = "check docs golden kits migrate services_in_pytest typing"
-MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in _OF_NEWEST.split())
+OF_NEWEST: Final = ("check", "docs", "golden", "kits", "migrate", "services_in_pytest", "typing")
+MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in OF_NEWEST)
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)

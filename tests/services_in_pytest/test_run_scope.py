@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.plugin.suite import run
-from tests.services_in_pytest.sharing import SERVICES, folders, is_there, notes, run_shared, until
+from tests.plugin.suite import run, run_apart
+from tests.services_in_pytest.sharing import SERVICES, XDIST, folders, is_there, notes, run_shared, until
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="sharing needs POSIX"),
@@ -49,3 +49,20 @@ def test_without_workers_it_is_of_the_session(pytester: pytest.Pytester, options
     result = run(pytester, SUITE.replace("pid != os", "pid == os"), *options)
     result.assert_outcomes(passed=12)
     assert [line for line in notes(pytester) if line.startswith("start")] == ["start server", "start rest"]
+
+
+def test_a_controller_whose_workers_share_nothing_loads_nothing_of_it(pytester: pytest.Pytester) -> None:
+    files = {
+        "conftest.py": """
+            import atexit
+            import sys
+
+            def pytest_configure(config):
+                if not hasattr(config, "workerinput"):
+                    atexit.register(lambda: print("loaded", [name for name in sys.modules if "sharing" in name]))
+            """,
+        "test_it.py": "async def test_it(): ...",
+    }
+    result = run_apart(pytester, files, *XDIST, "-n1")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["loaded []"])

@@ -65,7 +65,7 @@ class PostgresService(ProcessService):
         class Postgres(PostgresService): ...
 
     Looks for `postgres` and `initdb` on PATH, then where packages put them, newest version first. Runs as the user
-    `postgres` or `nobody` if the tests run as root. Everyone on this machine can connect, without a password.
+    `postgres` or `nobody` if the tests run as root. Every user of this machine can connect, and no password is needed.
 
     Configuration:
         user: the superuser's name.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import pytest
 
 from looprig.pytest_plugin._compat.closures import closure_of
-from looprig.pytest_plugin.workers import note_failures
+from looprig.pytest_plugin.workers import report_sharing
 from looprig.scopes import Scope
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ class SharedRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Give the lease back if no test of this worker has run, or if the run was cut short."""
+        """Give the lease back if no test has run or the run was cut short, and report to the controller."""
+        texts: list[str] = []
         if failures := self._leave():
             from looprig.services.sharing.failures import text_of  # noqa: PLC0415 - only then
 
-            note_failures(session.config, [text_of(each) for each in failures])
+            texts = [text_of(each) for each in failures]
+        report_sharing(session.config, texts)
 
     def _leave(self) -> list[Failed]:
         return self._run.leave() if "_run" in self.__dict__ else []

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.registry import Registry
     from looprig.pytest_plugin.shared_run import SharedRun
 
-__all__ = ["is_worker", "note_failures", "shared_run", "tell_worker"]
+__all__ = ["is_worker", "report_sharing", "shared_run", "tell_worker"]
 
 _CONTROLLER: Final = "looprig.controller"
 _FAILURES: Final = "looprig.failures_to_stop"
 _MACHINE: Final = "looprig.machine"
+_SHARES: Final = "looprig.shares"
 _PLUGIN: Final = "looprig.shared_run"
 
 
@@ -44,12 +45,14 @@ class _Controller:
 
     def __init__(self, run: str) -> None:
         self._failures: list[str] = []
+        self._may_have_left = False
         self._run = run
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Receive what failed when the last worker gave its lease back. A worker that was killed sends nothing."""
         output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
         self._failures += output.get(_FAILURES, ())
+        self._may_have_left |= not output or _SHARES in output
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let the run fail for it."""
@@ -65,16 +68,19 @@ class _Controller:
 
     def pytest_unconfigure(self) -> None:
         """Remove the folder of a run whose host was killed. Any other host removes it itself."""
+        if not self._may_have_left:
+            return
         from looprig.services.sharing.folder import RunFolder, is_supported  # noqa: PLC0415 - at the end only
 
         if is_supported():
             RunFolder.of(self._run).remove_if_left()
 
 
-def note_failures(config: pytest.Config, texts: Sequence[str]) -> None:
-    """Send what failed to the controller, which shows it. Call it in a worker, before its session ends."""
+def report_sharing(config: pytest.Config, failures: Sequence[str]) -> None:
+    """Tell the controller, before the session ends, that this worker shared services, and what failed."""
     output: Any = config
-    output.workeroutput[_FAILURES] = texts
+    output.workeroutput[_SHARES] = True
+    output.workeroutput[_FAILURES] = failures
 
 
 def run_of(given: Mapping[str, Any]) -> str:
