@@ -66,3 +66,34 @@ def test_what_threads_of_looprig_read_is_no_leak_of_a_test(pytester: pytest.Pyte
         os.open(__file__, os.O_RDONLY)
     """
     run_apart(pytester, suite, "--loop-watchdogs=descriptors=error").assert_outcomes(passed=2, errors=1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs the /proc of Linux")
+def test_a_file_that_another_thread_is_about_to_close_is_no_leak(pytester: pytest.Pytester) -> None:
+    """Any thread may import a module at any time, or read a source file to measure coverage."""
+    suite = """
+    import threading
+    import time
+
+    import pytest
+
+    def read():
+        ASKED.wait()
+        with open(__file__):
+            OPENED.set()
+            time.sleep(0.03)
+
+    ASKED, OPENED = threading.Event(), threading.Event()
+
+    @pytest.fixture(scope="module", autouse=True)
+    def reader():
+        thread = threading.Thread(target=read)
+        thread.start()
+        yield
+        thread.join()
+
+    async def test_it():
+        ASKED.set()
+        OPENED.wait()
+    """
+    run_apart(pytester, suite, "--loop-watchdogs=descriptors=error").assert_outcomes(passed=1)

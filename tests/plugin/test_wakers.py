@@ -100,6 +100,62 @@ def test_a_limit_of_a_request_wakes_the_loop(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_the_end_of_an_executor_wakes_the_loop_that_closes(pytester: pytest.Pytester) -> None:
+    """Its threads have ended by then, and on a busy machine it takes a while until the loop hears of it."""
+    result = run_apart(
+        pytester,
+        """
+        import asyncio
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+
+        class Slow(ThreadPoolExecutor):
+            def shutdown(self, wait=True, *, cancel_futures=False):
+                super().shutdown(wait=wait)
+                time.sleep(0.2)
+
+        async def test_it():
+            asyncio.get_running_loop().set_default_executor(Slow(1))
+            await asyncio.to_thread(print)
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_a_service_in_a_thread_may_wake_the_loop_of_a_test(pytester: pytest.Pytester) -> None:
+    result = run_apart(
+        pytester,
+        """
+        import asyncio
+        from collections.abc import Callable
+        from dataclasses import dataclass
+
+        from looprig import service_fixture
+
+        @service_fixture(in_thread=True)
+        @dataclass(kw_only=True)
+        class Clock:
+            async def start(self) -> None:
+                self.calls: list[Callable[[], object]] = []
+                self.task = asyncio.create_task(self.tick())
+
+            async def tick(self) -> None:
+                while not self.calls:
+                    await asyncio.sleep(0.2)
+                self.calls.pop()()
+
+            async def stop(self) -> None:
+                self.task.cancel()
+
+        async def test_it(clock: Clock) -> None:
+            event, loop = asyncio.Event(), asyncio.get_running_loop()
+            clock.calls.append(lambda: loop.call_soon_threadsafe(event.set))
+            await event.wait()
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_the_thread_that_would_dump_tracebacks_wakes_nobody(pytester: pytest.Pytester) -> None:
     files = {
         "test_it.py": """

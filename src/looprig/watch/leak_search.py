@@ -36,7 +36,7 @@ from looprig.watch.leaks import LeakNotebook, Running
 __all__ = ["LeakSearch"]
 
 SETTLE: Final = 0.1
-"""Seconds that threads and processes get to end, since their end may be on its way."""
+"""Seconds that threads and processes get to end, and files to be closed, since that may be on its way."""
 _OF_LIBRARIES: Final = (
     "waitpid-",
     "asyncio-waitpid-",
@@ -190,8 +190,12 @@ class LeakSearch:
                     if is_running:
                         found.append(Left("subprocesses", thing))
                 case (str() as number, str() as target):
-                    is_known = target in self._noted_files or number in of_loops or target.startswith(of_nobody)
-                    if not (is_known or int(number) in OWN_DESCRIPTORS) and _target(number) == target:
+                    if target in self._noted_files or number in of_loops or target.startswith(of_nobody):
+                        continue
+                    # Another thread may import a module, or read a source file to measure coverage.
+                    while (is_open := _is_open(number, target)) and time.monotonic() < deadline:
+                        time.sleep(SETTLE / 20)
+                    if is_open:
                         found.append(Left("descriptors", thing))
                 case _:
                     pass
@@ -325,6 +329,11 @@ def _descriptors_of(host: Host) -> Iterable[str]:
         yield str(number)
     for number in [*getattr(host.loop, "_transports", ())]:  # also those whose peer has closed its side
         yield str(number)
+
+
+def _is_open(number: str, target: str) -> bool:
+    """Return whether a descriptor that the suite may have opened still refers to `target`."""
+    return int(number) not in OWN_DESCRIPTORS and _target(number) == target
 
 
 def _target(number: str) -> str | None:

@@ -21,6 +21,8 @@ __all__ = ["can_be_woken"]
 
 _HARMLESS: Final = frozenset({"_signal", "coverage", "execnet", "looprig", "pytest_timeout", "xdist"})
 """Packages whose threads and signal handlers don't wake the loop of a test."""
+_WAKING: Final = frozenset({"looprig.runtime.ending", "looprig.runtime.loop_thread"})
+"""Modules of those packages whose threads do: one waits for an executor, the other runs services of the suite."""
 
 
 def can_be_woken(loop: Any, *, harmless: int = 0) -> bool:
@@ -69,7 +71,7 @@ def _is_harmless(frames: list[FrameType]) -> bool:
         timer = frames[-3].f_locals.get("self") if len(frames) > 2 else None  # noqa: PLR2004 - below are two of `Thread`
         return _package(getattr(getattr(timer, "function", None), "__module__", "")) in _HARMLESS
     return (
-        _package(_module(outermost)) in _HARMLESS
+        (_package(_module(outermost)) in _HARMLESS and _module(outermost) not in _WAKING)
         or _is_idle_worker_of_anyio(outermost, frames)
         or _waits_for_child_of_closed_loop(outermost)
     )
