@@ -17,7 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from selectors import BaseSelector
 from typing import Any, Final, cast, final
@@ -176,7 +177,6 @@ class LeakSearch:
         found: list[Left] = []
         deadline = time.monotonic() + SETTLE
         of_loops = set[str]().union(*map(_descriptors_of, self._hosts))
-        of_nobody = "/dev/", f"/proc/{os.getpid()}/"  # the patrol reads in the latter at any time
         for thing in things:
             match thing:
                 case threading.Thread():
@@ -185,21 +185,25 @@ class LeakSearch:
                         if thing.is_alive():
                             found.append(Left("threads", thing))
                 case str():
-                    while (is_running := _is_child(thing)) and time.monotonic() < deadline:
-                        time.sleep(SETTLE / 20)
-                    if is_running:
+                    if _lasts(partial(_is_child, thing), deadline):
                         found.append(Left("subprocesses", thing))
                 case (str() as number, str() as target):
-                    if target in self._noted_files or number in of_loops or target.startswith(of_nobody):
-                        continue
+                    is_known = target in self._noted_files or number in of_loops or _is_of_nobody(target)
                     # Another thread may import a module, or read a source file to measure coverage.
-                    while (is_open := _is_open(number, target)) and time.monotonic() < deadline:
-                        time.sleep(SETTLE / 20)
-                    if is_open:
+                    if not is_known and _lasts(partial(_is_open, number, target), deadline):
                         found.append(Left("descriptors", thing))
                 case _:
                     pass
         return found
+
+
+def _lasts(is_there: Callable[[], bool], deadline: float) -> bool:
+    """Return whether something is still there at the deadline. Checks at least once."""
+    while is_there():
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(SETTLE / 20)
+    return False
 
 
 def _each(running: Running) -> list[object]:
@@ -329,6 +333,10 @@ def _descriptors_of(host: Host) -> Iterable[str]:
         yield str(number)
     for number in [*getattr(host.loop, "_transports", ())]:  # also those whose peer has closed its side
         yield str(number)
+
+
+def _is_of_nobody(target: str) -> bool:
+    return target.startswith(("/dev/", f"/proc/{os.getpid()}/"))  # the patrol reads in the latter at any time
 
 
 def _is_open(number: str, target: str) -> bool:
