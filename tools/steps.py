@@ -1,5 +1,6 @@
 """The steps of `tools/dev.py`, each with its environment. To add a check, add a line."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -35,8 +36,8 @@ EXAMPLE_STEPS: Final[Mapping[str, tuple[Step, Sequence[Needed]]]] = {
     "orders": (Step("example: orders", EXAMPLE, "pytest examples/orders --explain-loops"), (POSTGRES, REDIS)),
 }
 """The steps that run an example, and the servers without which it can't run."""
-# Tests of one file share what is expensive to create.
-SPREAD: Final = "-n auto --maxprocesses=4 --dist=loadfile --max-worker-restart=0"
+# One worker more than processors, since many tests wait. Tests of one file share what is expensive to create.
+SPREAD: Final = f"-n {min(os.cpu_count() or 1, 4) + 1} --dist=loadfile --max-worker-restart=0"
 SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
 FAST_SUITE: Final = (
     *(Step(f"suite: {name}", CHECK, f"pytest -q examples/{name}") for name in EXAMPLES),
@@ -46,8 +47,7 @@ FAST_SUITE: Final = (
 
 # What depends most on the Python version: its tasks, contexts, signals and frames. These run on the Pythons in between.
 _OF_PLUGIN = (
-    "around_yield background blocked closed_loops contexts ends exits left_over_tasks loop_exceptions "
-    "loop_factories signals"
+    "around_yield background closed_loops contexts ends exits left_over_tasks loop_exceptions loop_factories signals"
 )
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
@@ -56,6 +56,7 @@ OF_NEWEST: Final = ("check", "docs", "golden", "kits", "migrate", "services_in_p
 MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in OF_NEWEST)
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"
+MEASURED: Final = "coverage run -m "
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 
 
@@ -73,9 +74,9 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
         *(step for other in others for step in _part(other)),
         *(Step(f"suite: {name}", main, f"pytest -q examples/{name}", WHEEL) for name in EXAMPLES),
         Step("coverage: erase", main, "coverage erase"),
-        _peers(newest, "coverage run -m "),
-        _stubs(newest, "coverage run -m "),
-        Step(f"suite: {main.name}", main, f"coverage run -m {SUITE}", WHEEL, closes=True),
+        _peers(newest),
+        _stubs(newest),
+        Step(f"suite: {main.name}", main, f"{MEASURED}{SUITE}", WHEEL, closes=True),
         Step("coverage: combine", main, "coverage combine --quiet"),
         Step("coverage: gate", main, "coverage report"),
     )
@@ -83,7 +84,7 @@ def wheel_suite(pythons: Sequence[Python]) -> tuple[Step, ...]:
 
 def _most(python: Python) -> tuple[Step, ...]:
     environment = _environment("wheel", python, "test", "checkers", "example", "drivers")
-    return Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL), _peers(python)
+    return (Step(f"suite: {environment.name}", environment, f"{MOST} -q", WHEEL),)
 
 
 def _part(python: Python) -> tuple[Step, ...]:
@@ -91,17 +92,17 @@ def _part(python: Python) -> tuple[Step, ...]:
     return (Step(f"suite: {environment.name} (a part)", environment, f"{PART} -q", WHEEL),)
 
 
-def _peers(python: Python, measured: str = "") -> Step:
+def _peers(python: Python) -> Step:
     """Return the step for the tests with the peers installed, which load in every pytest run there."""
     environment = _environment("peers", python, "test", "peers")
-    command = f"{measured}pytest -q {SPREAD} {NO_PEERS} tests/peers"
+    command = f"{MEASURED}pytest -q {SPREAD} {NO_PEERS} tests/peers"
     return Step(f"suite: {environment.name}", environment, command, WHEEL)
 
 
-def _stubs(python: Python, measured: str = "") -> Step:
+def _stubs(python: Python) -> Step:
     """Return the step for the tests with the plugins installed that `stubs/` describes."""
     environment = _environment("stubs", python, "test", "checkers", "stubs")
-    return Step(f"suite: {environment.name}", environment, f"{measured}pytest -q tests/stubs", WHEEL)
+    return Step(f"suite: {environment.name}", environment, f"{MEASURED}pytest -q tests/stubs", WHEEL)
 
 
 def _environment(name: str, python: Python, *groups: str) -> Environment:

@@ -93,8 +93,8 @@ def test_all_is_run_on_the_newest_python_and_most_on_the_oldest(main: str) -> No
     found = steps.wheel_suite([Python(version, sys.executable) for version in versions])
     names = {step.name for step in found}
     whole = {"3.11", "3.15"}
-    assert {f"suite: {kind}-{version}" for kind in ("wheel", "peers") for version in whole} <= names
-    assert "suite: stubs-3.15" in names
+    assert {f"suite: wheel-{version}" for version in whole} <= names
+    assert {"suite: peers-3.15", "suite: stubs-3.15"} <= names
     parts = {f"suite: wheel-{version} (a part)" for version in versions if version not in whole}
     assert {name for name in names if name.endswith("(a part)")} == parts
     assert {step.environment.name for step in found if step.command.startswith("coverage")} == {
