@@ -30,7 +30,10 @@ from looprig.watch.descriptions import Finding, of_context, of_unraisable, of_wa
 if TYPE_CHECKING:
     from looprig.watch.garbage import Garbage
 
-__all__ = ["Background", "Notebook"]
+__all__ = ["NOTED", "Background", "Notebook"]
+
+NOTED: Final = "__looprig_noted__"
+"""The attribute of an exception that is noted while its task is still alive."""
 
 
 class Notebook(Protocol):
@@ -127,7 +130,7 @@ class Background:
     # What it finds
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if self._notebook.is_open and not _is_harmless(context):
+        if self._notebook.is_open and not (_is_harmless(context) or _is_noted(context)):
             self._notebook.note(of_context(context, is_late=self._is_late()))
         loop.default_exception_handler(context)  # log it, as if there were no handler
 
@@ -153,6 +156,11 @@ class Background:
                 return
         if self._show is not None:
             self._show(message, category, filename, lineno, file, line)
+
+
+def _is_noted(context: dict[str, Any]) -> bool:
+    """Return whether the failure of a task was noted before the task was freed."""
+    return NOTED in getattr(context.get("exception"), "__dict__", ())
 
 
 def _is_harmless(context: dict[str, Any]) -> bool:

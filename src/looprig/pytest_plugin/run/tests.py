@@ -184,7 +184,7 @@ class Runner:
                 if self._in_thread:
                     self.hosts.threads.check(needs(), failure)
                 error = _explained(failure, item)
-                self.watchdogs.add_to(error)
+                self.watchdogs.add_to(error, host)
                 if error is failure:
                     raise
                 raise error from None
@@ -369,7 +369,7 @@ class Runner:
         except BaseException as failure:
             if self._in_thread:
                 self.hosts.threads.check(needs, failure)
-            self.watchdogs.add_to(failure)
+            self.watchdogs.add_to(failure, host)
             raise
         if running in host.spawners:
             self.watchdogs.search(host)

@@ -198,8 +198,13 @@ class Watchdogs:
 
         raise at_definition(item, errors[0] if len(errors) == 1 else ExceptionGroup("findings of watchdogs", errors))
 
-    def add_to(self, failure: BaseException) -> None:
-        """Add the findings, as notes, to another failure of the current test."""
+    def add_to(self, failure: BaseException, host: Host | None = None) -> None:
+        """Add the findings, and tasks that have failed on a loop, as notes to another failure of the current test."""
         for error in self.take():
             if error.__cause__ is not failure:
                 failure.add_note(str(error))
+        if host is None or not host.spawners or self._item is None or isinstance(failure, pytest.skip.Exception):
+            return
+        from looprig.pytest_plugin.watch.causes import add_causes  # noqa: PLC0415 - only for failures
+
+        add_causes(failure, self._item, host.loop, self._policies)

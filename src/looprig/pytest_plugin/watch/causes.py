@@ -1,0 +1,23 @@
+"""Tasks that have failed and may be the cause of a test's failure, as notes on it. Loaded only once a test fails."""
+
+import asyncio
+
+import pytest
+
+from looprig.pytest_plugin.watch.policies import Policies
+from looprig.watch.background import NOTED
+from looprig.watch.dead_tasks import dead_tasks, finding_of, place_of
+
+__all__ = ["add_causes"]
+
+
+def add_causes(failure: BaseException, item: pytest.Item, loop: asyncio.AbstractEventLoop, policies: Policies) -> None:
+    """Add a note for each task of a loop that has failed and that nothing has awaited."""
+    if policies.of(item, "background") == "off":
+        return
+    for task in dead_tasks(loop):
+        finding = finding_of(task)
+        cause = finding.cause
+        if cause is not None and cause is not failure and not policies.allow(item, cause):
+            failure.add_note(f"{finding.error}{place_of(finding)}")
+            vars(cause)[NOTED] = True
