@@ -23,7 +23,7 @@ from looprig.exceptions import AskError
 from looprig.runtime.clock import Alarm, now, ring_on
 from looprig.runtime.context import Changes
 from looprig.runtime.limit import BLOCKED_FOR, MOST, Limit, is_in_a_callback
-from looprig.runtime.stacks import waits_at
+from looprig.runtime.stacks import waits_at, without_asyncio
 from looprig.runtime.tasks import cancel
 
 __all__ = ["GRACE", "ROUNDS", "Operation", "Resolver", "has_more", "running"]
@@ -296,7 +296,9 @@ def _where_it_stood(cause: BaseException, target: asyncio.Task[Any]) -> BaseExce
     except asyncio.CancelledError as cancelled:
         for note in getattr(cancelled, "__notes__", ()):  # the cancelled code may have added information
             cause.add_note(note)
-        return cause.with_traceback(cancelled.__traceback__)
+        # Not shown, but it keeps alive what the cancelled code refers to, such as its tasks, until the report is made.
+        cause.__context__, cause.__suppress_context__ = cancelled, True
+        return cause.with_traceback(without_asyncio(cancelled.__traceback__))
     except BaseException as end:  # noqa: BLE001 - only noted on the cause
         if end is cause:
             return cause

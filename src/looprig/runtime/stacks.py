@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from inspect import isasyncgen
+from itertools import dropwhile
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, final
 
 from looprig.location import Location, is_foreign
@@ -27,6 +28,7 @@ __all__ = [
     "thread_frames",
     "thread_is_at",
     "waits_at",
+    "without_asyncio",
 ]
 
 _OWN: Final = str(Path(__file__).parent)
@@ -94,6 +96,25 @@ def raised_at(error: BaseException) -> list[str]:
             found.append(_line(code, entry.tb_lineno))
         entry = entry.tb_next
     return found
+
+
+def without_asyncio(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback that ends at the line that called asyncio, since the source of `Queue.get` explains nothing."""
+    entries: list[TracebackType] = []
+    while traceback is not None:
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    kept = [*dropwhile(_is_in_asyncio, reversed(entries))]
+    if all(entry.tb_frame.f_code.co_filename.startswith(_LOOPRIG) for entry in kept):  # reports hide looprig's own
+        kept = entries[::-1]
+    copy: TracebackType | None = None
+    for entry in kept:
+        copy = TracebackType(copy, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return copy
+
+
+def _is_in_asyncio(entry: TracebackType) -> bool:
+    return str(entry.tb_frame.f_globals.get("__name__")).partition(".")[0] == "asyncio"
 
 
 def thread_frames() -> dict[int, FrameType]:
