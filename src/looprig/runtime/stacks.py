@@ -99,7 +99,7 @@ def raised_at(error: BaseException) -> list[str]:
 
 
 def without_asyncio(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback that ends at the line that called asyncio, since the source of `Queue.get` explains nothing."""
+    """Return a traceback that ends at the line that called asyncio, whose own source explains nothing."""
     entries: list[TracebackType] = []
     while traceback is not None:
         entries.append(traceback)
