@@ -54,10 +54,10 @@ def test_a_failure_names_the_worker_that_has_failed(pytester: pytest.Pytester, s
         [
             "E       assert 0",
             f"E       {NAMED}",
+            "E         test_it.py:14: raised in run",
             "E         test_it.py:11: Worker.run",
             "E         test_it.py:16: worker",
-            "E       It was raised at",
-            "E         test_it.py:14 in run",
+            "E       Await the task, or handle the exception in it. *",
         ]
     )
 

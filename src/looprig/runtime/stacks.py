@@ -24,6 +24,7 @@ __all__ = [
     "is_own",
     "other_threads",
     "raised_at",
+    "raised_in",
     "suite_waits_at",
     "thread_frames",
     "thread_is_at",
@@ -88,12 +89,17 @@ def suite_waits_at(task: "asyncio.Task[Any]") -> list[str]:
 
 def raised_at(error: BaseException) -> list[str]:
     """Return the lines of the suite's own code in an error's traceback, the innermost last."""
-    found: list[str] = []
+    return [f"  {at} in {name}" for name, at in raised_in(error)]
+
+
+def raised_in(error: BaseException) -> list[tuple[str, Location]]:
+    """Return the suite's own functions in an error's traceback, each with its line, the innermost last."""
+    found: list[tuple[str, Location]] = []
     entry = error.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
         if is_of_suite(code.co_filename):
-            found.append(_line(code, entry.tb_lineno))
+            found.append((code.co_name, Location(code.co_filename, entry.tb_lineno)))
         entry = entry.tb_next
     return found
 

@@ -10,10 +10,11 @@ import asyncio
 import gc
 from typing import Any
 
-from looprig.runtime.stacks import raised_at
-from looprig.watch.descriptions import Finding, of_context
+from looprig.exceptions import BackgroundError
+from looprig.runtime.stacks import raised_in
+from looprig.watch.descriptions import of_context
 
-__all__ = ["dead_tasks", "finding_of", "place_of"]
+__all__ = ["dead_tasks", "described"]
 
 
 def dead_tasks(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:
@@ -26,13 +27,10 @@ def dead_tasks(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:
     ]
 
 
-def finding_of(task: asyncio.Task[Any]) -> Finding:
-    """Return the finding for a task that has failed, and leave its exception unretrieved."""
-    context = {"message": "never retrieved", "task": task, "exception": task._exception}  # noqa: SLF001 - `exception()` retrieves it
-    return of_context(context, is_late=False)
-
-
-def place_of(finding: Finding) -> str:
-    """Return the line of the suite in which the exception of a finding was raised, or an empty string."""
-    lines = [] if finding.cause is None else raised_at(finding.cause)
-    return f"\nIt was raised at\n{lines[-1]}" if lines else ""
+def described(task: asyncio.Task[Any]) -> tuple[str, BaseException]:
+    """Return what failed and where, and the exception, which counts as unretrieved still."""
+    cause = task._exception  # noqa: SLF001 - `exception()` retrieves it
+    assert cause is not None
+    error = of_context({"message": "never retrieved", "task": task, "exception": cause}, is_late=False).error
+    raised = [(f"raised in {name}", at) for name, at in raised_in(cause)[-1:]]
+    return str(BackgroundError(error.what, [*raised, *error.parties], error.fix)), cause

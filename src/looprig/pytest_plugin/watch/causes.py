@@ -6,7 +6,7 @@ import pytest
 
 from looprig.pytest_plugin.watch.policies import Policies
 from looprig.watch.background import NOTED
-from looprig.watch.dead_tasks import dead_tasks, finding_of, place_of
+from looprig.watch.dead_tasks import dead_tasks, described
 
 __all__ = ["add_causes"]
 
@@ -15,9 +15,11 @@ def add_causes(failure: BaseException, item: pytest.Item, loop: asyncio.Abstract
     """Add a note for each task of a loop that has failed and that nothing has awaited."""
     if policies.of(item, "background") == "off":
         return
+    notes: list[str] = []
     for task in dead_tasks(loop):
-        finding = finding_of(task)
-        cause = finding.cause
-        if cause is not None and cause is not failure and not policies.allow(item, cause):
-            failure.add_note(f"{finding.error}{place_of(finding)}")
+        text, cause = described(task)
+        if cause is not failure and not policies.allow(item, cause):
+            notes.append(text)
             vars(cause)[NOTED] = True
+    if notes:
+        failure.__notes__ = [*notes, *getattr(failure, "__notes__", ())]  # before those about tasks that wait for it
