@@ -25,7 +25,6 @@ def is_posix() -> bool:
 def posix_missing(
     what: str, parties: Sequence[tuple[str, Location]], instead: str, kind: type[LooprigError] = LooprigError
 ) -> LooprigError:
-    """Return the error for something that needs POSIX. `instead` says what to use where there is none."""
-    return kind(
-        f"{what} requires a POSIX system such as Linux or macOS, and this is {sys.platform!r}.", parties, instead
-    )
+    """Return the error for something that needs POSIX. `instead` says what to do where there is none."""
+    needs = "requires a POSIX system such as Linux or macOS"
+    return kind(f"{what} {needs}; this one is {sys.platform}.", parties, f"On other systems, {instead}")

@@ -22,6 +22,8 @@ else:
 
 __all__ = ["Connections"]
 
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
+
 _IDLE: Final = 1.0
 """Seconds after which an idle connection is not used again. Servers keep idle connections for longer."""
 _ROUNDS: Final = 6
@@ -43,11 +45,8 @@ class Connections:
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None, path: str | None = None) -> None:
         import_extra("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
         if path is not None and not is_posix():
-            what, instead = (
-                f"A TestClient of the Unix socket {path}",
-                "There, give the service a `url` with a host and port.",
-            )
-            raise posix_missing(what, (), instead)
+            what = f"A TestClient of the Unix socket {path}"
+            raise posix_missing(what, (), "give the service a `url` with a host and port.")
         self.loop: Final = loop
         self.connector: Final[aiohttp.BaseConnector] = (
             aiohttp.TCPConnector(loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0)

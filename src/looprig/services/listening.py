@@ -98,9 +98,9 @@ class Listening(Configured):
         if not is_posix():
             name = type(self).__qualname__
             raise posix_missing(
-                f"{name}, which listens on a Unix socket,",
+                f"The Unix socket of {name}",
                 [(name, location_of(type(self)))],
-                "There, leave out `unix_socket`: it then listens on a port.",
+                "leave out `unix_socket`: it then listens on a port.",
                 ServiceStartError,
             )
         try:

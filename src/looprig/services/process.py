@@ -172,9 +172,9 @@ class ProcessService(Configured, ABC):
         if not is_posix():
             name = type(self).__qualname__
             raise posix_missing(
-                f"{name}, a service that is a process,",
+                f"The process of {name}",
                 [(name, location_of(type(self)))],
-                "There, start the server before the tests, and declare a service whose `address` is where it listens. "
+                "start the server before the tests, and declare a service whose `address` is where it listens. "
                 'Or skip the tests that use it, with `pytest.mark.skipif(os.name != "posix", reason="needs POSIX")`.',
                 ServiceStartError,
             )

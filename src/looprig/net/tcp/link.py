@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
-from looprig.exceptions import LooprigError, summary
+from looprig.exceptions import ServiceStartError, summary
 from looprig.net.faults.link import FaultLink
 from looprig.net.faults.log import Party
 from looprig.net.faults.seeds import rng_for
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["Settings", "SocketAddress", "TcpLink"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _AT_THE_END: Final = "by the end of the proxy"
 
@@ -73,7 +75,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         """Resolve the service's address and begin to accept clients, with `toxics` on all connections.
 
         Raises:
-            LooprigError: this system, or the running loop, lacks what a proxy needs.
+            ServiceStartError: this system, or the running loop, lacks what a proxy needs.
         """
         self._check_system()
         upstream = self.settings.upstream
@@ -91,14 +93,14 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         name, owner = self.settings.owner[0], [self.settings.owner]
         if not is_posix():
             raise posix_missing(
-                f"{name}, a TCP proxy,",
+                f"The TCP proxy {name}",
                 owner,
-                "There, skip the tests of network faults: "
-                '`pytest.mark.skipif(os.name != "posix", reason="needs POSIX")`.',
+                'skip the tests of network faults: `pytest.mark.skipif(os.name != "posix", reason="needs POSIX")`.',
+                ServiceStartError,
             )
         if not can_watch_sockets(self._loop):
-            raise LooprigError(
-                f"{name}, a TCP proxy, can't run on a {type(self._loop).__qualname__}, which has no `add_reader`.",
+            raise ServiceStartError(
+                f"The TCP proxy {name} can't run on {type(self._loop).__qualname__}, a loop without `add_reader`.",
                 owner,
                 "Use one of asyncio's own loops or uvloop (see the option --loop-factory).",
             )

@@ -62,7 +62,7 @@ class Run:
             self._problem = posix_missing(
                 'Sharing a service of scope "run" with other workers',
                 (),
-                'Run without pytest-xdist, or use scope="session".',
+                'run without pytest-xdist, or use scope="session".',
             )
             return
         try:
