@@ -132,6 +132,7 @@ def become_windows() -> None:
     for name in FIRST:
         importlib.import_module(name)
     sysconfig.get_config_vars()
+    asyncio.new_event_loop().close()  # makes the policy of this system, which is not replaced
     for name in MODULES:
         sys.modules[name] = cast("Any", None)
     for module, names in ABSENT.items():
@@ -143,7 +144,7 @@ def become_windows() -> None:
     os.listdir = _listdir
     socket.socketpair = _socketpair  # type: ignore[assignment]
     asyncio.new_event_loop = asyncio.events.new_event_loop = ProactorLikeEventLoop
-    if hasattr(asyncio, "EventLoop"):
+    if sys.version_info >= (3, 13):
         asyncio.EventLoop = ProactorLikeEventLoop
 
 
