@@ -10,18 +10,30 @@ from tools.workshop import CHECK, Environment, Step
 
 __all__ = ["EXAMPLE_STEPS", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
 
-EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
+EXAMPLE: Final = Environment("example", ("build", "example"), source="folder")
 EXAMPLES: Final = ("notes", "orders")
 
 # The folders left out declare services for a `rig` to run with values of its own, which no fixture answers.
 OWN_FIXTURES: Final = "pytest -q --check-fixtures=mypy --check-overrides" + "".join(
     f" --ignore=tests/{folder}" for folder in ("declare", "peers", "services", "typing")
 )
+SCHEMAS: Final = {
+    "github-workflows": ".github/workflows/ci.yml .github/workflows/release.yml",
+    "dependabot": ".github/dependabot.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml",
+}
+"""The schemas of files for GitHub. They come with check-jsonschema, which downloads nothing."""
 STATIC_STEPS: Final = (
     Step("ruff check", CHECK, "ruff check"),
     Step("ruff format", CHECK, "ruff format --check"),
     Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
     Step("changelog", CHECK, "python tools/changelog.py check"),
+    *(
+        Step(f"files for GitHub: {schema}", CHECK, f"check-jsonschema --builtin-schema vendor.{schema} {files}")
+        for schema, files in SCHEMAS.items()
+    ),
+    Step("files for GitHub: zizmor", CHECK, "zizmor --offline --no-progress --quiet --pedantic .github"),
     Step("mypy", CHECK, "mypy"),
     # Each separately, because its imports start at its own folder.
     *(Step(f"mypy: {name}", CHECK, f"mypy examples/{name}", (("MYPYPATH", f"examples/{name}"),)) for name in EXAMPLES),
