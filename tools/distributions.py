@@ -4,16 +4,19 @@ Doesn't build them (`workshop` does), and publishes nothing.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tools.pythons import Python
 from tools.workshop import BUILD, Environment, Source, Step, Workshop
 
-__all__ = ["check_distributions", "smoke_steps", "try_on"]
+__all__ = ["check_distributions", "try_on"]
 
 WHEEL: Final = (("LOOPRIG_TESTED", "wheel"),)
 
+
+SUITES: Final = {"bare": ("", "tests/smoke/test_bare.py"), "smoke": ("aiohttp", "tests/smoke")}
+"""The extras that a suite needs, and its path, by name."""
 
 CHECKS: Final = {
     "twine": "twine check --strict {wheel} {sdist}",
@@ -32,15 +35,22 @@ def check_distributions(workshop: Workshop, *, only: str = "") -> None:
             workshop.run(Step(name, BUILD, command.format(wheel=wheel, sdist=sdist)))
 
 
-def try_on(workshop: Workshop, pythons: Iterable[Python], kinds: Sequence[Source], *, only: str = "") -> None:
-    """Install distributions of these kinds into new environments of each Python, and run a small suite there."""
-    for step in (step for python in pythons for kind in kinds for step in smoke_steps(python, kind)):
+def try_on(
+    workshop: Workshop,
+    pythons: Iterable[Python],
+    kinds: Sequence[Source],
+    *,
+    suites: Sequence[str] = tuple(SUITES),
+    only: str = "",
+) -> None:
+    """Install distributions of these kinds into new environments of each Python, and run small suites there."""
+    for step in (_step(python, kind, suite) for python in pythons for kind in kinds for suite in suites):
         if only in step.name:
             workshop.run(step)
 
 
-def smoke_steps(python: Python, kind: Source) -> Iterator[Step]:
-    """Yield the steps that try a distribution on a Python: without any extra, and with the one for aiohttp."""
-    for name, extras, suite in (("bare", "", "tests/smoke/test_bare.py"), ("smoke", "aiohttp", "tests/smoke")):
-        environment = Environment(f"{name}-{kind}-{python.version}", (), python=python.path, extras=extras, source=kind)
-        yield Step(f"distribution: {environment.name}", environment, f"pytest -q {suite}", WHEEL)
+def _step(python: Python, kind: Source, suite: str) -> Step:
+    extras, path = SUITES[suite]
+    name = f"{suite}-{kind}-{python.version}"
+    environment = Environment(name, (), python=python.path, extras=extras, source=kind)
+    return Step(f"distribution: {name}", environment, f"pytest -q {path}", WHEEL)

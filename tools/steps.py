@@ -64,7 +64,8 @@ _OF_PLUGIN = (
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
-OF_NEWEST: Final = ("check", "docs", "golden", "kits", "migrate", "services_in_pytest", "typing")
+_FOLDERS_OF_NEWEST = "check docs golden kits migrate platforms services_in_pytest smoke typing"
+OF_NEWEST: Final = tuple(_FOLDERS_OF_NEWEST.split())
 MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in OF_NEWEST)
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"

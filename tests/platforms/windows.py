@@ -40,7 +40,7 @@ FIRST: Final = (
 
 ABSENT: Final[dict[Any, str]] = {
     asyncio: "open_unix_connection start_unix_server",
-    os: "O_CLOEXEC O_NOFOLLOW P_ALL WEXITED WNOHANG WNOWAIT chown fork forkpty geteuid getpgid getsid getuid killpg "
+    os: "O_CLOEXEC O_NOFOLLOW P_ALL WEXITED WNOWAIT chown fork forkpty geteuid getpgid getsid getuid killpg "
     "pidfd_open pread register_at_fork setsid waitid",
     select: "epoll poll",
     signal: "SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGUSR1 SIGXFSZ SIG_BLOCK SIG_SETMASK "
@@ -48,7 +48,7 @@ ABSENT: Final[dict[Any, str]] = {
     socket: "AF_UNIX SO_REUSEPORT recv_fds send_fds",
     time: "CLOCK_MONOTONIC clock_gettime pthread_getcpuclockid",
 }
-"""Names that Windows lacks, by module."""
+"""Names that Windows lacks, by module. Of `os`, subprocess still needs `WNOHANG`."""
 
 
 class Completions:
