@@ -2,9 +2,11 @@
 
 The source distribution must contain every file of the repository, so that the tests can be run from it, and nothing
 else. The wheel must contain all of the package with its stubs, and nothing else. A wheel that is built from the source
-distribution must be the same. Requires hatchling and git, and the standard library otherwise.
+distribution must be the same. No link in its description may be relative, since the package index has no other pages.
+Requires hatchling and git, and the standard library otherwise.
 """
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,6 +18,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ADDED: Final = {"PKG-INFO"}  # by the build
+RELATIVE: Final = re.compile(r"\]\((?!https?:|#)[^)]+\)")
 
 
 def repository_files(root: Path) -> set[str]:
@@ -60,6 +63,8 @@ def complaints(wheel: Path, sdist: Path) -> Iterator[str]:
     found = wheel_files(wheel)
     package = {name for name in found if not name.partition("/")[0].endswith(".dist-info")}
     yield from _differences("the wheel", package_files(files), package)
+    description = next(text for name, text in found.items() if name.endswith(".dist-info/METADATA")).decode()
+    yield from (f"the description has a relative link: {link}" for link in RELATIVE.findall(description))
     with tempfile.TemporaryDirectory() as folder:
         yield from _changes(found, rebuilt(sdist, Path(folder)))
 

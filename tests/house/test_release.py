@@ -82,6 +82,13 @@ SDIST: Final = {".gitignore": "", "src/looprig/a.py": "", "stubs/b.pyi": "", "te
             id="the wheel",
         ),
         pytest.param(
+            {"looprig-1.dist-info/METADATA": "[a](https://example.test) [b](docs/b.md#c) [d](#d)"},
+            {},
+            {"looprig-1.dist-info/METADATA": "[a](https://example.test) [b](docs/b.md#c) [d](#d)"},
+            ["the description has a relative link: ](docs/b.md#c)"],
+            id="the description",
+        ),
+        pytest.param(
             {},
             {"tests/test_c.py": None, "junk": ""},
             {},
