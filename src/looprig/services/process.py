@@ -55,10 +55,10 @@ class ProcessService(Configured, ABC):
         stop_signal: the signal that asks the process group to end.
         stop_timeout: seconds from that signal until the group is killed.
         holds_port: set it to False for a server that binds without `SO_REUSEADDR`. The port is then released just
-            before the server starts.
+            before the server starts, as it always is on macOS.
 
     Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
-    while it is in use. Both show the end of its output.
+    while it is in use. Both show the end of its output. Requires POSIX: on Windows, its start is a `ServiceStartError`.
     """
 
     _of_host: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
