@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.distributions import check_distributions, try_on
 from tools.pythons import find_pythons, missing_pythons
 from tools.servers import EVERYTHING, VENV, bring
 from tools.steps import EXAMPLE_STEPS, FAST_SUITE, STATIC_STEPS, wheel_suite
@@ -19,12 +20,12 @@ def pin(home: Path) -> int:
     """Rewrite constraints.txt with the newest versions that fit together, and return the exit status."""
     shutil.rmtree(home / "pins", ignore_errors=True)
     workshop = Workshop(home, versions=("--upgrade",))
-    if not workshop.prepare(Environment("pins", tuple(dependency_groups()), wheel=False)):
+    if not workshop.prepare(Environment("pins", tuple(dependency_groups()), source="folder")):
         return workshop.conclude()
     pip = (str(workshop.pip), "-m", "pip")
     freeze = ("freeze", "--exclude-editable", "--all", "--exclude", "setuptools")  # which old venvs put beside pip
     own = subprocess.run((*pip, *freeze), capture_output=True, text=True, check=True).stdout
-    others = (*pip, "--python", f"{workshop.scripts('pins')}/python", *freeze)
+    others = (*pip, "--python", str(workshop.python("pins")), *freeze)
     frozen = own + subprocess.run(others, capture_output=True, text=True, check=True).stdout
     pins = sorted({line for line in frozen.splitlines() if re.fullmatch(r"[\w.-]+==\S+", line)}, key=str.lower)
     head = "# The versions that looprig is built and tested with; `python3 tools/dev.py pin` rewrites this file."
@@ -40,6 +41,20 @@ def report_missing(workshop: Workshop, *, fails: bool) -> None:
             workshop.outcomes.append(Outcome(f"Python {version} (not installed)", passed=False))
 
 
+def test_all(workshop: Workshop, only: str, *, fast: bool, every_python: bool) -> None:
+    """Run the steps with `only` in their name: the checks, then the suite and, unless `fast`, the distributions."""
+    if not fast:
+        report_missing(workshop, fails=every_python)
+    pythons = sorted(find_pythons(), key=lambda python: python.age)
+    for step in (*STATIC_STEPS, *(FAST_SUITE if fast else wheel_suite(pythons))):
+        if only in step.name:
+            workshop.run(step)
+    if not fast:
+        check_distributions(workshop, only=only)
+        # Without extras: with all of them, the suite has run against the wheel.
+        try_on(workshop, pythons[-1:], ("sdist",), suites=("bare",), only=only)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 tools/dev.py", description="Run the example, pass the tests.")
@@ -50,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("missing", help="print the Python versions that the suite supports but that aren't installed")
     commands.add_parser("bring", help="install PostgreSQL and Redis with apt-get, unless they are there")
     commands.add_parser("pin", help="rewrite constraints.txt with the newest versions")
+    commands.add_parser("dist", help="build and check the distributions, and try both of them on every Python")
+    commands.add_parser("smoke", help="build the wheel, and try it on this Python, on any platform")
     test = commands.add_parser("test", help="run everything that CI runs")
     test.add_argument("--fast", action="store_true", help="one Python, the sources instead of the wheel")
     test.add_argument("--only", metavar="NAME", default="", help="only the steps with this in their name")
@@ -67,10 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "pin":
         return pin(workshop.home)
-    if not options.fast:
-        report_missing(workshop, fails=options.every_python)
-    suite = FAST_SUITE if options.fast else wheel_suite(find_pythons())
-    for step in (*STATIC_STEPS, *suite):
-        if options.only in step.name:
-            workshop.run(step)
+    if options.command == "smoke":
+        try_on(workshop, find_pythons()[:1], ("wheel",))
+    elif options.command == "dist":
+        report_missing(workshop, fails=False)
+        check_distributions(workshop)
+        try_on(workshop, find_pythons(), ("wheel", "sdist"))
+    else:
+        test_all(workshop, options.only, fast=options.fast, every_python=options.every_python)
     return workshop.conclude()

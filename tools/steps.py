@@ -10,18 +10,30 @@ from tools.workshop import CHECK, Environment, Step
 
 __all__ = ["EXAMPLE_STEPS", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
 
-EXAMPLE: Final = Environment("example", ("build", "example"), wheel=False)
+EXAMPLE: Final = Environment("example", ("build", "example"), source="folder")
 EXAMPLES: Final = ("notes", "orders")
 
 # The folders left out declare services for a `rig` to run with values of its own, which no fixture answers.
 OWN_FIXTURES: Final = "pytest -q --check-fixtures=mypy --check-overrides" + "".join(
     f" --ignore=tests/{folder}" for folder in ("declare", "peers", "services", "typing")
 )
+SCHEMAS: Final = {
+    "github-workflows": ".github/workflows/ci.yml .github/workflows/release.yml",
+    "dependabot": ".github/dependabot.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml",
+}
+"""The schemas of files for GitHub. They come with check-jsonschema, which downloads nothing."""
 STATIC_STEPS: Final = (
     Step("ruff check", CHECK, "ruff check"),
     Step("ruff format", CHECK, "ruff format --check"),
     Step("layers", CHECK, "lint-imports --no-logo --no-cache"),
     Step("changelog", CHECK, "python tools/changelog.py check"),
+    *(
+        Step(f"files for GitHub: {schema}", CHECK, f"check-jsonschema --builtin-schema vendor.{schema} {files}")
+        for schema, files in SCHEMAS.items()
+    ),
+    Step("files for GitHub: zizmor", CHECK, "zizmor --offline --no-progress --quiet --pedantic .github"),
     Step("mypy", CHECK, "mypy"),
     # Each separately, because its imports start at its own folder.
     *(Step(f"mypy: {name}", CHECK, f"mypy examples/{name}", (("MYPYPATH", f"examples/{name}"),)) for name in EXAMPLES),
@@ -52,7 +64,8 @@ _OF_PLUGIN = (
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
-OF_NEWEST: Final = ("check", "docs", "golden", "kits", "migrate", "services_in_pytest", "typing")
+_FOLDERS_OF_NEWEST = "check docs golden kits migrate platforms services_in_pytest smoke typing"
+OF_NEWEST: Final = tuple(_FOLDERS_OF_NEWEST.split())
 MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in OF_NEWEST)
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.
 NO_PEERS: Final = "-p no:asyncio -p no:anyio -p no:aiohttp -p no:aiomisc"

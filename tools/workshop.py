@@ -22,11 +22,23 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Final, final
+from typing import IO, Any, Final, Literal, TypeAlias, final
 
 from tools.surroundings import default_signals, own_environment
 
-__all__ = ["ROOT", "Environment", "Outcome", "Step", "Workshop", "dependency_groups", "extras", "say"]
+__all__ = [
+    "BUILD",
+    "CHECK",
+    "ROOT",
+    "Environment",
+    "Outcome",
+    "Source",
+    "Step",
+    "Workshop",
+    "dependency_groups",
+    "extras",
+    "say",
+]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STEP_LIMIT: Final = 1800.0  # seconds: a hung suite should end as a failed step, before CI's own timeout
@@ -34,20 +46,25 @@ GRACE: Final = 15.0  # seconds that a stopped command has to end by itself
 CLOSING_LINE: Final = re.compile(r"=+ .*\bin [\d.]+s.* =+")
 
 
+Source: TypeAlias = Literal["wheel", "sdist", "folder", "nothing"]
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment with looprig, all its extras, and dependency groups of pyproject.toml.
+    """A virtual environment with looprig, some of its extras, and dependency groups of pyproject.toml.
 
-    `lenient` leaves out what can't be installed, except for the first group: some packages don't support the newest
-    Python yet.
+    `source` says where looprig comes from: a distribution that is built, or the source folder, as an editable install.
+    With "nothing", it is left out, so that it can be built. `lenient` leaves out what can't be installed, except for
+    the first group: some packages don't support the newest Python yet.
     """
 
     name: str
     groups: tuple[str, ...]
     _: KW_ONLY
     python: str = sys.executable
-    wheel: bool = True  # else the source folder, as an editable install
+    extras: str = "all"
+    source: Source = "wheel"
     lenient: bool = False
 
 
@@ -64,8 +81,13 @@ class Step:
     closes: bool = False  # whether to print its closing line at the very end
 
 
-CHECK: Final = Environment("check", ("build", "lint", "typing", "checkers", "test", "example", "drivers"), wheel=False)
-"""The environment of the checks, which also builds the wheel."""
+CHECK: Final = Environment(
+    "check", ("build", "lint", "typing", "checkers", "test", "example", "drivers"), source="folder"
+)
+"""The environment of the checks."""
+
+BUILD: Final = Environment("build", ("build", "dist"), source="nothing")
+"""The environment that builds and checks distributions, on any platform."""
 
 
 @final
@@ -113,12 +135,14 @@ class Workshop:
     def _prepare(self, environment: Environment) -> bool:
         folder = self.home / environment.name
         project = ["--no-build-isolation", "--editable", ".[all]"]
-        python = Path(self.scripts(environment.name), "python")
+        python = self.python(environment.name)
         usable = python.resolve() == Path(environment.python).resolve()
-        if environment.wheel:
-            if self.wheel is None:
+        archive = ""
+        if environment.source in {"wheel", "sdist"}:
+            if self.distributions is None:
                 return False
-            project = [f"{self.wheel}[all]"]
+            archive = str(self.distributions[environment.source == "sdist"])
+            project = [f"{archive}[{environment.extras}]" if environment.extras else archive]
             usable = False  # pip mistakes a rebuilt wheel of the same version for the one already installed
         if not usable:
             shutil.rmtree(folder, ignore_errors=True)
@@ -127,12 +151,12 @@ class Workshop:
         if not usable and not self.execute(f"environment {environment.name}", make):
             return False
         if environment.lenient:
-            return self._install_what_there_is(environment.name, str(self.wheel), *groups)
-        if environment.wheel:
+            return self._install_what_there_is(environment.name, archive, *groups)
+        if archive:
             return self.install(environment.name, "packages", [*project, *chain(*groups)])
         # The packages that build it first.
-        return self.install(environment.name, "packages", [*chain(*groups)]) and self.install(
-            environment.name, "looprig", project
+        return self.install(environment.name, "packages", [*chain(*groups)]) and (
+            environment.source == "nothing" or self.install(environment.name, "looprig", project)
         )
 
     def _install_what_there_is(self, name: str, wheel: str, needed: list[str], *others: list[str]) -> bool:
@@ -157,30 +181,35 @@ class Workshop:
             return False
         scripts = self.scripts(environment)
         # -qq: pip's warnings about indexes that it can't reach would drown the step's own output.
-        pip = (self.pip, "-m", "pip", "--python", f"{scripts}/python", "install", "-qq", "--no-input", *self.versions)
+        python = str(self.python(environment))
+        pip = (self.pip, "-m", "pip", "--python", python, "install", "-qq", "--no-input", *self.versions)
         return self.execute(f"{what} of {environment}", (*pip, *arguments), scripts, matters=matters)
 
     @cached_property
     def pip(self) -> str | None:
         """A Python with a pip that is new enough for every Python of ours; None if it can't be had."""
         scripts = self.scripts("pip")
-        python = f"{scripts}/python"
+        python = str(self.python("pip"))
         make = (sys.executable, "-m", "venv", str(self.home / "pip"))
         update = (python, "-m", "pip", "install", "-qq", "--no-input", "pip", *self.versions)
         made = shutil.which("pip", path=scripts) is not None or self.execute("environment pip", make)
         return python if made and self.execute("packages of pip", update) else None
 
     @cached_property
-    def wheel(self) -> Path | None:
-        """The wheel built from the current sources, or None if that failed."""
+    def distributions(self) -> tuple[Path, Path] | None:
+        """The wheel and the source distribution built from the current sources, or None if that failed."""
         folder = self.home / "dist"
         shutil.rmtree(folder, ignore_errors=True)
-        built = self.run(Step("wheel", CHECK, f"hatchling build -t wheel -d {shlex.quote(str(folder))}"))
-        return next(folder.glob("*.whl")) if built else None
+        built = self.run(Step("distributions", BUILD, f"hatchling build -d {shlex.quote(str(folder))}"))
+        return (next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))) if built else None
 
     def scripts(self, environment: str) -> str:
         """The folder of an environment's scripts."""
         return str(self.home / environment / ("Scripts" if os.name == "nt" else "bin"))
+
+    def python(self, environment: str) -> Path:
+        """Return the path of an environment's interpreter."""
+        return Path(self.scripts(environment), "python.exe" if os.name == "nt" else "python")
 
     def execute(
         self,
@@ -246,19 +275,28 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
     try:
         passed = process.wait(STEP_LIMIT) == 0
     except (subprocess.TimeoutExpired, KeyboardInterrupt) as stop:
-        os.killpg(process.pid, signal.SIGINT)  # first, so that the command can tear down what it started
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGINT)  # first, so that the command can tear down what it started
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
         if isinstance(stop, KeyboardInterrupt):
             raise
         say(f"   took longer than {STEP_LIMIT:.0f} s")
         passed = False
     finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
         process.wait()
         reader.join(5.0)
     return passed, next((line for line in reversed(lines) if CLOSING_LINE.fullmatch(line)), "")
+
+
+def kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill all that is left of a process group. Windows has none, so there only its leader is killed."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def echo(stream: IO[bytes], lines: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The repository's tools: the changelog's fragments, and the steps of CI."""
 
+import re
 import shlex
 import signal
 import sys
@@ -13,7 +14,7 @@ from tools import changelog, commands, pythons, servers, steps, workshop
 from tools.pythons import Python
 from tools.workshop import Environment, Step, Workshop
 
-ENVIRONMENT = Environment("nothing", (), wheel=False)
+ENVIRONMENT = Environment("nothing", (), source="nothing")
 
 
 def python(code: str) -> str:
@@ -40,6 +41,40 @@ def test_a_release_writes_its_fragments_above_the_one_before(repository: Path) -
     assert [path.name for path in (repository / "changelog.d").iterdir()] == ["README.md"]
 
 
+def test_a_section_that_was_written_by_hand_is_kept(repository: Path) -> None:
+    """It gets a date, and the fragments that it sums up go. Doing that again refreshes the date."""
+    text = "# Changelog\n\n<!-- releases -->\n\n## 0.2.0\n\nLoops, at last.\n\n## 0.1.0 (2026-01-01)\n\nFirst.\n"
+    (repository / "CHANGELOG.md").write_text(text)
+    with pytest.raises(SystemExit, match=r"already has a section 0\.2\.0: to keep its text, add --written"):
+        changelog.main(["release", "0.2.0"], repository)
+    for _ in range(2):
+        assert changelog.main(["release", "0.2.0", "--written"], repository) == 0
+        found = (repository / "CHANGELOG.md").read_text()
+        assert re.fullmatch(r"## 0\.2\.0 \(\d{4}-\d\d-\d\d\)", found.splitlines()[4])
+        assert found.replace(found.splitlines()[4], "## 0.2.0") == text
+    assert [path.name for path in (repository / "changelog.d").iterdir()] == ["README.md"]
+    with pytest.raises(SystemExit, match=r"has no section 0\.3\.0: write it first"):
+        changelog.main(["release", "0.3.0", "--written"], repository)
+
+
+def test_what_is_left_to_do_before_a_release_is_told(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = repository / "src/looprig/_version.py"
+    version.parent.mkdir(parents=True)
+    version.write_text('__version__: Final = "0.1.0"\n')
+    assert changelog.main(["ready", "0.2.0"], repository) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "_version.py says 0.1.0, not 0.2.0",
+        "CHANGELOG.md has no section 0.2.0 with a date: run `python3 tools/changelog.py release 0.2.0`",
+        "2 fragments are left in changelog.d",
+    ]
+    version.write_text('__version__: Final = "0.2.0"\n')
+    changelog.main(["release", "0.2.0"], repository)
+    assert changelog.main(["ready", "0.2.0"], repository) == 0
+    changelog.main(["release", "0.3.0"], repository)
+    assert changelog.main(["ready", "0.2.0"], repository) == 1
+    assert "0.2.0 isn't the newest section of CHANGELOG.md, which is 0.3.0 (" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
@@ -59,7 +94,8 @@ def test_a_wrong_fragment_is_told(
 def test_every_group_that_an_environment_names_is_declared() -> None:
     suite = steps.wheel_suite([Python("3.11", sys.executable)])
     every = (*steps.STATIC_STEPS, *steps.FAST_SUITE, *suite, *(step for step, _ in steps.EXAMPLE_STEPS.values()))
-    assert {group for step in every for group in step.environment.groups} <= set(workshop.dependency_groups())
+    environments = {*(step.environment for step in every), workshop.BUILD}
+    assert {group for each in environments for group in each.groups} <= set(workshop.dependency_groups())
 
 
 def test_every_requirement_is_pinned() -> None:
@@ -169,7 +205,7 @@ def test_what_cannot_be_installed_on_the_newest_python_is_left_out_and_told(
     monkeypatch.setattr(Workshop, "install", install)
     monkeypatch.setattr(Workshop, "execute", execute)
     shop = Workshop(tmp_path)
-    shop.wheel = tmp_path / "looprig.whl"
+    shop.distributions = tmp_path / "looprig.whl", tmp_path / "looprig.tar.gz"
     newest, older = (Environment(name, ("test", "checkers"), lenient=name == "newest") for name in ("newest", "older"))
     assert shop.prepare(newest)
     assert shop.conclude() == 0

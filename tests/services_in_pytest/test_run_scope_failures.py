@@ -349,13 +349,13 @@ def test_a_system_without_it_is_told_so(pytester: pytest.Pytester) -> None:
         SERVICES
         + """
     import looprig.services.sharing.user
-    looprig.services.sharing.user.is_supported = lambda: False
+    looprig.services.sharing.user.is_posix = lambda: False
     async def test_it(server: Server): ...
     """,
         workers=1,
     )
     result.assert_outcomes(errors=1)
-    assert 'Services of scope "run" can be shared by workers on POSIX systems only.' in output(result)
+    assert 'Sharing a service of scope "run" with other workers requires a POSIX system such as' in output(result)
 
 
 def test_a_folder_that_others_may_look_into_is_refused(pytester: pytest.Pytester, folders: Path) -> None:

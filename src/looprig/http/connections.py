@@ -9,9 +9,11 @@ Invariants:
 
 import asyncio
 import ssl
+from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any, Final, final
 
 from looprig._extras import LazyModule, import_extra
+from looprig.posix import is_posix, posix_missing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,6 +21,8 @@ else:
     aiohttp = LazyModule("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
 
 __all__ = ["Connections"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _IDLE: Final = 1.0
 """Seconds after which an idle connection is not used again. Servers keep idle connections for longer."""
@@ -40,6 +44,9 @@ class Connections:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None, path: str | None = None) -> None:
         import_extra("aiohttp", extra="aiohttp", needed_for="looprig.TestClient")
+        if path is not None and not is_posix():
+            what = f"A TestClient of the Unix socket {path}"
+            raise posix_missing(what, (), "give the service a `url` with a host and port.")
         self.loop: Final = loop
         self.connector: Final[aiohttp.BaseConnector] = (
             aiohttp.TCPConnector(loop=loop, ssl=tls or True, keepalive_timeout=_IDLE, limit=0, limit_per_host=0)
@@ -79,6 +86,6 @@ def _has_news(loop: Any) -> bool:
     ready = getattr(loop, "_ready", None)
     timers = getattr(loop, "_scheduled", None)
     selector: Any = getattr(loop, "_selector", None)
-    if ready is None or timers is None or not hasattr(selector, "select"):
+    if ready is None or timers is None or not isinstance(selector, BaseSelector):
         return True
     return bool(ready) or bool(timers and timers[0].when() <= loop.time()) or bool(selector.select(0))

@@ -6,7 +6,6 @@ Invariants:
    of such a folder removes it.
 """
 
-import fcntl
 import os
 import shutil
 import stat
@@ -15,7 +14,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 __all__ = ["copy_tree", "locked", "new_folder"]
 
@@ -39,7 +38,7 @@ def new_folder(kind: str, within: str | os.PathLike[str] | None = None, *, passa
         # Renamed once it is locked, so that nobody ever finds it unlocked.
         waiting = folder / f"{_LOCK}.new"
         with waiting.open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock)
             waiting.rename(folder / _LOCK)
             if passable:
                 folder.chmod(0o711)
@@ -53,7 +52,7 @@ def locked(path: Path) -> Generator[None]:
     """Hold a lock, on a file that is created and stays. Wait for whoever holds it, and not at all without locks."""
     with path.open("ab") as lock:
         with suppress(OSError):  # some network file systems have none
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock)
         yield
 
 
@@ -85,11 +84,18 @@ def _is_passable(folder: Path) -> bool:
     return False
 
 
+def _lock(file: IO[bytes], *, waits: bool = True) -> None:
+    """Lock a file until it is closed. If it `waits`, for whoever holds the lock; otherwise raise `OSError` then."""
+    import fcntl  # noqa: PLC0415 - POSIX only, and Windows should be able to load this module
+
+    fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+
+
 def _sweep(parent: Path, prefix: str) -> None:
     for folder in parent.glob(f"{prefix}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
                 continue
             with (folder / _LOCK).open("rb") as lock:  # without one, it has just been created
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(lock, waits=False)
                 shutil.rmtree(folder, ignore_errors=True)

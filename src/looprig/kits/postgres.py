@@ -134,6 +134,7 @@ class PostgresService(ProcessService):
     @override
     async def run(self) -> AsyncIterator[None]:
         """Make its data, then run it until this generator is closed or resumed."""
+        self._check_system()
         stack = ExitStack()  # what it does takes long enough to be done in a thread
         try:
             self._command = await in_thread(lambda: self._make_data(stack))

@@ -125,6 +125,7 @@ class RedisService(ProcessService):
     @override
     async def run(self) -> AsyncIterator[None]:
         """Run it, in an empty folder, until this generator is closed or resumed."""
+        self._check_system()
         stack = ExitStack()
         try:
             self._command = await in_thread(lambda: self._find(stack))

@@ -6,6 +6,9 @@ port to an outgoing connection, or to another program that binds port 0 on that 
 server that binds this very port and sets `SO_REUSEADDR` itself (asyncio, aiohttp, uvicorn, PostgreSQL, Redis, Go and
 Node do) can still listen on it. Until it does, connections to the port are refused.
 
+Other systems refuse a second socket on the same address and port, whatever its options, or let programs share a port.
+There, a port can't be held for a server: see `servers_can_bind_held`.
+
 Does not start servers. Does not protect a port from a program that binds it by number: it only prevents accidental
 collisions.
 
@@ -17,10 +20,12 @@ Invariants:
 import asyncio
 import socket
 from contextlib import suppress
+from functools import cache
 from types import TracebackType
 from typing import Final, Protocol, Self, final
 
 from looprig.declare.values import PORT, TEXT, Check, check_values
+from looprig.posix import is_posix
 
 __all__ = [
     "HeldPort",
@@ -31,6 +36,7 @@ __all__ = [
     "hold_port_again",
     "listening_socket",
     "localhost",
+    "servers_can_bind_held",
     "url_of",
 ]
 
@@ -124,6 +130,24 @@ def hold_port(host: str | None = None, *, kind: socket.SocketKind = socket.SOCK_
     return HeldPort(_bound(host or localhost(), kind))
 
 
+@cache
+def servers_can_bind_held() -> bool:
+    """Return whether a server that sets `SO_REUSEADDR` can bind a TCP port that is held.
+
+    Linux allows that while nobody listens. BSD and macOS don't. On Windows the option shares the port, so servers don't
+    set it.
+    """
+    if not is_posix():
+        return False
+    with _bound(localhost(), socket.SOCK_STREAM) as holder:
+        host, port = holder.getsockname()[:2]
+        try:
+            _bound(host, socket.SOCK_STREAM, port).close()
+        except OSError:
+            return False
+    return True
+
+
 def hold_port_again(held: HeldPort) -> HeldPort:
     """Bind a TCP port that was held, released to a server, and is not used any more. Raises `OSError` if it is."""
     return HeldPort(_bound(held.host, socket.SOCK_STREAM, held.port))
@@ -160,6 +184,8 @@ async def accepts_connections(host: str, port: int) -> bool:
 class PortFactory(_Closable):
     """A factory that returns a new held port on each call, and holds all of them until it is closed.
 
+    Only Linux lets a server bind a held port. Elsewhere, a TCP port is only free at the moment when it is returned.
+
     >>> with PortFactory() as unused_port:
     ...     unused_port() != unused_port()
     True
@@ -174,6 +200,8 @@ class PortFactory(_Closable):
     def __call__(self) -> int:
         """Hold one more port, and return its number."""
         held = hold_port(self._host, kind=self._kind)
+        if self._kind is socket.SOCK_STREAM and not servers_can_bind_held():
+            held.close()  # it was free a moment ago, which is all that can be had here
         self._held[held.port] = held
         return held.port
 
@@ -236,7 +264,8 @@ def _bound(host: str, kind: socket.SocketKind, port: int = 0) -> socket.socket:
     family, _, protocol, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
     bound = socket.socket(family, kind, protocol)
     try:
-        if kind is socket.SOCK_STREAM:  # for UDP it would let others share the port, data and all
+        # For UDP, and on Windows for TCP, it would let others share the port, data and all.
+        if kind is socket.SOCK_STREAM and is_posix():
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except BaseException:

@@ -1,13 +1,14 @@
 """Unix sockets: listening on one, and the URL of an HTTP server that listens on one.
 
 Such a URL has the scheme `http+unix`, and the quoted path in place of the host, as in the clients of Docker:
-`http+unix://%2Frun%2Fdocker.sock/v1.44`. Does not serve anything. POSIX only.
+`http+unix://%2Frun%2Fdocker.sock/v1.44`. Does not serve anything. Only POSIX systems have these sockets.
 
 Invariant: a socket that was bound here is removed with its folder, if the folder was created for it.
 """
 
 import os
 import socket
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +23,8 @@ SCHEME: Final = "http+unix"
 _HOST: Final = "localhost"
 """The host in requests over a Unix socket, where there is none. Applications that check hosts accept this one."""
 _NAME: Final = "sock"
-_LONGEST: Final = 107
-"""Maximum number of bytes of a path on Linux (unix(7)). Other systems allow a few less."""
+_LONGEST: Final = 107 if sys.platform == "linux" else 103
+"""Maximum number of bytes of a path: `sun_path` has 108 bytes on Linux, 104 on macOS and BSD, and ends with a NUL."""
 
 
 def unix_url(path: str | os.PathLike[str]) -> str:
@@ -80,8 +81,6 @@ class UnixListener:
 
 
 def _bound(path: Path) -> socket.socket:
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError("this system has no Unix sockets")
     size = len(os.fsencode(path))
     if size > _LONGEST:
         raise OSError(f"its path has {size} bytes, but that of a Unix socket may have at most {_LONGEST}")

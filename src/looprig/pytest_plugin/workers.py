@@ -70,9 +70,10 @@ class _Controller:
         """Remove the folder of a run whose host was killed. Any other host removes it itself."""
         if not self._may_have_left:
             return
-        from looprig.services.sharing.folder import RunFolder, is_supported  # noqa: PLC0415 - at the end only
+        from looprig.posix import is_posix  # noqa: PLC0415 - at the end only
+        from looprig.services.sharing.folder import RunFolder  # noqa: PLC0415 - the same
 
-        if is_supported():
+        if is_posix():
             RunFolder.of(self._run).remove_if_left()
 
 

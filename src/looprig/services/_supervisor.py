@@ -36,10 +36,11 @@ except ImportError:  # Python was built without it
 
 __all__ = ["CANNOT", "ENDED", "GONE", "KILL", "RUNS", "START", "STOP", "Supervisor", "main", "pack", "unpack"]
 
-_CHANGED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGQUIT, signal.SIGTERM, signal.SIGXFSZ)
+_CHANGED = ("SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
 """Signals that may be ignored here, by Python itself or by a shell that runs the tests in the background.
 
-The command would inherit that: it would ignore its stop signal, or keep writing to a broken pipe.
+The command would inherit that: it would ignore its stop signal, or keep writing to a broken pipe. They are names, since
+Windows should be able to load this module and lacks some of them.
 """
 
 _TICK = 10
@@ -173,7 +174,7 @@ class Supervisor:
         if folder:
             os.chdir(folder)
         for changed in _CHANGED:
-            signal.signal(changed, signal.SIG_DFL)
+            signal.signal(getattr(signal, changed), signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         os.execvpe(command[0], command, env)  # noqa: S606 - without a shell, on purpose

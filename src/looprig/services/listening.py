@@ -19,6 +19,7 @@ from looprig.exceptions import LooprigError, ServiceStartError
 from looprig.location import location_of
 from looprig.net.ports import localhost
 from looprig.net.unix import UnixListener
+from looprig.posix import is_posix, posix_missing
 from looprig.services.address import Address, bound_address, listen
 from looprig.services.in_flight import InFlight
 
@@ -94,6 +95,14 @@ class Listening(Configured):
 
     def _unix_listener(self) -> UnixListener:
         path = None if isinstance(self.unix_socket, bool) else self.unix_socket
+        if not is_posix():
+            name = type(self).__qualname__
+            raise posix_missing(
+                f"The Unix socket of {name}",
+                [(name, location_of(type(self)))],
+                "leave out `unix_socket`: it then listens on a port.",
+                ServiceStartError,
+            )
         try:
             return UnixListener(path)
         except OSError as error:

@@ -1,6 +1,7 @@
 """A real server in a process of its own: a database, a broker, a worker.
 
-Does not find, install or configure the server; `command` says how to run it. POSIX only.
+Does not find, install or configure the server; `command` says how to run it. Can be declared everywhere, and runs only
+on POSIX.
 
 Invariants:
 1. The service is ready when `ready` says so, not when a port is open. An error of `ready` means "not yet".
@@ -20,7 +21,10 @@ from typing import ClassVar, Final
 
 from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import FLAG, PATH, SECONDS, TEXT, WHOLE, Check
+from looprig.exceptions import ServiceStartError
+from looprig.location import location_of
 from looprig.net.ports import localhost
+from looprig.posix import is_posix, posix_missing
 from looprig.services.address import Address, bound_address
 from looprig.services.process_life import ProcessLife
 
@@ -51,10 +55,10 @@ class ProcessService(Configured, ABC):
         stop_signal: the signal that asks the process group to end.
         stop_timeout: seconds from that signal until the group is killed.
         holds_port: set it to False for a server that binds without `SO_REUSEADDR`. The port is then released just
-            before the server starts.
+            before the server starts, as it always is on macOS.
 
     Raises `ServiceStartError` if the command cannot be run or ends before it is ready, and `LooprigError` if it ends
-    while it is in use. Both show the end of its output.
+    while it is in use. Both show the end of its output. Requires POSIX: on Windows, its start is a `ServiceStartError`.
     """
 
     _of_host: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
@@ -149,6 +153,7 @@ class ProcessService(Configured, ABC):
 
     async def run(self) -> AsyncIterator[None]:
         """Run the command until this generator is closed or resumed. It yields once, when `ready` says so."""
+        self._check_system()
         life = self._life = ProcessLife(self)
         self._address = life.address
         try:
@@ -161,6 +166,18 @@ class ProcessService(Configured, ABC):
                 await life.end()
         finally:
             self._address = None
+
+    def _check_system(self) -> None:
+        """Raise `ServiceStartError` where processes can't be run. Call it first in a `run` that prepares something."""
+        if not is_posix():
+            name = type(self).__qualname__
+            raise posix_missing(
+                f"The process of {name}",
+                [(name, location_of(type(self)))],
+                "start the server before the tests, and declare a service whose `address` is where it listens. "
+                'Or skip the tests that use it, with `pytest.mark.skipif(os.name != "posix", reason="needs POSIX")`.',
+                ServiceStartError,
+            )
 
     def _lived(self) -> ProcessLife:
         if self._life is None:

@@ -8,7 +8,8 @@ Invariants:
    is a crash.
 2. Starts, stops and kills happen one after another, whoever asks for them. A start that does not succeed, or is
    cancelled, leaves no process.
-3. While no process runs, the port is held. With `holds_port=False` it is released just before each start.
+3. While no process runs, the port is held. With `holds_port=False`, and on systems where a server can't bind a held
+   port, it is released just before each start.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from looprig.declare.lifecycle import Lifecycle
 from looprig.declare.service import START_TIMEOUT, ServiceSpec, spec_of
 from looprig.exceptions import DeclarationError, LooprigError, ServiceStartError, summary
 from looprig.location import Location, location_of
-from looprig.net.ports import hold_port, hold_port_again
+from looprig.net.ports import hold_port, hold_port_again, servers_can_bind_held
 from looprig.runtime.context import OWNER
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.stacks import raised_at
@@ -101,6 +102,7 @@ class ProcessLife:
         self._was_up = False  # whether it was up at any time
         self._watch = current_watch()
         self._held = hold_port(service.host)
+        self._holds_port: Final = service.holds_port and servers_can_bind_held()
         self._output = Output()
         self.address: Final = Address(self._held.host, self._held.port)
         self.in_use: Final = InUse(f"{self._name} has ended")
@@ -235,7 +237,7 @@ class ProcessLife:
             return
         if self._watch is not None and self._is_watched:
             self._watch.pause(self)
-        if not self._service.holds_port:
+        if not self._holds_port:
             with suppress(OSError):  # somebody else has it; the next process will say so
                 self._held = hold_port_again(self._held)
 
@@ -287,7 +289,7 @@ class ProcessLife:
         command = [os.fspath(part) for part in given]
         changed = {**os.environ, **self._service.env()}
         env = {name: value for name, value in changed.items() if value is not None}
-        if not self._service.holds_port:
+        if not self._holds_port:
             self._held.close()
         assert self._launcher is not None
         self._began_at = self._output.size

@@ -137,7 +137,7 @@ class Leaks:
         loop: Any = host.loop
         transports, generators = getattr(loop, "_transports", None), getattr(loop, "_asyncgens", None)
         if _container(transports, "data") or _container(generators, "data"):
-            self._pinned = (*loop._transports.values(), *loop._asyncgens)  # noqa: SLF001 - asyncio's
+            self._pinned = (*getattr(loop, "_transports", {}).values(), *getattr(loop, "_asyncgens", ()))
 
     def see_tasks(self, host: Host, tasks: list[asyncio.Task[Any]], owner: object, *, is_last: bool) -> None:
         """Note the tasks that a test or fixture left, except those that a wider fixture holds."""

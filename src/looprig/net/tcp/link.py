@@ -15,14 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
-from looprig.exceptions import summary
+from looprig.exceptions import ServiceStartError, summary
 from looprig.net.faults.link import FaultLink
 from looprig.net.faults.log import Party
 from looprig.net.faults.seeds import rng_for
 from looprig.net.tcp.connection import Connection
 from looprig.net.tcp.dial import connect, hand_over
 from looprig.net.tcp.line import Stage
-from looprig.net.tcp.listener import Listener, State
+from looprig.net.tcp.listener import Listener, State, can_watch_sockets
+from looprig.posix import is_posix, posix_missing
 from looprig.toxics.flow import Flow, FlowDirection
 from looprig.toxics.rule import ConnectionInfo
 from looprig.toxics.tcp.toxic import Toxic
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["Settings", "SocketAddress", "TcpLink"]
+
+__tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
 _AT_THE_END: Final = "by the end of the proxy"
 
@@ -69,7 +72,12 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         self.settings: Final = settings
 
     async def open(self, toxics: Sequence[Toxic]) -> None:
-        """Resolve the service's address and begin to accept clients, with `toxics` on all connections."""
+        """Resolve the service's address and begin to accept clients, with `toxics` on all connections.
+
+        Raises:
+            ServiceStartError: this system, or the running loop, lacks what a proxy needs.
+        """
+        self._check_system()
         upstream = self.settings.upstream
         if isinstance(upstream, tuple):
             host, port = upstream
@@ -80,6 +88,22 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         if toxics:
             self._apply(toxics)
         self.listener: Listener = Listener(self.settings.host, self.settings.path, self._accepted)
+
+    def _check_system(self) -> None:
+        name, owner = self.settings.owner[0], [self.settings.owner]
+        if not is_posix():
+            raise posix_missing(
+                f"The TCP proxy {name}",
+                owner,
+                'skip the tests of network faults: `pytest.mark.skipif(os.name != "posix", reason="needs POSIX")`.',
+                ServiceStartError,
+            )
+        if not can_watch_sockets(self._loop):
+            raise ServiceStartError(
+                f"The TCP proxy {name} can't run on {type(self._loop).__qualname__}, a loop without `add_reader`.",
+                owner,
+                "Use one of asyncio's own loops or uvloop (see the option --loop-factory).",
+            )
 
     async def close(self, grace: float) -> None:
         """End every connection gracefully, and reset those that take longer than `grace` seconds."""

@@ -25,7 +25,7 @@ from looprig.exceptions import LooprigError
 from looprig.net.ports import localhost
 from looprig.net.tcp.sockets import reset_socket, tune
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "can_watch_sockets"]
 
 _AT_ONCE: Final = 64
 """Maximum number of clients that are accepted in one round of the loop."""
@@ -128,7 +128,7 @@ class Listener:
         except OSError:  # not Linux
             address = self._socket.getsockname()
             self._socket.close()
-            self._socket = _bound(self._socket.family, address)
+            self._socket = _bound(self._socket.family, address, has_clients=True)
 
     def _listen(self) -> None:
         if self._socket.fileno() == -1 and self._path is not None:
@@ -242,6 +242,18 @@ class Listener:
                 Path(self._path).unlink()
 
 
+def can_watch_sockets(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a loop has `add_reader`. Windows' default loop, for example, doesn't have it."""
+    one, other = socket.socketpair()
+    with one, other:
+        try:
+            loop.add_reader(one, bool)
+        except NotImplementedError:
+            return False
+        loop.remove_reader(one)
+    return True
+
+
 def _shown(address: object) -> str:
     """Return `host:port`, or "" for a Unix socket, whose clients have no name."""
     if not isinstance(address, tuple):
@@ -261,9 +273,11 @@ def _bound_port(host: str) -> socket.socket:
             return _bound(family, found)
 
 
-def _bound(family: int, address: object) -> socket.socket:
+def _bound(family: int, address: object, *, has_clients: bool = False) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if has_clients:  # whose connections would prevent it. On BSD and macOS, no other program can bind it even so
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)
         tune(bound)
         bound.bind(address)  # type: ignore[arg-type]

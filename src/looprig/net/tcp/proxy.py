@@ -24,7 +24,7 @@ class TcpProxy(StandaloneProxy[Toxic, TcpLink], TcpControls):
             reader, writer = await asyncio.open_connection(*proxy.address)
 
     Raises `OSError` if `upstream` can't be resolved, and an `ExceptionGroup` of unhandled errors at the end of the
-    block.
+    block. Requires POSIX: on Windows, its start is a `ServiceStartError`.
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"upstream": SOCKET_ADDRESS}

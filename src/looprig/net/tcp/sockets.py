@@ -3,11 +3,9 @@
 Does not own any socket. Sources: socket(7), tcp(7), and for `SIOCOUTQ` also Linux's function `tcp_ioctl`.
 """
 
-import fcntl
 import socket
 import struct
 import sys
-import termios
 from asyncio import Transport
 from contextlib import suppress
 from typing import Final
@@ -42,6 +40,9 @@ def unsent_bytes(transport: Transport) -> int:
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is None or not sys.platform.startswith("linux"):
         return 0
+    import fcntl  # noqa: PLC0415 - POSIX only, and Windows should be able to load this module
+    import termios  # noqa: PLC0415 - the same
+
     answer = bytearray(4)
     try:
         fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, answer)  # SIOCOUTQ has the same value

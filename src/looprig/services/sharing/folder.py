@@ -23,18 +23,13 @@ from typing import Final, final
 
 from looprig.exceptions import LooprigError
 
-__all__ = ["RunFolder", "is_supported"]
+__all__ = ["RunFolder"]
 
 _LONGEST: Final = 90
 """Most bytes of the path of a socket that every system accepts, less a few."""
 
 _SHOWN: Final = 30
 """Number of lines of the host's log that an error shows."""
-
-
-def is_supported() -> bool:
-    """Return whether this system has what sharing needs."""
-    return os.name == "posix"
 
 
 @final

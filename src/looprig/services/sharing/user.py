@@ -17,12 +17,13 @@ from typing import Any, Final, final
 
 from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import DeclarationError, LooprigError, ServiceStartError, summary
+from looprig.posix import is_posix, posix_missing
 from looprig.runtime.tasks import hidden
 from looprig.services.in_use import InUse
 from looprig.services.sharing.channel import Channel, receive_now, send_now
 from looprig.services.sharing.classes import reference_to
 from looprig.services.sharing.failures import error_of
-from looprig.services.sharing.folder import RunFolder, is_supported
+from looprig.services.sharing.folder import RunFolder
 from looprig.services.sharing.launch import connected, connection_to, host_died
 from looprig.services.sharing.messages import Failed, Leave, Left, Use
 from looprig.services.sharing.state import Copied, SharedProcess, key_of_copy, pickled, rebuilt
@@ -57,11 +58,11 @@ class Run:
         """Take a lease, and start the host if this is the first one. An error is kept for those who need a service."""
         if self._lease is not None or self._problem is not None:
             return
-        if not is_supported():
-            self._problem = LooprigError(
-                'Services of scope "run" can be shared by workers on POSIX systems only.',
+        if not is_posix():
+            self._problem = posix_missing(
+                'Sharing a service of scope "run" with other workers',
                 (),
-                'Run without pytest-xdist, or use scope="session".',
+                'run without pytest-xdist, or use scope="session".',
             )
             return
         try:
