@@ -22,7 +22,7 @@ from looprig.declare.proxy import Through, declared_before, kind_of_proxy, mispl
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.declare.values import TEXT, check_values
 from looprig.exceptions import DeclarationError
-from looprig.location import UNKNOWN, Location, location_of
+from looprig.location import UNKNOWN, Location, is_of_looprig, location_of
 
 __all__ = ["Fixture", "Source", "check_generic", "find_cycle", "resolve_fields", "service_of"]
 
@@ -232,11 +232,20 @@ def _check_scope(spec: ServiceSpec, needed: ServiceSpec, field: str) -> None:
         raise DeclarationError(
             f"{spec.label} needs {needed.label}, which ends first.",
             [spec.party, needed.party],
-            f'Widen {needed.cls.__qualname__} to scope="{spec.scope}", or narrow {spec.cls.__qualname__} to '
-            f'scope="{needed.scope}".',
+            _how_to_scope(spec, needed),
             "fixture-scope",
             field,
         )
+
+
+def _how_to_scope(spec: ServiceSpec, needed: ServiceSpec) -> str:
+    owner, name = spec.cls.__qualname__, needed.cls.__qualname__
+    if not needed.is_foreign:
+        return f'Widen {name} to scope="{spec.scope}", or narrow {owner} to scope="{needed.scope}".'
+    fix = f'Narrow {owner} to scope="{needed.scope}"'
+    if is_of_looprig(needed.cls):
+        return f"{fix}: {name} is a class of looprig, whose scope is fixed."
+    return f'{fix}, or declare a subclass of {name} with scope="{spec.scope}" and annotate the field with it.'
 
 
 def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[ServiceSpec]]) -> None:
