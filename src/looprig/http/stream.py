@@ -22,10 +22,12 @@ from looprig.exceptions import LooprigError, UnexpectedResponseError
 from looprig.http.checks import FORM, STATUS
 from looprig.http.decode import Decoder, form_name
 from looprig.http.headers import Headers
+from looprig.http.open_blocks import OpenBlocks
 from looprig.http.response import EXCERPT, Request, Response, decoded, ending, expect, sentence
 from looprig.http.session import Pieces
 from looprig.http.sse import EventParser, LineSplitter, ServerSentEvent
 from looprig.runtime.clock import Timeout, now
+from looprig.watch.leak_reports import LeftOpen
 
 __all__ = ["Opening", "StreamedResponse"]
 
@@ -299,10 +301,15 @@ class Opening:
         status: int | Collection[int] | None,
         limit: float | None,
         decoder: Decoder,
+        *,
+        blocks: OpenBlocks,
+        shown: LeftOpen,
     ) -> None:
         self._ask: Final = ask
+        self._blocks: Final = blocks
         self._decoder: Final = decoder
         self._limit: Final = limit
+        self._shown: Final = shown
         self._status: Final = status
 
     async def __aenter__(self) -> StreamedResponse:
@@ -315,11 +322,13 @@ class Opening:
                 pieces.close()
                 raise
         self._pieces = pieces
+        self._blocks.enter(self, self._shown, pieces.close)
         return response
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._blocks.leave(self)
         self._pieces.close()
         await asyncio.sleep(0)  # so that the connection is closed when the block is left
 

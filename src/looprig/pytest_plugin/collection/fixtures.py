@@ -55,7 +55,7 @@ class ServiceFixtures:
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
         self._session = session
         self._registry = registry
-        self._running = RunningServices()
+        self._running = RunningServices(registry.note_left_open)
         self._names: dict[ServiceKey, str] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
         # The nodes below the session on which each fixture name was seen, and the services that have a field of that

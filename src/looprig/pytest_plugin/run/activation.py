@@ -110,6 +110,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
 
     hosts.subscribe(watchdogs.add_host)
     hosts.on_end = watchdogs.leaks.end_test
+    registry.report_left_open = watchdogs.note_left_open
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: fixtures().admission.host_for_loop(request).loop)
