@@ -132,3 +132,29 @@ def test_a_database_cannot_be_shared_by_workers(pytester: pytest.Pytester) -> No
     assert 'Database (scope "run") needs DatabaseCopies (scope "session"), which ends first.' in shown
     assert 'Narrow Database to scope="session": DatabaseCopies is a class of looprig, whose scope is fixed.' in shown
     assert "Widen DatabaseCopies" not in shown
+
+
+@needs_postgres
+def test_databases_are_not_named_as_what_a_blocked_loop_keeps_from_answering(pytester: pytest.Pytester) -> None:
+    """Their server is a process, which answers anyway."""
+    suite = (
+        HEAD
+        + """
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Database(Tables): ...
+
+    @pytest.fixture
+    def dsn(database: Database): return database.dsn
+
+    def test_sync(dsn): raise TimeoutError
+
+    @pytest.mark.loop_timeout(0.3)
+    def test_blocks(dsn):
+        import time
+        time.sleep(60)
+    """
+    )
+    result = run_apart(pytester, suite)
+    result.assert_outcomes(failed=2)
+    assert "stands still" not in output(result)

@@ -123,6 +123,8 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
         "keep": Check("a list of names", lambda value: isinstance(value, Sequence) and not isinstance(value, str)),
     }
 
+    _answers_nobody: ClassVar[bool] = True  # the server does
+
     database: DatabaseT
     keep: Sequence[str] = config_field(())
 
