@@ -57,7 +57,8 @@ class ProcessService(Configured, ABC):
     while it is in use. Both show the end of its output.
     """
 
-    _of_host: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
+    _disturbing: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
+    _of_host: ClassVar[tuple[str, ...]] = _disturbing
     _checks: ClassVar[Mapping[str, Check]] = {
         "host": TEXT,
         "cwd": PATH.or_none(),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import Location, location_of
+from looprig.scopes import Scope
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,6 +92,10 @@ def service_function(
         fields.update({field: fields[field].routed for field in routed})
         alive = Alive(lambda: spec.cls(**fields), spec) if share is None else share().use(spec, fields)
         async with alive as started:
+            if spec.scope is Scope.RUN and share is None:
+                from looprig.services.refused import refuse_what_disturbs  # noqa: PLC0415 - few services
+
+                refuse_what_disturbs(started, spec)
             if spec.in_thread:
                 from looprig.services.in_thread import moved_back, moved_to_its_loop  # noqa: PLC0415 - only there
 
