@@ -39,7 +39,7 @@ from looprig.http.checks import (
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
-from looprig.http.open_blocks import OpenBlocks
+from looprig.http.open_blocks import NotEntered, OpenBlocks
 from looprig.http.response import Response, decode, expect
 from looprig.http.session import Pieces, RequestOptions, Session
 from looprig.http.stream import Opening, StreamedResponse
@@ -349,18 +349,20 @@ class TestClient(Generic[_ServiceT]):
 
 
 @final
-class _Opening:
+class _Opening(NotEntered):
     """A block in which a websocket is open."""
+
+    example = "async with api.ws(...) as websocket:"
 
     # A class, since the frames of a decorated generator would be in the traceback of a refusal.
     def __init__(self, connect: Callable[[], Awaitable[WebSocket]], blocks: OpenBlocks, shown: LeftOpen) -> None:
         self._blocks: Final = blocks
         self._connect: Final = connect
-        self._shown: Final = shown
+        self.shown = shown
 
     async def __aenter__(self) -> WebSocket:
         self._websocket = await self._connect()
-        self._blocks.enter(self, self._shown, partial(cut, self._websocket))
+        self._blocks.enter(self, self.shown, partial(cut, self._websocket))
         return self._websocket
 
     async def __aexit__(
