@@ -36,6 +36,8 @@ _SIGNAL: Final = Check("a signal", lambda value: WHOLE.accepts(value) and value 
 class ProcessService(Configured, ABC):
     """Base class of a service that is a process. Implement `command`, and `ready` to say when it is ready.
 
+        from looprig.net import accepts_connections
+
         @service_fixture(scope="session")
         @dataclass(kw_only=True)
         class Redis(ProcessService):
