@@ -45,7 +45,7 @@ PACKAGES: Final = {
         "Toxics for UDP",
         "These come from `looprig.toxics.udp`, their effects from `looprig.toxics`.",
     ),
-    "looprig.net": ("What a proxy returns", "These come from `looprig.net`."),
+    "looprig.net": ("What a proxy returns, and whether a server listens", "These come from `looprig.net`."),
     "looprig.net.tcp": ("A connection through a TCP proxy", "This comes from `looprig.net.tcp`."),
     "looprig.net.udp": ("A connection through a UDP proxy", "This comes from `looprig.net.udp`."),
     "looprig.http": ("What a client returns", "These come from `looprig.http`. You rarely name them."),

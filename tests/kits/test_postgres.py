@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 import stat
 from dataclasses import dataclass
@@ -53,6 +54,32 @@ def test_it_serves_every_driver_and_leaves_nothing(run: Run, tmp_path: Path) -> 
             _ = it.dsn
 
     run(scenario())
+
+
+def memory_of(pid: int, folder: Path) -> tuple[set[str], str]:
+    """Return the files that a server shares memory through, and the number of its System V segment."""
+    maps = Path(f"/proc/{pid}/maps").read_text("utf-8")
+    lines = (folder / "postmaster.pid").read_text("utf-8").splitlines()
+    return set(re.findall(r"/dev/shm/PostgreSQL\S+|/\S*/pg_dynshmem/\S+", maps)), lines[6].split()[1]  # noqa: S108 - looked at, not used
+
+
+@pytest.mark.skipif(not Path("/proc/sysvipc/shm").exists(), reason="needs /proc")
+def test_a_server_that_is_killed_leaves_no_shared_memory(run: Run) -> None:
+    used: list[tuple[set[str], str]] = []
+
+    async def scenario() -> None:
+        async with rig(Postgres) as it:
+            async with await psycopg.AsyncConnection.connect(it.dsn) as connection:
+                found = await (await connection.execute("SHOW data_directory")).fetchone()
+            assert found is not None
+            used.append(memory_of(it.pid, Path(found[0])))
+            await it.kill()
+
+    run(scenario())
+    [(files, number)] = used
+    assert files
+    assert [path for path in files if Path(path).exists()] == []
+    assert number not in {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text("utf-8").splitlines()}
 
 
 def test_it_is_not_ready_while_the_server_starts(run: Run) -> None:

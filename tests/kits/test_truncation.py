@@ -125,3 +125,21 @@ def test_an_open_transaction_is_an_error(run: Run, statement: str, monkeypatch: 
             await cleaning.__aexit__(None, None, None)
 
     run(scenario())
+
+
+def test_a_kept_table_that_does_not_exist_is_an_error_that_names_those_that_do(run: Run) -> None:
+    async def scenario() -> None:
+        async with Rig() as running:
+            database = await running.start(Database)
+            with pytest.raises(LooprigError) as raised:
+                async with cleaned(database, "countri"):
+                    raise AssertionError
+            assert "Database has no table 'countri', which keep names." in str(raised.value)
+            assert """Did you mean 'country'? It has "User", audit.entry, country.""" in str(raised.value)
+            with pytest.raises(LooprigError, match="has no table 'not a name'"):
+                async with cleaned(database, "not a name"):
+                    raise AssertionError
+            async with cleaned(database) as connection:
+                assert await connection.fetchval("SELECT count(*) FROM country") == 1
+
+    run(scenario())

@@ -164,3 +164,46 @@ def test_it_needs_a_running_service_and_a_number(run: Run, make: Callable[[], An
             await asyncio.gather(*waiting)
 
     run(scenario())
+
+
+@dataclass(kw_only=True)
+class InGroup(AsgiService):
+    """An application that handles a request in a group, while the framework's own code waits for the disconnect."""
+
+    async def create_app(self) -> AsgiApp:
+        import anyio
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"done"})
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.stream)
+                group.start_soon(receive)
+
+        return app
+
+    async def stream(self) -> None:
+        await asyncio.sleep(30)
+
+
+def test_the_error_shows_the_suites_own_lines_in_the_tasks_of_a_request(run: Run) -> None:
+    pytest.importorskip("anyio")
+
+    async def scenario() -> None:
+        async with running(InGroup(shutdown_timeout=0.0)) as service, TestClient(service) as api:
+            await api.get("/")
+            with pytest.raises(TimeoutError) as caught:
+                await service.idle(timeout=0.05)
+            line = r"\n  \S+test_idle\.py:\d+ in"
+            assert re.search(f"waits at{line} app{line} stream$", str(caught.value))
+
+    run(scenario())
+
+
+def test_its_name_in_errors_is_not_that_of_an_internal_class(run: Run) -> None:
+    async def scenario() -> None:
+        async with running(Slow()) as service:
+            with pytest.raises(TypeError, match=r"^idle\(\) takes 1 positional argument"):
+                await service.idle(3)  # type: ignore[call-arg]
+
+    run(scenario())

@@ -338,3 +338,24 @@ def test_a_service_that_never_ran_says_so() -> None:
     for name in ("pid", "output", "port"):
         with pytest.raises(LooprigError, match="Python is not running"):
             getattr(Python(), name)
+
+
+@pytest.mark.parametrize(
+    ("command", "what", "fix"),
+    [
+        (["serve", "--port", 8080], "8080 (int)", "str(8080) instead of 8080"),
+        (["serve", b"--fast"], "b'--fast' (bytes)", "Each must be a string or a path."),
+        (["serve", None, "x"], "None (NoneType)", "Each must be a string or a path."),
+    ],
+)
+def test_an_argument_that_is_no_string_is_an_error_that_shows_it(
+    run: Run, command: list[object], what: str, fix: str
+) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ServiceStartError) as caught:
+            async with running(Command(given=command)):
+                raise AssertionError
+        assert f"Command.command returned {what} among the arguments." in str(caught.value)
+        assert fix in str(caught.value)
+
+    run(scenario())

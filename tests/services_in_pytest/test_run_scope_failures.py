@@ -188,7 +188,7 @@ def test_errors_of_handlers_are_told_when_the_service_stops(pytester: pytest.Pyt
 @pytest.mark.parametrize(
     ("use", "name", "why"),
     [
-        ("await server.kill()", r"Server\.kill\(\)", "it works on objects of the process that runs the service"),
+        ("await server.kill()", r"Server\.kill\(\)", "other workers may be using it"),
         ("server.run()", r"Server\.run\(\)", "it works on objects of the process that runs the service"),
         ("rest.app", r"Rest\.app", "it belongs to the process that runs the service"),
         ("rest.lock", r"Rest\.lock", r"a lock can't be pickled \(TypeError: cannot pickle '_thread.lock' object\)"),

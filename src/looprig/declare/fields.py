@@ -9,6 +9,7 @@ default is configuration.
 """
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast, final
@@ -22,7 +23,7 @@ from looprig.declare.proxy import Through, declared_before, kind_of_proxy, mispl
 from looprig.declare.service import ServiceKey, ServiceSpec, same_class, spec_of
 from looprig.declare.values import TEXT, check_values
 from looprig.exceptions import DeclarationError
-from looprig.location import UNKNOWN, Location, location_of
+from looprig.location import UNKNOWN, Location, is_foreign, is_of_looprig, location_of
 
 __all__ = ["Fixture", "Source", "check_generic", "find_cycle", "resolve_fields", "service_of"]
 
@@ -49,6 +50,7 @@ class Source:
         known: the annotation can be evaluated at run time.
         expected: the service that the annotation names, if the value comes from a named fixture nevertheless.
         routed: `service` is a proxy, and the value is the service behind it, with the proxy's address.
+        foreign: the field has a default, and a class of looprig or of another installed package declares it.
     """
 
     field: str
@@ -59,6 +61,7 @@ class Source:
     known: bool = True
     expected: ServiceSpec | None = None
     routed: bool = False
+    foreign: bool = False
 
 
 def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpec]]) -> list[Source]:
@@ -85,6 +88,8 @@ def resolve_fields(spec: ServiceSpec, services: Callable[[], Iterable[ServiceSpe
             source = _resolve(spec, field.name, hints.get(field.name, UNRESOLVED), services, required=required)
         if source.service is not None:
             _check_scope(spec, source.service, source.field)
+        if not source.required and _is_of_package(spec.cls, source.field):
+            source = dataclasses.replace(source, foreign=True)
         sources.append(source)
     return sources
 
@@ -93,6 +98,15 @@ def _is_config(cls: type, field: "dataclasses.Field[Any]") -> bool:
     """Return whether a field, or the field of a base class that it overrides, is configuration."""
     return is_config(field) or any(
         is_config(own) for base in cls.__mro__ if (own := getattr(base, "__dataclass_fields__", {}).get(field.name))
+    )
+
+
+def _is_of_package(cls: type, field: str) -> bool:
+    """Return whether an installed package declares a field, even if the suite's own class overrides its default."""
+    bases = [base for base in cls.__mro__ if field in getattr(base, "__dataclass_fields__", {})]
+    return any(
+        is_of_looprig(base) or is_foreign(getattr(sys.modules.get(base.__module__), "__file__", None) or "")
+        for base in bases
     )
 
 
@@ -232,11 +246,20 @@ def _check_scope(spec: ServiceSpec, needed: ServiceSpec, field: str) -> None:
         raise DeclarationError(
             f"{spec.label} needs {needed.label}, which ends first.",
             [spec.party, needed.party],
-            f'Widen {needed.cls.__qualname__} to scope="{spec.scope}", or narrow {spec.cls.__qualname__} to '
-            f'scope="{needed.scope}".',
+            _how_to_scope(spec, needed),
             "fixture-scope",
             field,
         )
+
+
+def _how_to_scope(spec: ServiceSpec, needed: ServiceSpec) -> str:
+    owner, name = spec.cls.__qualname__, needed.cls.__qualname__
+    if not needed.is_foreign:
+        return f'Widen {name} to scope="{spec.scope}", or narrow {owner} to scope="{needed.scope}".'
+    fix = f'Narrow {owner} to scope="{needed.scope}"'
+    if is_of_looprig(needed.cls):
+        return f"{fix}: {name} is a class of looprig, whose scope is fixed."
+    return f'{fix}, or declare a subclass of {name} with scope="{spec.scope}" and annotate the field with it.'
 
 
 def find_cycle(spec: ServiceSpec, needs: Callable[[ServiceSpec], Iterable[ServiceSpec]]) -> None:

@@ -26,7 +26,7 @@ from looprig.declare.fields_meta import check_defaults
 from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter, Lifecycle, lifecycle_of
 from looprig.declare.values import DURATION, FLAG, check_values
 from looprig.exceptions import DeclarationError
-from looprig.location import Location, location_of
+from looprig.location import Location, is_foreign, is_of_looprig, location_of
 from looprig.scopes import SERVICE_SCOPE_NAMES, Scope, ServiceScopeName
 
 __all__ = [
@@ -87,6 +87,11 @@ class ServiceSpec:
     def party(self) -> tuple[str, Location]:
         """The name and location, as an error lists its parties."""
         return self.cls.__qualname__, self.location
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the class belongs to looprig or to another installed package, so that a suite can't change it."""
+        return is_of_looprig(self.cls) or is_foreign(self.location.path)
 
 
 @overload

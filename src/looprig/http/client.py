@@ -14,6 +14,7 @@ Invariants:
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, TypeAlias, cast, final, overload
 
@@ -38,13 +39,16 @@ from looprig.http.checks import (
 from looprig.http.connections import Connections
 from looprig.http.cookies import Cookies
 from looprig.http.decode import DEFAULT_DECODER, Decoder
+from looprig.http.open_blocks import NotEntered, OpenBlocks
 from looprig.http.response import Response, decode, expect
 from looprig.http.session import Pieces, RequestOptions, Session
 from looprig.http.stream import Opening, StreamedResponse
-from looprig.http.websocket import WebSocket
+from looprig.http.websocket import WebSocket, cut
+from looprig.location import user_location
 from looprig.net.unix import SCHEME
+from looprig.watch.leak_reports import LeftOpen
 
-__all__ = ["HasUnixAddress", "HasUrl", "RequestOptions", "TestClient", "sharing"]
+__all__ = ["HasUnixAddress", "HasUrl", "RequestOptions", "TestClient", "left_open", "sharing"]
 
 
 _ServiceT = TypeVar("_ServiceT", bound=HasUrl | HasUnixAddress, covariant=True)  # noqa: PLC0105 - S in the docs, for service
@@ -104,6 +108,7 @@ class TestClient(Generic[_ServiceT]):
         self._decoder = decoder
         self._headers = dict(headers or {})
         self._session: Session | None = None
+        self._blocks: Final = OpenBlocks()
         self._own: Connections | None = None
         self._state = "is not open yet"
         self._timeout = timeout
@@ -266,7 +271,7 @@ class TestClient(Generic[_ServiceT]):
             opened = await self._opened().websocket(path, params or {}, headers or {}, protocols, limit)
             return WebSocket(*opened, timeout=limit, decoder=self._decoder)
 
-        return _Opening(connect)
+        return _Opening(connect, self._blocks, LeftOpen(f"The websocket {path}", user_location()))
 
     def stream(
         self, method: str, path: str, *, status: Statuses = None, **options: Unpack[RequestOptions]
@@ -288,7 +293,9 @@ class TestClient(Generic[_ServiceT]):
         def ask() -> Awaitable[tuple[Response, Pieces]]:
             return self._opened().open(method, path, options, name)
 
-        return Opening(ask, status, options.get("timeout", self._timeout), self._decoder)
+        limit = options.get("timeout", self._timeout)
+        shown = LeftOpen(f"The stream {method} {path}", user_location())
+        return Opening(ask, status, limit, self._decoder, blocks=self._blocks, shown=shown)
 
     async def __aenter__(self) -> Self:
         tls = getattr(self.service, "client_tls", None)
@@ -310,11 +317,14 @@ class TestClient(Generic[_ServiceT]):
             raise LooprigError(f"{self!r} is already open.", (), "Open it once, or create one client for each user.")
         self._session = Session(self._base_url(), self._headers, self._timeout, connections)
 
-    def _close(self) -> None:
+    def _close(self) -> list[LeftOpen]:
+        """Close the client, and what a test has left open on it, which is returned."""
+        left = self._blocks.close()
         session, self._session = self._session, None
         self._state = "is closed"
         if session is not None:
             session.close()
+        return left
 
     def __repr__(self) -> str:
         return f"<TestClient of {type(self.service).__qualname__}>"
@@ -339,20 +349,26 @@ class TestClient(Generic[_ServiceT]):
 
 
 @final
-class _Opening:
+class _Opening(NotEntered):
     """A block in which a websocket is open."""
 
+    example = "async with api.ws(...) as websocket:"
+
     # A class, since the frames of a decorated generator would be in the traceback of a refusal.
-    def __init__(self, connect: Callable[[], Awaitable[WebSocket]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[WebSocket]], blocks: OpenBlocks, shown: LeftOpen) -> None:
+        self._blocks: Final = blocks
         self._connect: Final = connect
+        self.shown = shown
 
     async def __aenter__(self) -> WebSocket:
         self._websocket = await self._connect()
+        self._blocks.enter(self, self.shown, partial(cut, self._websocket))
         return self._websocket
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._blocks.leave(self)
         try:
             await self._websocket.close()
         except TimeoutError:
@@ -360,12 +376,22 @@ class _Opening:
                 raise
 
 
-def sharing(service: _S, connections: Connections) -> Iterator[TestClient[_S]]:
-    """Yield a client that shares the connections of other clients, as the client's fixture does."""
+def sharing(service: _S, connections: Connections, note: Callable[[list[LeftOpen]], None]) -> Iterator[TestClient[_S]]:
+    """Yield a client that shares the connections of other clients, as the client's fixture does.
+
+    `note` is called with the streams and websockets that were left open, if any. They are closed.
+    """
     client = TestClient(service)
     # A client that users create has connections of its own.
     client._open(connections)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
     try:
         yield client
     finally:
-        client._close()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+        left = client._close()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+        if left:
+            note(left)
+
+
+def left_open(client: TestClient[Any]) -> list[LeftOpen]:
+    """Close the streams and websockets that a test has left open on a client, and return them."""
+    return client._blocks.close()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - not a name for suites

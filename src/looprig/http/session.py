@@ -223,12 +223,17 @@ class Pieces:
                     found += piece
         return bytes(found)
 
-    def close(self) -> None:
-        """Close the connection, unless the body has been read to its end. Then it may be used again."""
+    def close(self) -> bool:
+        """Close the connection, unless the body has been read to its end. Then it may be used again.
+
+        Return whether the connection was open.
+        """
+        was_open = self._answer.connection is not None
         if not self.is_closed:
             self.is_closed = True
             self._answer.close()
             self._closed()
+        return was_open
 
 
 def _new(headers: Mapping[str, str], connections: Connections) -> "aiohttp.ClientSession":

@@ -11,6 +11,7 @@ Invariants:
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Annotated, Any, Final, NoReturn, TypeVar, final, overload
@@ -22,10 +23,12 @@ from looprig.exceptions import LooprigError, UnexpectedResponseError
 from looprig.http.checks import FORM, STATUS
 from looprig.http.decode import Decoder, form_name
 from looprig.http.headers import Headers
+from looprig.http.open_blocks import NotEntered, OpenBlocks
 from looprig.http.response import EXCERPT, Request, Response, decoded, ending, expect, sentence
 from looprig.http.session import Pieces
 from looprig.http.sse import EventParser, LineSplitter, ServerSentEvent
 from looprig.runtime.clock import Timeout, now
+from looprig.watch.leak_reports import LeftOpen
 
 __all__ = ["Opening", "StreamedResponse"]
 
@@ -110,7 +113,7 @@ class StreamedResponse:
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over the body, decompressed, in the pieces in which it arrives."""
-        return _Items(self._next(self._bytes))
+        return StreamedItems(self._next(self._bytes))
 
     @overload
     def iter_lines(self) -> AsyncIterator[str]: ...
@@ -122,7 +125,7 @@ class StreamedResponse:
         Raises `UnexpectedResponseError` if one does not decode or, with a type, if the status isn't 2xx.
         """
         check_values("StreamedResponse.iter_lines", [("into", into, FORM)])
-        return _Items(self._next(self._line if into is _LINE else partial(self._line_into, into)))
+        return StreamedItems(self._next(self._line if into is _LINE else partial(self._line_into, into)))
 
     @overload
     def iter_events(self) -> AsyncIterator[ServerSentEvent]: ...
@@ -135,7 +138,7 @@ class StreamedResponse:
         a `text/event-stream` with a 2xx status.
         """
         check_values("StreamedResponse.iter_events", [("into", into, FORM)])
-        return _Items(self._next(partial(self._event, into)))
+        return StreamedItems(self._next(partial(self._event, into)))
 
     async def read(self) -> bytes:
         """Wait for the end of the body, and return what has not been read yet."""
@@ -237,11 +240,12 @@ class StreamedResponse:
             await self._expect(range(200, 300))
 
     async def _expect(self, status: int | Collection[int]) -> None:
-        try:
-            expect(self._head, status)
-        except UnexpectedResponseError:
-            expect(await self._with_body(), status)
-        self._is_expected = True
+        head = self._head
+        with suppress(UnexpectedResponseError):
+            expect(head, status)
+            self._is_expected = True
+            return
+        expect(await self._with_body(), status)
 
     def _decoded_event(self, number: int, data: str, into: object) -> object:
         return self._decoded(data.encode(), into, f"event {number}")
@@ -277,7 +281,7 @@ class StreamedResponse:
 
 
 @final
-class _Items(AsyncIterator[_T]):
+class StreamedItems(AsyncIterator[_T]):
     """An iterator that calls `next_item` for each item."""
 
     # A class, since an async generator that a test leaves early would be left open.
@@ -289,8 +293,10 @@ class _Items(AsyncIterator[_T]):
 
 
 @final
-class Opening:
+class Opening(NotEntered):
     """A block in which a response is read as it comes. `ask` returns the head and the body of the response."""
+
+    example = "async with api.stream(...) as response:"
 
     # A class, since the frames of a decorated generator would be in the traceback of every error in the block.
     def __init__(
@@ -299,10 +305,15 @@ class Opening:
         status: int | Collection[int] | None,
         limit: float | None,
         decoder: Decoder,
+        *,
+        blocks: OpenBlocks,
+        shown: LeftOpen,
     ) -> None:
         self._ask: Final = ask
+        self._blocks: Final = blocks
         self._decoder: Final = decoder
         self._limit: Final = limit
+        self.shown = shown
         self._status: Final = status
 
     async def __aenter__(self) -> StreamedResponse:
@@ -315,11 +326,13 @@ class Opening:
                 pieces.close()
                 raise
         self._pieces = pieces
+        self._blocks.enter(self, self.shown, pieces.close)
         return response
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._blocks.leave(self)
         self._pieces.close()
         await asyncio.sleep(0)  # so that the connection is closed when the block is left
 

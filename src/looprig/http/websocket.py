@@ -22,7 +22,7 @@ from looprig.runtime.clock import Timeout
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Connection", "WebSocket", "within"]
+__all__ = ["Connection", "WebSocket", "cut", "within"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -193,6 +193,14 @@ class WebSocket:
 
     def _limit(self, awaited: str) -> AbstractAsyncContextManager[None]:
         return within(self._timeout, f"{self.url}: waited {self._timeout:g} s {awaited}.")
+
+
+def cut(websocket: WebSocket) -> bool:
+    """Close the connection of a websocket at once, and return whether it was open."""
+    connection: Any = websocket._connection  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - no method for suites
+    was_open = not connection.closed
+    connection._response.close()  # noqa: SLF001 - aiohttp's own `close` waits for the answer of the other side
+    return was_open
 
 
 @final

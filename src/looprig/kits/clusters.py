@@ -26,9 +26,11 @@ from looprig.kits.programs import Found
 from looprig.kits.users import User
 from looprig.location import Location
 
-__all__ = ["OPTIONS", "make_cluster"]
+__all__ = ["OPTIONS", "make_cluster", "remove_segment"]
 
 OPTIONS: Final = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+_SEGMENT: Final = 6
+"""The line of `postmaster.pid` with the key and the number of the server's segment. A server that ends removes it."""
 _UNUSED: Final = 30 * 24 * 3600.0
 """Seconds after which a template that no server was made from is removed: of another version, most likely."""
 
@@ -58,6 +60,13 @@ def make_cluster(
     data.chmod(0o700)
     if user is not None:
         user.take(data)
+
+
+def remove_segment(data: Path) -> None:
+    """Remove the small shared memory segment of a server that was killed, which the system would keep for good."""
+    with suppress(OSError, IndexError, ValueError, subprocess.SubprocessError):
+        _key, number = (data / "postmaster.pid").read_text("utf-8").splitlines()[_SEGMENT].split()
+        subprocess.run(("ipcrm", "-m", number), check=True, capture_output=True)
 
 
 def _initialize(

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from looprig.declare.service import service_fixture
 from looprig.exceptions import LooprigError
@@ -151,6 +151,9 @@ class Template:
 @dataclass(kw_only=True)
 class DatabaseCopies:
     """The templates of a run, and its connections to servers, for `PostgresDatabase`. Tests never ask for it."""
+
+    # Nothing here waits for its loop, so databases may be in the services' thread.
+    _works_in_threads: ClassVar[bool] = True
 
     _operators: dict[tuple[Address, str], Operator] = field(
         default_factory=dict[tuple[Address, str], Operator], init=False, repr=False

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from looprig.declare.fields_meta import Configured
 from looprig.exceptions import LooprigError
@@ -55,6 +55,8 @@ class PostgresDatabase(Configured, Generic[ServerT]):
 
     Raises `ServiceStartError` if `prepare` fails, or leaves a connection open.
     """
+
+    _answers_nobody: ClassVar[bool] = True  # the server does
 
     server: ServerT
     copies: DatabaseCopies

@@ -30,6 +30,8 @@ class Operator:
         self._user = user
         self.is_checked: bool = False
         """Whether the database has been looked at before its first test."""
+        self.known: Final[set[tuple[str, ...]]] = set()
+        """Names of tables that have been found in the database."""
 
     async def run(self, work: Callable[[], _T]) -> _T:
         """Do work in the thread and return its result. If this is cancelled, the work goes on."""

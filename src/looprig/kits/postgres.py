@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from looprig.declare.fields_meta import config_field
 from looprig.declare.values import PATH, POSITIVE, TEXT, Check, instance_of
-from looprig.kits.clusters import OPTIONS, make_cluster
+from looprig.kits.clusters import OPTIONS, make_cluster, remove_segment
 from looprig.kits.folders import new_folder
 from looprig.kits.programs import POSTGRES
 from looprig.kits.threads import in_thread
@@ -43,6 +43,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     # It would get in the way of copies, and find nothing to do in the lifetime of a test.
     "autovacuum": "off",
     "log_checkpoints": "off",  # each copy of a database needs one
+    "dynamic_shared_memory_type": "mmap",  # in the data folder: a killed server would leave files in /dev/shm for good
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -154,6 +155,7 @@ class PostgresService(ProcessService):
         user = unprivileged(self.run_as, name)
         folder = stack.enter_context(new_folder("postgres", self.folder, passable=user is not None))
         data = folder / "data"
+        stack.callback(remove_segment, data)
         make_cluster(data, found, (*OPTIONS, f"--username={self.user}", *self.initdb_options), user, name)
         command = [str(found.server), "-D", os.fspath(data)]
         return command if user is None else user.running(command, data)

@@ -166,6 +166,8 @@ class RedisDatabase(Generic[ServerT]):
     Workers that share a server have numbers of their own, and so has each class of a suite.
     """
 
+    _answers_nobody: ClassVar[bool] = True  # the server does
+
     server: ServerT
     number: int = field(init=False)
 

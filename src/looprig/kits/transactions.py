@@ -52,6 +52,8 @@ class AsyncpgTransaction(Generic[DatabaseT]):
     Raises `ExtraMissingError` if asyncpg isn't installed.
     """
 
+    _answers_nobody: ClassVar[bool] = True  # the server does
+
     database: DatabaseT
     _connection: Any = field(default=None, init=False, repr=False, compare=False)
 
@@ -104,6 +106,8 @@ class SqlalchemyTransaction(Configured, Generic[DatabaseT]):
     """
 
     _checks: ClassVar[Mapping[str, Check]] = {"scheme": TEXT}
+
+    _answers_nobody: ClassVar[bool] = True  # the server does
 
     database: DatabaseT
     scheme: str = config_field("postgresql+asyncpg")

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from looprig.declare.fields_meta import Configured, config_field
@@ -123,6 +124,8 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
         "keep": Check("a list of names", lambda value: isinstance(value, Sequence) and not isinstance(value, str)),
     }
 
+    _answers_nobody: ClassVar[bool] = True  # the server does
+
     database: DatabaseT
     keep: Sequence[str] = config_field(())
 
@@ -138,6 +141,7 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
     async def run(self) -> AsyncIterator[None]:
         """Empty the database when this generator is closed or resumed."""
         operator = self.database.copies.operator(self.database.server, self.database.name)
+        await operator.run(lambda: self._check_kept(operator))
         if not operator.is_checked:
             await operator.run(lambda: self._check_empty(operator))
         try:
@@ -151,6 +155,25 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
     @property
     def _kept(self) -> str:
         return f"ARRAY[{', '.join(f'{literal(name)}::regclass' for name in self.keep)}]::oid[]"
+
+    def _check_kept(self, operator: Operator) -> None:
+        """Check that the kept tables exist. This takes a query, so it is done once for each list of them."""
+        kept = tuple(self.keep)
+        if not kept or kept in operator.known:
+            return
+        found = operator.query(_TABLES.format(kept="'{}'::oid[]"))
+        tables = [str(name).removeprefix("public.") for _, name in found]
+        for name in kept:
+            try:
+                operator.query(f"SELECT {literal(name)}::regclass")
+            except PostgresError:
+                meant = get_close_matches(name, tables, n=1)
+                fix = f"Did you mean {meant[0]!r}? " if meant else ""
+                raise self._error(
+                    f"has no table {name!r}, which keep names",
+                    f"{fix}It has {', '.join(sorted(tables)) or 'no tables'}.",
+                ) from None
+        operator.known.add(kept)
 
     def _check_empty(self, operator: Operator) -> None:
         tables = [name for _, name in operator.query(_TABLES.format(kept=self._kept))]

@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from looprig.net.faults.controls import Applied as Applied
     from looprig.net.faults.events import ProxyEvent as ProxyEvent
+    from looprig.net.ports import accepts_connections as accepts_connections
 
 __all__ = [
     "Applied",
     "ProxyEvent",
+    "accepts_connections",
 ]
 
 _HOMES = {
     "Applied": "looprig.net.faults.controls",
     "ProxyEvent": "looprig.net.faults.events",
+    "accepts_connections": "looprig.net.ports",
 }
 
 

@@ -167,6 +167,9 @@ def listening_socket(host: str | None = None) -> socket.socket:
 async def accepts_connections(host: str, port: int) -> bool:
     """Try once to connect, and return whether that succeeded. The connection is closed at once.
 
+        async def ready(self) -> bool:  # of a ProcessService
+            return await accepts_connections(*self.address)
+
     Success means that a server listens, not that it is ready. If the server can report whether it is ready, use that.
     """
     check_values("accepts_connections", [("host", host, TEXT), ("port", port, PORT)])

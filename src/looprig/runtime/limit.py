@@ -93,7 +93,7 @@ class LimitOnSyncCode:
     """A block of sync code, which `break_off` interrupts when its limit expires.
 
     `blocks` are the blocks that run, and `operations` those on loops, the innermost last. `needs` returns the live
-    fixtures whose crash interrupts the block.
+    fixtures whose crash interrupts the block. `explain` is called with an exception that ends the block.
     """
 
     def __init__(
@@ -104,11 +104,13 @@ class LimitOnSyncCode:
         operations: Sized,
         blocks: list[LimitOnSyncCode],
         *,
+        explain: Callable[[Exception], object] = str,
         needs: Callable[[], frozenset[object]] = frozenset,
     ) -> None:
         self._alarm: Alarm | None = None
         self._blocks = blocks
         self._break_off = break_off
+        self._explain = explain
         self._is_over = False
         self._limit: Limit | Break | None = limit
         self.needs: Final = needs
@@ -160,6 +162,8 @@ class LimitOnSyncCode:
         self._blocks.remove(self)
         if self._alarm is not None:
             self._alarm.cancel()
+        if isinstance(error, Exception):
+            self._explain(error)
 
 
 def is_in_a_callback(frame: FrameType | None) -> bool:

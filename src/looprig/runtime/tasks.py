@@ -32,6 +32,7 @@ __all__ = [
     "bequeath",
     "cancel",
     "context_of",
+    "entered_group_of",
     "hidden",
     "is_of_connection",
     "is_over",
@@ -112,14 +113,14 @@ else:
 
 def _owner_by_group(task: asyncio.Task[Any]) -> object:
     """Return the owner of a task that is in a group, or was started by one in a group. Otherwise return `None`."""
-    if _entered_group_of(task) is not None:
+    if entered_group_of(task) is not None:
         return owner_of(task)
     return getattr(task, "_looprig_heir_of", None)
 
 
 def owner_of(task: asyncio.Task[Any]) -> object:
     """Return the fixture or test that the task belongs to, or `None`."""
-    while (entered := _entered_group_of(task)) is not None and entered is not task:
+    while (entered := entered_group_of(task)) is not None and entered is not task:
         task = entered
     for mark in ("_looprig_heir_of", "_looprig_owner"):
         if (owner := getattr(task, mark, None)) is not None:
@@ -128,7 +129,7 @@ def owner_of(task: asyncio.Task[Any]) -> object:
     return None if context is None else context.get(OWNER)
 
 
-def _entered_group_of(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
+def entered_group_of(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
     """Return the task that entered the group of a task, or `None`.
 
     Groups watch their tasks by done callbacks. asyncio's is a method of the group, anyio's a closure over it.

@@ -13,6 +13,7 @@ from looprig.exceptions import LooprigError
 from looprig.location import location_of
 from looprig.runtime.clock import Timeout, now
 from looprig.runtime.stacks import suite_waits_at, waits_at
+from looprig.runtime.tasks import entered_group_of
 
 __all__ = ["InFlight"]
 
@@ -79,6 +80,27 @@ class InFlight:
         for task, request in self._requests.items():
             lines += (
                 f"{request.what}, begun {now() - request.since:.1f} s ago, waits at",
-                *(suite_waits_at(task) or waits_at(task)),
+                *_where(task),
             )
         return "\n".join(lines)
+
+
+def _where(task: "asyncio.Task[Any]") -> list[str]:
+    """Return the suite's own lines at which a request waits: in its task, or else in those that it has in groups.
+
+    Frameworks run a handler in a task group beside the wait for the client's disconnect. Without such lines, the
+    handler runs in a thread, or the framework itself waits: then it is the innermost line.
+    """
+    tasks = [task, *(each for each in asyncio.all_tasks(task.get_loop()) if _is_below(each, task))]
+    lines = [line for each in tasks for line in suite_waits_at(each)]
+    return lines or waits_at(task)[-1:]
+
+
+def _is_below(task: "asyncio.Task[Any]", above: "asyncio.Task[Any]") -> bool:
+    seen = {task}
+    while (entered := entered_group_of(task)) is not None and entered not in seen:
+        if entered is above:
+            return True
+        seen.add(entered)
+        task = entered
+    return False

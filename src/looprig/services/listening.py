@@ -13,6 +13,7 @@ from socket import socket
 from types import TracebackType
 from typing import ClassVar, Final, Protocol, final
 
+from looprig._short_names import short_names
 from looprig.declare.fields_meta import Configured, config_field
 from looprig.declare.values import PATH, TEXT, Check, instance_of
 from looprig.exceptions import LooprigError, ServiceStartError
@@ -32,6 +33,7 @@ _UNIX_SOCKET: Final = Check(
 )
 
 
+@short_names
 @dataclass(kw_only=True)
 class Listening(Configured):
     """A service that listens on `host` or, with `unix_socket`, on a Unix socket."""

@@ -40,6 +40,8 @@ _SIGNAL: Final = Check("a signal", lambda value: WHOLE.accepts(value) and value 
 class ProcessService(Configured, ABC):
     """Base class of a service that is a process. Implement `command`, and `ready` to say when it is ready.
 
+        from looprig.net import accepts_connections
+
         @service_fixture(scope="session")
         @dataclass(kw_only=True)
         class Redis(ProcessService):
@@ -61,7 +63,8 @@ class ProcessService(Configured, ABC):
     while it is in use. Both show the end of its output. Requires POSIX: on Windows, its start is a `ServiceStartError`.
     """
 
-    _of_host: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
+    _disturbing: ClassVar[tuple[str, ...]] = ("kill", "restart", "start", "stop")
+    _of_host: ClassVar[tuple[str, ...]] = _disturbing
     _checks: ClassVar[Mapping[str, Check]] = {
         "host": TEXT,
         "cwd": PATH.or_none(),

@@ -39,6 +39,7 @@ from looprig.services.in_use import InUse
 from looprig.services.launched import Launched, Launcher
 from looprig.services.lifecycle import within_start_timeout
 from looprig.services.output import Output
+from looprig.services.words import words_of
 from looprig.watch.processes import current_watch
 
 __all__ = ["ProcessLife", "Program"]
@@ -279,14 +280,7 @@ class ProcessLife:
         self._is_up = not self._is_over
 
     def _launch(self) -> Launched:
-        given = self._service.command()
-        if isinstance(given, str) or not given:
-            raise ServiceStartError(
-                f"{self._name}.command returned {given!r}, which is not a program and its arguments.",
-                self._parties(),
-                "Return a list of strings: there is no shell to split a command line.",
-            )
-        command = [os.fspath(part) for part in given]
+        command = words_of(self._service.command(), self._name, self._parties())
         changed = {**os.environ, **self._service.env()}
         env = {name: value for name, value in changed.items() if value is not None}
         if not self._holds_port:

@@ -18,9 +18,10 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Final, Self, final, overload
 
-from looprig.declare.fields import Source, find_cycle, resolve_fields
+from looprig.declare.fields import Source, find_cycle, resolve_fields, service_of
+from looprig.declare.hints import hints_of, without_none
 from looprig.declare.lifecycle import HasStartAndStopOrRunOrAenter as S
-from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, spec_of
+from looprig.declare.service import ServiceKey, ServiceSpec, declared_services, same_class, spec_of
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import caller_location, is_of_looprig, location_of
 from looprig.services.owner import Owner
@@ -129,7 +130,9 @@ class Rig:
                 [("Rig.start", caller_location())],
                 "Start services inside `async with Rig() as running:`.",
             )
-        self._check_missing(spec, self._reached(spec))
+        reached = self._reached(spec)
+        self._check_kinds(reached)
+        self._check_missing(spec, reached)
         return await self._get(spec)  # type: ignore[no-any-return]
 
     def check_values(self, *services: type[Any]) -> None:
@@ -210,6 +213,30 @@ class Rig:
                 f"The rig was given no value for {fields}.",
                 list(dict.fromkeys(owner.party for owner, _ in missing)),
                 f"Pass it: rig({spec.cls.__qualname__}, {given}).",
+            )
+
+    def _check_kinds(self, reached: list[tuple[ServiceSpec, Source]]) -> None:
+        """Check values in the place of services: each may be anything but a class, or an instance of another service.
+
+        Of what isn't a service, nothing is known: it may stand in for one.
+        """
+        for owner, source in reached:
+            name, wanted = self._value_name(source), source.service
+            if name is None or wanted is None:
+                continue
+            value = self._values[name]
+            given = spec_of(value) or next(filter(None, map(spec_of, type(value).__mro__)), None)
+            hint = without_none(hints_of(owner.cls).get(source.field))
+            is_right = service_of(hint) is None or any(same_class(base, wanted.cls) for base in type(value).__mro__)
+            if given is None or (is_right and not isinstance(value, type)):
+                continue
+            shown = f"the class {given.cls.__qualname__}" if isinstance(value, type) else f"a {given.cls.__qualname__}"
+            raise DeclarationError(
+                f"{owner.cls.__qualname__}.{source.field} declares {wanted.cls.__qualname__}, but the rig was given "
+                f"{shown}.",
+                list(dict.fromkeys((owner.party, wanted.party, given.party))),
+                f"Pass a running {wanted.cls.__qualname__}, or an object to use instead of one. Without a value, the "
+                "rig starts one.",
             )
 
     # Starting

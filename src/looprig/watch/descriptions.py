@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "of_context", "of_unraisable", "of_warning"]
 
+_COROUTINE: Final = 0x80  # CO_COROUTINE of inspect, which nothing else here needs
 # Patterns are compiled when they are needed, since hardly any run does.
 _NEVER_AWAITED: Final = r"coroutine '(?P<name>.+)' was never awaited"
 _CREATED_AT: Final = r'(?m)^  File "(?P<path>.+)", line (?P<line>\d+), in '
@@ -89,9 +90,20 @@ def of_warning(warning: RuntimeWarning, *, is_late: bool) -> Finding | None:
     return _finding(
         f"The coroutine {name} was never awaited.",
         [*created[-1:], *_named(OWNER.get(None))],
-        "Await it where it is called.",
+        _how_to_await(OWNER.get(None)),
         warning,
         is_late=is_late,
+    )
+
+
+def _how_to_await(owner: object) -> str:
+    function: Any = getattr(owner, "function", None)
+    code: Any = getattr(function, "__code__", None)
+    if not isinstance(owner, RunningTest) or code is None or code.co_flags & _COROUTINE:
+        return "Await it where it is called."
+    return (
+        f"{owner.name} isn't async, so it can't await it: write `async def`. A method of a service with in_thread=True "
+        "can be called by `looprig.call_service(...)`."
     )
 
 

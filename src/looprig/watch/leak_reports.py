@@ -16,7 +16,7 @@ from looprig.runtime.stacks import frames_of, is_of_suite
 from looprig.runtime.tasks import Party, origin_of, party_of
 from looprig.watch.descriptions import Finding
 
-__all__ = ["Left", "finding_of"]
+__all__ = ["Left", "LeftOpen", "finding_of", "finding_of_open"]
 
 _SHOWN: Final = 5
 """Maximum number of things of one kind to describe."""
@@ -28,6 +28,13 @@ class Left(NamedTuple):
     kind: Leak
     thing: Any
     owner: object = None
+
+
+class LeftOpen(NamedTuple):
+    """A stream or websocket that a test did not close, and the line that opened it."""
+
+    name: str
+    at: Location
 
 
 class _Words(NamedTuple):
@@ -72,6 +79,22 @@ def finding_of(kind: Leak, left: Sequence[Left], ended: Party | None) -> Finding
     ]
     allow = f'If it is expected, allow it: @looprig.watchdogs({kind}="off").'
     return Finding(kind, LeakError(what, list(dict.fromkeys(parties)), f"{fix} {allow}"))
+
+
+def finding_of_open(left: Sequence[LeftOpen], ended: Party) -> Finding:
+    """Return the finding for the streams and websockets that a test has left open."""
+    names = " and ".join(dict.fromkeys(each.name for each in left[:_SHOWN]))
+    more = "" if len(left) <= _SHOWN else f" and {len(left) - _SHOWN} more"
+    parties = [(f"{each.name} was opened here", each.at) for each in left[:_SHOWN]]
+    return Finding(
+        "transports",
+        LeakError(
+            f"{names}{more} {'was' if len(left) == 1 else 'were'} still open when {ended[0]} ended.",
+            list(dict.fromkeys([*parties, ended])),
+            "Leave its block: use it in `async with`, or close the AsyncExitStack that entered it. If it is expected, "
+            'allow it: @looprig.watchdogs(transports="off").',
+        ),
+    )
 
 
 _Described = tuple[str, list[Party]]

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
 
+from looprig._short_names import short_names
 from looprig.declare.fields_meta import Configured, check_fields, config_field
 from looprig.declare.values import COUNT, TEXT, WHOLE, Check, check_values
 from looprig.exceptions import LooprigError, ProxyError
@@ -82,6 +83,7 @@ class _Observed:
         return self._proxy.render(since=since) if self._log.has_acted else ""
 
 
+@short_names
 @dataclass(kw_only=True, eq=False, repr=False)
 class FaultControls(Configured, ABC, Generic[T, L]):
     """The base class of proxies that accept toxics `T` and have a link `L` while they run."""

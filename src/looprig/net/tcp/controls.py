@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, final
 
+from looprig._short_names import short_names
 from looprig.declare.fields_meta import config_field
 from looprig.declare.values import DURATION, FLAG, POSITIVE, SECONDS, TEXT, Check, check_values, instance_of
 from looprig.exceptions import LooprigError
@@ -78,6 +79,7 @@ class ProxyConnection:
         return f"<ProxyConnection #{self.index} from {self.client or 'a Unix socket'}>"
 
 
+@short_names
 @dataclass(kw_only=True, eq=False, repr=False)
 class TcpControls(FaultControls[Toxic, TcpLink]):
     """The base class of TCP proxies.

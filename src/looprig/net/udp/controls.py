@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
+from looprig._short_names import short_names
 from looprig.declare.fields_meta import config_field
 from looprig.declare.values import DURATION, Check
 from looprig.location import caller_location
@@ -73,6 +74,7 @@ class ProxyConnection:
         return f"<ProxyConnection #{self.index} from {self.client}>"
 
 
+@short_names
 @dataclass(kw_only=True, eq=False, repr=False)
 class UdpControls(FaultControls[Toxic, UdpLink]):
     """The base class of UDP proxies.

@@ -28,11 +28,13 @@ __all__ = ["on_a_loop", "runs_without_loop"]
 def runs_without_loop(spec: ServiceSpec) -> bool:
     """Return whether a service answers although the loop of the test stands still.
 
-    It is a process, runs in the thread too, or in the process that serves a whole run.
+    It is a process, runs in the thread too, or in the process that serves a whole run. Or it is one of looprig's own
+    that works in threads, and says so.
     """
     module = sys.modules.get("looprig.services.process")
     is_process = module is not None and issubclass(spec.cls, module.ProcessService)
-    return is_process or spec.in_thread or spec.scope is Scope.RUN
+    works_in_threads = getattr(spec.cls, "_works_in_threads", False)
+    return is_process or works_in_threads or spec.in_thread or spec.scope is Scope.RUN
 
 
 def on_a_loop(registry: Registry, spec: ServiceSpec, item: pytest.Function) -> Iterator[DeclarationError]:
@@ -50,6 +52,11 @@ def on_a_loop(registry: Registry, spec: ServiceSpec, item: pytest.Function) -> I
 def _error(spec: ServiceSpec, source: Source, service: ServiceSpec) -> DeclarationError:
     owner, needed = spec.cls.__qualname__, service.cls.__qualname__
     fix = f"Declare {needed} with in_thread=True too: services in the thread share a loop."
+    if service.is_foreign:
+        fix = (
+            f"Declare a subclass of {needed} with in_thread=True and annotate the field with it, or declare {owner} "
+            "without in_thread."
+        )
     if is_proxy(service.cls):
         fix = f"Let tests request the proxy, and give {owner} the service itself; or declare it without in_thread."
     return DeclarationError(

@@ -4,8 +4,9 @@
     async def test_pages(api: TestClient[Rest]) -> None: ...    # Rest has `page_size: int = 20`
 
 Invariants:
-1. Only fields that have a default and no fixture are configured, including those of looprig's own base classes. All
-   others get their fixture, as parameters do.
+1. Only fields that have a default and no fixture are configured. All others get their fixture, as parameters do.
+   A field that an installed package declares, such as looprig's own `host`, is configured only in a service that the
+   test requests itself, directly or by a client: not in everything that this depends on.
 2. The values, ids, order and scope of a parametrization stay as they are. Only the service requests one more parameter,
    in the parametrized tests.
 3. Any fixture that is wider than a test and depends on such a service has separate instances in these tests, so that no
@@ -34,6 +35,7 @@ from looprig.pytest_plugin._compat.scopes import parametrized_scope, scope_of
 from looprig.scopes import Scope
 
 if TYPE_CHECKING:
+    from looprig.declare.service import ServiceKey
     from looprig.pytest_plugin._compat import Definition
     from looprig.pytest_plugin.collection.registry import Registry
 
@@ -52,8 +54,11 @@ def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[No
         return
     added: list[str] = []
     if wanted := [name for name in _in_marks(test) if name not in names]:
+        requested = _requested(registry, test, closure_of(test))
         fields = {
-            field for definition in closure_of(test).used() for field in registry.fixtures.open_fields(definition)
+            field
+            for definition in closure_of(test).used()
+            for field in registry.fixtures.open_fields(definition, requested)
         }
         added = [name for name in wanted if name in fields]
         names += added
@@ -64,7 +69,7 @@ def configured_by(registry: Registry, metafunc: pytest.Metafunc) -> Generator[No
         if name not in parametrized:
             names.remove(name)
     if parametrized:
-        replace_definitions(test, _replaced(registry, closure, parametrized))
+        replace_definitions(test, _replaced(registry, closure, parametrized, _requested(registry, test, closure)))
 
 
 def configure_requested(registry: Registry, item: pytest.Function, name: str) -> None:
@@ -77,17 +82,25 @@ def configure_requested(registry: Registry, item: pytest.Function, name: str) ->
     parametrized = {name for name in given if any(map(gives_parameter, definitions_in_item(item, name)[-1:]))}
     if parametrized:
         closure = closure_below(item, name)
-        replaced = _replaced(registry, closure, parametrized)
+        requested = _requested(registry, item, closure)
+        replaced = _replaced(registry, closure, parametrized, requested)
         for definition in closure.used():
-            for error in unreachable_fields(registry, item, replaced.get(definition, definition)):
+            for error in _unreachable(registry, item, replaced.get(definition, definition), requested):
                 raise error
         replace_definitions(item, replaced, closure)
 
 
 def unreachable_fields(registry: Registry, test: pytest.Function, definition: Definition) -> Iterator[DeclarationError]:
     """Yield an error for each field with parametrized values whose scope is narrower than that of the service."""
+    if parameter_values(test) and registry.is_service(definition):
+        yield from _unreachable(registry, test, definition, _requested(registry, test, closure_of(test)))
+
+
+def _unreachable(
+    registry: Registry, test: pytest.Function, definition: Definition, requested: Collection[ServiceKey]
+) -> Iterator[DeclarationError]:
     given = parameter_values(test)
-    for field in registry.fixtures.open_fields(definition) if given else ():
+    for field in registry.fixtures.open_fields(definition, requested):
         values = definitions_in_item(test, field) if field in given else ()
         if values and gives_parameter(values[-1]):
             yield _too_wide(registry, test, definition, field, parametrized_scope(test, values[-1]))
@@ -120,14 +133,31 @@ def _in_marks(test: pytest.Function) -> Iterator[str]:
         yield from (name for name in names if name and name not in indirect)
 
 
-def _replaced(registry: Registry, closure: Closure, parametrized: Collection[str]) -> dict[Definition, Definition]:
+def _requested(registry: Registry, test: pytest.Function, closure: Closure) -> set[ServiceKey]:
+    """Return the services that a test itself requests: as parameters, by `usefixtures`, or at run time."""
+    names = [*closure.arguments, *(name for mark in test.iter_markers("usefixtures") for name in mark.args)]
+    if not closure.arguments and len(closure.initial) == 1:  # what is requested at run time
+        names += closure.initial
+    found: set[ServiceKey] = set()
+    for name in names:
+        for definition in closure.definitions.get(name, ())[-1:]:
+            if (target := registry.target(definition)) is not None:
+                found |= {target.fixture.key, target.spec.key}
+            elif (spec := registry.spec(definition)) is not None:
+                found.add(spec.key)
+    return found
+
+
+def _replaced(
+    registry: Registry, closure: Closure, parametrized: Collection[str], requested: Collection[ServiceKey]
+) -> dict[Definition, Definition]:
     """Return the definitions that a parametrized test has to replace, each with its replacement."""
     replaced: dict[Definition, Definition] = {}
     for definition, asked in closure.dependencies():
         scope = scope_of(definition)
         fields = frozenset(
             name
-            for name in registry.fixtures.open_fields(definition)
+            for name in registry.fixtures.open_fields(definition, requested)
             if name in parametrized and scope_of(closure.definitions[name][-1]) >= scope
         )
         needs = frozenset(replaced[each] for each in asked if each in replaced)

@@ -33,7 +33,7 @@ from looprig.pytest_plugin.workers import is_worker, shared_run
 from looprig.scopes import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import ModuleType
 
     from looprig.declare.fields import Source
@@ -55,7 +55,7 @@ class ServiceFixtures:
     def __init__(self, session: pytest.Session, registry: Registry) -> None:
         self._session = session
         self._registry = registry
-        self._running = RunningServices()
+        self._running = RunningServices(registry.note_left_open)
         self._names: dict[ServiceKey, str] = {}
         self._sources: dict[ServiceKey, list[Source]] = {}
         # The nodes below the session on which each fixture name was seen, and the services that have a field of that
@@ -204,13 +204,17 @@ class ServiceFixtures:
             sources = self._sources[spec.key] = resolve_fields(spec, self.living_services)
         return sources
 
-    def open_fields(self, definition: Definition) -> list[str]:
-        """Return the fields of a service that are configuration because no fixture provides them."""
+    def open_fields(self, definition: Definition, requested: Collection[ServiceKey]) -> list[str]:
+        """Return the fields of a service that are configuration because no fixture provides them.
+
+        Those of installed packages are left out unless the service is among those `requested` by the test itself.
+        """
         spec = self._registry.spec(definition)
         return [
             source.field
             for source in (() if spec is None else self.sources(spec))
             if not (source.required or source.fixture in definition.argnames)
+            and (not source.foreign or (spec is not None and spec.key in requested))
         ]
 
     def configured(self, definition: Definition, fields: frozenset[str], needs: frozenset[Definition]) -> Definition:

@@ -7,12 +7,13 @@ and errors point there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from looprig.exceptions import DeclarationError, LooprigError
 from looprig.location import Location, location_of
+from looprig.scopes import Scope
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
     from looprig.http.connections import Connections
     from looprig.pytest_plugin.collection.annotations import Target
     from looprig.pytest_plugin.shared_run import SharedRun
+    from looprig.watch.leak_reports import LeftOpen
 
 __all__ = ["RunningServices", "alias_function", "client_function", "no_url", "service_function"]
 
 
 @final
 class RunningServices:
-    """The connections that the clients of each running service share. The service closes them."""
+    """The connections that the clients of each running service share. The service closes them.
 
-    def __init__(self) -> None:
+    `note_left_open` reports the streams and websockets that a test did not close.
+    """
+
+    def __init__(self, note_left_open: Callable[[Sequence[LeftOpen]], None]) -> None:
         self._running: dict[int, tuple[asyncio.AbstractEventLoop, list[Connections]]] = {}
+        self.note_left_open: Final = note_left_open
 
     def begin(self, service: object, loop: asyncio.AbstractEventLoop) -> list[Connections]:
         """Record that a service has started on this loop, and return the list of what clients will open to it."""
@@ -86,6 +92,10 @@ def service_function(
         fields.update({field: fields[field].routed for field in routed})
         alive = Alive(lambda: spec.cls(**fields), spec) if share is None else share().use(spec, fields)
         async with alive as started:
+            if spec.scope is Scope.RUN and share is None:
+                from looprig.services.refused import refuse_what_disturbs  # noqa: PLC0415 - few services
+
+                refuse_what_disturbs(started, spec)
             if spec.in_thread:
                 from looprig.services.in_thread import moved_back, moved_to_its_loop  # noqa: PLC0415 - only there
 
@@ -135,12 +145,16 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         # Its loop is the test's, not that of the service, so it can't share connections.
         async def own_client(**values: Any) -> Any:
             __tracebackhide__ = True
-            from looprig.http.client import TestClient  # noqa: PLC0415 - not before a client is opened
+            from looprig.http.client import TestClient, left_open  # noqa: PLC0415 - not before a client is opened
 
             if not hasattr(values[fixture], "url"):
                 raise no_url(spec)
-            async with TestClient(values[fixture]) as opened:
-                yield opened
+            opened = TestClient(values[fixture])
+            async with opened:
+                try:
+                    yield opened
+                finally:
+                    running.note_left_open(left_open(opened))
 
         return _dressed(own_client, target.fixture, [fixture], doc)
 
@@ -154,7 +168,7 @@ def client_function(target: Target, fixture: str, running: RunningServices) -> A
         url = url_of_service(service)
         if url is None:
             raise no_url(spec)
-        yield from sharing(service, running.connections(given, socket_of(url)))
+        yield from sharing(service, running.connections(given, socket_of(url)), running.note_left_open)
 
     return _dressed(client, target.fixture, [fixture], doc)
 

@@ -13,7 +13,7 @@ from looprig.pytest_plugin._compat.closures import closure_of
 from looprig.pytest_plugin.options import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pytest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.annotations import Annotations, Target
     from looprig.pytest_plugin.collection.fixtures import ServiceFixtures
     from looprig.scopes import Scope
+    from looprig.watch.leak_reports import LeftOpen
 
 __all__ = ["Registry", "plain"]
 
@@ -46,6 +47,14 @@ class Registry:
         """The fixtures that exist because of an annotation. Only the annotated function may use them."""
         self.asked: Final[dict[Callable[..., Any], dict[str, Target]]] = {}
         """The services that tests and fixtures request by annotation, by function and parameter."""
+
+        self.report_left_open: Callable[[Sequence[LeftOpen]], None] | None = None
+        """What reports the streams and websockets that a test did not close, if there is anything."""
+
+    def note_left_open(self, left: Sequence[LeftOpen]) -> None:
+        """Report the streams and websockets that a test did not close."""
+        if left and self.report_left_open is not None:
+            self.report_left_open(left)
 
     @cached_property
     def fixtures(self) -> ServiceFixtures:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,7 +65,12 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
 
     settings, registry = loops.settings, loops.registry
     limits = Limits(
-        settings, options, interrupts, lambda item: _hint(registry, item), lambda: _give_up(config, options)
+        settings,
+        options,
+        interrupts,
+        hint=lambda item: _hint(registry, item),
+        explain=partial(_explain, registry),
+        give_up=lambda: _give_up(config, options),
     )
     hosts = Hosts(loops, HostFactory(settings, options), limits)
     contexts = Contexts()
@@ -110,6 +115,7 @@ def activate(session: pytest.Session, loops: LoopPlan) -> Runner:
 
     hosts.subscribe(watchdogs.add_host)
     hosts.on_end = watchdogs.leaks.end_test
+    registry.report_left_open = watchdogs.note_left_open
     for definition in all_definitions(session):
         if is_own_loop(definition):
             make_dynamic(definition, lambda request: fixtures().admission.host_for_loop(request).loop)
@@ -128,6 +134,12 @@ def _hint(registry: Registry, item: pytest.Item) -> str:
     from looprig.pytest_plugin.run.standstill import Standstill  # noqa: PLC0415 - only for an error
 
     return Standstill(registry).hint(item)
+
+
+def _explain(registry: Registry, item: pytest.Item, error: Exception, *, is_sync: bool) -> None:
+    from looprig.pytest_plugin.run.standstill import Standstill  # noqa: PLC0415 - only for an error
+
+    Standstill(registry).explain(item, error, is_sync=is_sync)
 
 
 def _give_up(config: pytest.Config, options: Options) -> None:

@@ -42,9 +42,13 @@ class Limits:
         settings: LoopSettings,
         options: Options,
         interrupts: Interrupts,
+        *,
         hint: Callable[[pytest.Item], str],
+        explain: Callable[..., None],
         give_up: Callable[[], object],
     ) -> None:
+        self.explain: Final = explain
+        """Called with a test, an exception that may have been raised because its loop stood still, and `is_sync`."""
         self._give_up = give_up
         self._hint = hint
         self._interrupts = interrupts
@@ -154,17 +158,28 @@ class Limits:
         return self.apart() if is_apart else _WITHOUT_LIMIT
 
     def on_sync_code(
-        self, host: object, what: str, needs: Callable[[], frozenset[object]] = frozenset
+        self,
+        host: object,
+        what: str,
+        needs: Callable[[], frozenset[object]] = frozenset,
+        item: pytest.Item | None = None,
     ) -> AbstractContextManager[None]:
         """Return a context manager that interrupts the sync code in its block when the phase's limit expires.
 
-        So does a crash of a service in a thread that the code `needs`. Without a host it does nothing.
+        So does a crash of a service in a thread that the code `needs`. An exception of the code is explained if `item`
+        is given. Without a host it does nothing.
         """
         if not host:
             return _WITHOUT_LIMIT
         self._interrupts.install()  # a sync test whose own loop has just been opened
         return LimitOnSyncCode(
-            self.current, self._interrupts.break_off, what, self._operations, self._sync_code, needs=needs
+            self.current,
+            self._interrupts.break_off,
+            what,
+            self._operations,
+            self._sync_code,
+            explain=str if item is None else partial(self.explain, item, is_sync=True),
+            needs=needs,
         )
 
     def break_sync_code(self, live: object, cause: Break) -> None:

@@ -78,7 +78,7 @@ class SyncFixtures:
             if host is not None:
                 definition.addfinalizer(ending_tasks_of(owner, host))
             limited = self._limits.on_sync_code(
-                host or self._hosts.uses_thread(item), f"the set-up of fixture {facts.label}", lambda: inherited
+                host or self._hosts.uses_thread(item), f"the set-up of fixture {facts.label}", lambda: inherited, item
             )
             if not facts.may_ask:
                 with finalizers_in(context, definition, host), CurrentLoop(host), limited:

@@ -174,7 +174,7 @@ class Runner:
         with (
             self._requests().carried_into(item_request(item), known),
             CurrentLoop(host),
-            self._limits.on_sync_code(host or self.hosts.uses_thread(item), f"the call of {item.name}", needs),
+            self._limits.on_sync_code(host or self.hosts.uses_thread(item), f"the call of {item.name}", needs, item),
         ):
             try:
                 context.run(runtest)
@@ -369,6 +369,8 @@ class Runner:
         except BaseException as failure:
             if self._in_thread:
                 self.hosts.threads.check(needs, failure)
+            if isinstance(failure, Exception):
+                self._limits.explain(item, failure, is_sync=False)
             self.watchdogs.add_to(failure, host)
             raise
         if running in host.spawners:

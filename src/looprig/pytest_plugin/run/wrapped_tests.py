@@ -120,7 +120,8 @@ def not_async(item: pytest.Function, returned: object) -> DeclarationError:
     return DeclarationError(
         f"{item.name} returned something that has to be awaited, such as a coroutine, and nothing awaits it.",
         [(item.name, location_of(item.obj))],
-        f"Write `async def {item.originalname}`, and `await` in place of `return`.",
+        f"Write `async def {item.originalname}`, and `await` in place of `return`. In a sync test, "
+        "`looprig.call_service(...)` calls a method of a service with in_thread=True.",
     )
 
 

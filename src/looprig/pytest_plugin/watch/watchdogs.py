@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
+from looprig.location import location_of
 from looprig.pytest_plugin.options import ALLOW, USED_MARKERS, WATCHDOGS, read_ini
 from looprig.pytest_plugin.properties import BLOCKED, NOTED
 from looprig.watch.background import Background
@@ -26,7 +27,7 @@ from looprig.watch.blocking import Block
 from looprig.watch.leaks import Leaks, Wide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from looprig.declare.watchdogs import Kind, Policy
     from looprig.exceptions import LooprigError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from looprig.runtime.host import Host
     from looprig.runtime.tasks import Party
     from looprig.watch.descriptions import Finding
+    from looprig.watch.leak_reports import LeftOpen
     from looprig.watch.patrol import Patrol
 
 __all__ = ["Watchdogs"]
@@ -134,6 +136,14 @@ class Watchdogs:
     def note(self, finding: Finding) -> None:
         """Note a finding about the test that is being watched."""
         self.found.append(finding)
+
+    def note_left_open(self, left: Sequence[LeftOpen]) -> None:
+        """Note the streams and websockets that the test has left open, and that were closed with its client."""
+        item = self._item or self._unwatched
+        if item is not None and self.wants("transports"):
+            from looprig.watch.leak_reports import finding_of_open  # noqa: PLC0415 - few tests leak anything
+
+            self.note(finding_of_open(left, (item.name, location_of(getattr(item, "obj", None)))))
 
     def note_block(self, block: Block) -> None:
         """Note a block of the loop, which may still last."""

@@ -239,17 +239,18 @@ class _Host:
             what = f"The module of {key[1]} can't be imported in the process that all workers share: {summary(error)}."
             raise ServiceStartError(what, [], "") from error
         fields = {name: unpickled(data, self._dereference) for name, data in use.fields.items()}
-        shared.owner = Owner(spec, fields, self._crashed(shared))
-        shared.owner.on_cancelled(lambda: self._crashed(shared)(_cancelled(spec)))
+        shared.owner = Owner(spec, fields, self._crashed(shared, key[1]))
+        shared.owner.on_cancelled(lambda: self._crashed(shared, key[1])(_cancelled(spec)))
         self._started.append(shared)
         _log.info("%s starts", key[1])
         shared.service = await shared.owner.started()
         self._names[id(shared.service)] = key
         return copied(shared.service, self._names)
 
-    def _crashed(self, shared: _Shared) -> Callable[[BaseException], None]:
+    def _crashed(self, shared: _Shared, name: str) -> Callable[[BaseException], None]:
         def crashed(error: BaseException) -> None:
-            _log.error("a service crashed", exc_info=error)
+            # The users raise it, with its traceback and the output of a process.
+            _log.error("%s crashed: %s", name, summary(error))
             shared.crash.set_result(failure_of(error))
 
         return crashed

@@ -20,6 +20,7 @@ from looprig.declare.service import ServiceKey, ServiceSpec
 from looprig.exceptions import LooprigError, summary
 from looprig.location import Location
 from looprig.services.process_life import ProcessLife
+from looprig.services.refused import of_host, refused, uncallable
 from looprig.services.sharing.messages import Started
 
 __all__ = ["Copied", "SharedProcess", "copied", "key_of_copy", "pickled", "rebuilt", "unpickled"]
@@ -197,7 +198,7 @@ def _class_of_copy(spec: ServiceSpec, unshared: Mapping[str, str]) -> type[Any]:
         return spec.location
 
     def refuse(_: object, name: str, *__: object) -> None:
-        raise _refused(spec, name, "it can't be set: this process has a copy of the service")
+        raise refused(spec, name, "it can't be set: this process has a copy of the service")
 
     body: dict[str, Any] = {
         "__doc__": cls.__doc__,
@@ -210,39 +211,18 @@ def _class_of_copy(spec: ServiceSpec, unshared: Mapping[str, str]) -> type[Any]:
     }
     for name, why in unshared.items():
         body[name] = _unreadable(spec, name, why)
-    of_host = {name for base in cls.__mro__ for name in vars(base).get("_of_host", ())}
-    for name in (*_LIFECYCLES[spec.lifecycle], *sorted(of_host)):
+    for name in (*_LIFECYCLES[spec.lifecycle], *sorted(of_host(cls))):
         if isinstance(getattr(cls, name, None), property):
             body[name] = _unreadable(spec, name, "it belongs to the process that runs the service")
         else:
-            body[name] = _uncallable(spec, name)
+            body[name] = uncallable(spec, name)
     made: type[Any] = type(cls)(cls.__name__, (cls,), body)
     return made
-
-
-def _refused(spec: ServiceSpec, name: str, why: str) -> LooprigError:
-    owner = spec.cls.__qualname__
-    return LooprigError(
-        f'{owner}.{name} isn\'t shared by the workers, which have {owner} in common (scope "run"): {why}.',
-        [spec.party],
-        f'Use what {owner} has once it has started and can be pickled, such as its address, or give it scope="session" '
-        "for one in each worker.",
-    )
 
 
 def _unreadable(spec: ServiceSpec, name: str, why: str) -> property:
     def read(_: object) -> object:
         __tracebackhide__ = True
-        raise _refused(spec, name, why)
+        raise refused(spec, name, why)
 
     return property(read)
-
-
-def _uncallable(spec: ServiceSpec, name: str) -> Callable[..., Any]:
-    def call(*_: object, **__: object) -> Any:
-        __tracebackhide__ = True
-        raise _refused(spec, f"{name}()", "it works on objects of the process that runs the service")
-
-    call.__name__ = name
-    call.__qualname__ = f"{spec.cls.__qualname__}.{name}"
-    return call
