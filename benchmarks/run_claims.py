@@ -23,7 +23,7 @@ from measure import ChildError, clean_environment, spawn
 
 LIMIT: Final = 75.0
 PLUGINS: Final = (
-    Contender("looprig", ("looprig[check]",), from_checkout=True),
+    Contender("claims-looprig", ("looprig[check]",), from_checkout=True),
     *(CONTENDERS[name] for name in ("pytest-asyncio", "anyio", "pytest-aiohttp", "aiomisc")),
 )
 
@@ -36,7 +36,7 @@ def holds(claim: Claim, contender: Contender, python: Path) -> bool:
         lines = (MODES.get(contender.name, ""), claim.settings.get(contender.name, ""))
         root.joinpath("pytest.ini").write_text("\n".join(("[pytest]", *lines)))
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *contender.arguments]
-        if contender.name == "looprig":
+        if contender.from_checkout:
             command += claim.options
         try:
             output, _, _ = spawn(command, root, environment=clean_environment(), timeout=LIMIT)
@@ -46,6 +46,10 @@ def holds(claim: Claim, contender: Contender, python: Path) -> bool:
     return claim.says in output and {outcome: int(number) for number, outcome in counted} == dict(claim.outcomes)
 
 
+def _title(contender: Contender) -> str:
+    return contender.name.removeprefix("claims-")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="comma-separated contenders, e.g. looprig,anyio")
@@ -53,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     only = set(filter(None, options.only.split(",")))
     envs = Envs.from_options(options)
-    pythons = {each: envs.python(each) for each in PLUGINS if not only or each.name in only}
-    print(f"| | {' | '.join(each.name for each in pythons)} |")
+    pythons = {each: envs.python(each) for each in PLUGINS if not only or _title(each) in only}
+    print(f"| | {' | '.join(map(_title, pythons))} |")
     print(f"|---|{'---|' * len(pythons)}")
     for claim in CLAIMS:
         answers = [holds(claim, each, python) for each, python in pythons.items()]
         print(f"| {claim.title} | {' | '.join('yes' if answer else 'no' for answer in answers)} |", flush=True)
-        if pythons and next(iter(pythons)).name == "looprig" and not answers[0]:
+        if pythons and next(iter(pythons)).from_checkout and not answers[0]:
             print("This claim doesn't hold for looprig.", file=sys.stderr)
             return 1
     return 0
