@@ -147,7 +147,7 @@ def test_a_module_of_a_service_shares_the_loop_of_all_that_use_it(pytester: pyte
     )
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(
-        ["loop 1: scope module, on test_it.py, 3 tests, *", "    M (scope module) <- test_it.py:*"]
+        ["module loop of test_it.py: shared by 3 tests and * fixtures, because of M (test_it.py:*)*"]
     )
 
 
