@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Others", "Suite", "details", "overview", "some"]
 
 _WIDTH: Final = 118
-_TIED: Final = "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}"
+_TIES: Final = {" <- ": "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}", " (": "\N{NO-BREAK SPACE}("}
+"""What keeps a name and its location on one line."""
 _LOOPS: Final = 14
 """The lines of an overview: with pytest's own, they fit on a screen."""
 _MEMBERS: Final = 10
@@ -229,12 +230,14 @@ def _first(names: Sequence[str], most: int) -> str:
 
 
 def _wrapped(text: str, indent: str = "    ") -> list[str]:
+    for loose, tied in _TIES.items():
+        text = text.replace(loose, tied)
     lines = textwrap.wrap(
-        text.replace(" <- ", _TIED),  # keep a name and its location on one line
+        text,
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [line.replace(_TIED, " <- ") for line in lines]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

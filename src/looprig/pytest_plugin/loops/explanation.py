@@ -55,7 +55,7 @@ class Explanation:
         self._loops = loops
         self._sections = sections
         self._verbosity = config.get_verbosity()
-        self._wanted: str = config.getoption("explain_loops")
+        self._wanted: str = config.option.explain_loops
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Record the lines in a worker of pytest-xdist. Its controller shows them."""
