@@ -55,9 +55,9 @@ def test_a_loop_takes_one_line_the_widest_first() -> None:
     forest.tests(**{"u": "mail", "a/y.py:u": "cache"})
     forest.tests(**{"a/x.py:t": "rest db", "a/y.py:t": "db", "a/z.py:t": "db", "v": "rest"})
     assert shown(forest) == [
-        "session loop: shared by 4 tests in 4 files and 2 fixtures, because of db (/suite.py:2)",
-        "package loop of a: shared by 1 test in a/y.py and 1 fixture, because of cache (/suite.py:4)",
-        "module loop of a/y: shared by 1 test and 1 fixture, because of mail (/suite.py:3)",
+        "session loop: 4 tests in 4 files and 2 fixtures, because of db (/suite.py:2)",
+        "package loop of a: 1 test in a/y.py and 1 fixture, because of cache (/suite.py:4)",
+        "module loop of a/y: 1 test and 1 fixture, because of mail (/suite.py:3)",
         "",
     ]
 
@@ -85,7 +85,7 @@ def test_the_declaration_that_most_tests_use_is_named() -> None:
     forest = Forest()
     forest.instances(one="", two="", three="")
     forest.tests(t="one two three", u="two", v="two")
-    assert shown(forest)[0].endswith(", because of two (/suite.py:2) and 2 others")
+    assert shown(forest)[0].endswith(", because of two (/suite.py:2) and 2 more")
 
 
 def test_a_declared_scope_is_a_reason_and_no_fixture() -> None:
@@ -93,7 +93,7 @@ def test_a_declared_scope_is_a_reason_and_no_fixture() -> None:
     place = forest.place("a/x")
     wide = Instance("pytest-asyncio's loop scope", place.scope, place, UNKNOWN, is_fixture=False)
     forest.planner.add_test("t", (forest.planner.add_instance(wide),))
-    assert shown(forest)[0] == "module loop of a/x: shared by 1 test, because of pytest-asyncio's loop scope"
+    assert shown(forest)[0] == "module loop of a/x: 1 test, because of pytest-asyncio's loop scope"
 
 
 def kinds(forest: Forest, number: int) -> None:
@@ -109,8 +109,7 @@ def test_the_kinds_of_a_loop_share_a_line() -> None:
     forest = Forest()
     kinds(forest, 2)
     assert shown(forest)[0] == (
-        "2 module loops of a/x, one for each loop factory: "
-        "shared by 2 tests and 1 fixture, because of made (/suite.py:1)"
+        "2 module loops of a/x, one for each loop factory: 2 tests and 1 fixture, because of made (/suite.py:1)"
     )
 
 
@@ -136,7 +135,7 @@ def test_of_many_loops_those_of_one_fixture_share_a_line() -> None:
     modules(forest, 300, line=7)
     modules(forest, 3)
     assert shown(forest)[0] == (
-        "300 module loops: shared by 45150 tests in 300 files and 1 fixture, because of rest (/suite.py:7)"
+        "300 module loops: 45150 tests in 300 files and 1 fixture, because of rest (/suite.py:7)"
     )
     assert shown(forest)[-2:] == [HINT, ""]
     assert len(shown(forest)) == 6
@@ -151,9 +150,9 @@ def test_more_than_a_screenful_is_counted() -> None:
     lines = shown(forest, Others(["t"]))
     assert len(lines) == 18
     assert lines[0].startswith("session loop: ")
-    assert lines[1].startswith("module loop of a/mNone29: shared by 30 tests ")
+    assert lines[1].startswith("module loop of a/mNone29: 30 tests ")
     assert lines[-4:] == ["and 17 module loops of 153 tests", "1 test has a loop of its own", HINT, ""]
-    assert sum(int(line.partition("shared by ")[2].split()[0]) for line in lines[1:14]) + 153 == 30 * 31 / 2
+    assert sum(int(line.partition(": ")[2].split()[0]) for line in lines[1:14]) + 153 == 30 * 31 / 2
 
 
 # Members and chains
@@ -164,7 +163,7 @@ def test_a_test_that_reaches_the_top_itself_and_one_that_shares_it() -> None:
     forest.instances(rest="a/x", db="")
     forest.tests(t="rest db", u="rest")
     assert detailed(forest, "alone") == [
-        "session loop: shared by 2 tests in t.py and 2 fixtures, because of db (/suite.py:2)",
+        "session loop: 2 tests in t.py and 2 fixtures, because of db (/suite.py:2)",
         "    rest (scope module) <- /suite.py:1",
         "    db (scope session) <- /suite.py:2",
         "    t -> session loop: client -> db <- /suite.py:2",
@@ -181,9 +180,9 @@ def test_tests_of_one_chain_stand_in_one_line_and_long_lines_are_wrapped() -> No
     forest.instances(rest="a/x")
     forest.tests(**{f"test_number_{number}": "rest" for number in range(12)})
     first, _, *lines, end = detailed(forest)
-    assert first.startswith("module loop of a/x: shared by 12 tests and 1 fixture")
+    assert first.startswith("module loop of a/x: 12 tests and 1 fixture")
     assert len(lines) > 1
-    assert all(len(line) <= 118 for line in lines)
+    assert all(len(line) <= 120 for line in lines)
     assert lines[-1].endswith("rest <- /suite.py:1")  # a name stays on one line with its place
     assert end == ""
 
@@ -204,7 +203,7 @@ def test_aliases_are_no_fixtures() -> None:
     number = forest.planner.add_instance(alias)
     forest.planner.add_test("t", (forest.numbers["rest"], number))
     first, *lines = detailed(forest)
-    assert first == "module loop of a/x: shared by 1 test and 1 fixture, because of rest (/suite.py:1)"
+    assert first == "module loop of a/x: 1 test and 1 fixture, because of rest (/suite.py:1)"
     assert not any(line.startswith("    api (scope") for line in lines)
 
 
@@ -264,7 +263,7 @@ def test_one_test_is_explained_with_the_others_on_its_loop() -> None:
     forest.instances(rest="a/x", db="", mail="a/y")
     forest.tests(**{"t": "rest db", "u": "rest", "w[1]": "db", "w[2]": "db", "elsewhere": "mail"})
     assert explained(forest, ["u"]) == [
-        "session loop: shared by 4 tests in t.py and 2 fixtures, because of db (/suite.py:2)",
+        "session loop: 4 tests in t.py and 2 fixtures, because of db (/suite.py:2)",
         "    u -> session loop: rest <- /suite.py:1; shared with t, which uses client -> db <- /suite.py:2",
         "    rest (scope module) <- /suite.py:1",
         "    db (scope session) <- /suite.py:2",

@@ -33,7 +33,7 @@ SUITE = {
         """,
 }
 LINES = [
-    "session loop: shared by 5 tests in suite/test_users.py and 2 fixtures, because of db (suite/conftest.py:7)",
+    "session loop: 5 tests in suite/test_users.py and 2 fixtures, because of db (suite/conftest.py:7)",
     "1 test has a loop of its own; 1 sync test has none",
 ]
 HINT = "-v shows the tests of each loop and why they are on it; --explain-loops=NODEID explains one test"

@@ -54,8 +54,8 @@ SUITE = {
         """,
 }
 LOOPS = (
-    "session loop: shared by 3 tests in 2 files and 2 fixtures, because of session (conftest.py:6)",
-    "module loop of test_b.py: shared by 1 test and 1 fixture, because of module (conftest.py:10)",
+    "session loop: 3 tests in 2 files and 2 fixtures, because of session (conftest.py:7)",
+    "module loop of test_b.py: 1 test and 1 fixture, because of module (conftest.py:11)",
 )
 
 

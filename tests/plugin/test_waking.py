@@ -322,8 +322,8 @@ async def test_other(other): ...
 """
     result = run(pytester, {"conftest.py": CONFTEST + conftest, "test_it.py": suite}, "--explain-loops", "-k", "wide")
     result.assert_outcomes(passed=1, deselected=1)
-    assert output(result).count(" loop: shared by ") == 1
-    assert "session loop: shared by 3 tests in test_it.py and 2 fixtures, because of " in output(result)
+    assert output(result).count(", because of ") == 1
+    assert "session loop: 3 tests in test_it.py and 2 fixtures, because of " in output(result)
 
 
 def test_a_service_that_a_test_imports_and_asks_for_gets_fixtures_of_the_module(pytester: pytest.Pytester) -> None:

@@ -178,7 +178,7 @@ def test_the_plan_joins_a_proxy_with_its_service_and_its_dependents(pytester: py
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
-            "session loop: shared by 1 test in test_it.py and 3 fixtures, because of Db (test_it.py:*)",
+            "session loop: 1 test in test_it.py and 3 fixtures, because of Db (test_it.py:*)",
             "*Db (scope session) <- *",
             "*SlowDb (scope module) <- *",
             "*Rest (scope module) <- *",

@@ -121,8 +121,7 @@ def test_services_and_tests_of_one_name_are_told_apart(pytester: pytest.Pytester
     )
     text = output(run(pytester, {}, "--explain-loops", "--collect-only", "-v", "-o", "pythonpath=."))
     assert text[text.index("session loop") :].partition("\n\n")[0].splitlines() == [
-        "session loop: shared by 5 tests in 3 files and 4 fixtures, because of one.services.Db (one/services.py:11) and 1",
-        "    other",
+        "session loop: 5 tests in 3 files and 4 fixtures, because of one.services.Db (one/services.py:11) and 1 more",
         "    one.services.Db (scope session) <- one/services.py:11",
         "    one.services.Rest (scope module, on one/test_it.py, test_both.py) <- one/services.py:18",
         "    two.services.Db (scope session) <- two/services.py:11",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Others", "Suite", "details", "overview", "some"]
 
-_WIDTH: Final = 118
+_WIDTH: Final = 120
 _TIES: Final = {" <- ": "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}", " (": "\N{NO-BREAK SPACE}("}
 """What keeps a name and its location on one line."""
 _LOOPS: Final = 14

@@ -62,8 +62,8 @@ class Group:
         """Return the line that sums the loops up."""
         first, *others = self.causes
         at = "" if first.location == UNKNOWN else f" ({first.location})"
-        more = f" and {count(len(others), 'other')}" if others else ""
-        return f"{self._loops()}: shared by {self._members(file_of)}, because of {first.name}{at}{more}"
+        more = f" and {len(others)} more" if others else ""
+        return f"{self._loops()}: {self._members(file_of)}, because of {first.name}{at}{more}"
 
     def _loops(self) -> str:
         loops = f"{self.scope} loop"
