@@ -27,7 +27,7 @@ _TIES: Final = {" <- ": "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}", " (": "\N{NO-B
 """What keeps a name and its location on one line."""
 _LOOPS: Final = 14
 """The lines of an overview: with pytest's own, they fit on a screen."""
-_MEMBERS: Final = 10
+_MEMBERS: Final = 6
 """The fixtures and the tests of a loop that are shown beside the tests that were asked for."""
 _PLACES: Final = 3
 
@@ -35,7 +35,7 @@ HINT: Final = "-v shows the tests of each loop and why they are on it; --explain
 
 
 class Suite(Protocol):
-    """What a plan doesn't know about tests."""
+    """The facts about tests that a plan doesn't have."""
 
     def name(self, test: TestKey) -> str:
         """Return a short name. Tests may share it."""

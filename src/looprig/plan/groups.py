@@ -73,7 +73,7 @@ class Group:
             return loops
         where = "" if self.scope >= Scope.SESSION else f" of {self.places[0].label}"
         kinds = dict.fromkeys(each.about for component in self.components for each in component.declarations)
-        each = f", one for each {' and '.join(kinds) or 'kind'}" if len(self.components) > 1 else ""
+        each = f", one per {' and '.join(kinds) or 'kind'}" if len(self.components) > 1 else ""
         return f"{loops}{where}{each}"
 
     def _members(self, file_of: Callable[[TestKey], str]) -> str:
