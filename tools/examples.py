@@ -19,6 +19,7 @@ __all__ = ["EXAMPLES", "Example", "run_example", "tested"]
 
 ENVIRONMENT: Final = Environment("example", ("build", "example"), source="folder")
 WIDTH: Final = 100
+TIE: Final = "\N{NO-BREAK SPACE}"  # between words that stay on one line
 
 
 @final
@@ -90,7 +91,8 @@ def tested(results: Path) -> Iterator[str]:
         total = sum(tests.values(), Counter[str]())
         yield f"{file}: {', '.join(f'{number} {outcome}' for outcome, number in total.items())}"
         shown = ", ".join(name + _cases(found) for name, found in tests.items())
-        yield from textwrap.wrap(shown, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        lines = textwrap.wrap(shown, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        yield from (line.replace(TIE, " ") for line in lines)
 
 
 def _outcome(case: ET.Element) -> str:
@@ -103,4 +105,4 @@ def _cases(found: Counter[str]) -> str:
     number = found.total()
     notes = [f"{number} cases"] if number > 1 else []
     notes += [f"{found[outcome]} {outcome}" for outcome in ("failed", "skipped") if found[outcome]]
-    return f" ({', '.join(notes)})" if notes else ""
+    return f" ({', '.join(notes)})".replace(" ", TIE) if notes else ""

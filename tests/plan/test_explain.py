@@ -240,6 +240,15 @@ def test_the_cases_of_a_test_are_counted_and_its_kinds_of_loops_are_shown_togeth
     assert apart == ["    t -> module loop: made <- /suite.py:1"] * 3
 
 
+def test_no_line_is_broken_between_a_test_and_the_number_of_its_cases() -> None:
+    forest = Forest()
+    forest.instances(rest="a/x")
+    forest.tests(**{f"test_{number}[{case}]": "rest" for number in range(40) for case in range(2)})
+    lines = detailed(forest)
+    assert any(line.count("[2 cases]") > 3 for line in lines)
+    assert not any(line.endswith("[2") for line in lines)
+
+
 def test_the_places_of_a_fixture_are_listed_once() -> None:
     forest = Forest()
     forest.instances(db="")

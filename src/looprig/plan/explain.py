@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Others", "Suite", "details", "overview", "some"]
 
 _WIDTH: Final = 120
-_TIES: Final = {" <- ": "\N{NO-BREAK SPACE}<-\N{NO-BREAK SPACE}", " (": "\N{NO-BREAK SPACE}("}
-"""What keeps a name and its location on one line."""
+_TIED: Final = (" <- ", " (", " cases]")
+"""Where a line is never broken: between a name and its location, or the number of its cases."""
 _LOOPS: Final = 14
 """The lines of an overview: with pytest's own, they fit on a screen."""
 _MEMBERS: Final = 6
@@ -230,8 +230,8 @@ def _first(names: Sequence[str], most: int) -> str:
 
 
 def _wrapped(text: str, indent: str = "    ") -> list[str]:
-    for loose, tied in _TIES.items():
-        text = text.replace(loose, tied)
+    for tied in _TIED:
+        text = text.replace(tied, tied.replace(" ", "\N{NO-BREAK SPACE}"))
     lines = textwrap.wrap(
         text,
         _WIDTH,
