@@ -76,20 +76,13 @@ def test_verbose_shows_the_chain_of_each_test_and_more_so_its_cases(
         ("suite/test_words.py", "--explain-loops"),
         ("--explain-loops=", "suite/test_words.py"),
         ("--explain-loops", "--", "suite/test_words.py"),
-        ("--explain-loops", "--of-suite", "suite/test_words.py"),
+        ("--explain-loops", "suite/test_words.py", "--of-suite"),
     ],
     ids=" ".join,
 )
 def test_a_path_after_the_option_is_not_its_value(pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
     """The conftest beside the path is loaded in time to add an option."""
     result = run_apart(pytester, SUITE, *arguments)
-    result.assert_outcomes(passed=2)
-    assert explained(result)[0] == LINES[1]
-
-
-def test_an_option_in_the_ini_file_takes_no_path_either(pytester: pytest.Pytester) -> None:
-    files = {**SUITE, "pytest.ini": "[pytest]\naddopts = --explain-loops\n"}
-    result = run(pytester, files, "suite/test_words.py", "--of-suite")
     result.assert_outcomes(passed=2)
     assert explained(result)[0] == LINES[1]
 
