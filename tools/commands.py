@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.distributions import check_distributions, try_on
+from tools.examples import EXAMPLES, run_example
 from tools.pythons import find_pythons, missing_pythons
-from tools.servers import EVERYTHING, VENV, bring
-from tools.steps import EXAMPLE_STEPS, FAST_SUITE, STATIC_STEPS, wheel_suite
+from tools.servers import EVERYTHING, bring
+from tools.steps import FAST_SUITE, STATIC_STEPS, wheel_suite
 from tools.workshop import ROOT, Environment, Outcome, Workshop, dependency_groups, say
 
 __all__ = ["main"]
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 tools/dev.py", description="Run the example, pass the tests.")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venvs", help="the folder of the environments")
     commands = parser.add_subparsers(dest="command", required=True)
-    example = commands.add_parser("example", help="run an example's suite and show its loop plan")
-    example.add_argument("name", nargs="?", default="notes", choices=EXAMPLE_STEPS, help="which one (notes)")
+    example = commands.add_parser("example", help="run an example's suite, and show its loops and what it tests")
+    example.add_argument("name", nargs="?", default="notes", choices=EXAMPLES, help="which one (notes)")
     commands.add_parser("missing", help="print the Python versions that the suite supports but that aren't installed")
     commands.add_parser("bring", help="install PostgreSQL and Redis with apt-get, unless they are there")
     commands.add_parser("pin", help="rewrite constraints.txt with the newest versions")
@@ -73,10 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test.add_argument("--every-python", action="store_true", help="fail if one of the Pythons is missing")
     options = parser.parse_args(arguments)
 
-    workshop = Workshop(options.venvs.resolve())
+    workshop = Workshop(options.venvs.resolve(), brief=options.command == "example")
     if options.command == "example":
-        step, servers = EXAMPLE_STEPS[options.name]
-        return 0 if bring((VENV, *servers)) and workshop.run(step) else 1
+        return 0 if run_example(EXAMPLES[options.name], workshop) else 1
     if options.command == "bring":
         return 0 if bring(EVERYTHING) else 1
     if options.command == "missing":

@@ -1,17 +1,14 @@
 """The steps of `tools/dev.py`, each with its environment. To add a check, add a line."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from tools.examples import EXAMPLES
 from tools.pythons import PYTHONS, Python
-from tools.servers import POSTGRES, REDIS, Needed
 from tools.workshop import CHECK, Environment, Step
 
-__all__ = ["EXAMPLE_STEPS", "FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
-
-EXAMPLE: Final = Environment("example", ("build", "example"), source="folder")
-EXAMPLES: Final = ("notes", "orders")
+__all__ = ["FAST_SUITE", "STATIC_STEPS", "wheel_suite"]
 
 # The folders left out declare services for a `rig` to run with values of its own, which no fixture answers.
 OWN_FIXTURES: Final = "pytest -q --check-fixtures=mypy --check-overrides" + "".join(
@@ -43,11 +40,6 @@ STATIC_STEPS: Final = (
     Step("stubtest", CHECK, "stubtest looprig --concise --allowlist tests/typing/stubtest.allow"),
     Step("looprig: its own fixtures", CHECK, OWN_FIXTURES),
 )
-EXAMPLE_STEPS: Final[Mapping[str, tuple[Step, Sequence[Needed]]]] = {
-    "notes": (Step("example: notes", EXAMPLE, "pytest examples/notes --explain-loops"), ()),
-    "orders": (Step("example: orders", EXAMPLE, "pytest examples/orders --explain-loops"), (POSTGRES, REDIS)),
-}
-"""The steps that run an example, and the servers without which it can't run."""
 # One worker more than processors, since many tests wait. Tests of one file share what is expensive to create.
 SPREAD: Final = f"-n {min(os.cpu_count() or 1, 4) + 1} --dist=loadfile --max-worker-restart=0"
 SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"

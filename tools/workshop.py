@@ -115,6 +115,11 @@ class Workshop:
     ready: dict[str, bool] = field(default_factory=dict[str, bool])
     left_out: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """What couldn't be installed, by the name of the environment."""
+    _: KW_ONLY
+    brief: bool = False
+    """Whether the commands that prepare an environment are shown only if they fail."""
+    hushed: bool = field(default=False, init=False)
+    """Whether such a command runs."""
 
     def run(self, step: Step) -> bool:
         """Run a step in its environment, and return whether it passed."""
@@ -129,7 +134,15 @@ class Workshop:
     def prepare(self, environment: Environment) -> bool:
         """Prepare an environment, once per run, and return whether that worked."""
         if environment.name not in self.ready:
+            if self.brief:
+                where = f"{self.home.name}/{environment.name}"
+                say(f"-- packages, in {where} (the first time takes longest) ".ljust(80, "-"))
+            begun = time.monotonic()
+            self.hushed = self.brief
             self.ready[environment.name] = self._prepare(environment)
+            self.hushed = False
+            if self.brief and self.ready[environment.name]:
+                say(f"   ok in {time.monotonic() - begun:.1f} s")
         return self.ready[environment.name]
 
     def _prepare(self, environment: Environment) -> bool:
@@ -222,15 +235,22 @@ class Workshop:
         matters: bool = True,
     ) -> bool:
         """Run a command, show its output as it comes, record the outcome, and return whether it passed."""
-        say(f"-- {name} ".ljust(80, "-"))
+        hushed = self.hushed
+        if not hushed:
+            say(f"-- {name} ".ljust(80, "-"))
         env = own_environment()
         env["PATH"] = os.pathsep.join(filter(None, (scripts, env.get("PATH", os.defpath))))
         env["COVERAGE_FILE"] = str(self.home / "coverage")
         begun = time.monotonic()
-        passed, closing_line = run_in_group(command, env | (variables or {}))
+        passed, lines = run_in_group(command, env | (variables or {}), shows=not hushed)
         seconds = time.monotonic() - begun
+        closing_line = next((line for line in reversed(lines) if CLOSING_LINE.fullmatch(line)), "")
         self.outcomes.append(Outcome(name, passed, seconds, closing_line if closes else "", matters=matters))
-        say(f"   {'ok' if passed else 'FAILED'} in {self.outcomes[-1].seconds:.1f} s")
+        if hushed and not passed:
+            for line in (f"-- {name} ".ljust(80, "-"), *lines):
+                say(line)
+        if not (hushed and passed):
+            say(f"   {'ok' if passed else 'FAILED'} in {seconds:.1f} s")
         return passed
 
     def conclude(self) -> int:
@@ -249,10 +269,10 @@ class Workshop:
         return 1 if failed else 0
 
 
-def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str]:
+def run_in_group(command: Sequence[str], env: dict[str, str], *, shows: bool) -> tuple[bool, list[str]]:
     """Run a command in its own process group, which ends with it.
 
-    Return whether it passed, and pytest's closing line.
+    Return whether it passed, and the lines that it printed. With `shows`, show each of them as it comes.
     """
     try:
         with default_signals():
@@ -267,10 +287,10 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
             )
     except OSError as error:
         say(f"   cannot run {command[0]}: {error}")
-        return False, ""
+        return False, []
     lines: list[str] = []
     # In a thread, because a process that outlives the command would keep the pipe open.
-    reader = threading.Thread(target=echo, args=(process.stdout, lines), daemon=True)
+    reader = threading.Thread(target=echo, args=(process.stdout, lines, shows), daemon=True)
     reader.start()
     try:
         passed = process.wait(STEP_LIMIT) == 0
@@ -287,7 +307,7 @@ def run_in_group(command: Sequence[str], env: dict[str, str]) -> tuple[bool, str
         kill_group(process)
         process.wait()
         reader.join(5.0)
-    return passed, next((line for line in reversed(lines) if CLOSING_LINE.fullmatch(line)), "")
+    return passed, lines
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
@@ -299,12 +319,13 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
         process.kill()
 
 
-def echo(stream: IO[bytes], lines: list[str]) -> None:
-    """Show each line as it comes, and keep it."""
+def echo(stream: IO[bytes], lines: list[str], shows: bool) -> None:  # noqa: FBT001 - the argument of a thread
+    """Keep each line as it comes, and show it if asked to."""
     with stream:
         for raw in stream:
             line = raw.decode(errors="replace").rstrip("\r\n")
-            say(line)
+            if shows:
+                say(line)
             lines.append(line)
 
 

@@ -3,14 +3,16 @@
 import re
 import shlex
 import signal
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from tests.house.repository import ROOT
-from tools import changelog, commands, pythons, servers, steps, workshop
+from tools import changelog, commands, examples, pythons, servers, steps, workshop
 from tools.pythons import Python
 from tools.workshop import Environment, Step, Workshop
 
@@ -93,7 +95,12 @@ def test_a_wrong_fragment_is_told(
 
 def test_every_group_that_an_environment_names_is_declared() -> None:
     suite = steps.wheel_suite([Python("3.11", sys.executable)])
-    every = (*steps.STATIC_STEPS, *steps.FAST_SUITE, *suite, *(step for step, _ in steps.EXAMPLE_STEPS.values()))
+    every = (
+        *steps.STATIC_STEPS,
+        *steps.FAST_SUITE,
+        *suite,
+        *(example.step(ROOT) for example in examples.EXAMPLES.values()),
+    )
     environments = {*(step.environment for step in every), workshop.BUILD}
     assert {group for each in environments for group in each.groups} <= set(workshop.dependency_groups())
 
@@ -240,6 +247,49 @@ def test_a_step_that_takes_too_long_fails(tmp_path: Path, monkeypatch: pytest.Mo
     shop = Workshop(tmp_path, ready={ENVIRONMENT.name: True})
     hangs = python("import time; time.sleep(60)")
     assert not shop.run(Step("hangs", ENVIRONMENT, hangs))
+
+
+def test_a_brief_preparation_shows_only_what_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shop = Workshop(tmp_path, brief=True)
+    shop.hushed = True
+    assert shop.execute("good", (sys.executable, "-c", "print('noise')"))
+    assert capfd.readouterr().out == ""
+    assert not shop.execute("bad", (sys.executable, "-c", "print('why'); raise SystemExit(1)"))
+    assert re.fullmatch(r"-- bad -+\nwhy\n   FAILED in .* s\n", capfd.readouterr().out)
+
+
+def test_an_environment_that_fails_is_shown_although_its_preparation_is_brief(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop = Workshop(tmp_path / ".venvs", brief=True)
+    assert not shop.run(Step("look", Environment("broken", (), python=str(tmp_path / "none"), source="folder"), "true"))
+    shown = capfd.readouterr().out
+    assert "-- packages, in .venvs/broken" in shown
+    assert f"cannot run {tmp_path / 'none'}" in shown
+    assert not shop.hushed
+
+
+def test_what_an_example_tests_is_shown_by_file(tmp_path: Path) -> None:
+    suite = """
+        import pytest
+        @pytest.mark.parametrize("number", [1, 2, 3])
+        def test_adds_a_note(number):
+            assert number != 2
+        def test_reads_it(): ...
+        @pytest.mark.skip
+        def test_sleeps(): ...
+        @pytest.fixture
+        def broken(): raise OSError
+        def test_sets_up(broken): ...
+    """
+    (tmp_path / "test_notes.py").write_text(dedent(suite))
+    results = tmp_path / "results.xml"
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={results}")
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert [*examples.tested(results)] == [
+        "test_notes.py: 3 passed, 2 failed, 1 skipped",
+        "    adds a note (3 cases, 1 failed), reads it, sleeps (1 skipped), sets up (1 failed)",
+    ]
 
 
 @pytest.mark.parametrize(

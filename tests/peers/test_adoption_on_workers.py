@@ -76,7 +76,7 @@ STRICT: Final = ("-o", "asyncio_mode=strict")
 def test_a_suite_passes_however_it_is_distributed(pytester: pytest.Pytester, distribution: str) -> None:
     workers = ("--tx", "2*popen") if distribution == "each" else ("-n", "2")
     options = (*beside("asyncio"), *POLICY, *STRICT, "-p", "xdist", *workers, "--dist", distribution)
-    result = run_apart(pytester, SUITE, "--adopt", *options, "--explain-loops", "--adopt-report")
+    result = run_apart(pytester, SUITE, "--adopt", *options, "--explain-loops", "--adopt-report", "-v")
     result.assert_outcomes(passed=TESTS * 2 if distribution == "each" else TESTS)
     shown = output(result)
     assert shown.count("looprig: the loop plan, the same on each worker") == 1
@@ -88,7 +88,7 @@ def test_the_plan_is_that_of_a_run_in_one_process(pytester: pytest.Pytester) -> 
     options = (*beside("asyncio"), *POLICY, *STRICT, "--adopt", "--explain-loops")
     alone = output(run_apart(pytester, SUITE, *options))
     workers = output(run_apart(pytester, SUITE, *options, "-p", "xdist", "-n", "2"))
-    plan = alone[alone.index("loop 1:") : alone.index("one/test_one.py ")].strip()
+    plan = alone[alone.index("session loop:") : alone.index("one/test_one.py ")].strip()
     assert plan in workers
 
 

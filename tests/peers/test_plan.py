@@ -24,9 +24,11 @@ def test_what_is_marked_is_not_in_the_plan(pytester: pytest.Pytester, name: str)
         """,
         *ASYNCIO,
         "--explain-loops",
+        "-v",
     )
     result.assert_outcomes(passed=2)
-    assert any(line.strip().startswith(name) for line in result.outlines) is (name == "test_ours")
+    assert any(line.strip() == name for line in result.outlines) is (name == "test_ours")
+    assert "1 test is run by pytest-asyncio" in result.outlines
 
 
 def test_closures_of_one_shape_are_shared_beside_a_plugin_that_is_merely_installed(pytester: pytest.Pytester) -> None:

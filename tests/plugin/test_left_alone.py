@@ -79,7 +79,8 @@ def test_unittest_runs_itself(pytester: pytest.Pytester) -> None:
         "--explain-loops",
     )
     result.assert_outcomes(passed=3)
-    assert "loops of their own" not in output(result)
+    assert "1 test is run by unittest" in output(result)
+    assert "of its own" not in output(result)
 
 
 def test_unittest_alone_is_not_touched(pytester: pytest.Pytester) -> None:

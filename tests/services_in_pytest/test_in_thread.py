@@ -122,7 +122,7 @@ def test_a_sync_test_gets_no_loop_and_no_scope_mismatch(pytester: pytest.Pyteste
         "--explain-loops",
     )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["loops of their own: 1 test with no wider async fixture", "    test_own"])
+    result.stdout.fnmatch_lines(["1 test has a loop of its own; 1 sync test has none"])
 
 
 def test_processes_are_dependencies_and_services_on_a_loop_are_not(pytester: pytest.Pytester) -> None:

@@ -173,11 +173,12 @@ def test_the_plan_joins_a_proxy_with_its_service_and_its_dependents(pytester: py
             before=DECLARED,
         ),
         "--explain-loops",
+        "-v",
     )
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
-            "loop 1: scope session, on the session, 1 test, 3 fixtures",
+            "session loop: 1 test in test_it.py and 3 fixtures, because of Db (test_it.py:*)",
             "*Db (scope session) <- *",
             "*SlowDb (scope module) <- *",
             "*Rest (scope module) <- *",

@@ -262,10 +262,11 @@ def test_the_plan_calls_it_by_its_scope(pytester: pytest.Pytester) -> None:
     async def test_it(rest: Rest): ...
     """,
         "--explain-loops",
+        "-v",
     )
     result.assert_outcomes(passed=1)
     text = output(result)
-    assert re.search(r"loop 1: scope session, on the session", text)
+    assert re.search(r"session loop: 1 test ", text)
     assert re.search(r"Rest \(scope run\) <- test_it\.py:\d+", text)
     assert re.search(r"Server \(scope run\) <- test_it\.py:\d+", text)
 

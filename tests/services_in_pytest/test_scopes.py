@@ -146,9 +146,7 @@ def test_a_module_of_a_service_shares_the_loop_of_all_that_use_it(pytester: pyte
         "--explain-loops",
     )
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(
-        ["loop 1: scope module, on test_it.py, 3 tests, *", "    M (scope module) <- test_it.py:*"]
-    )
+    result.stdout.fnmatch_lines(["module loop of test_it.py: 3 tests and 1 fixture, because of M (test_it.py:*)"])
 
 
 def test_usefixtures_and_indirect_requests(pytester: pytest.Pytester) -> None:

@@ -94,6 +94,7 @@ def test_explained_by_class_and_place(pytester: pytest.Pytester) -> None:
         pytester,
         {"test_it.py": "async def test_it(shop): ..."},
         "--explain-loops",
+        "-v",
         "-o",
         "pythonpath=lib",
     )
@@ -118,15 +119,13 @@ def test_services_and_tests_of_one_name_are_told_apart(pytester: pytest.Pytester
             """,
         },
     )
-    text = output(run(pytester, {}, "--explain-loops", "--collect-only", "-q", "-o", "pythonpath=."))
-    assert text.partition("\n\n")[0].splitlines() == [
-        "loop 1: scope session, on the session, 5 tests, 6 fixtures",
+    text = output(run(pytester, {}, "--explain-loops", "--collect-only", "-v", "-o", "pythonpath=."))
+    assert text[text.index("session loop") :].partition("\n\n")[0].splitlines() == [
+        "session loop: 5 tests in 3 files and 4 fixtures, because of one.services.Db (one/services.py:11) and 1 more",
         "    one.services.Db (scope session) <- one/services.py:11",
-        "    one.services.Rest (scope module, on one/test_it.py) <- one/services.py:18",
-        "    one.services.Rest (scope module, on test_both.py) <- one/services.py:18",
+        "    one.services.Rest (scope module, on one/test_it.py, test_both.py) <- one/services.py:18",
         "    two.services.Db (scope session) <- two/services.py:11",
-        "    two.services.Rest (scope module, on test_both.py) <- two/services.py:18",
-        "    two.services.Rest (scope module, on two/test_it.py) <- two/services.py:18",
+        "    two.services.Rest (scope module, on test_both.py, two/test_it.py) <- two/services.py:18",
         "    one/test_it.py::test_it, test_one -> session loop: rest -> one.services.Rest ->",
         "        one.services.Db <- one/services.py:11",
         "    test_both -> session loop: one -> one.services.Rest -> one.services.Db <- one/services.py:11",

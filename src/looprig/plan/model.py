@@ -1,6 +1,6 @@
 """The nouns of the loop plan: places, fixture instances, components, and the plan itself.
 
-Does not decide anything (`solve` does) and prints nothing (`explain` does).
+Does not decide anything (`solve` does), and yields no text (`explain` does).
 
 Invariants:
 1. All instances that a test reaches are at places on the way from the session to the test. So of two of them, one is at
@@ -34,7 +34,8 @@ class Place(NamedTuple):
 class Instance(NamedTuple):
     """One instance of a fixture that needs a loop: its definition, at the place that its scope gives it.
 
-    An alias is another name of an instance. Explanations leave it out.
+    An alias is another name of an instance. Explanations leave it out. `is_fixture` is false for a declaration that
+    widens a loop as a fixture does.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Instance(NamedTuple):
     place: Place
     location: Location
     is_alias: bool = False
+    is_fixture: bool = True
 
 
 @final

@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from copy import copy
 from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, final
@@ -43,6 +44,7 @@ from looprig.pytest_plugin.options import (
     Options,
     add_options,
     adoption_asked_for,
+    end_bare_options,
     inspection_asked_for,
     used_markers,
 )
@@ -65,12 +67,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Leave what follows `--explain-loops` to pytest, which looks for conftests there."""
+    if end_bare_options(args):
+        given = parser.parse_known_args(args, copy(early_config.option))
+        early_config.known_args_namespace.file_or_dir = given.file_or_dir
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Add markers and fixtures."""
     config.pluginmanager.register(builtins, "looprig.fixtures")
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    if config.option.adopt_report or config.option.explain_loops:
+    if config.option.adopt_report or config.option.explain_loops is not None:
         _add_sections(config)
     if config.option.loop_trace is not None:
         from looprig.pytest_plugin.watch.timeline import Timeline  # noqa: PLC0415 - only when asked
@@ -264,7 +274,7 @@ class Entry:
         self._items = list(dict.fromkeys((*before, *items)))
         if (
             self._collection is not None
-            or self._session.config.getoption("explain_loops")
+            or self._session.config.getoption("explain_loops") is not None
             or self._session.config.getoption("adopt_report")
             or needs_loops(self._session, self._items)
         ):
@@ -329,7 +339,7 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> Standby |
     session = collected.session
     manager = session.config.pluginmanager
     sections: Any = manager.get_plugin("looprig.sections")
-    if session.config.getoption("explain_loops"):
+    if session.config.getoption("explain_loops") is not None:
         from looprig.pytest_plugin.checks.existence import Existence  # noqa: PLC0415 - only when asked
         from looprig.pytest_plugin.loops.explanation import Explanation  # noqa: PLC0415
 
@@ -337,6 +347,7 @@ def _run(collected: Collected, loops: LoopPlan, errors: ItemErrors) -> Standby |
         manager.register(
             Explanation(
                 loops,
+                collected,
                 lambda items: [*errors.of_tests(), *(error for error, _ in existence.missing(items))],
                 sections,
             )

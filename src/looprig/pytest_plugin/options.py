@@ -32,6 +32,7 @@ __all__ = [
     "Options",
     "add_options",
     "adoption_asked_for",
+    "end_bare_options",
     "inspection_asked_for",
     "read_ini",
     "used_markers",
@@ -39,6 +40,7 @@ __all__ = [
 
 _GROUP: Final = "looprig"
 _ALL: Final = "all"
+_EXPLAIN: Final = "--explain-loops"
 CHECKER_NAMES: Final = ("mypy", "pyright", "ty", "pyrefly")
 _INSPECTIONS: Final = ("check_fixtures", "reveal_fixtures", "annotate_fixtures")
 OUTPUT_FORMATS: Final = ("text", "json", "github", "sarif")
@@ -72,10 +74,13 @@ def add_options(parser: pytest.Parser) -> None:
     """Add the options, each with an ini name."""
     group = parser.getgroup(_GROUP, "looprig: async tests, fixtures and services")
     group.addoption(
-        "--explain-loops",
-        action="store_true",
-        default=False,
-        help="show which loop each test runs on, and the chain of fixtures that made it so",
+        _EXPLAIN,
+        nargs="?",
+        const="",
+        default=None,
+        metavar="NODEID",
+        help="show which tests share a loop, and because of which fixture; with -v, the reason for each test; with "
+        "=NODEID, the reason for a test, or for those of a class, file or folder",
     )
     group.addoption("--loop-debug", action="store_true", default=None, help="asyncio's debug mode (ini: loop_debug)")
     group.addoption(
@@ -225,6 +230,19 @@ def _write(text: str) -> str:
 def _no(text: str, what: str) -> argparse.ArgumentTypeError:
     # argparse treats whatever follows an option with an optional value as that value.
     return argparse.ArgumentTypeError(f"{text!r} isn't a {what}. Put paths before this option")
+
+
+def end_bare_options(args: list[str]) -> bool:
+    """Add the "=" to options that take a value only after one, and return whether any lacked it.
+
+    For argparse, whatever follows an option with an optional value is that value: `--explain-loops tests/` would run
+    all tests and explain those in a folder.
+    """
+    end = args.index("--") if "--" in args else len(args)
+    bare = [number for number, argument in enumerate(args[:end]) if argument == _EXPLAIN]
+    for number in bare:
+        args[number] = f"{_EXPLAIN}="
+    return bool(bare)
 
 
 def inspection_asked_for(config: pytest.Config) -> str | None:

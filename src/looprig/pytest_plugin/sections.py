@@ -15,6 +15,7 @@ import pytest
 __all__ = ["Sections", "Show"]
 
 _KEY: Final = "looprig.sections"
+_USAGE_ERROR: Final = "usage error"
 
 Show = Callable[[pytest.TerminalReporter, Any], None]
 
@@ -32,11 +33,21 @@ class Sections:
         """Record the content of a section."""
         self._notes[name] = what
 
-    def pytest_sessionfinish(self) -> None:
+    def note_usage_error(self) -> None:
+        """Let a run that has no other failure end with the exit status of a usage error.
+
+        A worker can't raise one: pytest-xdist would show an internal error of its own.
+        """
+        self._notes[_USAGE_ERROR] = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send the sections to pytest-xdist's controller, in a worker."""
         output: dict[str, object] | None = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self._notes
+        elif _USAGE_ERROR in self._notes and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -64,7 +64,8 @@ class Instances:
                 continue
             number = self._numbers.get((bound, node, flavour))
             if number is None:
-                instance = Instance(bound.name, bound.scope, self.place(node), bound.location)
+                place = self.place(node)
+                instance = Instance(bound.name, bound.scope, place, bound.location, is_fixture=False)
                 number = self._numbers[bound, node, flavour] = self._planner.add_instance(instance)
             yield number
 
