@@ -10,7 +10,8 @@ from pathlib import Path
 from tools.distributions import check_distributions, try_on
 from tools.examples import EXAMPLES, run_example
 from tools.pythons import find_pythons, missing_pythons
-from tools.servers import EVERYTHING, bring
+from tools.servers import EVERYTHING, VENV, bring
+from tools.site import BUILD_STEPS, SITE_STEPS, serve
 from tools.steps import FAST_SUITE, STATIC_STEPS, wheel_suite
 from tools.workshop import ROOT, Environment, Outcome, Workshop, dependency_groups, say
 
@@ -42,12 +43,21 @@ def report_missing(workshop: Workshop, *, fails: bool) -> None:
             workshop.outcomes.append(Outcome(f"Python {version} (not installed)", passed=False))
 
 
+def show_docs(workshop: Workshop, port: int | None) -> int:
+    """Build the docs site, serve it unless `port` is None, and return the exit status."""
+    if not bring((VENV,)) or not all(workshop.run(step) for step in BUILD_STEPS):
+        return 1
+    if port is not None:
+        serve(port)
+    return 0
+
+
 def test_all(workshop: Workshop, only: str, *, fast: bool, every_python: bool) -> None:
     """Run the steps with `only` in their name: the checks, then the suite and, unless `fast`, the distributions."""
     if not fast:
         report_missing(workshop, fails=every_python)
     pythons = sorted(find_pythons(), key=lambda python: python.age)
-    for step in (*STATIC_STEPS, *(FAST_SUITE if fast else wheel_suite(pythons))):
+    for step in (*STATIC_STEPS, *SITE_STEPS, *(FAST_SUITE if fast else wheel_suite(pythons))):
         if only in step.name:
             workshop.run(step)
     if not fast:
@@ -63,8 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     example = commands.add_parser("example", help="run an example's suite, and show its loops and what it tests")
     example.add_argument("name", nargs="?", default="notes", choices=EXAMPLES, help="which one (notes)")
+    docs = commands.add_parser("docs", help="build the docs site and serve it on this machine")
+    docs.add_argument("--build-only", action="store_true", help="don't serve it")
+    docs.add_argument("--port", type=int, default=0, help="the port to serve it on (a free one)")
     commands.add_parser("missing", help="print the Python versions that the suite supports but that aren't installed")
-    commands.add_parser("bring", help="install PostgreSQL and Redis with apt-get, unless they are there")
+    commands.add_parser("bring", help="install PostgreSQL, Redis and Chromium with apt-get, unless they are there")
     commands.add_parser("pin", help="rewrite constraints.txt with the newest versions")
     commands.add_parser("dist", help="build and check the distributions, and try both of them on every Python")
     commands.add_parser("smoke", help="build the wheel, and try it on this Python, on any platform")
@@ -77,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workshop = Workshop(options.venvs.resolve(), brief=options.command == "example")
     if options.command == "example":
         return 0 if run_example(EXAMPLES[options.name], workshop) else 1
+    if options.command == "docs":
+        return show_docs(workshop, None if options.build_only else options.port)
     if options.command == "bring":
         return 0 if bring(EVERYTHING) else 1
     if options.command == "missing":

@@ -1,4 +1,4 @@
-"""What tests and examples use besides Python's packages: servers, found on this machine or installed with apt-get.
+"""What tests and examples use besides Python's packages: servers and a browser, on this machine or from apt-get.
 
 Requires only the standard library, so it doesn't ask looprig's kits where servers are.
 """
@@ -14,7 +14,7 @@ from typing import Final, final
 
 from tools.workshop import say
 
-__all__ = ["EVERYTHING", "POSTGRES", "REDIS", "VENV", "Needed", "bring"]
+__all__ = ["CHROMIUM", "EVERYTHING", "POSTGRES", "REDIS", "VENV", "Needed", "bring"]
 
 
 @final
@@ -53,7 +53,10 @@ POSTGRES: Final = Needed(
     ),
 )
 REDIS: Final = Needed("Redis", "redis-server", ("redis-server", "valkey-server"))
-EVERYTHING: Final = (VENV, POSTGRES, REDIS)
+CHROMIUM: Final = Needed(
+    "Chromium", "chromium", ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+)
+EVERYTHING: Final = (VENV, POSTGRES, REDIS, CHROMIUM)
 
 
 def bring(needed: Sequence[Needed]) -> bool:

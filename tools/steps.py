@@ -42,7 +42,7 @@ STATIC_STEPS: Final = (
 )
 # One worker more than processors, since many tests wait. Tests of one file share what is expensive to create.
 SPREAD: Final = f"-n {min(os.cpu_count() or 1, 4) + 1} --dist=loadfile --max-worker-restart=0"
-SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs"
+SUITE: Final = f"pytest {SPREAD} --ignore=tests/peers --ignore=tests/stubs --ignore=tests/site"
 FAST_SUITE: Final = (
     *(Step(f"suite: {name}", CHECK, f"pytest -q examples/{name}") for name in EXAMPLES),
     Step("suite", CHECK, SUITE, closes=True),
