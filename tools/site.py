@@ -15,9 +15,13 @@ __all__ = ["BUILD_STEPS", "SITE_STEPS", "serve"]
 
 SITE: Final = "build/docs"
 DOCS: Final = Environment("docs", ("build", "docs"), wheel=False)
+# All pages anew, since each shows the navigation, and docstrings come from many modules.
+BUILD: Final = (
+    f"sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d {SITE}-trees docs {SITE}"
+)
 BUILD_STEPS: Final = (
     Step("docs: diagrams", DOCS, "python tools/diagrams.py"),
-    Step("docs", DOCS, f"sphinx-build --quiet --fail-on-warning --keep-going -d {SITE}-trees docs {SITE}"),
+    Step("docs", DOCS, BUILD),
 )
 SITE_STEPS: Final = (
     *BUILD_STEPS,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from docutils.nodes import TextElement
+from docutils.nodes import TextElement, document, paragraph
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -36,6 +36,8 @@ PACKAGES: Final = (
 PUBLIC: Final = {name for package in PACKAGES for name in import_module(package).__all__}
 _SECTION: Final = re.compile(r"(?:Args|Attributes|Configuration|Raises|Returns|Yields):$")
 _COLON: Final = "\N{RATIO}"  # napoleon takes what is before a colon in the docstring of an attribute for its type
+# Not a single lower-case word: `timeout` is more often a parameter than the decorator, which is written `timeout()`.
+_NAME: Final = re.compile(r"[A-Z]\w*(?:\.\w+)?(?:\(\))?|[a-z]+_\w+(?:\(\))?|[a-z]+\(\)")
 _MADE: Final = re.compile(r"<factory>|<[\w.]+ object at 0x\w+>")
 _CODE: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
@@ -49,6 +51,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-skip-member", _skip_faults)
     app.connect("autodoc-process-signature", _readable)
     app.connect("autodoc-process-bases", _hide_private_bases)
+    app.connect("doctree-read", _drop_empty_bases)
     app.connect("missing-reference", _resolve)
     return {"parallel_read_safe": True}
 
@@ -86,8 +89,6 @@ def _rewrite(_: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
 def _hide_private_bases(_: Sphinx, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
     """Leave only what a reader can look up; the members of private bases are listed with the class."""
     bases[:] = [base for base in bases if _tells(typing.get_origin(base) or base)]
-    if not bases:
-        options.show_inheritance = False
 
 
 def _skip_faults(_: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
@@ -113,6 +114,13 @@ def _tells(base: type) -> bool:
     return base.__name__ not in {"object", "ABC", "Generic", "Protocol"}
 
 
+def _drop_empty_bases(_: Sphinx, doctree: document) -> None:
+    """Drop the line that autodoc writes for a class without a base to show."""
+    for each in [*doctree.findall(paragraph)]:
+        if each.astext().strip() == "Bases:":
+            each.parent.remove(each)
+
+
 def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: TextElement) -> Any:
     """Link `looprig.services.context.Key`, the module in which `looprig.Key` is defined, to the public name.
 
@@ -135,13 +143,13 @@ def _restore(_: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
 
 
 def _role(code: str, context: str) -> str:
-    target = _target(code.removesuffix("()"), context)
+    target = _target(code.removesuffix("()"), context) if _NAME.fullmatch(code) else ""
     return f":py:obj:`{code} <{target}>`" if target else f"``{code}``"
 
 
 def _target(code: str, context: str) -> str:
     """Return the full name of the public object that `code` names, or an empty string."""
-    if not re.fullmatch(r"[A-Za-z_][\w.]*", code) or context.rpartition(".")[2] == code:
+    if context.rpartition(".")[2] == code:
         return ""
     head, _, member = code.partition(".")
     for package in PACKAGES:

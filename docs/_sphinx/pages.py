@@ -21,6 +21,11 @@ _FORGE: Final = re.compile(r"<!-- forge -->\n(?:.+\n)+")
 _CONTENTS: Final = "<!-- contents -->"
 _NAVIGATION: Final = "<!-- navigation -->"
 _LINK: Final = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>(?!https?:|#)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+_ELSEWHERE: Final = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "docs/README.md": "index.md",
+}
 _GROUP: Final = re.compile(r"^(?:## (?P<heading>.+)|(?P<label>\w[^.\n]*):)$")
 
 
@@ -68,16 +73,16 @@ def _moved(text: str, old: Path, new: Path) -> str:
 
 
 def _outside(link: re.Match[str], folder: Path) -> str:
+    """Return a link whose target is on the site, in the repository, or else only its text."""
     target = (folder / link["target"]).resolve()
-    if target.is_relative_to(ROOT / "docs") or not target.exists():
-        return link[0]
-    page = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}.get(target.name)
-    if page and target.parent == ROOT:
+    page = _ELSEWHERE.get(target.relative_to(ROOT).as_posix()) if target.is_relative_to(ROOT) else None
+    if page:
         depth = len(folder.relative_to(ROOT / "docs").parts)
         return f"[{link['text']}]({'../' * depth}{page}{link['anchor'] or ''})"
-    path = target.relative_to(ROOT).as_posix()
+    if target.is_relative_to(ROOT / "docs") or not target.exists():
+        return link[0]
     home = _repository()
-    return f"[{link['text']}]({home}/blob/main/{path})" if home else link["text"]
+    return f"[{link['text']}]({home}/blob/main/{target.relative_to(ROOT).as_posix()})" if home else link["text"]
 
 
 def _repository() -> str:
@@ -87,23 +92,27 @@ def _repository() -> str:
 
 
 def _with_navigation(text: str) -> str:
-    """Return a list of pages with the navigation below each of its groups."""
+    """Return a page with the navigation below each group of its lists."""
     lines: list[str] = []
     section = caption = ""
     pages: list[str] = []
     for given in [*text.splitlines(), "## "]:
         line = given
         if (group := _GROUP.match(line)) or line == "## ":
-            if pages:
-                lines += ["", "```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *pages]
-                lines += ["```", ""]
+            lines += _toctree(caption, pages)
+            pages = []
             if group and group["label"]:
                 caption = f"{section}: {group['label'][0].lower()}{group['label'][1:]}"
                 line = f"### {group['label']}"
             elif group:
                 section = caption = group["heading"]
-            pages = []
-        else:
+        elif line.startswith(("- ", "  ")):
             pages += [link["target"].removesuffix(".md") for link in _LINK.finditer(line)]
         lines.append(line)
     return "\n".join(lines[:-1])
+
+
+def _toctree(caption: str, pages: list[str]) -> list[str]:
+    if not pages:
+        return []
+    return ["", "```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *pages, "```", ""]

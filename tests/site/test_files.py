@@ -91,6 +91,19 @@ def test_a_page_shows_nothing_of_its_markup(name: str) -> None:
     assert re.findall(r'title=(?:"|&quot;)\S+|:py:\w+:|<!--.*?-->|\{[a-z-]+\}`|```', text) == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_class_without_a_public_base_shows_no_bases(name: str) -> None:
+    assert re.findall(r"Bases:\s*</p>", (SITE / name).read_text("utf-8")) == []
+
+
+def test_a_word_in_a_docstring_links_a_public_name_and_no_parameter_of_that_name() -> None:
+    """`timeout` is a parameter of a client, and also a decorator."""
+    html = (SITE / "reference" / "names.html").read_text("utf-8")
+    client = html[html.index('id="looprig.TestClient"') : html.index('id="looprig.TestClient.url"')]
+    assert 'href="#looprig.timeout"' not in client
+    assert 'title="looprig.UnexpectedResponseError"' in client
+
+
 def test_a_file_has_its_name_as_caption() -> None:
     text = (SITE / "tutorial" / "first-service.html").read_text("utf-8")
     assert re.search(r'class="code-block-caption"><span class="caption-text">\w+\.py<', text)
