@@ -60,6 +60,7 @@ smartquotes_action = "D"  # dashes; a quoted word is often a value
 
 html_theme = "furo"
 html_title = "looprig"
+pygments_dark_style = "github-dark"  # the default underlines names of modules, like links
 html_static_path = ["_static"]
 html_css_files = ["looprig.css"]
 html_copy_source = False

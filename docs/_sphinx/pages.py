@@ -98,7 +98,10 @@ def _with_navigation(text: str) -> str:
     pages: list[str] = []
     for given in [*text.splitlines(), "## "]:
         line = given
-        if (group := _GROUP.match(line)) or line == "## ":
+        group = _GROUP.match(line)
+        if group and group["label"] and not section:
+            group = None  # a paragraph above the lists
+        if group or line == "## ":
             lines += _toctree(caption, pages)
             pages = []
             if group and group["label"]:
