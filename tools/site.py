@@ -14,7 +14,7 @@ from tools.workshop import ROOT, Environment, Step, say
 __all__ = ["BUILD_STEPS", "SITE_STEPS", "serve"]
 
 SITE: Final = "build/docs"
-DOCS: Final = Environment("docs", ("build", "docs"), wheel=False)
+DOCS: Final = Environment("docs", ("build", "docs"), source="folder")
 # All pages anew, since each shows the navigation, and docstrings come from many modules.
 BUILD: Final = (
     f"sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d {SITE}-trees docs {SITE}"

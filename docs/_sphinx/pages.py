@@ -20,7 +20,10 @@ _WHOLE: Final = re.compile(r"<!-- shows: (\S+) -->")
 _FORGE: Final = re.compile(r"<!-- forge -->\n(?:.+\n)+")
 _CONTENTS: Final = "<!-- contents -->"
 _NAVIGATION: Final = "<!-- navigation -->"
-_LINK: Final = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>(?!https?:|#)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+_LINK: Final = re.compile(
+    r"(?<!!)\[(?P<text>(?:`[^`]*`|[^\]`])+)\]"  # brackets in code belong to the text
+    r"\((?P<target>(?!https?:|#)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)"
+)
 _ELSEWHERE: Final = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
