@@ -41,7 +41,7 @@ def test_one_that_never_lets_its_loop_go_is_broken_off(factory: Any, capsys: pyt
         asyncio.get_running_loop().call_soon(spins)
         await asyncio.Event().wait()
 
-    with limited(0.05, grace=0.05), pytest.raises(pytest.fail.Exception):
+    with limited(0.05, grace=0.5), pytest.raises(pytest.fail.Exception):
         run_on(factory, scenario())
     assert "in spins" in capsys.readouterr().err
 

@@ -64,5 +64,9 @@ def bytes_a_test(pytester: pytest.Pytester, suite: str, needs: str) -> int:
 
 @pytest.mark.parametrize("needs", ["", "session, sync, "], ids=["own loop", "shared loop"])
 def test_what_a_test_leaves_in_memory_is_what_pytest_keeps_of_a_sync_one(pytester: pytest.Pytester, needs: str) -> None:
-    """Pytest keeps a report of each phase, some 2 KiB a test; looprig may add half a KiB to that."""
-    assert bytes_a_test(pytester, SUITE, needs) <= bytes_a_test(pytester, SYNC, needs) + 512
+    """Pytest keeps a report of each phase, some 2 KiB a test; looprig may add half a KiB to that.
+
+    A dictionary keeps the size that it once had, which depends on when garbage was collected. A leak is in each run.
+    """
+    most = bytes_a_test(pytester, SYNC, needs) + 512
+    assert any(bytes_a_test(pytester, SUITE, needs) <= most for _ in range(3))
