@@ -153,6 +153,8 @@ def test_mistakes_are_errors_at_the_users_line(tmp_path: Path) -> None:
                 ),
             ):
                 await api.post("/parts", files=cast("Any", {"f": text}))
+        with pytest.raises(DeclarationError, match=r"files must be .* not paths; "):
+            await api.post("/parts", files=cast("Any", {"f": path}))
         with pytest.raises(DeclarationError, match="given json= and files="):
             await api.post("/parts", json={}, files={"f": b"x"})
         with pytest.raises(DeclarationError, match="header Content-Type, which must contain the boundary"):

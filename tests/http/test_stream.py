@@ -295,8 +295,11 @@ def test_the_status_is_checked_and_the_beginning_of_the_body_shown(run: Run) -> 
 
 def test_wrong_arguments_and_reading_too_late_are_errors(run: Run) -> None:
     async def asks(api: TestClient[Feed]) -> None:
-        with pytest.raises(DeclarationError, match=r"TestClient\.stream takes no into"):
+        with pytest.raises(DeclarationError, match=r"TestClient\.stream takes no into") as caught:
             api.stream("GET", "/feed", into=Tick)  # type: ignore[call-arg]
+        assert "Pass into= to what reads the body, such as response.iter_events(into=...). It takes status," in str(
+            caught.value
+        )
         with pytest.raises(DeclarationError, match="status must be"):
             api.stream("GET", "/feed", status="200")  # type: ignore[arg-type]
         with pytest.raises(DeclarationError, match="but sends only to"):

@@ -35,6 +35,9 @@ def test_a_block_that_was_not_entered_says_how_to_enter_it(run: Run) -> None:
             _ = stream.status  # type: ignore[attr-defined]
         with pytest.raises(TypeError, match=r"^The websocket /chat can't be awaited\. Open it: async with api\.ws"):
             await websocket  # type: ignore[misc]
+        opened = "^The stream GET /feed can't be opened by `with`\\. Open it: async with api\\.stream"
+        with pytest.raises(TypeError, match=opened), stream:  # type: ignore[attr-defined]
+            raise AssertionError
 
     ask(run, asks=asks)
 

@@ -199,18 +199,18 @@ _OPTIONS: Final[Mapping[str, Check]] = {
 }
 
 
-def check_options(name: str, options: Mapping[str, object]) -> None:
-    """Check the keyword arguments of a request.
+def check_options(name: str, options: Mapping[str, object], *, decodes: bool = True) -> None:
+    """Check the keyword arguments of a request. `decodes` says whether it also takes `into`.
 
     Raises:
         DeclarationError: an argument is unknown or has a wrong value, or there are two bodies.
     """
     if unknown := sorted(options.keys() - _OPTIONS.keys()):
-        raise DeclarationError(
-            f"{name} takes no {', '.join(unknown)}.",
-            [(name, user_location())],
-            f"It takes into, status, {', '.join(_OPTIONS)}.",
-        )
+        taken = ", ".join(("into", "status", *_OPTIONS) if decodes else ("status", *_OPTIONS))
+        fix = f"It takes {taken}."
+        if "into" in unknown:
+            fix = f"Pass into= to what reads the body, such as response.iter_events(into=...). {fix}"
+        raise DeclarationError(f"{name} takes no {', '.join(unknown)}.", [(name, user_location())], fix)
     for other in ("data", "files"):
         if "json" in options and other in options:
             raise DeclarationError(

@@ -287,7 +287,7 @@ class TestClient(Generic[_ServiceT]):
         """
         name = "TestClient.stream"
         check_values(name, [("method", method, METHOD), ("status", status, _STATUSES)])
-        check_options(name, options)
+        check_options(name, options, decodes=False)
         check_path(name, path, self._base_url())
 
         def ask() -> Awaitable[tuple[Response, Pieces]]:

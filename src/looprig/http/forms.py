@@ -103,8 +103,8 @@ FIELDS: Final = Check(
     "a mapping, or a list of pairs, from names to strings, numbers or lists of these, if there are files", _are_fields
 )
 FILES: Final = Check(
-    "a mapping from names to bytes, files opened in binary mode, or tuples (file name, content, media type); for "
-    "several files with one name, a list of pairs",
+    "a mapping from names to bytes, files opened in binary mode, or tuples (file name, content, media type), not "
+    "paths; for several files with one name, a list of pairs",
     _are_files,
 )
 

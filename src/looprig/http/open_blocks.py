@@ -7,7 +7,7 @@ Does no I/O itself, and does not report what was lost (the plugin does).
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Final, NoReturn, final
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, final
 
 from looprig.watch.leak_reports import LeftOpen
 
@@ -51,3 +51,11 @@ class NotEntered:
 
     def __await__(self) -> NoReturn:
         raise TypeError(f"{self.shown.name} can't be awaited. Open it: {self.example}")
+
+    if not TYPE_CHECKING:  # type checkers report a `with` by themselves
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"{self.shown.name} can't be opened by `with`. Open it: {self.example}")
+
+        def __exit__(self, *args: object) -> NoReturn:
+            raise AssertionError  # Python only looks whether it exists
