@@ -83,12 +83,21 @@ def test_a_protocol_that_no_service_provides_is_told(pytester: pytest.Pytester) 
 
 
 def test_a_client_without_an_annotation_is_told_which_services_have_one(pytester: pytest.Pytester) -> None:
+    """Not of a service that only uses the `url` of another, or whose `url` is a method."""
     suite = """
     @service_fixture
     class Queue(Life): ...
     @service_fixture
     class Rest(Life):
         url = "http://127.0.0.1:1"
+    @service_fixture
+    @dataclass
+    class Worker(Life):
+        rest: Rest
+        def command(self): return ["worker", self.rest.url]
+    @service_fixture
+    class Database(Life):
+        def url(self, scheme): return f"{scheme}://127.0.0.1:1"
     class AsyncClient: ...
     async def test_it(client): ...
     async def test_of_another_package(client: AsyncClient): ...
@@ -99,20 +108,61 @@ def test_a_client_without_an_annotation_is_told_which_services_have_one(pytester
     assert told_at_collection(pytester, suite) == dedent(
         """\
         test_it asks for 'client', but there is no such fixture.
-          test_it.py:14: test_it
+          test_it.py:22: test_it
         Add a fixture 'client'. For a client of a service, annotate the parameter: client: TestClient[Rest].
 
         test_of_another_package asks for 'client', but there is no such fixture.
-          test_it.py:15: test_of_another_package
+          test_it.py:23: test_of_another_package
         Add a fixture 'client'. For a client of a service, annotate the parameter: client: TestClient[Rest].
 
         test_number asks for 'client', but there is no such fixture.
-          test_it.py:16: test_number
+          test_it.py:24: test_number
         Add a fixture 'client'.
 
         test_uses uses 'http', but there is no such fixture.
-          test_it.py:17: test_uses
+          test_it.py:25: test_uses
         Add a fixture 'http'.
+        """
+    )
+
+
+def test_a_generic_base_class_without_its_service_is_told(pytester: pytest.Pytester) -> None:
+    suite = """
+    from typing import Generic, TypeVar
+    from looprig.kits import RedisDatabase
+    S = TypeVar("S")
+    @dataclass(kw_only=True)
+    class Repository(Life, Generic[S]):
+        store: S
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Cache(RedisDatabase): ...
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Users(Repository): ...
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Orders(Repository[int]): ...
+    async def test_cache(cache: Cache): ...
+    async def test_users(users: Users): ...
+    async def test_orders(orders: Orders): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        Cache.server has no value: Cache is derived from RedisDatabase without naming its service.
+          test_it.py:14: Cache
+          test_it.py:23: test_cache
+        Name it in brackets: class Cache(RedisDatabase[...]).
+
+        Users.store has no value: Users is derived from Repository without naming its service.
+          test_it.py:17: Users
+          test_it.py:24: test_users
+        Name it in brackets: class Users(Repository[...]).
+
+        Orders.store has no value: there is no fixture 'store', no service of its type, and no default.
+          test_it.py:20: Orders
+          test_it.py:25: test_orders
+        Add a fixture 'store', give the field a default, or annotate it with a service.
         """
     )
 

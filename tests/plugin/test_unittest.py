@@ -242,3 +242,34 @@ def test_it_is_refused_where_nothing_else_is_async(pytester: pytest.Pytester, me
         )
     )
     assert f"TestIt.{method} is async: unittest calls it and never awaits it." in text
+
+
+def test_a_service_is_named_after_its_class(pytester: pytest.Pytester) -> None:
+    """Not after the fixture that looprig has made of it, which nobody has written."""
+    text = output(
+        run(
+            pytester,
+            HEAD
+            + """
+from dataclasses import dataclass
+from looprig import service_fixture
+
+@service_fixture
+class Queue:
+    async def start(self): ...
+    async def stop(self): ...
+
+@service_fixture(autouse=True)
+@dataclass
+class Clean:
+    queue: Queue
+    async def start(self): ...
+    async def stop(self): ...
+
+class TestIsolated(unittest.IsolatedAsyncioTestCase):
+    async def test_it(self): ...
+""",
+        )
+    )
+    assert "_looprig" not in text
+    assert "what Queue provides" in text

@@ -29,7 +29,7 @@ from looprig.pytest_plugin._compat.closures import argument_names, closure_of, d
 from looprig.pytest_plugin._compat.parameters import gives_parameter
 from looprig.pytest_plugin._compat.scopes import parametrized_scope
 from looprig.pytest_plugin.checks.annotations import undeclared, unresolved
-from looprig.pytest_plugin.checks.members import no_url_of
+from looprig.pytest_plugin.checks.members import declares_url, no_url_of
 from looprig.pytest_plugin.collection.annotations import Target
 
 if TYPE_CHECKING:
@@ -180,7 +180,9 @@ class Existence:
         )
         found = {target.spec.cls: target.spec for target in seen if not is_proxy(target.spec.cls)}
         with_url = [cls for cls, spec in found.items() if no_url_of(Target(spec, client=True)) is None]
-        return [f"{name}: TestClient[{cls.__qualname__}]" for cls in with_url[:_MOST]]
+        # A class that only mentions a `url` may mean that of another service.
+        sure = [cls for cls in with_url if declares_url(cls)]
+        return [f"{name}: TestClient[{cls.__qualname__}]" for cls in (sure or with_url)[:_MOST]]
 
     def _too_narrow(self, user: Definition, found: Definition, item: pytest.Function) -> DeclarationError | None:
         registry = self._registry

@@ -22,7 +22,7 @@ from looprig.pytest_plugin.collection.functions import no_url
 if TYPE_CHECKING:
     from looprig.pytest_plugin.collection.annotations import Target
 
-__all__ = ["no_address_behind", "no_url_of"]
+__all__ = ["declares_url", "no_address_behind", "no_url_of"]
 
 
 def no_address_behind(proxy: ServiceSpec) -> DeclarationError | None:
@@ -44,6 +44,14 @@ def no_url_of(target: Target) -> DeclarationError | None:
     if not target.client or not _lacks(target.spec.cls, "url") or _may_be_a_path(target.spec.cls):
         return None
     return no_url(target.spec)
+
+
+def declares_url(cls: type) -> bool:
+    """Return whether a class has a `url`, and no method of that name, which composes the URL of a database."""
+    declared = inspect.getattr_static(cls, "url", None)
+    if declared is None:
+        return any("url" in annotations_of(base) for base in cls.__mro__[:-1])
+    return not inspect.isfunction(declared)
 
 
 def _may_be_a_path(cls: type) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import is_protocol
 
+from looprig.declare.annotations import annotations_of
 from looprig.declare.fields import Source, check_generic
 from looprig.declare.hints import hints_of
 from looprig.declare.proxy import is_proxy, stands_before
@@ -247,6 +248,10 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
     elif not source.known:
         what += ", and its annotation cannot be resolved at run time"
         fix = f"Import the type of {source.field} outside of `if TYPE_CHECKING`, or add a fixture {source.fixture!r}."
+    elif (generic := _without_brackets(spec.cls, source.field)) is not None:
+        base = generic.__qualname__
+        what = f"{owner}.{source.field} has no value: {owner} is derived from {base} without naming its service"
+        fix = f"Name it in brackets: class {owner}({base}[...])."
     elif is_protocol(protocol := typing.get_origin(wanted) or wanted):
         what += f", and no service provides {protocol.__qualname__}"
         fix = (
@@ -261,3 +266,12 @@ def _missing(spec: ServiceSpec, source: Source, item: pytest.Function) -> Declar
         what += ", no service of its type, and no default"
     parties.append((item.name, location_of(item.obj)))
     return DeclarationError(f"{what}.", parties, fix, "fixture-missing", source.field)
+
+
+def _without_brackets(cls: type, field: str) -> type | None:
+    """Return the generic base class whose parameter is the type of a field, if it is derived from without brackets."""
+    generic = next((base for base in cls.__mro__ if field in annotations_of(base)), object)
+    if not isinstance(annotations_of(generic).get(field), typing.TypeVar):
+        return None
+    named = {typing.get_origin(base) for each in cls.__mro__ for base in vars(each).get("__orig_bases__", ())}
+    return None if generic in named else generic

@@ -80,17 +80,17 @@ def loops_of_test_cases(collected: Collected) -> Found:
             for definition, requested in group.fixtures:
                 needs_loop = may_be_async(definition) or any(is_own_loop(other) for other in requested)
                 if needs_loop and collected.owners.owner_of_fixture(definition, test) is None:
-                    yield _two_loops(test, cls, definition), (test,)
+                    yield _two_loops(test, cls, definition, collected.registry.label(definition)), (test,)
                     break
 
 
-def _two_loops(item: pytest.Function, cls: type, definition: Definition) -> LoopPlanError:
+def _two_loops(item: pytest.Function, cls: type, definition: Definition, label: str) -> LoopPlanError:
     return LoopPlanError(
-        f"{item.name} is run by unittest, as {cls.__name__} is an IsolatedAsyncioTestCase, and {definition.argname}, "
+        f"{item.name} is run by unittest, as {cls.__name__} is an IsolatedAsyncioTestCase, and {label}, "
         "which it uses, by looprig: they would be on different loops.",
-        [(item.name, location_of(item.obj)), (definition.argname, location_of(definition.func))],
+        [(item.name, location_of(item.obj)), (label, location_of(definition.func))],
         f"Let one of them run both: derive {cls.__name__} from no class, and looprig runs its tests; or set up in "
-        f"asyncSetUp what {definition.argname} provides.",
+        f"asyncSetUp what {label} provides.",
     )
 
 
