@@ -158,7 +158,7 @@ class UnexpectedResponseError(LooprigError, AssertionError):
 
 def summary(error: BaseException) -> str:
     """Return the type of an error and what happened, to mention in another message. Many errors have no text."""
-    what = error.what.removesuffix(".") if isinstance(error, LooprigError) else str(error)
+    what = error.what.removesuffix(".") if isinstance(error, LooprigError) else str(error).rstrip()
     return f"{type(error).__name__}: {what}" if what else type(error).__name__
 
 

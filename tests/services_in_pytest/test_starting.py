@@ -1,5 +1,7 @@
 """Services start concurrently, stop in reverse order, and report why one didn't start."""
 
+import re
+
 import pytest
 
 from tests.plugin.suite import output, run
@@ -324,3 +326,19 @@ def test_a_context_manager_that_gives_something_else(pytester: pytest.Pytester) 
     )
     result.assert_outcomes(passed=1, errors=1)
     assert "S.__aenter__ returned int, not the service itself." in output(result)
+
+
+def test_the_text_of_an_error_ends_before_its_full_stop(pytester: pytest.Pytester) -> None:
+    """Some libraries end theirs with empty lines."""
+    result = run(
+        pytester,
+        HEAD
+        + """
+    @service_fixture
+    class Breaks(Life):
+        async def start(self): raise RuntimeError("no disk\\nmount it\\n\\n")
+    async def test_it(breaks): ...
+    """,
+    )
+    text = output(result)
+    assert re.search(r"did not start: RuntimeError: no disk\n +mount it\.\n", text), text
