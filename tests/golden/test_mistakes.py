@@ -167,6 +167,46 @@ def test_a_generic_base_class_without_its_service_is_told(pytester: pytest.Pytes
     )
 
 
+def test_nobody_is_told_to_share_a_database_with_all_workers(pytester: pytest.Pytester) -> None:
+    """It can't have the scope "run", since a class of looprig that it needs ends before."""
+    suite = """
+    from looprig.kits import PostgresDatabase, PostgresService
+    @service_fixture(scope="run")
+    @dataclass(kw_only=True)
+    class Postgres(PostgresService): ...
+    @service_fixture
+    @dataclass(kw_only=True)
+    class Database(PostgresDatabase[Postgres]): ...
+    @service_fixture(scope="session")
+    @dataclass(kw_only=True)
+    class Wide(PostgresDatabase[Postgres]): ...
+    @service_fixture(scope="run")
+    @dataclass(kw_only=True)
+    class Rest(Life):
+        database: Database
+    @service_fixture(scope="run")
+    @dataclass(kw_only=True)
+    class Other(Life):
+        database: Wide
+    async def test_rest(rest: Rest): ...
+    async def test_other(other: Other): ...
+    """
+    assert told_at_collection(pytester, suite) == dedent(
+        """\
+        Rest (scope "run") needs Database (scope "function"), which ends first.
+          test_it.py:18: Rest
+          test_it.py:12: Database
+        Narrow Rest to scope="function", or narrow Rest and widen Database to scope="session": Database needs \
+DatabaseCopies, a class of looprig, whose scope is fixed.
+
+        Other (scope "run") needs Wide (scope "session"), which ends first.
+          test_it.py:22: Other
+          test_it.py:15: Wide
+        Narrow Other to scope="session": Wide needs DatabaseCopies, a class of looprig, whose scope is fixed.
+        """
+    )
+
+
 def test_a_client_whose_name_is_that_of_a_service_is_told_at_each_place_once(pytester: pytest.Pytester) -> None:
     suite = """
     @service_fixture

@@ -254,9 +254,16 @@ def _check_scope(spec: ServiceSpec, needed: ServiceSpec, field: str) -> None:
 
 def _how_to_scope(spec: ServiceSpec, needed: ServiceSpec) -> str:
     owner, name = spec.cls.__qualname__, needed.cls.__qualname__
-    if not needed.is_foreign:
-        return f'Widen {name} to scope="{spec.scope}", or narrow {owner} to scope="{needed.scope}".'
     fix = f'Narrow {owner} to scope="{needed.scope}"'
+    if not needed.is_foreign:
+        named = filter(None, map(service_of, hints_of(needed.cls).values()))
+        fixed = [each for each in named if is_of_looprig(each.cls) and each.scope < spec.scope]
+        if not fixed:
+            return f'Widen {name} to scope="{spec.scope}", or narrow {owner} to scope="{needed.scope}".'
+        widest = min(fixed, key=lambda each: each.scope)
+        if widest.scope > needed.scope:
+            fix += f', or narrow {owner} and widen {name} to scope="{widest.scope}"'
+        return f"{fix}: {name} needs {widest.cls.__qualname__}, a class of looprig, whose scope is fixed."
     if is_of_looprig(needed.cls):
         return f"{fix}: {name} is a class of looprig, whose scope is fixed."
     return f'{fix}, or declare a subclass of {name} with scope="{spec.scope}" and annotate the field with it.'
