@@ -18,7 +18,7 @@ from typing import Any, Final, Never, cast, final
 from looprig.declare.values import DURATION, Check, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import user_location
-from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.clock import now, sleep
 from looprig.runtime.operation import running
 
 __all__ = ["Attempt", "eventually"]
@@ -158,7 +158,7 @@ class _Attempts(AsyncIterator[Attempt], Iterator[Attempt]):
 
     async def __anext__(self) -> Attempt:
         if self.state == "failed":
-            await _sleep(self._pauses())
+            await sleep(self._pauses())
         attempt = self._next()
         if attempt is None:
             raise StopAsyncIteration
@@ -183,18 +183,3 @@ def _is_only(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bo
 def _left_to_the_test() -> float:
     """Return the seconds until the limit of what runs in this thread, or infinity."""
     return min((operation.time_left for operation in running.operations), default=float("inf"))
-
-
-async def _sleep(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    woken: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    alarm = Alarm(now() + seconds, ring_on(loop, wake))
-    try:
-        await woken
-    finally:
-        alarm.cancel()
