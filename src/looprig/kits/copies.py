@@ -28,6 +28,7 @@ from looprig.kits.operators import Operator
 from looprig.kits.postgres import PostgresService
 from looprig.kits.wire import PostgresError, literal, quoted
 from looprig.net.address import Address
+from looprig.runtime.clock import now
 
 __all__ = ["DatabaseCopies", "Template"]
 
@@ -115,10 +116,10 @@ class Template:
 
     def _complete(self, building: str) -> None:
         """Rename the prepared database, once nobody uses it."""
-        until = time.monotonic() + _LEAVING
+        until = now() + _LEAVING
         in_use = "SELECT application_name, state, query FROM pg_stat_activity WHERE datname = "
         while users := self._operator.query(in_use + literal(building)):
-            if time.monotonic() > until:
+            if now() > until:
                 raise LooprigError(
                     f"prepare left {len(users)} open connection{'s' if len(users) > 1 else ''} to the template, which "
                     f"can't be copied while it is in use.",
