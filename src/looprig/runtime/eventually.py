@@ -19,6 +19,7 @@ from looprig.declare.values import DURATION, Check, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import user_location
 from looprig.runtime.clock import now, sleep
+from looprig.runtime.current import loop_in_use
 from looprig.runtime.operation import running
 
 __all__ = ["Attempt", "eventually"]
@@ -86,13 +87,11 @@ class eventually:  # noqa: N801 - used like a function
         return _Attempts(self._timeout, self._kinds)
 
     def __iter__(self) -> "Iterator[Attempt]":
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return _Attempts(self._timeout, self._kinds)
-        raise DeclarationError(
-            "A `for` over eventually() would block the running loop.", [("eventually", user_location())], _FORM
-        )
+        if loop_in_use() is not None:
+            raise DeclarationError(
+                "A `for` over eventually() would block the running loop.", [("eventually", user_location())], _FORM
+            )
+        return _Attempts(self._timeout, self._kinds)
 
 
 @final
