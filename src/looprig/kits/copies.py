@@ -9,7 +9,7 @@ Does not know what a template contains.
 Invariants:
 1. A template is complete: it is prepared under another name and renamed. Those who need it meanwhile wait.
 2. Names of copies contain the process id: processes that share a server don't meet.
-3. All copies are dropped at the end, while the server runs.
+3. All copies are dropped at the end, while the server runs. Those that a stopped server kept end with its data.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from looprig.kits.operators import Operator
 from looprig.kits.postgres import PostgresService
 from looprig.kits.wire import PostgresError, literal, quoted
 from looprig.net.address import Address
+from looprig.runtime.clock import now
 
 __all__ = ["DatabaseCopies", "Template"]
 
@@ -79,14 +80,21 @@ class Template:
     async def copy(self) -> AsyncGenerator[str]:
         """Make a copy, drop it at the end, and give its name."""
         self._taken += 1
-        ready, self._next = self._next, None
-        name = await asyncio.shield(asyncio.wrap_future(ready or self._operator.submit(self._copy)))
+        name = await self._take()
         if self._taken > 1 and self._next is None:  # the first may be the only one, for the whole run
             self._next = self._operator.submit(self._copy)
         try:
             yield name
         finally:
             self._operator.submit(lambda: self._drop(name))
+
+    async def _take(self) -> str:
+        """Return the name of the copy that was made ahead, or of a new one."""
+        ready, self._next = self._next, None
+        if ready is not None:
+            with suppress(OSError, PostgresError):  # a test stopped the server meanwhile
+                return await asyncio.shield(asyncio.wrap_future(ready))
+        return await self._operator.run(self._copy)
 
     async def close(self) -> None:
         """Drop what is left, if the server is still there."""
@@ -108,10 +116,10 @@ class Template:
 
     def _complete(self, building: str) -> None:
         """Rename the prepared database, once nobody uses it."""
-        until = time.monotonic() + _LEAVING
+        until = now() + _LEAVING
         in_use = "SELECT application_name, state, query FROM pg_stat_activity WHERE datname = "
         while users := self._operator.query(in_use + literal(building)):
-            if time.monotonic() > until:
+            if now() > until:
                 raise LooprigError(
                     f"prepare left {len(users)} open connection{'s' if len(users) > 1 else ''} to the template, which "
                     f"can't be copied while it is in use.",

@@ -20,7 +20,10 @@ _PATIENCE: Final = 60.0
 
 @final
 class Operator:
-    """A connection to one database, opened when it is first used, and its thread. Work is done in order."""
+    """A connection to one database and its thread. Work is done in order.
+
+    Connects when it is first used, and again if the server was restarted since the last query.
+    """
 
     def __init__(self, address: Address, *, user: str, database: str) -> None:
         self._address = address
@@ -62,12 +65,14 @@ class Operator:
             PostgresError: the server reported an error.
             OSError: the server is gone.
         """
+        if self._connection is not None and self._connection.is_lost:
+            self._disconnect()  # a test has restarted the server
         if self._connection is None:
             self._connection = Connection(self._address, user=self._user, database=self._database)
         try:
             return self._connection.query(sql, timeout=timeout)
         except OSError:
-            self._disconnect()  # the next query connects again: the server may have been restarted
+            self._disconnect()  # the next query connects again
             raise
 
     def _disconnect(self) -> None:

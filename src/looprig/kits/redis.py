@@ -6,7 +6,6 @@ Invariant: it keeps nothing on disk, and each instance is empty when it starts.
 """
 
 import asyncio
-import itertools
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -17,12 +16,14 @@ from typing import ClassVar, Final, Generic, TypeVar, cast
 from typing_extensions import override
 
 from looprig.declare.fields_meta import config_field
+from looprig.declare.service import spec_of
 from looprig.declare.values import COUNT, PATH, Check, instance_of
 from looprig.exceptions import LooprigError
 from looprig.kits.folders import new_folder
 from looprig.kits.programs import REDIS
 from looprig.kits.threads import in_thread
 from looprig.location import location_of
+from looprig.scopes import Scope
 from looprig.services.process import ProcessService
 
 __all__ = ["RedisDatabase", "RedisService"]
@@ -82,8 +83,15 @@ class RedisService(ProcessService):
 
     @contextmanager
     def number(self) -> Generator[int]:
-        """Reserve the number of a database that nobody else uses, in this process or in another worker."""
-        number = next(each for each in itertools.count(_first_number()) if each not in self._taken)
+        """Reserve the number of a database that nobody else uses, in this process or in another worker.
+
+        Raises:
+            LooprigError: there is none.
+        """
+        numbers = self._numbers()
+        number = next((each for each in numbers if each not in self._taken), None)
+        if number is None:
+            raise self._too_few(numbers)
         self._taken.add(number)
         try:
             yield number
@@ -136,19 +144,49 @@ class RedisService(ProcessService):
             self._command = ()
             await in_thread(stack.close)
 
+    @property
+    def _count(self) -> int:
+        return int(self.settings.get("databases", _DATABASES))
+
+    def _numbers(self) -> range:
+        """Return the numbers of this process. Those of a server that workers share are divided among them."""
+        # What a worker has of a server that runs elsewhere is of a subclass.
+        spec = next((spec for cls in type(self).__mro__ if (spec := spec_of(cls))), None)
+        worker = _worker()
+        is_shared = spec is None or spec.scope is Scope.RUN
+        if not (worker and is_shared):
+            return range(1, self._count)
+        first = 1 + _FOR_EACH_WORKER * int(worker)
+        return range(first, min(first + _FOR_EACH_WORKER, self._count))
+
+    def _too_few(self, numbers: range) -> LooprigError:
+        name = type(self).__qualname__
+        if len(self._taken) < _FOR_EACH_WORKER:
+            whose = f"worker gw{_worker()}, whose first is number {numbers.start}" if _worker() else "its tests"
+            what = f"{name} has {self._count} databases, too few for {whose}: `RedisDatabase` leaves number 0 alone."
+            fix = f"Remove `databases` from its settings, or raise it: each worker has {_FOR_EACH_WORKER}."
+        else:
+            what = f"All {len(self._taken)} databases of {name} that are for this process are in use at the same time."
+            fix = "Use fewer classes of databases at the same time, or tell their keys apart by a prefix."
+        return LooprigError(what, [(name, location_of(type(self)))], fix)
+
     def _find(self, stack: ExitStack) -> list[str]:
         party = type(self).__qualname__, location_of(type(self))
         found = REDIS.find(folder=None if self.bin is None else Path(self.bin), version=None, party=party)
         return [str(found.server), "--dir", str(stack.enter_context(new_folder("redis")))]
 
     async def _ask(self, *commands: tuple[str, ...]) -> list[bytes]:
-        """Send commands on a connection of their own, and return the first line of each answer."""
+        """Send commands on a connection of their own, up to one that fails. Return the first line of each answer."""
         reader, writer = await asyncio.open_connection(*self.address)
         try:
+            answers: list[bytes] = []
             for words in commands:
                 parts = (f"${len(word)}\r\n{word}\r\n" for word in words)
                 writer.write(f"*{len(words)}\r\n{''.join(parts)}".encode())
-            return [await reader.readline() for _ in commands]
+                answers.append(await reader.readline())
+                if answers[-1].startswith(b"-"):
+                    break  # the next would go to another database
+            return answers
         finally:
             writer.close()
             with suppress(OSError):
@@ -164,6 +202,8 @@ class RedisDatabase(Generic[ServerT]):
         class Cache(RedisDatabase[Redis]): ...
 
     Workers that share a server have numbers of their own, and so has each class of a suite.
+
+    Raises `LooprigError` if the server has no database left: it has 1,024, of which each worker that shares it has 16.
     """
 
     _answers_nobody: ClassVar[bool] = True  # the server does
@@ -183,7 +223,7 @@ class RedisDatabase(Generic[ServerT]):
             yield
 
 
-def _first_number() -> int:
-    """Return the first number of this process, which is a worker of pytest-xdist or alone."""
+def _worker() -> str:
+    """Return the number of this worker of pytest-xdist, or an empty text."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    return 1 + (_FOR_EACH_WORKER * int(worker) if worker.isdecimal() else 0)
+    return worker if worker.isdecimal() else ""

@@ -17,12 +17,14 @@ from looprig.kits.databases import PostgresDatabase, not_running
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy import exc as sqlalchemy_exc
     from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 
     _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     _Connection = Any  # asyncpg's class is generic for type checkers only
     asyncpg = LazyModule("asyncpg", extra="asyncpg", needed_for="looprig.kits.AsyncpgTransaction")
+    sqlalchemy_exc = LazyModule("sqlalchemy.exc", extra="sqlalchemy", needed_for="looprig.kits.SqlalchemyTransaction")
     sqlalchemy_asyncio = LazyModule(
         "sqlalchemy.ext.asyncio", extra="sqlalchemy", needed_for="looprig.kits.SqlalchemyTransaction"
     )
@@ -139,6 +141,15 @@ class SqlalchemyTransaction(Configured, Generic[DatabaseT]):
                     yield
                 finally:
                     self._connection = None
-                    await transaction.rollback()
+                    await _roll_back(transaction)
         finally:
             await engine.dispose()
+
+
+async def _roll_back(transaction: "sqlalchemy_asyncio.AsyncTransaction") -> None:
+    """Roll back, unless the server has ended the connection and the transaction with it."""
+    try:
+        await transaction.rollback()
+    except sqlalchemy_exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise

@@ -6,9 +6,10 @@ Invariants:
 1. A test begins with what `prepare` left. If tables that would be emptied have rows by then, that is an error.
 2. What a test wrote in a transaction that is still open doesn't slip through: it is waited for. Then its connection is
    ended, so that the next test begins with an empty database, and the error is this test's alone.
+3. An app that works in the background is never the victim of a deadlock with the truncation: that waits for a lock only
+   for a moment, and lets go of all others before it tries again.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from looprig.kits.databases import PostgresDatabase
 from looprig.kits.operators import Operator
 from looprig.kits.wire import PostgresError, literal
 from looprig.location import location_of
+from looprig.runtime.clock import now, sleep
 
 __all__ = ["TruncatedDatabase"]
 
@@ -31,6 +33,10 @@ DatabaseT = TypeVar("DatabaseT", bound=PostgresDatabase[Any])
 
 _PATIENCE: Final = 3.0
 """Seconds to wait for open transactions."""
+_TURN: Final = 0.05
+"""Seconds to wait for a lock while holding others. PostgreSQL looks for deadlocks after a second, so it finds none that
+this is part of, of which it might let the app be the victim."""
+_PAUSE: Final = 0.005
 _LOCKED: Final = "55P03"  # lock_not_available
 
 # Tables of users: not those of extensions, and no partitions, which are emptied with their parents.
@@ -43,7 +49,8 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'p
 """
 
 # Only tables with rows, since truncating one costs much more than a look at it. Then those that refer to them, as
-# PostgreSQL requires; kept ones excepted, for which it raises an error.
+# PostgreSQL requires; kept ones excepted, for which it raises an error. Gently: with locks that let others read and
+# write, since an app that works in the background may never leave all tables alone.
 _TRUNCATE: Final = """
 DO $looprig$
 DECLARE
@@ -60,7 +67,18 @@ BEGIN
             EXIT WHEN more IS NULL;
             dirty := dirty || more;
         END LOOP;
-        EXECUTE 'TRUNCATE ' || (SELECT string_agg(oid::regclass::text, ', ') FROM unnest(dirty) AS oid);
+        IF {gently} AND NOT EXISTS (
+            SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY (dirty) AND conrelid = ANY (kept)
+        ) THEN
+            PERFORM set_config('session_replication_role', 'replica', true);  -- no triggers, as with TRUNCATE
+            FOR pass IN 1..2 LOOP  -- what refers to a row may be committed while that row is deleted
+                FOR found IN SELECT oid::regclass AS name FROM unnest(dirty) AS oid LOOP
+                    EXECUTE format('DELETE FROM %s', found.name);
+                END LOOP;
+            END LOOP;
+        ELSE
+            EXECUTE 'TRUNCATE ' || (SELECT string_agg(oid::regclass::text, ', ') FROM unnest(dirty) AS oid);
+        END IF;
     END IF;
     FOR found IN
         SELECT format('%I.%I', s.schemaname, s.sequencename)::regclass AS name, s.start_value FROM pg_sequences s
@@ -74,18 +92,18 @@ BEGIN
 END $looprig$
 """
 _WRITERS: Final = """
-SELECT pid, application_name, state, query FROM pg_stat_activity
+SELECT pid, application_name, state, query, xact_start FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
 """
 _OF_PIDS: Final = "SELECT {what} FROM pg_stat_activity WHERE pid IN ({pids})"
 _CLIENTS: Final = """
-SELECT pid, application_name, state, query FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+SELECT pid, application_name, state, query, xact_start FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start <= clock_timestamp() - interval '{age} s'
 """
 
 
 _Clients = list[tuple[str | None, ...]]
-"""The process id, name, state and last query of each client."""
+"""The process id, name, state and last query of each client, and when its transaction began."""
 
 
 def _end(operator: Operator, clients: _Clients) -> None:
@@ -94,9 +112,9 @@ def _end(operator: Operator, clients: _Clients) -> None:
         return
     pids = ", ".join(str(pid) for pid, *_ in clients)
     operator.query(_OF_PIDS.format(what="pg_terminate_backend(pid)", pids=pids))
-    until = time.monotonic() + _PATIENCE
-    while operator.query(_OF_PIDS.format(what="pid", pids=pids)) and time.monotonic() < until:
-        time.sleep(0.005)  # in the operator's thread
+    until = now() + _PATIENCE
+    while operator.query(_OF_PIDS.format(what="pid", pids=pids)) and now() < until:
+        time.sleep(_PAUSE)  # in the operator's thread
 
 
 @dataclass(kw_only=True)
@@ -147,8 +165,12 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
         try:
             yield
         finally:
-            open_ = await self._wait_written(operator)
-            open_ += await operator.run(lambda: self._truncate(operator, open_))
+            open_ = await self._wait_ended(operator, _WRITERS)
+            more, in_use = await operator.run(lambda: self._truncate(operator, open_))
+            open_ += more
+            if in_use:
+                open_ += (readers := await self._wait_ended(operator, _CLIENTS.format(age=0)))
+                await operator.run(lambda: _end(operator, readers))
             if open_:
                 raise self._busy(open_)
 
@@ -186,36 +208,48 @@ class TruncatedDatabase(Configured, Generic[DatabaseT]):
             )
         operator.is_checked = True
 
-    async def _wait_written(self, operator: Operator) -> _Clients:
-        """Wait until no transaction that has written anything is open, and return those that still are."""
-        until = time.monotonic() + _PATIENCE
-        while writers := await operator.run(lambda: operator.query(_WRITERS)):
-            if time.monotonic() > until:
-                return writers
-            await asyncio.sleep(0.005)
-        return []
+    async def _wait_ended(self, operator: Operator, which: str) -> _Clients:
+        """Wait for transactions that are open by now, and return those that still are."""
+        until = now() + _PATIENCE
+        open_ = await operator.run(lambda: operator.query(which))
+        while open_ and now() < until:
+            await sleep(_PAUSE)
+            found = await operator.run(lambda: operator.query(which))
+            # Not for those that began later: an app that works in the background always has some.
+            begun = {(pid, start) for pid, *_, start in open_}
+            open_ = [client for client in found if (client[0], client[-1]) in begun]
+        return open_
 
-    def _truncate(self, operator: Operator, open_: _Clients) -> _Clients:
-        """Empty the tables, after ending the connections in `open_`. Return others that had to be ended too."""
-        statement = _TRUNCATE.format(kept=self._kept, tables=_TABLES.format(kept=self._kept))
+    def _truncate(self, operator: Operator, open_: _Clients) -> tuple[_Clients, bool]:
+        """Empty the tables, after ending the connections in `open_`.
+
+        Return others that had to be ended too, and whether tables were in use.
+        """
         _end(operator, open_)
         more: _Clients = []
+        until = now() + _PATIENCE
+        is_gentle = False
         try:
-            operator.query(f"SET lock_timeout = '{_PATIENCE:g}s'")
-            try:
-                operator.query(statement)
-            except PostgresError as error:
-                if error.code != _LOCKED:
-                    raise
-                more = operator.query(_CLIENTS)
-                _end(operator, more)
-                operator.query(statement)
+            operator.query(f"SET lock_timeout = '{_TURN * 1000:g}ms'")
+            while True:
+                try:
+                    tables = _TABLES.format(kept=self._kept)
+                    operator.query(_TRUNCATE.format(kept=self._kept, tables=tables, gently=is_gentle))
+                except PostgresError as error:
+                    if error.code != _LOCKED or more:
+                        raise
+                else:
+                    return more, is_gentle
+                is_gentle = True
+                if now() > until:
+                    more = operator.query(_CLIENTS.format(age=_PATIENCE)) or operator.query(_CLIENTS.format(age=0))
+                    _end(operator, more)
+                time.sleep(_PAUSE)  # in the operator's thread, holding no lock
         except PostgresError as error:
             raise self._error(f"could not be emptied: {error.args[0]}", "") from None
-        return more
 
     def _busy(self, clients: _Clients) -> LooprigError:
-        shown = "\n".join(f"    {name or 'a client'}, {state}: {query}" for _, name, state, query in clients)
+        shown = "\n".join(f"    {name or 'a client'}, {state}: {query}" for _, name, state, query, _ in clients)
         return self._error(
             f"had a transaction still open {_PATIENCE:g} s after the test, whose connection was ended",
             f"{shown}\nCommit or roll back each transaction before the test ends.",

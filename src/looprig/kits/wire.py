@@ -90,6 +90,17 @@ class Connection:
         self._socket.sendall(_message(b"Q", sql.encode() + b"\0"))
         return self._rows()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has ended the connection since the last query, because it was stopped or killed."""
+        try:
+            self._socket.settimeout(0.0)
+            return self._socket.recv(1, socket.MSG_PEEK) in {b"", b"E"}  # its end, or the error that announces it
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def close(self) -> None:
         """Close it. The server ends what runs on it."""
         with suppress(OSError):

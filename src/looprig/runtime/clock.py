@@ -21,7 +21,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, final
 
-__all__ = ["Alarm", "Timeout", "is_in_ringer", "now", "ring_on", "will_ring_on"]
+__all__ = ["Alarm", "Timeout", "is_in_ringer", "now", "ring_on", "sleep", "will_ring_on"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
 
@@ -127,6 +127,22 @@ class ring_on:  # noqa: N801 - called as a function
 def will_ring_on(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether any alarm will call something on a loop, as the end of a `Timeout` does."""
     return any(isinstance(alarm.ring, ring_on) and alarm.ring.loop is loop for alarm in _ringer.alarms.copy())
+
+
+async def sleep(seconds: float) -> None:
+    """Wait for `seconds` of real time, like `asyncio.sleep`."""
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    alarm = Alarm(now() + seconds, ring_on(loop, wake))
+    try:
+        await woken
+    finally:
+        alarm.cancel()
 
 
 @final

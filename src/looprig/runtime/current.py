@@ -1,7 +1,11 @@
-"""The thread's current loop, for sync tests and fixtures that have a loop.
+"""The thread's loops as asyncio sees them: the current one, and the running one.
 
-While no loop is running, `asyncio.Future()`, `asyncio.get_event_loop()` and the constructors of many libraries use the
-current loop. looprig itself never uses it.
+Sync tests and fixtures that have a loop get it as the current one. While no loop is running, `asyncio.Future()`,
+`asyncio.get_event_loop()` and the constructors of many libraries use it. looprig itself never does.
+
+The running one may not run at all. Playwright's sync API runs a loop in a greenlet, and pauses inside of it whenever a
+call returns. For asyncio that loop keeps running, so that no other could be run in the thread for the rest of the
+session. Only asyncio's own loops are recognized as paused.
 
 Invariants:
 1. Afterwards, the previous loop is current again. If there was none, asyncio is left as if it had never been set.
@@ -11,14 +15,16 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import inspect
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, final
 
 if TYPE_CHECKING:
     from looprig.runtime.host import Host
 
-__all__ = ["CurrentLoop"]
+__all__ = ["CurrentLoop", "loop_in_use", "run_forever"]
 
+_running_loop: Final = asyncio._get_running_loop  # noqa: SLF001 - the public function raises if no loop runs, which is slow
 _ABSENT: Final = object()
 # `asyncio.set_event_loop` can't be undone: before Python 3.14, `get_event_loop` creates a loop only if none was ever
 # set. From 3.14 on, access to the policy is deprecated, but asyncio itself still uses it.
@@ -57,3 +63,34 @@ class CurrentLoop:
         self._local._loop = self._was_there  # noqa: SLF001 - see `_policy`
         if self._was_set is not _ABSENT:
             self._local._set_called = self._was_set  # noqa: SLF001 - see `_policy`
+
+
+def loop_in_use() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs the caller, or `None` if none does, even if a paused greenlet has one."""
+    loop = _running_loop()
+    return None if loop is None or _is_paused(loop) else loop
+
+
+def run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, in place of one that a paused greenlet left running."""
+    paused = _running_loop()
+    if paused is None or not _is_paused(paused):
+        loop.run_forever()
+        return
+    asyncio._set_running_loop(None)  # noqa: SLF001 - there is no public way
+    try:
+        loop.run_forever()
+    finally:
+        asyncio._set_running_loop(paused)  # noqa: SLF001 - see above
+
+
+def _is_paused(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether no function that runs `loop` is among the callers: those of a paused greenlet aren't."""
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        return False  # uvloop's functions have no frames
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is asyncio.BaseEventLoop.run_forever.__code__ and frame.f_locals.get("self") is loop:
+            return False
+        frame = frame.f_back
+    return True

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.current import run_forever
 from looprig.runtime.operation import GRACE, ROUNDS, has_more
 
 __all__ = ["ended", "is_closing", "kept", "run_last_rounds", "shut_down"]
@@ -100,5 +101,5 @@ def run_last_rounds(running: asyncio.AbstractEventLoop) -> bool:
             loop.stop()
 
     loop.call_soon(again)
-    loop.run_forever()
+    run_forever(loop)
     return True

@@ -18,7 +18,8 @@ from typing import Any, Final, Never, cast, final
 from looprig.declare.values import DURATION, Check, check_values
 from looprig.exceptions import DeclarationError
 from looprig.location import user_location
-from looprig.runtime.clock import Alarm, now, ring_on
+from looprig.runtime.clock import now, sleep
+from looprig.runtime.current import loop_in_use
 from looprig.runtime.operation import running
 
 __all__ = ["Attempt", "eventually"]
@@ -86,13 +87,11 @@ class eventually:  # noqa: N801 - used like a function
         return _Attempts(self._timeout, self._kinds)
 
     def __iter__(self) -> "Iterator[Attempt]":
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return _Attempts(self._timeout, self._kinds)
-        raise DeclarationError(
-            "A `for` over eventually() would block the running loop.", [("eventually", user_location())], _FORM
-        )
+        if loop_in_use() is not None:
+            raise DeclarationError(
+                "A `for` over eventually() would block the running loop.", [("eventually", user_location())], _FORM
+            )
+        return _Attempts(self._timeout, self._kinds)
 
 
 @final
@@ -158,7 +157,7 @@ class _Attempts(AsyncIterator[Attempt], Iterator[Attempt]):
 
     async def __anext__(self) -> Attempt:
         if self.state == "failed":
-            await _sleep(self._pauses())
+            await sleep(self._pauses())
         attempt = self._next()
         if attempt is None:
             raise StopAsyncIteration
@@ -183,18 +182,3 @@ def _is_only(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bo
 def _left_to_the_test() -> float:
     """Return the seconds until the limit of what runs in this thread, or infinity."""
     return min((operation.time_left for operation in running.operations), default=float("inf"))
-
-
-async def _sleep(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    woken: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    alarm = Alarm(now() + seconds, ring_on(loop, wake))
-    try:
-        await woken
-    finally:
-        alarm.cancel()

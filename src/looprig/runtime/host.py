@@ -1,8 +1,7 @@
 """The host, which owns one loop: it opens it, runs code on it, and closes it.
 
 Does not know pytest, the dependencies of fixtures or the plan. It calls `run_forever` until the awaited task is done.
-`asyncio.Runner.run` spends over half of its time on signal handlers, which are installed once per session here
-(`interrupts`).
+`asyncio.Runner.run` spends over half of its time on signal handlers: `interrupts` installs them once per session.
 
 Invariants:
 1. Nothing here uses the thread's current loop, so `asyncio.run` can be used elsewhere.
@@ -29,6 +28,7 @@ from weakref import WeakSet
 
 from looprig.exceptions import DeclarationError, StuckTaskError
 from looprig.location import location_of
+from looprig.runtime.current import run_forever
 from looprig.runtime.ending import ended, is_closing, kept, run_last_rounds, shut_down
 from looprig.runtime.errors import raise_together
 from looprig.runtime.limit import Limit
@@ -185,7 +185,7 @@ class Host:
         try:
             while not waiter.done() and not operation.abandoned:
                 operation.is_stopping = False
-                loop.run_forever()
+                run_forever(loop)
                 if operation.questions is not None:
                     operation.answer()
             if self.ending_early and operation.cause is None and not loop.is_closed():
@@ -222,7 +222,7 @@ class Host:
         while not (target.done() or operation.abandoned):
             operation.is_stopping = False
             with suppress(KeyboardInterrupt, SystemExit):
-                self.loop.run_forever()
+                run_forever(self.loop)
         if target.done() and not target.cancelled():
             target.exception()  # mark it as retrieved, so that asyncio does not report it again
 

@@ -28,6 +28,7 @@ from looprig.declare.service import START_TIMEOUT, ServiceSpec, spec_of
 from looprig.exceptions import DeclarationError, LooprigError, ServiceStartError, summary
 from looprig.location import Location, location_of
 from looprig.net.ports import hold_port, hold_port_again, servers_can_bind_held
+from looprig.runtime.clock import sleep
 from looprig.runtime.context import OWNER
 from looprig.runtime.fixture import LiveFixture
 from looprig.runtime.stacks import raised_at
@@ -327,7 +328,7 @@ class ProcessLife:
                 if answer or answer is None:
                     return
                 self._not_yet = f"Its `ready` returned {answer!r}."
-            await asyncio.sleep(pause)
+            await sleep(pause)
             pause = min(pause * 2, _LAST_POLL)
 
     def _refused(self, error: BaseException) -> None:

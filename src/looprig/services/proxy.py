@@ -24,6 +24,7 @@ from looprig.net.ports import url_of
 from looprig.net.tcp.controls import TcpControls
 from looprig.net.tcp.link import SocketAddress
 from looprig.net.unix import split_unix_url, unix_url
+from looprig.runtime.clock import Timeout
 from looprig.scopes import Scope
 from looprig.services.listening import Listening
 from looprig.services.routed import address_of, routed
@@ -143,7 +144,7 @@ async def name_at(url: str | None, listening: str) -> str:
     if name is None or own is None:
         return ""
     try:
-        async with asyncio.timeout(_RESOLVED_WITHIN):
+        async with Timeout(_RESOLVED_WITHIN):
             found = await asyncio.get_running_loop().getaddrinfo(name, None)
     except (OSError, UnicodeError):  # includes TimeoutError
         return ""

@@ -25,6 +25,7 @@ from typing import Any, Final, cast, final
 from weakref import WeakSet
 
 from looprig.declare.watchdogs import LEAKS
+from looprig.runtime.clock import now
 from looprig.runtime.context import OWNER
 from looprig.runtime.ending import is_closing
 from looprig.runtime.host import Host
@@ -175,13 +176,13 @@ class LeakSearch:
     def _still(self, things: Iterable[object]) -> list[Left]:
         """Return those that are still running or open, after they had a moment to end."""
         found: list[Left] = []
-        deadline = time.monotonic() + SETTLE
+        deadline = now() + SETTLE
         of_loops = set[str]().union(*map(_descriptors_of, self._hosts))
         for thing in things:
             match thing:
                 case threading.Thread():
                     if not (_is_of_library(thing) or any(thing in _pool_of(host) for host in self._hosts)):
-                        thing.join(max(0.0, deadline - time.monotonic()))
+                        thing.join(max(0.0, deadline - now()))
                         if thing.is_alive():
                             found.append(Left("threads", thing))
                 case str():
@@ -200,7 +201,7 @@ class LeakSearch:
 def _lasts(is_there: Callable[[], bool], deadline: float) -> bool:
     """Return whether something is still there at the deadline. Checks at least once."""
     while is_there():
-        if time.monotonic() >= deadline:
+        if now() >= deadline:
             return True
         time.sleep(SETTLE / 20)
     return False

@@ -6,7 +6,6 @@ Only records. Invariants:
    `take_errors` while the connection was being made, the error is only an event.
 """
 
-import time
 from collections.abc import Iterable
 from typing import Final, TypeAlias, final
 
@@ -14,6 +13,7 @@ from looprig.exceptions import ProxyError, summary
 from looprig.location import Location, location_of
 from looprig.net.faults.events import EventKind, EventLog, ProxyEvent
 from looprig.net.faults.watch import current_watch
+from looprig.runtime.clock import now
 from looprig.toxics.flow import FlowDirection
 
 __all__ = ["FaultLog", "Party"]
@@ -31,8 +31,8 @@ class FaultLog:
     __slots__ = ("_acted_in", "_first", "_first_in", "_taken", "_watch", "began", "errors", "events", "owner")
 
     def __init__(self, owner: Party) -> None:
-        self.began: Final = time.monotonic()
-        """The time that events count from, in seconds of `time.monotonic`."""
+        self.began: Final = now()
+        """The time that events count from, in seconds of the system's monotonic clock."""
         self._watch = current_watch()
         self._acted_in = -1
         self._first_in = self._test  # the test that accepted the newest connection, and its first connection
@@ -86,7 +86,7 @@ class FaultLog:
         """Add an event on the connection with this index."""
         if kind in {"fault", "link"} or (toxic and kind in _ACTS):
             self.act()
-        self.events.add(ProxyEvent(time.monotonic() - self.began, kind, connection, direction, toxic, detail))
+        self.events.add(ProxyEvent(now() - self.began, kind, connection, direction, toxic, detail))
 
     def report(self, what: str, cause: BaseException | None, *parties: Party, connection: int | None = None) -> None:
         """Add an error that fails the test, unless it is on a connection that doesn't concern the test."""

@@ -24,6 +24,7 @@ from looprig.net.tcp.dial import connect, hand_over
 from looprig.net.tcp.line import Stage
 from looprig.net.tcp.listener import Listener, State, can_watch_sockets
 from looprig.posix import is_posix, posix_missing
+from looprig.runtime.clock import Timeout
 from looprig.toxics.flow import Flow, FlowDirection
 from looprig.toxics.rule import ConnectionInfo
 from looprig.toxics.tcp.toxic import Toxic
@@ -118,7 +119,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
             self._hang_up()
             await self._waiters.until(lambda: not self._connections and not self._dials)
             try:
-                async with asyncio.timeout(grace):
+                async with Timeout(grace):
                     await self._waiters.until(lambda: not self._tasks)
             except TimeoutError as error:
                 self.log.report(f"{len(self._tasks)} of its toxics await something that does not end", error)
@@ -169,7 +170,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         index = connection.info.index
         try:
             try:
-                async with asyncio.timeout(self.settings.connect_timeout):
+                async with Timeout(self.settings.connect_timeout):
                     sock = await connect(self._loop, self._targets)
             except OSError as error:  # includes TimeoutError
                 self._refused(connection, error)
@@ -317,7 +318,7 @@ class TcpLink(FaultLink[Connection, Toxic, Stage]):
         for connection in connections:
             connection.close_orderly("", why=why)
         try:
-            async with asyncio.timeout(grace):
+            async with Timeout(grace):
                 await self._waiters.until(lambda: all(connection.is_flushed for connection in connections))
         except TimeoutError:
             for connection in connections:

@@ -24,6 +24,7 @@ from typing import Final, Literal, cast, final
 from looprig.exceptions import LooprigError
 from looprig.net.ports import localhost
 from looprig.net.tcp.sockets import reset_socket, tune
+from looprig.runtime.clock import now
 
 __all__ = ["Listener", "can_watch_sockets"]
 
@@ -134,7 +135,7 @@ class Listener:
         if self._socket.fileno() == -1 and self._path is not None:
             self._socket = _bound_path(self._path)
         self._is_listening = True
-        deadline = time.monotonic() + _PORT_WAIT
+        deadline = now() + _PORT_WAIT
         while True:
             try:
                 self._socket.listen(_BACKLOG)
@@ -145,7 +146,7 @@ class Listener:
                     self._socket.listen(_BACKLOG)
                     return
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-                if time.monotonic() > deadline:
+                if now() > deadline:
                     raise
                 time.sleep(0.001)
             else:

@@ -9,7 +9,6 @@ Does not open or close sockets: the connection does (`Ends`). Invariants:
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeAlias, cast, final
 from looprig.net.tcp.chain import Chain
 from looprig.net.tcp.ends import Ends
 from looprig.net.tcp.line import DelayLine, Delays, Mark, Stage
+from looprig.runtime.clock import now as real_time
 from looprig.toxics.flow import FlowDirection
 
 __all__ = ["Pipe"]
@@ -31,7 +31,7 @@ _RECORD: Final = 1 << 14
 _STEP: Final = 1 << 20
 """Number of free bytes in the window for which it is worth resuming to read."""
 
-_clock: Final = time.monotonic  # not the loop's clock, since uvloop's only advances once in each round
+_clock: Final = real_time  # not the loop's clock, since uvloop's only advances once in each round
 
 
 _Input: TypeAlias = bytes | Mark

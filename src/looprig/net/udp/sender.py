@@ -7,17 +7,17 @@ Does not know toxics. Invariants:
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from typing import Final, final
 
 from looprig.net.udp.chain import Delays
 from looprig.net.udp.connection import Pipe
 from looprig.net.udp.schedule import Schedule
+from looprig.runtime.clock import now
 
 __all__ = ["Sender", "clock"]
 
-clock: Final = time.monotonic  # not the loop's clock, since uvloop's only advances once in each round
+clock: Final = now  # not the loop's clock, since uvloop's only advances once in each round
 
 _LEAST: Final = 0.001
 """Minimum delay of a timer in seconds, since loops count in milliseconds, and a timer that fires early is set again."""

@@ -7,7 +7,6 @@ Invariant: the teardown of a fixture that was set up is registered with pytest b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import partial
@@ -20,6 +19,7 @@ from looprig.pytest_plugin._compat.instances import cached_value, guard, is_cach
 from looprig.pytest_plugin._compat.scopes import scope_of, scope_place
 from looprig.pytest_plugin.run.finalizers import finalizers_in, finishing
 from looprig.runtime.context import Changes, context_with
+from looprig.runtime.current import loop_in_use
 from looprig.runtime.fixture import LiveFixture
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncFixtures"]
 
 __tracebackhide__: Final = True  # an error's message explains it; these frames add nothing
-
-# As asyncio's own modules do, since the public function raises if no loop runs, which is slow.
-_running_loop: Final = asyncio.events._get_running_loop  # noqa: SLF001
 
 _Begun = tuple[LiveFixture, tuple[Changes, ...], Context]
 
@@ -82,7 +79,7 @@ class AsyncFixtures:
 
         def set_up_async_fixture(**kwargs: Any) -> Any:
             node = request.node
-            if _running_loop() is not None:
+            if loop_in_use() is not None:
                 raise self._admission.inside_loop(definition, item)
             if node is item:  # its loop lives at least as long
                 host = self._hosts.of_item(item)
