@@ -50,13 +50,11 @@ FAST_SUITE: Final = (
 
 
 # What depends most on the Python version: its tasks, contexts, signals and frames. These run on the Pythons in between.
-_OF_PLUGIN = (
-    "around_yield background closed_loops contexts ends exits left_over_tasks loop_exceptions loop_factories signals"
-)
+_OF_PLUGIN = "around_yield closed_loops contexts ends left_over_tasks loop_factories"
 PARTS: Final = ("runtime", *(f"plugin/test_{name}.py" for name in _OF_PLUGIN.split()))
 PART: Final = f"pytest {SPREAD} {' '.join(f'tests/{part}' for part in PARTS)}"
 # What hardly depends on the Python version, since it starts other programs or transforms text, runs on the newest.
-_FOLDERS_OF_NEWEST = "check docs golden kits migrate platforms services_in_pytest smoke typing"
+_FOLDERS_OF_NEWEST = "check compat docs golden kits migrate plan platforms services_in_pytest smoke trees typing"
 OF_NEWEST: Final = tuple(_FOLDERS_OF_NEWEST.split())
 MOST: Final = SUITE + "".join(f" --ignore=tests/{folder}" for folder in OF_NEWEST)
 # The peers are for the pytest runs that the tests start, not for the one that runs the tests.

@@ -193,10 +193,11 @@ class Workshop:
         if self.pip is None:
             return False
         scripts = self.scripts(environment)
-        # -qq: pip's warnings about indexes that it can't reach would drown the step's own output.
+        # -qq: pip's warnings about indexes that it can't reach would drown the step's own output. --no-compile: Python
+        # compiles what is imported, which is a small part of what is installed.
         python = str(self.python(environment))
-        pip = (self.pip, "-m", "pip", "--python", python, "install", "-qq", "--no-input", *self.versions)
-        return self.execute(f"{what} of {environment}", (*pip, *arguments), scripts, matters=matters)
+        pip = (self.pip, "-m", "pip", "--python", python, "install", "-qq", "--no-input", "--no-compile")
+        return self.execute(f"{what} of {environment}", (*pip, *self.versions, *arguments), scripts, matters=matters)
 
     @cached_property
     def pip(self) -> str | None:
