@@ -15,6 +15,7 @@ __all__ = ["main", "render", "run", "suites"]
 
 HERE: Final = Path(__file__).resolve().parent
 COLUMNS: Final = 112
+_SETTINGS: Final = ("BUILD_NUMBER", "CI", "COLUMNS", "PYTEST")  # on CI, pytest ends a report differently
 THEME: Final = (
     (24, 26, 31),
     (214, 217, 224),
@@ -74,7 +75,7 @@ def suites() -> list[Path]:
 
 def run(folder: Path) -> str:
     """Return what a run of a suite prints, in colour, with the same duration every time."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COLUMNS"))}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
     with tempfile.TemporaryDirectory() as rootdir:
         for file in folder.glob("*.py"):
             Path(rootdir, file.name).write_bytes(file.read_bytes())

@@ -45,7 +45,7 @@ async def test_a_service_is_a_fixture(echo: Echo) -> None:
 
 def test_the_plan_is_shown() -> None:
     shown = run_pytest("--explain-loops", "--collect-only", str(Path(__file__)))
-    assert "loop 1: scope module, on " in shown
+    assert "module loop of " in shown
 
 
 def test_pytest_shows_its_version() -> None:
