@@ -4,7 +4,7 @@
 - The list of pages in README.md becomes the contents of the front page, and the navigation.
 - CONTRIBUTING.md and CHANGELOG.md become pages of the site.
 - A paragraph below `<!-- forge -->` is left out.
-- A link to a file that is no page leads to the repository.
+- A link to a file that isn't a page leads to the repository.
 """
 
 import re

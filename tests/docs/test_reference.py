@@ -18,19 +18,10 @@ import pytest
 
 import looprig
 from tests.docs.pages import Block, blocks_of
-from tests.house.repository import ROOT
+from tests.house.repository import PUBLIC_PACKAGES, ROOT
 
 FOLDER: Final = ROOT / "docs" / "reference"
-PACKAGES: Final = (
-    "looprig",
-    "looprig.http",
-    "looprig.kits",
-    "looprig.net",
-    "looprig.net.tcp",
-    "looprig.net.udp",
-    "looprig.toxics",
-    "looprig.toxics.udp",
-)
+PACKAGES: Final = (*PUBLIC_PACKAGES, "looprig.http")
 _ENTRY: Final = re.compile(r"^\.\. auto(?P<kind>class|exception|function|data):: (?P<name>[\w.]+)$", re.MULTILINE)
 
 

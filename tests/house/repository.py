@@ -10,9 +10,19 @@ from typing import Final
 
 import pytest
 
-__all__ = ["ROOT", "python_files", "tracked_files"]
+__all__ = ["PUBLIC_PACKAGES", "ROOT", "python_files", "tracked_files"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+PUBLIC_PACKAGES: Final = (
+    "looprig",
+    "looprig.kits",
+    "looprig.net",
+    "looprig.net.tcp",
+    "looprig.net.udp",
+    "looprig.toxics",
+    "looprig.toxics.udp",
+)
+"""The packages whose names say that they come from there."""
 
 
 def tracked_files() -> list[Path]:

@@ -11,18 +11,9 @@ from pathlib import Path
 import pytest
 
 import looprig
-from tests.house.repository import ROOT
+from tests.house.repository import PUBLIC_PACKAGES, ROOT
 
-PACKAGES = (
-    "looprig",
-    "looprig.kits",
-    "looprig.net",
-    "looprig.net.tcp",
-    "looprig.net.udp",
-    "looprig.toxics",
-    "looprig.toxics.udp",
-)
-PUBLIC = [(package, name) for package in PACKAGES for name in sorted(importlib.import_module(package).__all__)]
+PUBLIC = [(package, name) for package in PUBLIC_PACKAGES for name in sorted(importlib.import_module(package).__all__)]
 # What can say where it comes from; constants and type aliases cannot.
 NAMED = [
     (package, name)
@@ -31,7 +22,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PUBLIC_PACKAGES)
 def test_names_are_sorted_and_stand_there_once(package: str) -> None:
     names = sys.modules[package].__all__
     assert list(names) == sorted(set(names))
@@ -48,13 +39,13 @@ def test_every_name_resolves(package: str, name: str) -> None:
     assert name in dir(sys.modules[package])
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PUBLIC_PACKAGES)
 def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(sys.modules[package], "no_such_name")  # noqa: B009 - a type checker would see through the attribute
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PUBLIC_PACKAGES)
 def test_type_checkers_see_the_names_that_are_there_at_run_time(package: str) -> None:
     """Checkers see the names imported as `X as X`; users get those in `__all__`."""
     file = sys.modules[package].__file__
